@@ -1,0 +1,25 @@
+"""Exact, instant analysis of residual and densely connected networks.
+
+Nothing heavy is imported here: each public name is loaded when it is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analyzer.api import analyze, build, check_equivalence, diagram, measure_latency
+    from analyzer.errors import InvalidInput, Unavailable
+
+__all__ = ["InvalidInput", "Unavailable", "analyze", "build", "check_equivalence", "diagram", "measure_latency"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'analyzer' has no attribute {name!r}")
+    from analyzer import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

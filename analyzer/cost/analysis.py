@@ -1,0 +1,219 @@
+"""An Analysis: every op, block and stage of a network with its costs, and their totals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analyzer.cost.formulas import CONVENTION
+from analyzer.cost.walk import Row, Span, walk
+from analyzer.families.network import Network, Size, network
+from analyzer.families.spec import Spec
+from analyzer.graph import Graph, fingerprint
+from analyzer.ops import Shape
+
+if TYPE_CHECKING:
+    import pandas
+
+BYTES_PER_PARAM = 4
+"""float32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """Costs of a run of ops at batch 1: a block, a stage or a whole network."""
+
+    output_shape: Shape
+    params: int
+    buffers: int
+    macs: int
+    activations: int
+    receptive_field: int
+    total_stride: int
+    depth: int
+
+    @property
+    def flops(self) -> int:
+        """2 × MACs."""
+        return 2 * self.macs
+
+    @property
+    def trainable_params(self) -> int:
+        """Parameters that training changes: all of them."""
+        return self.params
+
+    @property
+    def params_bytes(self) -> int:
+        """Bytes of the parameters in float32, buffers not counted."""
+        return BYTES_PER_PARAM * self.params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRow(Sum):
+    """A stage's costs; `num_blocks` counts the repeated units in it, 0 in stem, transitions and head."""
+
+    stage: str
+    num_blocks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRow(Sum):
+    """A block's costs; `path` is its weight path, `kind` its name ("bottleneck", "dense_layer", …)."""
+
+    path: str
+    stage: str
+    kind: str
+    num_ops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """A network's costs at one input size, as plain integers; `rows` holds every op in execution order."""
+
+    network: Network
+    input_shape: tuple[int, int, int]
+    rows: tuple[Row, ...]
+    spans: tuple[Span, ...]
+    stages: tuple[StageRow, ...]
+    totals: Sum
+
+    @property
+    def variant(self) -> str:
+        """The canonical expression: a name where the network has one."""
+        return self.network.expression
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits that tell this Graph from every other."""
+        return fingerprint(self.network.graph)
+
+    @property
+    def params(self) -> int:
+        """Learned numbers."""
+        return self.totals.params
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolutions and linear layers at batch 1."""
+        return self.totals.macs
+
+    @property
+    def flops(self) -> int:
+        """2 × MACs."""
+        return self.totals.flops
+
+    @property
+    def activations(self) -> int:
+        """Output elements of convolutions and linear layers at batch 1."""
+        return self.totals.activations
+
+    @property
+    def depth(self) -> int:
+        """Convolutions and linear layers on the longest path."""
+        return self.totals.depth
+
+    @property
+    def receptive_field(self) -> int:
+        """Side in input pixels, along the longest path, before the global pool."""
+        return self.totals.receptive_field
+
+    @property
+    def blocks(self) -> tuple[BlockRow, ...]:
+        """Every block in execution order."""
+        return tuple(self._block(span) for span in self.spans if span.block)
+
+    def _block(self, span: Span) -> BlockRow:
+        rows = self.rows[span.start : span.stop]
+        return BlockRow(path=span.path, stage=span.stage, kind=span.kind, num_ops=len(rows), **_summed(rows))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of `report --format json`, valid against schemas/report-1.json."""
+        spec = self.network.spec
+        return {
+            "schema": 1,
+            "variant": self.variant,
+            "expression": self.network.expression,
+            "fingerprint": self.fingerprint,
+            "family": self.network.family,
+            "spec": spec.resolved() if spec else {},
+            "input_shape": list(self.input_shape),
+            "convention": CONVENTION,
+            "totals": {name: getattr(self.totals, name) for name in _TOTALS},
+            "stages": [_facts(row, _STAGE_FACTS) for row in self.stages],
+            "rows": [_facts(row, _ROW_FACTS) for row in self.rows],
+        }
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row an op: path, stage, op, output_shape, params, macs, flops, activations, receptive_field, total_stride."""
+        import pandas  # heavy, and only this reading needs it
+
+        return pandas.DataFrame([{name: getattr(row, name) for name in _FRAME_COLUMNS} for row in self.rows])
+
+
+_TOTALS = (
+    "params",
+    "trainable_params",
+    "buffers",
+    "macs",
+    "flops",
+    "activations",
+    "params_bytes",
+    "depth",
+    "receptive_field",
+    "total_stride",
+)
+_ROW_FACTS = ("path", "stage", "op", "output_shape", "params", "macs", "activations")
+_STAGE_FACTS = ("stage", "num_blocks", "output_shape", "params", "macs", "activations", "receptive_field", "total_stride")
+_FRAME_COLUMNS = ("path", "stage", "op", "output_shape", "params", "macs", "flops", "activations", "receptive_field", "total_stride")
+
+
+def _facts(row: Row | StageRow, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _plain(getattr(row, name)) for name in names}
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def analyze(variant: "str | Spec | Graph | Network", input_size: Size | None = None) -> Analysis:
+    """Analyse a variant expression, a Spec or a Graph at an input size in pixels (a side, or (height, width)).
+
+    Without a size the variant's own default is taken (224, or 32 for CIFAR nets). Closed form: torch is not needed.
+    Raises InvalidInput with one sentence for an unknown name, a bad field, an impossible network or a size that does not fit.
+    """
+    resolved = network(variant)
+    shape = resolved.input_shape(input_size)
+    costed = walk(resolved.graph, shape)
+    rows, spans = tuple(costed.rows), tuple(costed.spans)
+    return Analysis(
+        network=resolved,
+        input_shape=shape,
+        rows=rows,
+        spans=spans,
+        stages=_stages(rows, spans),
+        totals=Sum(**_summed(rows)),
+    )
+
+
+def _stages(rows: tuple[Row, ...], spans: tuple[Span, ...]) -> tuple[StageRow, ...]:
+    members: dict[str, list[Row]] = {}
+    for row in rows:
+        members.setdefault(row.stage, []).append(row)
+    num_blocks = dict.fromkeys(members, 0)
+    for span in spans:
+        if span.block:
+            num_blocks[span.stage] += 1
+    return tuple(StageRow(stage=name, num_blocks=num_blocks[name], **_summed(part)) for name, part in members.items())
+
+
+def _summed(rows: Sequence[Row]) -> dict[str, Any]:
+    last = rows[-1]
+    return {
+        "output_shape": last.output_shape,
+        "params": sum([row.params for row in rows]),
+        "buffers": sum([row.buffers for row in rows]),
+        "macs": sum([row.macs for row in rows]),
+        "activations": sum([row.activations for row in rows]),
+        "receptive_field": last.receptive_field,
+        "total_stride": last.total_stride,
+        "depth": last.seen.depth,
+    }

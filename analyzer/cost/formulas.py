@@ -1,0 +1,171 @@
+"""What one op yields and costs: the only formulas in the project.
+
+Conventions: MACs are multiply-accumulates of convolutions and linear layers, without biases; batch norm, pooling,
+ReLU, add and concat count zero. FLOPs are 2 · MACs. Activations are output elements of convolutions and linear
+layers. Parameters are learned numbers; batch norm's running statistics (and batch counter) are buffers.
+"""
+
+from math import prod
+from typing import assert_never
+
+from analyzer.errors import InvalidInput
+from analyzer.ops import (
+    Add,
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Op,
+    ReLU,
+    Shape,
+    Sigmoid,
+    ZeroPadShortcut,
+)
+
+CONVENTION = {
+    "params": "learned numbers; batch norm counts 2 per channel, its running statistics are buffers",
+    "macs": "multiply-accumulates of convolutions and linear layers; bias, norm, pool and add count zero",
+    "flops": "2 × MACs",
+    "activations": "output elements of convolutions and linear layers, batch 1",
+    "receptive_field": "side in input pixels, along the longest path, before the global pool",
+    "depth": "convolutions and linear layers on the longest path; shortcut projections do not count",
+}
+
+
+def window_positions(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
+    """Positions of a window along one side: ⌊(n + 2p − d·(k − 1) − 1) / s⌋ + 1."""
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def ceil_positions(size: int, kernel: int, stride: int) -> int:
+    """Positions where the last, incomplete window counts too: ⌈(n − k) / s⌉ + 1, each starting inside the input."""
+    positions = -((kernel - size) // stride) + 1
+    return positions - 1 if (positions - 1) * stride >= size else positions
+
+
+def out_shape(op: Op, *inputs: Shape) -> Shape:
+    """Output shape without the batch; InvalidInput where the inputs do not fit the op or nothing is left."""
+    shape = inputs[0]
+    match op:
+        case Conv2d():
+            _expect(op, op.in_channels, shape[0])
+            return (op.out_channels, *_sides(op, shape, op.kernel, op.stride, op.padding, op.dilation))
+        case MaxPool2d():
+            return (shape[0], *_sides(op, shape, op.kernel, op.stride, op.padding, 1))
+        case AvgPool2d():
+            if op.ceil_mode:
+                return (shape[0], *(ceil_positions(side, op.kernel, op.stride) for side in shape[1:]))
+            return (shape[0], *_sides(op, shape, op.kernel, op.stride, 0, 1))
+        case BatchNorm2d():
+            _expect(op, op.channels, shape[0])
+            return shape
+        case Linear():
+            _expect(op, op.in_features, shape[-1])
+            return (op.out_features,)
+        case Add():
+            _expect_equal(op, *inputs)
+            return shape
+        case Concat():
+            _expect_equal(op, *(other[1:] for other in inputs))
+            return (sum(other[0] for other in inputs), *shape[1:])
+        case Multiply():
+            _expect_equal(op, inputs[1], (shape[0], 1, 1))
+            return shape
+        case ZeroPadShortcut():
+            _expect(op, op.in_channels, shape[0])
+            return (op.out_channels, *_sides(op, shape, 1, op.stride, 0, 1))
+        case GlobalAvgPool2d():
+            return (shape[0], 1, 1)
+        case AdaptiveAvgPool2d():
+            return (shape[0], op.output_size, op.output_size)
+        case Flatten():
+            return (prod(shape),)
+        case ReLU() | Sigmoid() | Dropout():
+            return shape
+        case _:
+            assert_never(op)
+
+
+def _sides(op: Op, shape: Shape, kernel: int, stride: int, padding: int, dilation: int) -> tuple[int, ...]:
+    sides = tuple([window_positions(side, kernel, stride, padding, dilation) for side in shape[1:]])
+    if min(sides) < 1:
+        given = "×".join(map(str, shape[1:]))
+        raise InvalidInput(f"{type(op).__name__} with kernel {kernel} and padding {padding}: its {given} input leaves less than 1×1.")
+    return sides
+
+
+def _expect(op: Op, wanted: int, given: int) -> None:
+    if wanted != given:
+        raise InvalidInput(f"{type(op).__name__}: its input has {given} channels or features, it needs {wanted}.")
+
+
+def _expect_equal(op: Op, *shapes: Shape) -> None:
+    if any(shape != shapes[0] for shape in shapes):
+        raise InvalidInput(f"{type(op).__name__}: its inputs have unequal shapes {', '.join(map(str, shapes))}.")
+
+
+def params(op: Op) -> int:
+    """Learned numbers of an op."""
+    match op:
+        case Conv2d():
+            weights = op.kernel * op.kernel * op.in_channels * op.out_channels // op.groups
+            return weights + op.out_channels if op.bias else weights
+        case Linear():
+            return op.in_features * op.out_features + op.out_features
+        case BatchNorm2d():
+            return 2 * op.channels
+        case _:
+            return _nothing(op)
+
+
+def buffers(op: Op) -> int:
+    """Numbers kept but not learned: batch norm's running mean and variance, and its batch counter."""
+    return 2 * op.channels + 1 if isinstance(op, BatchNorm2d) else 0
+
+
+def macs(op: Op, output: Shape) -> int:
+    """Multiply-accumulates of one input (batch 1)."""
+    match op:
+        case Conv2d():
+            return op.kernel * op.kernel * op.in_channels // op.groups * prod(output)
+        case Linear():
+            return op.in_features * op.out_features
+        case BatchNorm2d():
+            return 0
+        case _:
+            return _nothing(op)
+
+
+def activations(op: Op, output: Shape) -> int:
+    """Output elements where the op is a convolution or linear layer (batch 1)."""
+    return prod(output) if isinstance(op, Conv2d | Linear) else 0
+
+
+def window(op: Op) -> tuple[int, int]:
+    """(extent, stride) of the window through which an output element sees its input; global pools count as (1, 1)."""
+    match op:
+        case Conv2d():
+            return op.dilation * (op.kernel - 1) + 1, op.stride
+        case MaxPool2d() | AvgPool2d():
+            return op.kernel, op.stride
+        case ZeroPadShortcut():
+            return 1, op.stride
+        case Linear() | BatchNorm2d():
+            return 1, 1
+        case _:
+            _nothing(op)
+            return 1, 1
+
+
+def _nothing(
+    op: ReLU | Sigmoid | MaxPool2d | AvgPool2d | GlobalAvgPool2d | AdaptiveAvgPool2d | Flatten | Dropout | Add | Concat | Multiply | ZeroPadShortcut,
+) -> int:
+    """Zero, for the ops that have no weights; the parameter's type makes a new op name itself in every fold."""
+    return 0

@@ -1,0 +1,16 @@
+"""The one exception that stands for a user's mistake."""
+
+
+class InvalidInput(ValueError):
+    """A user's mistake in one sentence that names the field, the value and the rule; shown verbatim everywhere."""
+
+
+class Unavailable(RuntimeError):
+    """Something this machine lacks (torch, CUDA, a renderer), in one sentence that says what to install."""
+
+
+def shortened(value: object, limit: int = 60) -> str:
+    """The text of a value on one line, cut to `limit` characters, so that hostile input cannot flood a message."""
+    text = " ".join(str(value)[: limit * 4].split())
+    printable = "".join(character if character.isprintable() else "?" for character in text)
+    return printable if len(printable) <= limit else printable[: limit - 1] + "…"

@@ -1,0 +1,150 @@
+"""Densely connected networks: DenseNet, -B, -C and -BC (Huang et al. 2017)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from analyzer.errors import InvalidInput
+from analyzer.families.fields import Choice, Int, IntList, Ratio, floor_of, ruled
+from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Spec, Variant
+from analyzer.graph import INPUT, Graph, Node, sequence
+from analyzer.ops import (
+    MAX_CHANNELS,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Op,
+    ReLU,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseNetSpec(Spec):
+    """Numbers of a densely connected network; dense layer l of a block reads k₀ + k(l−1) channels and adds k."""
+
+    family: ClassVar[str] = "densenet"
+
+    depths: tuple[int, ...] = ruled(IntList("dense layers a block", 1, MAX_BLOCKS, MAX_STAGES))
+    growth_rate: int = ruled(Int("k: channels that each dense layer adds", 1, MAX_CHANNELS), 32)
+    init_features: int = ruled(Int("channels after the stem", 1, MAX_CHANNELS), 64)
+    bottleneck_ratio: int | None = ruled(
+        Int("a dense layer's 1×1 makes ratio · k channels; none: no 1×1", 1, 1024, optional=True), 4
+    )
+    compression: float = ruled(Ratio("θ: a transition has ⌊θC⌋ channels; 1.0: no compression"), 0.5)
+    stem: str = ruled(Choice("imagenet: 7×7/2 and max pool; cifar: 3×3", ("imagenet", "cifar")), "imagenet")
+    in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
+    num_classes: int = ruled(Int("outputs of the classifier", 1, MAX_CHANNELS), 1000)
+
+    def _settle(self) -> None:
+        if sum(self.depths) > MAX_BLOCKS:
+            self._refuse("depths", f"has {sum(self.depths)} dense layers; at most {MAX_BLOCKS} are allowed")
+        self._set(compression=float(self.compression))
+
+    @property
+    def default_input_size(self) -> int:
+        """32 for CIFAR stems, 224 for ImageNet's."""
+        return 32 if self.stem == "cifar" else 224
+
+    def graph(self) -> Graph:
+        """Features, final norm and head, with torchvision's names."""
+        features, channels = _features(self)
+        head: tuple[tuple[str, Op], ...] = (
+            ("relu", ReLU()),
+            ("avgpool", GlobalAvgPool2d()),
+            ("flatten", Flatten()),
+            ("classifier", Linear(channels, self.num_classes)),
+        )
+        return Graph("densenet", (Node("features", features, (INPUT,)), *sequence(*head, after="features", stage="head")))
+
+
+def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
+    nodes = _stem(spec)
+    channels = spec.init_features
+    for index, depth in enumerate(spec.depths, 1):
+        block = _dense_block(spec, channels, depth)
+        nodes.append(Node(f"denseblock{index}", block, (nodes[-1].name,), f"stage{index}"))
+        channels += depth * spec.growth_rate
+        if index < len(spec.depths):
+            kept = _compressed(spec, channels)
+            nodes.append(Node(f"transition{index}", _transition(channels, kept), (nodes[-1].name,), f"transition{index}"))
+            channels = kept
+    nodes += sequence(("norm5", BatchNorm2d(channels)), after=nodes[-1].name, stage="head")
+    return Graph("features", tuple(nodes)), channels
+
+
+def _stem(spec: DenseNetSpec) -> list[Node]:
+    if spec.stem == "cifar":
+        return sequence(("conv0", Conv2d(spec.in_channels, spec.init_features, 3, padding=1)), stage="stem")
+    return sequence(
+        ("conv0", Conv2d(spec.in_channels, spec.init_features, 7, stride=2, padding=3)),
+        ("norm0", BatchNorm2d(spec.init_features)),
+        ("relu0", ReLU()),
+        ("pool0", MaxPool2d(3, stride=2, padding=1)),
+        stage="stem",
+    )
+
+
+def _dense_block(spec: DenseNetSpec, channels: int, depth: int) -> Graph:
+    nodes: list[Node] = []
+    joined = INPUT
+    for index in range(1, depth + 1):
+        nodes.append(Node(f"denselayer{index}", _dense_layer(spec, channels), (joined,)))
+        nodes.append(Node(f"concat{index}", Concat(), (joined, f"denselayer{index}")))
+        joined, channels = f"concat{index}", channels + spec.growth_rate
+    return Graph("stage", tuple(nodes))
+
+
+def _dense_layer(spec: DenseNetSpec, channels: int) -> Graph:
+    pairs: list[tuple[str, Op]] = [("norm1", BatchNorm2d(channels)), ("relu1", ReLU())]
+    if spec.bottleneck_ratio is None:
+        pairs.append(("conv1", Conv2d(channels, spec.growth_rate, 3, padding=1)))
+    else:
+        inner = spec.bottleneck_ratio * spec.growth_rate
+        pairs += [("conv1", Conv2d(channels, inner, 1)), ("norm2", BatchNorm2d(inner)), ("relu2", ReLU())]
+        pairs.append(("conv2", Conv2d(inner, spec.growth_rate, 3, padding=1)))
+    return Graph("dense_layer", tuple(sequence(*pairs)))
+
+
+def _transition(channels: int, kept: int) -> Graph:
+    return Graph(
+        "transition",
+        tuple(
+            sequence(
+                ("norm", BatchNorm2d(channels)),
+                ("relu", ReLU()),
+                ("conv", Conv2d(channels, kept, 1)),
+                ("pool", AvgPool2d(2, stride=2)),
+            )
+        ),
+    )
+
+
+def _compressed(spec: DenseNetSpec, channels: int) -> int:
+    kept = floor_of(spec.compression, channels)
+    if kept < 1:
+        raise InvalidInput(f"densenet: compression={spec.compression} leaves none of {channels} channels; ⌊θC⌋ must be at least 1.")
+    return kept
+
+
+_HUANG = "Densely Connected Convolutional Networks, Huang et al., 2017"
+
+
+def _densenet(depth: int, *depths: int, **more: Any) -> Variant:
+    return Variant(title=f"DenseNet-{depth}", paper=_HUANG, fields={"depths": depths, **more})
+
+
+FAMILY = Family(
+    spec=DenseNetSpec,
+    words={"layers": "depths", "block_config": "depths", "bn_size": "bottleneck_ratio", "num_init_features": "init_features"},
+    aliases={},
+    variants={
+        "densenet121": _densenet(121, 6, 12, 24, 16),
+        "densenet161": _densenet(161, 6, 12, 36, 24, growth_rate=48, init_features=96),
+        "densenet169": _densenet(169, 6, 12, 32, 32),
+        "densenet201": _densenet(201, 6, 12, 48, 32),
+    },
+)

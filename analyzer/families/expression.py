@@ -1,0 +1,105 @@
+"""Variant expressions: `NAME` or `NAME:field=value,field=value…` to a Spec, and back to the canonical form."""
+
+import hashlib
+import re
+from dataclasses import MISSING
+from functools import cache
+from typing import Any
+
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.registry import FAMILIES, find, suggestion, variants
+from analyzer.families.spec import Spec, Variant, rules
+
+MAX_LENGTH = 65_536
+
+
+def parse(expression: str) -> Spec:
+    """The spec that an expression describes; InvalidInput with one sentence where it describes none."""
+    if len(expression) > MAX_LENGTH:
+        raise InvalidInput(f"expression of {len(expression)} characters: at most {MAX_LENGTH} are allowed.")
+    name, colon, listed = expression.strip().partition(":")
+    family, preset = (name, {}) if name in FAMILIES else _preset(name)
+    if colon and not listed.strip():
+        raise InvalidInput(f"expression {shortened(expression)!r} has an empty field list; write fields after the colon or leave it out.")
+    given = _assignments(family, listed) if colon else {}
+    return make(family, preset | given)
+
+
+def _preset(name: str) -> tuple[str, dict[str, Any]]:
+    family, variant = find(name)
+    return family, dict(variant.fields)
+
+
+def make(family: str, values: dict[str, Any]) -> Spec:
+    """A spec from checked field names; InvalidInput where a required field is missing."""
+    spec = FAMILIES[family].spec
+    missing = [name for name, item in spec.__dataclass_fields__.items() if name not in values and item.default is MISSING]
+    if missing:
+        raise InvalidInput(f"{family}: {missing[0]} is missing; it must be {rules(spec)[missing[0]].rule()}.")
+    return spec(**values)
+
+
+def _assignments(family: str, listed: str) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for part in listed.split(","):
+        name, equals, text = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise InvalidInput(f"{family}: {shortened(part)!r} is no field=value pair.")
+        field = field_name(family, name)
+        if field in given:
+            raise InvalidInput(f"{family}: field {field} is given more than once.")
+        given[field] = rules(FAMILIES[family].spec)[field].parse(text)
+    return given
+
+
+def field_name(family: str, word: str) -> str:
+    """The family's own word for a field; InvalidInput with the closest fields where there is none."""
+    members = FAMILIES[family]
+    known = rules(members.spec)
+    field = members.words.get(word, word)
+    if field not in known:
+        raise InvalidInput(f"{family}: field {shortened(word)!r} is unknown; {suggestion(word, list(known))}")
+    return field
+
+
+def canonical(spec: Spec) -> str:
+    """The one expression of a spec: a named variant plus its differences where that is shorter, else the family form."""
+    exact = _named_specs(spec.family).get(spec)
+    if exact is not None:
+        return exact
+    best_name, best = spec.family, _stated(spec)
+    for base, name in _named_specs(spec.family).items():
+        different = [item for item in rules(type(spec)) if getattr(base, item) != getattr(spec, item)]
+        if len(different) < len(best):
+            best_name, best = name, different
+    return f"{best_name}:{','.join(_assigned(spec, best))}"
+
+
+def named(spec: Spec) -> Variant | None:
+    """The named variant that a spec is, if it is one."""
+    name = _named_specs(spec.family).get(spec)
+    return find(name)[1] if name else None
+
+
+@cache
+def _named_specs(family: str) -> dict[Spec, str]:
+    return {make(family, dict(variant.fields)): name for name, _, variant in variants(family)}
+
+
+def _stated(spec: Spec) -> list[str]:
+    items = type(spec).__dataclass_fields__.items()
+    return [name for name, item in items if item.default is MISSING or getattr(spec, name) != item.default]
+
+
+def _assigned(spec: Spec, names: list[str]) -> list[str]:
+    known = rules(type(spec))
+    return [f"{name}={known[name].text(getattr(spec, name))}" for name in names]
+
+
+def slug(expression: str) -> str:
+    """A file name made from an expression: lower case, digits, `_`, `-`, `.`; at most 100 characters."""
+    text = re.sub(r"[^a-z0-9_.]+", "-", expression.lower()).strip("-.") or "network"
+    if len(text) <= 100:
+        return text
+    return f"{text[:87].rstrip('-.')}-{hashlib.sha256(expression.encode()).hexdigest()[:12]}"
+

@@ -1,0 +1,144 @@
+"""The rules of a spec's fields: one object parses, checks, prints and describes a field, for command line and page alike."""
+
+import re
+from dataclasses import MISSING, dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from analyzer.errors import InvalidInput, shortened
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """A whole number from `low` to `high`, or None (written `none`) where `optional`."""
+
+    help: str
+    low: int
+    high: int
+    optional: bool = False
+
+    def rule(self) -> str:
+        return f"a whole number from {self.low} to {self.high}{' or none' if self.optional else ''}"
+
+    def parse(self, text: str) -> object:
+        return None if self.optional and text == "none" else _whole(text)
+
+    def accepts(self, value: object) -> bool:
+        return (value is None and self.optional) or _is_int(value, self.low, self.high)
+
+    def text(self, value: Any) -> str:
+        return "none" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class IntList:
+    """Whole numbers from `low` to `high`, joined by `-`, at most `longest`; None where the default follows other fields."""
+
+    help: str
+    low: int
+    high: int
+    longest: int
+    optional: bool = False
+
+    def rule(self) -> str:
+        return f"1 to {self.longest} whole numbers from {self.low} to {self.high}, joined by -"
+
+    def parse(self, text: str) -> object:
+        return tuple(_whole(part) for part in text.split("-", self.longest + 1))
+
+    def accepts(self, value: object) -> bool:
+        if value is None:
+            return self.optional
+        listed = isinstance(value, tuple) and 1 <= len(value) <= self.longest
+        return listed and all(_is_int(item, self.low, self.high) for item in value)
+
+    def text(self, value: Any) -> str:
+        return "-".join(map(str, value))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words; `words` maps other spellings onto them; the word `none` stands for itself."""
+
+    help: str
+    options: tuple[str, ...]
+    words: tuple[tuple[str, str], ...] = ()
+
+    def rule(self) -> str:
+        return f"one of {', '.join(self.options)}"
+
+    def parse(self, text: str) -> object:
+        return dict(self.words).get(text, text)
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and value in self.options
+
+    def text(self, value: Any) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """`true` or `false`."""
+
+    help: str
+
+    def rule(self) -> str:
+        return "true or false"
+
+    def parse(self, text: str) -> object:
+        return {"true": True, "false": False}.get(text, text)
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, bool)
+
+    def text(self, value: Any) -> str:
+        return "true" if value else "false"
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A decimal above 0 and up to 1."""
+
+    help: str
+
+    def rule(self) -> str:
+        return "a decimal above 0 and up to 1, with at most 6 places"
+
+    def parse(self, text: str) -> object:
+        return float(text) if re.fullmatch(r"[01]?\.?[0-9]{1,6}", text, re.ASCII) else text
+
+    def accepts(self, value: object) -> bool:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return number and 0 < float(str(value)) <= 1 and round(float(str(value)), 6) == float(str(value))
+
+    def text(self, value: Any) -> str:
+        return f"{float(value):.6f}".rstrip("0").removesuffix(".") if value != 1 else "1.0"
+
+
+Rule = Int | IntList | Choice | Flag | Ratio
+
+
+def ruled(rule: Rule, default: Any = MISSING) -> Any:
+    """A dataclass field with its rule; required where it has no default."""
+    return field(default=default, metadata={"rule": rule})
+
+
+def check(family: str, name: str, rule: Rule, value: object) -> None:
+    """Raise InvalidInput with family, field, value and rule where the value breaks the rule."""
+    if not rule.accepts(value):
+        shown = rule.text(value) if isinstance(rule, IntList) and isinstance(value, tuple) else value
+        raise InvalidInput(f"{family}: {name}={shortened(shown)!r} must be {rule.rule()}.")
+
+
+def floor_of(ratio: float, number: int) -> int:
+    """⌊ratio·number⌋ with the ratio taken as the decimal it is written as (0.29·100 is 29)."""
+    return int(Fraction(repr(float(ratio))) * number)
+
+
+def _whole(text: str) -> object:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else text
+
+
+def _is_int(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

@@ -1,0 +1,61 @@
+"""What people pass around: a variant expression, a Spec or a Graph, resolved into one Network."""
+
+from dataclasses import dataclass
+
+from analyzer.errors import InvalidInput
+from analyzer.families.expression import canonical, named, parse
+from analyzer.families.spec import MAX_OPS, Spec
+from analyzer.graph import Graph, in_channels, num_ops
+
+MAX_SIDE = 16_384
+
+Size = int | tuple[int, int]
+"""Side of a square input, or (height, width), in pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A Graph with what is known of it: canonical expression, spec, and the words of its named variant."""
+
+    graph: Graph
+    expression: str
+    title: str
+    paper: str = ""
+    note: str = ""
+    spec: Spec | None = None
+
+    @property
+    def family(self) -> str:
+        """The spec's family, or the graph's kind where there is no spec."""
+        return self.spec.family if self.spec else self.graph.kind
+
+    def input_shape(self, size: Size | None = None) -> tuple[int, int, int]:
+        """(C, H, W) of an input of that size, by default the variant's own; InvalidInput outside 1 to 16384."""
+        if size is None:
+            size = self.spec.default_input_size if self.spec else 224
+        height, width = (size, size) if isinstance(size, int) else size
+        for side in (height, width):
+            if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MAX_SIDE:
+                raise InvalidInput(f"input size {side}: each side must be a whole number of pixels from 1 to {MAX_SIDE}.")
+        return in_channels(self.graph), height, width
+
+
+def network(variant: "str | Spec | Graph | Network") -> Network:
+    """Resolve an expression, a Spec or a Graph; InvalidInput where it is no network or has more than 20,000 ops."""
+    if isinstance(variant, Network):
+        return variant
+    if isinstance(variant, Graph):
+        return Network(graph=_bounded(variant), expression=variant.kind, title=variant.kind)
+    spec = parse(variant) if isinstance(variant, str) else variant
+    expression, known = canonical(spec), named(spec)
+    graph = _bounded(spec.graph())
+    if known is None:
+        return Network(graph=graph, expression=expression, title=expression, spec=spec)
+    return Network(graph=graph, expression=expression, title=known.title, paper=known.paper, note=known.note, spec=spec)
+
+
+def _bounded(graph: Graph) -> Graph:
+    count = num_ops(graph)
+    if count > MAX_OPS:
+        raise InvalidInput(f"{graph.kind}: {count} ops are over the bound of {MAX_OPS} ops in all.")
+    return graph

@@ -1,0 +1,130 @@
+"""A network as one immutable value: a tree of small graphs of ops."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from analyzer.errors import InvalidInput
+from analyzer.ops import MERGES, BatchNorm2d, Conv2d, Linear, Op
+
+INPUT = "input"
+"""The name by which nodes refer to their graph's one input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One op or sub-graph; `name` is a segment of the weight path, `stage` the word for people, inherited by children."""
+
+    name: str
+    op: "Op | Graph"
+    inputs: tuple[str, ...]
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A small DAG with one input, nodes in topological order, whose last node is the output.
+
+    `kind` says what it is: a family's name, "stage", a block's name, "projection", ….
+    Sub-graphs of a "stage" are the network's blocks.
+    Raises InvalidInput where the nodes do not form such a graph.
+    """
+
+    kind: str
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        unused: dict[str, None] = {}
+        known = {INPUT}
+        for node in self.nodes:
+            _check_node(self.kind, node, known)
+            known.add(node.name)
+            for name in node.inputs:
+                unused.pop(name, None)
+            unused[node.name] = None
+        if len(unused) != 1 or self.nodes[-1].name not in unused:
+            idle = ", ".join(name for name in unused if name != self.nodes[-1].name)
+            raise InvalidInput(f"graph {self.kind}: {idle or 'no node'} leads nowhere; only the last node is the output.")
+
+
+def _check_node(kind: str, node: Node, known: set[str]) -> None:
+    if node.name in known or not node.name or "." in node.name:
+        raise InvalidInput(f"graph {kind}: node name {node.name!r} must be new, not empty and without a dot.")
+    missing = [name for name in node.inputs if name not in known]
+    if missing:
+        raise InvalidInput(f"graph {kind}: node {node.name} reads {missing[0]!r}, which is not before it.")
+    merges = isinstance(node.op, MERGES)
+    if len(node.inputs) < 1 or (len(node.inputs) > 1) != merges:
+        wanted = "two or more inputs" if merges else "one input"
+        raise InvalidInput(f"graph {kind}: node {node.name} has {len(node.inputs)} inputs and needs {wanted}.")
+
+
+def sequence(*pairs: tuple[str, Op | Graph], after: str = INPUT, stage: str = "") -> list[Node]:
+    """Nodes one after the other, the first reading `after`."""
+    nodes = []
+    for name, op in pairs:
+        nodes.append(Node(name, op, (after,), stage))
+        after = name
+    return nodes
+
+
+def leaf_ops(graph: Graph) -> Iterator[tuple[str, Op]]:
+    """(path, op) of every leaf in execution order."""
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            yield from ((f"{node.name}.{path}", op) for path, op in leaf_ops(node.op))
+        else:
+            yield node.name, node.op
+
+
+def num_ops(graph: Graph) -> int:
+    """Number of leaf ops; linear in the number of distinct sub-graphs."""
+    sizes: dict[int, int] = {}
+
+    def size(part: Graph) -> int:
+        if id(part) not in sizes:
+            sizes[id(part)] = sum(size(node.op) if isinstance(node.op, Graph) else 1 for node in part.nodes)
+        return sizes[id(part)]
+
+    return size(graph)
+
+
+def in_channels(graph: Graph) -> int:
+    """Channels of the graph's input, read off the first op that states them."""
+    for _, op in leaf_ops(graph):
+        match op:
+            case Conv2d():
+                return op.in_channels
+            case BatchNorm2d():
+                return op.channels
+            case Linear():
+                return op.in_features
+            case _:
+                continue
+    raise InvalidInput(f"graph {graph.kind}: no convolution, batch norm or linear layer states its input channels.")
+
+
+def fingerprint(graph: Graph) -> str:
+    """12 hexadecimal digits of the SHA-256 of the graph's structure, names and numbers.
+
+    Stable across processes, machines and releases: fields at their defaults are left out of the text,
+    so that an op may gain a field without changing the networks that do not use it.
+    """
+    digests: dict[int, str] = {}
+
+    def digest(part: Graph) -> str:
+        if id(part) not in digests:
+            lines = [part.kind, *(_node_text(node, digest(node.op) if isinstance(node.op, Graph) else _op_text(node.op)) for node in part.nodes)]
+            digests[id(part)] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return digests[id(part)]
+
+    return digest(graph)[:12]
+
+
+def _node_text(node: Node, op: str) -> str:
+    return f"{node.name}|{op}|{','.join(node.inputs)}|{node.stage}"
+
+
+def _op_text(op: Op) -> str:
+    stated = ((item.name, getattr(op, item.name)) for item in fields(op) if getattr(op, item.name) != item.default)
+    return f"{type(op).__name__}({','.join(f'{name}={value}' for name, value in sorted(stated))})"

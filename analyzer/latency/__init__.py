@@ -1,0 +1,1 @@
+"""Recorded latencies as data, without torch."""

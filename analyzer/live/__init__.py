@@ -1,0 +1,1 @@
+"""The live network: everything that needs torch, and the only folder that imports it."""

@@ -1,0 +1,174 @@
+"""The closed set of operations that networks are made of: plain numbers, no behaviour.
+
+Every reader (cost, module, diagram, latency) is a fold over `Op` that ends in `assert_never`,
+so that adding an op makes the type checker name each place that must learn it.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+
+from analyzer.errors import InvalidInput
+
+MAX_CHANNELS = 65_536
+
+Shape = tuple[int, ...]
+"""(C, H, W) or (features,), without the batch."""
+
+
+def _require_positive(op: str, **values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise InvalidInput(f"{op}.{name} {value}: must be at least 1.")
+
+
+def _require_channels(op: str, **values: int) -> None:
+    for name, value in values.items():
+        if not 1 <= value <= MAX_CHANNELS:
+            raise InvalidInput(f"{op}.{name} {value}: must be from 1 to {MAX_CHANNELS} channels.")
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d:
+    """Square 2-D convolution, `kernel`×`kernel`, with torch.nn.Conv2d's meaning of every number."""
+
+    in_channels: int
+    out_channels: int
+    kernel: int
+    _: KW_ONLY
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        _require_channels("Conv2d", in_channels=self.in_channels, out_channels=self.out_channels)
+        _require_positive(
+            "Conv2d", kernel=self.kernel, stride=self.stride, dilation=self.dilation, groups=self.groups
+        )
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise InvalidInput(
+                f"Conv2d.groups {self.groups}: must divide the {self.in_channels} input "
+                f"and {self.out_channels} output channels."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm2d:
+    """Per-channel batch normalisation with learned scale and shift (Ioffe and Szegedy, 2015)."""
+
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReLU:
+    """max(x, 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid:
+    """1 / (1 + exp(-x)), the gate of squeeze-and-excitation."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool2d:
+    """Maximum over `kernel`×`kernel` windows; the output size rounds down."""
+
+    kernel: int
+    _: KW_ONLY
+    stride: int
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool2d:
+    """Mean over `kernel`×`kernel` windows, unpadded; `ceil_mode` keeps the incomplete last window, its mean over what is there."""
+
+    kernel: int
+    _: KW_ONLY
+    stride: int
+    ceil_mode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAvgPool2d:
+    """Mean over all positions: (C, H, W) to (C, 1, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveAvgPool2d:
+    """Mean over a fixed number of windows: (C, H, W) to (C, `output_size`, `output_size`)."""
+
+    output_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    """(C, H, W) to (C·H·W,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Identity in inference; zeroes elements with probability 1/2 in training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Fully connected: `in_features` to `out_features`, with bias."""
+
+    in_features: int
+    out_features: int
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Elementwise sum of two or more inputs of one shape, added from left to right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Concatenation of the inputs' channels, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Multiply:
+    """The first input scaled channel by channel by the second, a gate of shape (C, 1, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroPadShortcut:
+    """He et al. 2015's option A: every `stride`-th position, and zeros for the added channels; no parameters."""
+
+    in_channels: int
+    out_channels: int
+    _: KW_ONLY
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        _require_channels("ZeroPadShortcut", in_channels=self.in_channels, out_channels=self.out_channels)
+        if self.out_channels < self.in_channels:
+            raise InvalidInput(
+                f"shortcut A: cannot zero-pad {self.in_channels} channels onto {self.out_channels}; "
+                "the block's output must have at least as many channels as its input."
+            )
+
+
+Op = (
+    Conv2d
+    | BatchNorm2d
+    | ReLU
+    | Sigmoid
+    | MaxPool2d
+    | AvgPool2d
+    | GlobalAvgPool2d
+    | AdaptiveAvgPool2d
+    | Flatten
+    | Dropout
+    | Linear
+    | Add
+    | Concat
+    | Multiply
+    | ZeroPadShortcut
+)
+
+MERGES = (Add, Concat, Multiply)
+"""Ops with more than one input."""

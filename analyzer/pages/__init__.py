@@ -1,0 +1,1 @@
+"""The Streamlit pages: widgets to spec to folds to st.*."""

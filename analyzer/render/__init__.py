@@ -1,0 +1,1 @@
+"""Where numbers become text: units, tables, markdown, DOT, SVG."""

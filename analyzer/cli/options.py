@@ -1,0 +1,54 @@
+"""Options and arguments that several verbs share, with their parsing."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.network import Size
+from analyzer.files import write_whole
+
+
+class _SizeType(click.ParamType):
+    """`224` or `320x256` (height x width)."""
+
+    name = "SIDE|HEIGHTxWIDTH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # click converts defaults, too
+        match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", value, re.ASCII)
+        if match is None:
+            raise InvalidInput(f"--input-size {shortened(value)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels.")
+        height, width = match.groups()
+        return (int(height), int(width)) if width else int(height)
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+variant_argument: Decorator = click.argument("variant")
+variants_argument: Decorator = click.argument("variants", nargs=-1, required=True, metavar="VARIANT…")
+input_size_option: Decorator = click.option(
+    "--input-size", type=_SizeType(), default=None, help="Input in pixels; by default 224, or 32 for CIFAR stems."
+)
+output_option: Decorator = click.option("--output", default=None, help="File to write, or - for standard output.")
+
+
+def format_option(*formats: str) -> Decorator:
+    """`--format`, the first format being the default."""
+    return click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
+
+
+def deliver(content: str | bytes, output: str | None) -> None:
+    """Write to the file named, or to standard output where it is None or `-`."""
+    if output not in (None, "-"):
+        write_whole(Path(str(output)), content)
+        click.echo(f"wrote {output}", err=True)
+    elif isinstance(content, bytes):
+        sys.stdout.buffer.write(content)
+    else:
+        click.echo(content.rstrip("\n"))

@@ -182,8 +182,7 @@ def analyze(variant: "str | Spec | Graph | Network", input_size: Size | None = N
     """
     resolved = network(variant)
     shape = resolved.input_shape(input_size)
-    costed = walk(resolved.graph, shape)
-    rows, spans = tuple(costed.rows), tuple(costed.spans)
+    rows, spans = walk(resolved.graph, shape)
     return Analysis(
         network=resolved,
         input_shape=shape,

@@ -65,68 +65,71 @@ class Span(NamedTuple):
     stop: int
 
 
-class Costed(NamedTuple):
-    """A sub-graph's rows and spans at one input shape, and what its output looks like."""
+class Walked(NamedTuple):
+    """Every op of a network with its costs, and its sub-graphs as runs of them, in execution order."""
 
-    rows: list[Row]
-    spans: list[Span]
+    rows: tuple[Row, ...]
+    spans: tuple[Span, ...]
+
+
+class _Part(NamedTuple):
+    """A node of a costed sub-graph: what it holds, and how far its input looks back."""
+
+    node: Node
+    held: "Row | _Costed"
+    before: Reach
+
+
+class _Costed(NamedTuple):
+    """A sub-graph costed at one input shape, its paths and reaches relative to itself, so that equal blocks share it."""
+
+    graph: Graph
+    parts: list[_Part]
     output_shape: Shape
     seen: Reach
 
 
 _START = Reach(0, 1, 0)
-_Memo = dict[tuple[int, Shape], Costed]
 
 
-def walk(graph: Graph, input_shape: Shape) -> Costed:
+def walk(graph: Graph, input_shape: Shape) -> Walked:
     """Costs of every op of a Graph for one input; InvalidInput names the op that the input does not fit."""
-    return _walk(graph, input_shape, {})
-
-
-def _walk(graph: Graph, input_shape: Shape, memo: _Memo) -> Costed:
-    key = id(graph), input_shape
-    if key not in memo:
-        memo[key] = _walk_nodes(graph, input_shape, memo)
-    return memo[key]
-
-
-def _walk_nodes(graph: Graph, input_shape: Shape, memo: _Memo) -> Costed:
     rows: list[Row] = []
     spans: list[Span] = []
+    _unroll(_costed(graph, input_shape, {}), "", "", _START, rows, spans)
+    return Walked(tuple(rows), tuple(spans))
+
+
+def _costed(graph: Graph, input_shape: Shape, memo: dict[tuple[int, Shape], _Costed]) -> _Costed:
+    key = id(graph), input_shape
+    if key in memo:
+        return memo[key]
+    parts: list[_Part] = []
     shapes: dict[str, Shape] = {INPUT: input_shape}
     seen: dict[str, Reach] = {INPUT: _START}
     for node in graph.nodes:
         before = _longest(node, seen)
-        if isinstance(node.op, Graph):
-            inner = _inner(node, node.op, shapes[node.inputs[0]], memo)
-            start = len(rows)
-            rows += [_moved(row, node, before) for row in inner.rows]
-            spans.append(Span(node.name, node.stage, node.op.kind, graph.kind == "stage", start, len(rows)))
-            spans += [_shifted(span, node, start) for span in inner.spans]
-            shapes[node.name], seen[node.name] = inner.output_shape, _after(before, inner.seen)
-        else:
-            row = _costed_row(node, node.op, tuple([shapes[name] for name in node.inputs]), before)
-            rows.append(row)
-            shapes[node.name], seen[node.name] = row.output_shape, row.seen
+        held: Row | _Costed
+        try:
+            if isinstance(node.op, Graph):
+                held = _costed(node.op, shapes[node.inputs[0]], memo)
+                seen[node.name] = _after(before, held.seen)
+            else:
+                held = _row(node, node.op, tuple([shapes[name] for name in node.inputs]), before)
+                seen[node.name] = held.seen
+        except InvalidInput as error:
+            raise InvalidInput(f"{node.name}{'.' if isinstance(node.op, Graph) else ': '}{error}") from None
+        shapes[node.name] = held.output_shape
+        parts.append(_Part(node, held, before))
     last = graph.nodes[-1].name
-    return Costed(rows, spans, shapes[last], seen[last])
+    memo[key] = _Costed(graph, parts, shapes[last], seen[last])
+    return memo[key]
 
 
-def _inner(node: Node, graph: Graph, shape: Shape, memo: _Memo) -> Costed:
-    try:
-        return _walk(graph, shape, memo)
-    except InvalidInput as error:
-        raise InvalidInput(f"{node.name}.{error}") from None
-
-
-def _costed_row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
-    try:
-        output = formulas.out_shape(op, *inputs)
-    except InvalidInput as error:
-        raise InvalidInput(f"{node.name}: {error}") from None
+def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
+    output = formulas.out_shape(op, *inputs)
     extent, stride = formulas.window(op)
     counted = isinstance(op, Conv2d | Linear)
-    seen = Reach(before.reach + before.stride * (extent - 1), before.stride * stride, before.depth + counted)
     return Row(
         node.name,
         node.stage,
@@ -137,7 +140,7 @@ def _costed_row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) ->
         formulas.buffers(op),
         formulas.macs(op, output),
         formulas.activations(op, output),
-        seen,
+        Reach(before.reach + before.stride * (extent - 1), before.stride * stride, before.depth + counted),
     )
 
 
@@ -153,22 +156,17 @@ def _after(before: Reach, inner: Reach) -> Reach:
     return Reach(before.reach + before.stride * inner.reach, before.stride * inner.stride, before.depth + inner.depth)
 
 
-def _moved(row: Row, node: Node, before: Reach) -> Row:
-    path, stage, op, inputs, output, params, buffers, macs, activations, seen = row
-    return Row(
-        f"{node.name}.{path}",
-        stage or node.stage,
-        op,
-        inputs,
-        output,
-        params,
-        buffers,
-        macs,
-        activations,
-        _after(before, seen),
-    )
-
-
-def _shifted(span: Span, node: Node, start: int) -> Span:
-    path, stage, kind, block, first, stop = span
-    return Span(f"{node.name}.{path}", stage or node.stage, kind, block, first + start, stop + start)
+def _unroll(costed: _Costed, prefix: str, stage: str, start: Reach, rows: list[Row], spans: list[Span]) -> None:
+    """Append the sub-graph's rows and spans with the paths, stages and reaches that they have in the whole network."""
+    in_stage = costed.graph.kind == "stage"
+    for node, held, before in costed.parts:
+        path, label = prefix + node.name, node.stage or stage
+        if isinstance(held, _Costed):
+            first, place = len(rows), len(spans)
+            _unroll(held, f"{path}.", label, _after(start, before), rows, spans)
+            spans.insert(place, Span(path, label, held.graph.kind, in_stage, first, len(rows)))
+        else:
+            _, _, op, inputs, output, params, buffers, macs, activations, seen = held
+            rows.append(
+                Row(path, label, op, inputs, output, params, buffers, macs, activations, _after(start, seen))
+            )

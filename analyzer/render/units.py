@@ -1,23 +1,21 @@
 """Numbers as people read them, formatted once and everywhere alike."""
 
-_PREFIXES = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+from math import floor, log10
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 
-def short(number: float, digits: int = 3) -> str:
-    """A count with an SI prefix and a number of significant digits, half up: 25557032 is "25.6 M"; exact below 1000."""
-    for scale, prefix in _PREFIXES:
-        if abs(number) >= scale:
-            return _scaled(number / scale, prefix, digits)
-    return f"{number:d}" if isinstance(number, int) else f"{number:.{digits}g}"
-
-
-def _scaled(value: float, prefix: str, digits: int) -> str:
-    whole = len(str(int(abs(value))))
-    text = f"{value:.{max(digits - whole, 0)}f}"
-    rounded_up = len(text.lstrip("-").partition(".")[0]) > whole
-    if rounded_up and digits > whole:
-        text = text[:-1].removesuffix(".")
-    return f"{text} {prefix}"
+def short(number: int, digits: int = 3) -> str:
+    """A count with an SI prefix and that many significant digits, half up: 25557032 is "25.6 M"; exact below 1000."""
+    if abs(number) < 1000:
+        return str(number)
+    magnitude = floor(log10(abs(number)))
+    step = 10 ** (magnitude - digits + 1)
+    rounded = (2 * abs(number) + step) // (2 * step) * step if step >= 1 else abs(number)
+    power = min((len(str(rounded)) - 1) // 3, len(_PREFIXES) - 1)
+    places = max(digits - (len(str(rounded)) - 3 * power), 0)
+    sign = "-" if number < 0 else ""
+    return f"{sign}{rounded / 1000**power:.{places}f} {_PREFIXES[power]}"
 
 
 def exact(number: int) -> str:

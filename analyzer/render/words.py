@@ -1,0 +1,96 @@
+"""Ops, blocks and stages in the papers' notation."""
+
+from typing import assert_never
+
+from analyzer.cost.analysis import Analysis, BlockRow, StageRow
+from analyzer.cost.walk import Row
+from analyzer.ops import (
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Op,
+    ReLU,
+    Sigmoid,
+    ZeroPadShortcut,
+)
+
+
+def op_words(op: Op) -> str:
+    """An op as the papers write it: "3×3 conv, 128, /2", "3×3 max pool, /2", "fc, 1000"."""
+    match op:
+        case Conv2d():
+            return f"{op.kernel}×{op.kernel} conv, {op.out_channels}{_per(op.stride)}{_dilated(op)}{_grouped(op)}"
+        case MaxPool2d():
+            return f"{op.kernel}×{op.kernel} max pool{_per(op.stride)}"
+        case AvgPool2d():
+            return f"{op.kernel}×{op.kernel} average pool{_per(op.stride)}"
+        case GlobalAvgPool2d():
+            return "global average pool"
+        case AdaptiveAvgPool2d():
+            return f"average pool to {op.output_size}×{op.output_size}"
+        case Linear():
+            return f"fc, {op.out_features}"
+        case BatchNorm2d():
+            return "batch norm"
+        case ZeroPadShortcut():
+            return f"zero-pad, {op.out_channels}{_per(op.stride)}"
+        case ReLU() | Sigmoid() | Flatten() | Dropout() | Add() | Concat() | Multiply():
+            return type(op).__name__ if isinstance(op, ReLU) else type(op).__name__.lower()
+        case _:
+            assert_never(op)
+
+
+def _per(stride: int) -> str:
+    return f", /{stride}" if stride > 1 else ""
+
+
+def _dilated(op: Conv2d) -> str:
+    return f", dilation {op.dilation}" if op.dilation > 1 else ""
+
+
+def _grouped(op: Conv2d) -> str:
+    return f", {op.groups} groups" if op.groups > 1 else ""
+
+
+_UNSAID = (BatchNorm2d, ReLU, Flatten, Add, Concat, Dropout)
+
+
+def stage_contents(analysis: Analysis, stage: StageRow) -> str:
+    """What a stage is made of: "bottleneck 64 → 256 × 3", or the ops of a stem, transition or head."""
+    blocks = [block for block in analysis.blocks if block.stage == stage.stage]
+    if blocks:
+        return f"{block_words(analysis, blocks[0])} × {len(blocks)}"
+    said = [op_words(row.operation) for row in analysis.rows if row.stage == stage.stage and not isinstance(row.operation, _UNSAID)]
+    return " · ".join(said) or "batch norm, ReLU"
+
+
+def block_words(analysis: Analysis, block: BlockRow) -> str:
+    """A block by its widths: "bottleneck 64 → 256", "bottleneck 128 → 256, 32 groups", "basic 64", "dense layer, k = 32"."""
+    convs = transform_convs(analysis, block)
+    out_channels = block.output_shape[0]
+    if block.kind == "dense_layer":
+        return f"dense layer, k = {out_channels}"
+    inner = convs[0].out_channels
+    widths = str(inner) if inner == out_channels else f"{inner} → {out_channels}"
+    groups = max(conv.groups for conv in convs)
+    return f"{block.kind} {widths}" + (f", {groups} groups" if groups > 1 else "")
+
+
+def transform_convs(analysis: Analysis, block: BlockRow) -> list[Conv2d]:
+    """The convolutions of a block's transform, the shortcut's projection left out."""
+    rows = block_rows(analysis, block.path)
+    return [row.operation for row in rows if isinstance(row.operation, Conv2d) and "downsample" not in row.path.split(".")]
+
+
+def block_rows(analysis: Analysis, path: str) -> tuple[Row, ...]:
+    """The ops below a stage's or block's weight path."""
+    return next((analysis.rows[span.start : span.stop] for span in analysis.spans if span.path == path), ())

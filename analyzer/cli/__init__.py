@@ -10,7 +10,7 @@ from analyzer import __version__
 from analyzer.errors import InvalidInput, Unavailable
 
 VERBS: dict[str, dict[str, str]] = {
-    "Look": {"list": "look", "report": "look", "diagram": "look"},
+    "Look": {"list": "look", "report": "look", "diagram": "draw"},
     "Prove": {"verify": "prove", "equivalence": "prove"},
     "Guard": {"check": "guard"},
     "Time": {"latency": "time"},

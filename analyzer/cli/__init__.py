@@ -11,7 +11,7 @@ from analyzer.errors import InvalidInput, Unavailable
 
 VERBS: dict[str, dict[str, str]] = {
     "Look": {"list": "look", "report": "look", "diagram": "look"},
-    "Prove": {"verify": "prove", "equivalence": "prove"},
+    "Prove": {"verify": "prove", "equivalence": "prove_equivalence"},
     "Guard": {"check": "guard"},
     "Time": {"latency": "time"},
 }

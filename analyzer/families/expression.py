@@ -92,8 +92,8 @@ def _stated(spec: Spec) -> list[str]:
 
 
 def _assigned(spec: Spec, names: list[str]) -> list[str]:
-    known = rules(type(spec))
-    return [f"{name}={known[name].text(getattr(spec, name))}" for name in names]
+    known, values = rules(type(spec)), spec.resolved()
+    return [f"{name}={known[name].text(values[name])}" for name in names]
 
 
 def slug(expression: str) -> str:

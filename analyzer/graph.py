@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from analyzer.errors import InvalidInput
-from analyzer.ops import MERGES, BatchNorm2d, Conv2d, Linear, Op
+from analyzer.ops import MERGES, Add, BatchNorm2d, Concat, Conv2d, Linear, Op
 
 INPUT = "input"
 """The name by which nodes refer to their graph's one input."""
@@ -43,11 +43,11 @@ class Graph:
             for name in node.inputs:
                 unused.pop(name, None)
             unused[node.name] = None
+        if not self.nodes:
+            raise InvalidInput(f"graph {self.kind}: has no nodes.")
         if len(unused) != 1 or self.nodes[-1].name not in unused:
             idle = ", ".join(name for name in unused if name != self.nodes[-1].name)
-            raise InvalidInput(
-                f"graph {self.kind}: {idle or 'no node'} leads nowhere; only the last node is the output."
-            )
+            raise InvalidInput(f"graph {self.kind}: {idle} leads nowhere; only the last node is the output.")
 
 
 def _check_node(kind: str, node: Node, known: set[str]) -> None:
@@ -56,9 +56,9 @@ def _check_node(kind: str, node: Node, known: set[str]) -> None:
     missing = [name for name in node.inputs if name not in known]
     if missing:
         raise InvalidInput(f"graph {kind}: node {node.name} reads {missing[0]!r}, which is not before it.")
-    merges = isinstance(node.op, MERGES)
-    if len(node.inputs) < 1 or (len(node.inputs) > 1) != merges:
-        wanted = "two or more inputs" if merges else "one input"
+    least, more = 2 if isinstance(node.op, MERGES) else 1, isinstance(node.op, Add | Concat)
+    if len(node.inputs) < least or (len(node.inputs) > least and not more):
+        wanted = f"{least} or more" if more else str(least)
         raise InvalidInput(f"graph {kind}: node {node.name} has {len(node.inputs)} inputs and needs {wanted}.")
 
 

@@ -231,7 +231,7 @@ def _stages(rows: tuple[Row, ...], spans: tuple[Span, ...]) -> tuple[StageRow, .
     num_blocks = dict.fromkeys(members, 0)
     for span in spans:
         if span.block:
-            num_blocks[span.stage] += 1
+            num_blocks[rows[span.start].stage] += 1
     return tuple(StageRow(stage=name, num_blocks=num_blocks[name], **_summed(part)) for name, part in members.items())
 
 

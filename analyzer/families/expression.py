@@ -17,9 +17,9 @@ def parse(expression: str) -> Spec:
     """The spec that an expression describes; InvalidInput with one sentence where it describes none."""
     if len(expression) > MAX_LENGTH:
         raise InvalidInput(f"expression of {len(expression)} characters: at most {MAX_LENGTH} are allowed.")
-    name, colon, listed = expression.strip().partition(":")
+    name, colon, listed = (piece.strip() for piece in expression.partition(":"))
     family, preset = (name, {}) if name in FAMILIES else _preset(name)
-    if colon and not listed.strip():
+    if colon and not listed:
         raise InvalidInput(
             f"expression {shortened(expression)!r} has an empty field list; write fields after the colon or leave it out."
         )
@@ -96,8 +96,8 @@ def _stated(spec: Spec) -> list[str]:
 
 
 def _assigned(spec: Spec, names: list[str]) -> list[str]:
-    known = rules(type(spec))
-    return [f"{name}={known[name].text(getattr(spec, name))}" for name in names]
+    known, values = rules(type(spec)), spec.resolved()
+    return [f"{name}={known[name].text(values[name])}" for name in names]
 
 
 def slug(expression: str) -> str:

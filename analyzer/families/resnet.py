@@ -60,10 +60,14 @@ class ResNetSpec(Spec):
                 self._refuse("cardinality", "must be 1 with basic blocks, which have no grouped form")
             if self.base_width != 64:
                 self._refuse("base_width", "must be 64 with basic blocks, whose inner width is the stage width")
+        if self.block == "basic" or len(self.depths) == 1:
             self._set(stride_on="3x3")
         for width in self.stage_widths:
             if self.inner_width(width) < 1:
                 self._refuse("base_width", f"leaves no channel: ⌊{width} · {self.base_width} / 64⌋ = 0")
+            for name, channels in (("cardinality", self.inner_width(width)), ("widths", width * self.block_expansion)):
+                if channels > MAX_CHANNELS:
+                    self._refuse(name, f"gives a block {channels} channels; at most {MAX_CHANNELS} are allowed")
 
     @property
     def _default_widths(self) -> tuple[int, ...]:

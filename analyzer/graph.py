@@ -14,7 +14,7 @@ INPUT = "input"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One op or sub-graph; `name` is a segment of the weight path, `stage` the word for people, inherited by children."""
+    """One op or sub-graph; `name` is a segment of the weight path, `stage` the word for people, inherited."""
 
     name: str
     op: "Op | Graph"
@@ -136,6 +136,6 @@ def _node_text(node: Node, op: str) -> str:
 
 @lru_cache(maxsize=2**14)
 def op_text(op: Op) -> str:
-    """An op with the numbers that are not at their defaults, such as "Conv2d(in_channels=3,kernel=7,…)"; stable over releases."""
+    """An op and its numbers off their defaults: "Conv2d(in_channels=3,kernel=7,…)"; stable over releases."""
     stated = ((item.name, getattr(op, item.name)) for item in fields(op) if getattr(op, item.name) != item.default)
     return f"{type(op).__name__}({','.join(f'{name}={value}' for name, value in sorted(stated))})"

@@ -93,7 +93,7 @@ class MaxPool2d:
 
 @dataclass(frozen=True, slots=True)
 class AvgPool2d:
-    """Mean over `kernel`×`kernel` windows, unpadded; `ceil_mode` keeps the incomplete last window, its mean over what is there."""
+    """Mean over `kernel`×`kernel` windows, unpadded; `ceil_mode` keeps the incomplete last one, over what is there."""
 
     kernel: int
     _: KW_ONLY

@@ -10,8 +10,8 @@ from typing import assert_never
 
 from analyzer.errors import InvalidInput
 from analyzer.ops import (
-    Add,
     AdaptiveAvgPool2d,
+    Add,
     AvgPool2d,
     BatchNorm2d,
     Concat,

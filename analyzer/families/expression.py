@@ -21,7 +21,7 @@ def parse(expression: str) -> Spec:
     family, preset = (name, {}) if name in FAMILIES else _preset(name)
     if colon and not listed:
         raise InvalidInput(
-            f"expression {shortened(expression)!r} has an empty field list; write fields after the colon or leave it out."
+            f"expression {shortened(expression)!r} has an empty field list; write fields after the colon, or no colon."
         )
     given = _assignments(family, listed) if colon else {}
     return make(family, preset | given)
@@ -67,7 +67,7 @@ def field_name(family: str, word: str) -> str:
 
 
 def canonical(spec: Spec) -> str:
-    """The one expression of a spec: a named variant plus its differences where that is shorter, else the family form."""
+    """The one expression of a spec: a named variant plus its differences where that is shorter, or the family form."""
     exact = _named_specs(spec.family).get(spec)
     if exact is not None:
         return exact

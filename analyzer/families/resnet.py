@@ -1,4 +1,4 @@
-"""Residual networks: ResNet, Wide ResNet and ResNeXt (He et al. 2015; Zagoruyko and Komodakis 2016; Xie et al. 2017)."""
+"""Residual networks: ResNet (He et al. 2015), Wide ResNet (Zagoruyko and Komodakis 2016), ResNeXt (Xie et al. 2017)."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,13 +15,14 @@ from analyzer.ops import (
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
+    Op,
     ReLU,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetSpec(Spec):
-    """Numbers of a residual network; `width · base_width / 64`, rounded down, times `cardinality` is a bottleneck's inner width."""
+    """Numbers of a residual network; a bottleneck's inner width is ⌊width · base_width / 64⌋ · cardinality."""
 
     family: ClassVar[str] = "resnet"
 
@@ -135,7 +136,7 @@ def _block(spec: ResNetSpec, channels: int, width: int, stride: int) -> Graph:
     convs = _transform(spec, channels, width, stride)
     nodes: list[Node] = []
     for number, conv in enumerate(convs, 1):
-        pairs = [(f"conv{number}", conv), (f"bn{number}", BatchNorm2d(conv.out_channels))]
+        pairs: list[tuple[str, Op]] = [(f"conv{number}", conv), (f"bn{number}", BatchNorm2d(conv.out_channels))]
         if number < len(convs):
             pairs.append((f"relu{number}", ReLU()))
         nodes += sequence(*pairs, after=nodes[-1].name if nodes else INPUT)

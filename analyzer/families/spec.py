@@ -55,7 +55,7 @@ class Spec:
 
 
 @cache
-def rules(spec: type[Spec]) -> Mapping[str, Rule]:
+def rules(spec: type[Any]) -> Mapping[str, Rule]:
     """Field name → rule, in the order of the spec's fields."""
     return {item.name: item.metadata["rule"] for item in fields(spec)}
 

@@ -5,16 +5,28 @@ from typing import TYPE_CHECKING
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, Unavailable
-from analyzer.families.network import Network
+from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph
 from analyzer.live import live_imports
-from analyzer.live.proof import Proof
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "build", "check_equivalence"]
+    from analyzer.live.proof import Proof
+    from analyzer.render.drawing import Drawing
+
+__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "build", "check_equivalence", "diagram"]
+
+
+def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":
+    """Draw a network at level "network" or "block": with `.dot`, `.svg`, `.save("x.pdf")`, shown in notebooks.
+
+    Raises InvalidInput as `analyze` does, and for an unknown level. torch is not needed.
+    """
+    from analyzer.render.drawing import drawing
+
+    return drawing(analyze(variant, input_size), level)
 
 
 def build(
@@ -37,7 +49,7 @@ def check_equivalence(
     dtypes: Sequence[str] = ("float64", "float32"),
     seed: int = 2017,
     progress: Callable[[int, int, str], None] = lambda _done, _total, _path: None,
-) -> Proof:
+) -> "Proof":
     """Prove that every grouped block of a network is one function in ResNeXt's three forms (Xie et al. 2017, Figure 3).
 
     Compares outputs, gradients and running statistics, in evaluation and training mode, each against a bound derived

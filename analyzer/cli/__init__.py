@@ -10,7 +10,7 @@ from analyzer import __version__
 from analyzer.errors import InvalidInput, Unavailable
 
 VERBS: dict[str, dict[str, str]] = {
-    "Look": {"list": "look", "report": "look", "diagram": "look"},
+    "Look": {"list": "look", "report": "report", "diagram": "draw"},
     "Prove": {"verify": "prove", "equivalence": "prove_equivalence"},
     "Guard": {"check": "guard"},
     "Time": {"latency": "time"},
@@ -52,7 +52,7 @@ def verbs() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a user's mistake, told in one sentence."""
+    """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a mistake told in one sentence."""
     try:
         status = verbs.main(args=arguments, prog_name="analyzer", standalone_mode=False)
     except (InvalidInput, Unavailable) as error:

@@ -124,7 +124,9 @@ def _is_path(chain: tuple[Node, ...]) -> bool:
 def _required_chain(block: Graph) -> tuple[Node, ...]:
     chain = _chain(block)
     if not chain:
-        raise InvalidInput(f"block {block.kind}: has no grouped convolution between two others, so it has no paths to split.")
+        raise InvalidInput(
+            f"block {block.kind}: has no grouped convolution between two others, so it has no paths to split."
+        )
     return chain
 
 
@@ -160,7 +162,9 @@ def _sliced(node: Node, chain: tuple[Node, ...], index: int, count: int) -> Op:
         case Conv2d(groups=1) as conv:
             return replace(conv, out_channels=conv.out_channels // count)
         case Conv2d() as conv:
-            return replace(conv, in_channels=conv.in_channels // count, out_channels=conv.out_channels // count, groups=1)
+            return replace(
+                conv, in_channels=conv.in_channels // count, out_channels=conv.out_channels // count, groups=1
+            )
         case BatchNorm2d() as norm:
             return BatchNorm2d(norm.channels // count)
         case ReLU() as relu:
@@ -181,7 +185,9 @@ def _everywhere(graph: Graph, letter: str) -> Form:
     def rebuilt(part: Graph, prefix: str) -> Graph:
         if _chain(part):
             form = split(part)
-            parts.update({prefix + path: replace(held, source=prefix + held.source) for path, held in form.parts.items()})
+            parts.update(
+                {prefix + path: replace(held, source=prefix + held.source) for path, held in form.parts.items()}
+            )
             return form.graph
         return Graph(part.kind, tuple(rebuilt_node(node, prefix) for node in part.nodes))
 

@@ -90,7 +90,9 @@ def _drawn(trio: Trio, seed: int) -> _Draw:
     generator = torch.Generator().manual_seed(seed)
     shapes = trio.rows[0].input_shapes[0], trio.rows[-1].output_shape
     state = random_state(trio.block, generator)
-    features, cotangent = (torch.empty(BATCH_SIZE, *shape, dtype=torch.float64).normal_(generator=generator) for shape in shapes)
+    features, cotangent = (
+        torch.empty(BATCH_SIZE, *shape, dtype=torch.float64).normal_(generator=generator) for shape in shapes
+    )
     return _Draw(state, features, cotangent)
 
 
@@ -130,7 +132,9 @@ def _evaluations(bench: Bench, case: Case) -> tuple[list[Evaluation], int]:
 
 
 def _same_signs(one: Evaluation, other: Evaluation) -> bool:
-    return one.signs.keys() == other.signs.keys() and all(torch.equal(one.signs[key], other.signs[key]) for key in one.signs)
+    return one.signs.keys() == other.signs.keys() and all(
+        torch.equal(one.signs[key], other.signs[key]) for key in one.signs
+    )
 
 
 _Pairs = dict[str, tuple[Tensor, Tensor]]

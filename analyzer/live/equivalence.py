@@ -12,7 +12,18 @@ from analyzer.families.aggregated import TITLES, Form, cardinality, grouped_bloc
 from analyzer.families.network import Network, network
 from analyzer.families.spec import MAX_OPS, Spec
 from analyzer.graph import Graph, num_ops
-from analyzer.live.comparison import BATCH_SIZE, DTYPES, SIDE, Bench, Case, Trio, comparisons, controls, difference, trio
+from analyzer.live.comparison import (
+    BATCH_SIZE,
+    DTYPES,
+    SIDE,
+    Bench,
+    Case,
+    Trio,
+    comparisons,
+    controls,
+    difference,
+    trio,
+)
 from analyzer.live.forms import random_state, run, runnable
 from analyzer.live.proof import Comparison, Control, FormCost, Proof
 from analyzer.live.rounding import tolerance

@@ -65,7 +65,10 @@ def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
 
 def copied(state: Mapping[str, Tensor], dtype: torch.dtype) -> State:
     """A copy of the state with its floating-point tensors in another type."""
-    return {name: tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, copy=True) for name, tensor in state.items()}
+    return {
+        name: tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
+        for name, tensor in state.items()
+    }
 
 
 def views(form: Form, module: nn.Module, grouped: Mapping[str, Tensor]) -> State:
@@ -92,7 +95,9 @@ def run(net: Runnable, grouped: Mapping[str, Tensor], features: Tensor, *, train
     return output
 
 
-def evaluate(net: Runnable, grouped: Mapping[str, Tensor], features: Tensor, cotangent: Tensor, *, training: bool) -> Evaluation:
+def evaluate(
+    net: Runnable, grouped: Mapping[str, Tensor], features: Tensor, cotangent: Tensor, *, training: bool
+) -> Evaluation:
     """Run the form on a copy of the weights in the type of `features`, and `cotangent` back through it."""
     state = copied(grouped, features.dtype)
     parameters = {name: state[name].requires_grad_() for name in _parameter_names(state)}

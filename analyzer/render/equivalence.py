@@ -69,7 +69,10 @@ def _worst_sentence(failed: Sequence[Comparison]) -> str:
 
 def cost_table(proof: Proof) -> str:
     """Parameters and MACs of the network in each form."""
-    rows = [[f"({cost.form}) {cost.title}", exact(cost.params), exact(cost.macs), exact(cost.num_ops)] for cost in proof.costs]
+    rows = [
+        [f"({cost.form}) {cost.title}", exact(cost.params), exact(cost.macs), exact(cost.num_ops)]
+        for cost in proof.costs
+    ]
     return markdown_table(["form (Xie et al. 2017, Figure 3)", "parameters", "MACs", "ops"], rows, "lrrr")
 
 
@@ -80,7 +83,9 @@ def summary_table(proof: Proof) -> str:
         place = "every block" if row.block else "whole network"
         lines.setdefault((row.identity, place, row.dtype, row.mode), []).append(row)
     heads = ["identity", "where", "dtype", "mode", *_GROUPS, ""]
-    cells = [[*line, *(_worst_cell(rows, whats) for whats in _GROUPS.values()), _mark(rows)] for line, rows in lines.items()]
+    cells = [
+        [*line, *(_worst_cell(rows, whats) for whats in _GROUPS.values()), _mark(rows)] for line, rows in lines.items()
+    ]
     return markdown_table(heads, cells, "llllrrrl")
 
 
@@ -106,7 +111,12 @@ def block_table(proof: Proof) -> str:
     for row in proof.rows:
         if row.block:
             lines.setdefault((row.block, row.dtype), []).append(row)
-    heads = ["block", "dtype", *(f"{identity} {name}" for identity in _identities(proof) for name in ("output", "gradients")), ""]
+    heads = [
+        "block",
+        "dtype",
+        *(f"{identity} {name}" for identity in _identities(proof) for name in ("output", "gradients")),
+        "",
+    ]
     cells = [_block_cells(proof, *line, rows) for line, rows in lines.items()]
     return markdown_table(heads, cells, f"ll{'r' * (len(heads) - 3)}l")
 
@@ -153,7 +163,9 @@ def _conditions(proof: Proof) -> str:
         f"Seed {given['seed']}; each block with its own random weights and batch norm statistics, "
         f"input {given['block_batch_size']}×C×{side}×{side}",
         _whole_network_words(proof),
-        f"{redrawn} inputs were redrawn because rounding moved a ReLU's input across zero, where it has no gradient" if redrawn else "",
+        f"{redrawn} inputs were redrawn because rounding moved a ReLU's input across zero, where it has no gradient"
+        if redrawn
+        else "",
         f"torch {given['torch']} on the CPU, {given['threads']} thread{'s' * (given['threads'] > 1)}",
     ]
     return "; ".join(filter(None, told)) + "."

@@ -1,5 +1,6 @@
 """The public Python interface, gathered; heavy readings are imported when they are called."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from analyzer.cost.analysis import Analysis, analyze
@@ -7,16 +8,18 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph
-
-__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "diagram"]
+from analyzer.live import live_imports
 
 if TYPE_CHECKING:
+    import torch
+
+    from analyzer.live.proof import Proof
     from analyzer.render.drawing import Drawing
 
+__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "build", "check_equivalence", "diagram"]
 
-def diagram(
-    variant: "str | Spec | Graph | Network", level: str = "network", input_size: Size | None = None
-) -> "Drawing":
+
+def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":
     """Draw a network at level "network" or "block": with `.dot`, `.svg`, `.save("x.pdf")`, shown in notebooks.
 
     Raises InvalidInput as `analyze` does, and for an unknown level. torch is not needed.
@@ -24,3 +27,36 @@ def diagram(
     from analyzer.render.drawing import drawing
 
     return drawing(analyze(variant, input_size), level)
+
+
+def build(
+    variant: str | Spec | Graph | Network, *, device: "str | torch.device" = "cpu", dtype: "torch.dtype | None" = None
+) -> "torch.nn.Module":
+    """Build a live network with torchvision's weight names, in training mode; float32 on the CPU unless told otherwise.
+
+    Takes (N, C, H, W) of any batch and size that fits; gives (N, classes). Every stage, block and op is a module under
+    its path in `analyze(variant).rows`. Raises InvalidInput where `variant` is no network, and Unavailable where torch
+    or the device is missing.
+    """
+    with live_imports():
+        from analyzer.live.build import build as build_live
+    return build_live(variant, device=device, dtype=dtype)
+
+
+def check_equivalence(
+    variant: str | Spec | Graph | Network,
+    *,
+    dtypes: Sequence[str] = ("float64", "float32"),
+    seed: int = 2017,
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _path: None,
+) -> "Proof":
+    """Prove that every grouped block of a network is one function in ResNeXt's three forms (Xie et al. 2017, Figure 3).
+
+    Compares outputs, gradients and running statistics, in evaluation and training mode, each against a bound derived
+    from the dtype's rounding; `.passed` is true where all are within it and every planted fault was seen. A network
+    without grouped bottlenecks passes with no rows and a `.reason`. `progress` is told the block's number, how many
+    there are, and its path. Raises InvalidInput where `variant` is no network, Unavailable where torch is missing.
+    """
+    with live_imports():
+        from analyzer.live.equivalence import check_equivalence as check
+    return check(variant, dtypes=dtypes, seed=seed, progress=progress)

@@ -8,7 +8,7 @@ from analyzer.errors import InvalidInput
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace `path` by `content` at once, so that a killed run leaves the old file; InvalidInput where it cannot be written."""
+    """Replace `path` by `content` at once, so that a killed run leaves the old file; else InvalidInput."""
     data = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,10 +26,10 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, _mode(path))
-        os.replace(name, path)
+        Path(name).chmod(_mode(path))
+        Path(name).replace(path)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink()
         raise
 
 

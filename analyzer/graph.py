@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from analyzer.errors import InvalidInput
 from analyzer.ops import MERGES, BatchNorm2d, Conv2d, Linear, Op
@@ -44,7 +45,9 @@ class Graph:
             unused[node.name] = None
         if len(unused) != 1 or self.nodes[-1].name not in unused:
             idle = ", ".join(name for name in unused if name != self.nodes[-1].name)
-            raise InvalidInput(f"graph {self.kind}: {idle or 'no node'} leads nowhere; only the last node is the output.")
+            raise InvalidInput(
+                f"graph {self.kind}: {idle or 'no node'} leads nowhere; only the last node is the output."
+            )
 
 
 def _check_node(kind: str, node: Node, known: set[str]) -> None:
@@ -114,7 +117,13 @@ def fingerprint(graph: Graph) -> str:
 
     def digest(part: Graph) -> str:
         if id(part) not in digests:
-            lines = [part.kind, *(_node_text(node, digest(node.op) if isinstance(node.op, Graph) else _op_text(node.op)) for node in part.nodes)]
+            lines = [
+                part.kind,
+                *(
+                    _node_text(node, digest(node.op) if isinstance(node.op, Graph) else op_text(node.op))
+                    for node in part.nodes
+                ),
+            ]
             digests[id(part)] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         return digests[id(part)]
 
@@ -125,6 +134,8 @@ def _node_text(node: Node, op: str) -> str:
     return f"{node.name}|{op}|{','.join(node.inputs)}|{node.stage}"
 
 
-def _op_text(op: Op) -> str:
+@lru_cache(maxsize=2**14)
+def op_text(op: Op) -> str:
+    """An op with the numbers that are not at their defaults, such as "Conv2d(in_channels=3,kernel=7,…)"; stable over releases."""
     stated = ((item.name, getattr(op, item.name)) for item in fields(op) if getattr(op, item.name) != item.default)
     return f"{type(op).__name__}({','.join(f'{name}={value}' for name, value in sorted(stated))})"

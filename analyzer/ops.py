@@ -42,9 +42,7 @@ class Conv2d:
 
     def __post_init__(self) -> None:
         _require_channels("Conv2d", in_channels=self.in_channels, out_channels=self.out_channels)
-        _require_positive(
-            "Conv2d", kernel=self.kernel, stride=self.stride, dilation=self.dilation, groups=self.groups
-        )
+        _require_positive("Conv2d", kernel=self.kernel, stride=self.stride, dilation=self.dilation, groups=self.groups)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise InvalidInput(
                 f"Conv2d.groups {self.groups}: must divide the {self.in_channels} input "

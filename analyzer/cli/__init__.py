@@ -10,8 +10,8 @@ from analyzer import __version__
 from analyzer.errors import InvalidInput, Unavailable
 
 VERBS: dict[str, dict[str, str]] = {
-    "Look": {"list": "look", "report": "look", "diagram": "look"},
-    "Prove": {"verify": "prove", "equivalence": "prove"},
+    "Look": {"list": "look", "report": "report", "diagram": "draw"},
+    "Prove": {"verify": "prove", "equivalence": "prove_equivalence"},
     "Guard": {"check": "guard"},
     "Time": {"latency": "time"},
 }

@@ -20,7 +20,10 @@ BYTES_PER_PARAM = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
-    """Costs of a run of ops at batch 1: a block, a stage or a whole network."""
+    """Costs of a run of ops at batch 1: a block, a stage or a whole network.
+
+    Shape, receptive field, total stride and depth are those at the end of the run, counted from the network's input.
+    """
 
     output_shape: Shape
     params: int
@@ -57,12 +60,14 @@ class StageRow(Sum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRow(Sum):
-    """A block's costs; `path` is its weight path, `kind` its name ("bottleneck", "dense_layer", …)."""
+    """A block's costs; `path` is its weight path, `kind` its name ("bottleneck", "dense_layer", …), `rows` its ops."""
 
     path: str
     stage: str
     kind: str
-    num_ops: int
+    rows: tuple[Row, ...]
+    transform: tuple[Row, ...]
+    """The rows without those of a projection shortcut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +124,17 @@ class Analysis:
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
         """Every block in execution order."""
-        return tuple(self._block(span) for span in self.spans if span.block)
+        projected = {
+            index for span in self.spans if span.kind == "projection" for index in range(span.start, span.stop)
+        }
+        return tuple(self._block(span, projected) for span in self.spans if span.block)
 
-    def _block(self, span: Span) -> BlockRow:
+    def _block(self, span: Span, projected: set[int]) -> BlockRow:
         rows = self.rows[span.start : span.stop]
-        return BlockRow(path=span.path, stage=span.stage, kind=span.kind, num_ops=len(rows), **_summed(rows))
+        transform = tuple(self.rows[index] for index in range(span.start, span.stop) if index not in projected)
+        return BlockRow(
+            path=span.path, stage=span.stage, kind=span.kind, rows=rows, transform=transform, **_summed(rows)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `report --format json`, valid against schemas/report-1.json."""
@@ -162,8 +173,28 @@ _TOTALS = (
     "total_stride",
 )
 _ROW_FACTS = ("path", "stage", "op", "output_shape", "params", "macs", "activations")
-_STAGE_FACTS = ("stage", "num_blocks", "output_shape", "params", "macs", "activations", "receptive_field", "total_stride")
-_FRAME_COLUMNS = ("path", "stage", "op", "output_shape", "params", "macs", "flops", "activations", "receptive_field", "total_stride")
+_STAGE_FACTS = (
+    "stage",
+    "num_blocks",
+    "output_shape",
+    "params",
+    "macs",
+    "activations",
+    "receptive_field",
+    "total_stride",
+)
+_FRAME_COLUMNS = (
+    "path",
+    "stage",
+    "op",
+    "output_shape",
+    "params",
+    "macs",
+    "flops",
+    "activations",
+    "receptive_field",
+    "total_stride",
+)
 
 
 def _facts(row: Row | StageRow, names: tuple[str, ...]) -> dict[str, Any]:

@@ -1,62 +1,90 @@
-"""What other tools report for the same network: their counting rules, as functions of an Analysis (batch 1)."""
+"""What other tools would count for a network: their rules, applied to our rows."""
 
-from collections import Counter
+from collections.abc import Callable, Mapping
 from math import prod
+from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.ops import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear
 
 
-def torchvision_gflops(analysis: Analysis) -> float:
-    """`_ops` of torchvision's weights: 10⁹ MACs, to three decimals."""
-    return round(analysis.macs / 10**9, 3)
+class Convention(NamedTuple):
+    """A counting rule: what it counts, how it is told beside a number, and the count of an analysis at batch 1."""
+
+    words: str
+    aside: str
+    count: Callable[[Analysis], int]
 
 
-def torch_flops(analysis: Analysis) -> int:
-    """torch.utils.flop_counter.FlopCounterMode: 2 · MACs."""
-    return 2 * analysis.macs
+def _params(analysis: Analysis) -> int:
+    return analysis.params
 
 
-def fvcore_flops(analysis: Analysis) -> Counter[str]:
-    """Fvcore's flops by operator, in sum timm's `gmacs`: MACs, 2 a batch-normed element, 1 an element pooled to a fixed size."""
-    counts: Counter[str] = Counter()
-    for row in analysis.rows:
-        match row.operation:
-            case Conv2d():
-                counts["conv"] += row.macs
-            case Linear():
-                counts["linear"] += row.macs
-            case BatchNorm2d():
-                counts["batch_norm"] += 2 * prod(row.output_shape)
-            case GlobalAvgPool2d() | AdaptiveAvgPool2d():
-                counts["adaptive_avg_pool2d"] += prod(row.input_shapes[0])
-            case _:
-                continue
-    return counts
+def _macs(analysis: Analysis) -> int:
+    return analysis.macs
 
 
-def fvcore_activations(analysis: Analysis) -> Counter[str]:
-    """Fvcore's activations by operator, in sum timm's `macts`: output elements of convolutions and linear layers."""
-    counts: Counter[str] = Counter()
-    for row in analysis.rows:
-        if isinstance(row.operation, Conv2d | Linear):
-            counts["conv" if isinstance(row.operation, Conv2d) else "linear"] += row.activations
-    return counts
+def _flops(analysis: Analysis) -> int:
+    return analysis.flops
 
 
-def pycls_flops(analysis: Analysis) -> int:
-    """Pycls' flops: MACs and the bias additions of linear layers."""
-    return analysis.macs + sum(row.operation.out_features for row in analysis.rows if isinstance(row.operation, Linear))
+def _classifier_bias(analysis: Analysis) -> int:
+    return sum(row.operation.out_features for row in analysis.rows if isinstance(row.operation, Linear))
 
 
-def torchinfo_mult_adds(analysis: Analysis) -> int:
-    """Torchinfo's mult-adds: MACs, every bias addition, and one per batch norm parameter."""
-    biased = sum(
-        row.activations for row in analysis.rows if isinstance(row.operation, Linear) or _has_bias(row.operation)
-    )
-    normed = sum(row.params for row in analysis.rows if isinstance(row.operation, BatchNorm2d))
-    return analysis.macs + biased + normed
+def _conv_bias_additions(analysis: Analysis) -> int:
+    rows = (row for row in analysis.rows if isinstance(row.operation, Conv2d) and row.operation.bias)
+    return sum(prod(row.output_shape) for row in rows)
 
 
-def _has_bias(operation: object) -> bool:
-    return isinstance(operation, Conv2d) and operation.bias
+def _norm_elements(analysis: Analysis) -> int:
+    return sum(prod(row.output_shape) for row in analysis.rows if isinstance(row.operation, BatchNorm2d))
+
+
+def _pool_elements(analysis: Analysis) -> int:
+    rows = (row for row in analysis.rows if isinstance(row.operation, GlobalAvgPool2d | AdaptiveAvgPool2d))
+    return sum(prod(row.input_shapes[0]) for row in rows)
+
+
+def _norm_params(analysis: Analysis) -> int:
+    return sum(row.params for row in analysis.rows if isinstance(row.operation, BatchNorm2d))
+
+
+def _pycls(analysis: Analysis) -> int:
+    return analysis.macs + _classifier_bias(analysis)
+
+
+def fvcore_by_operator(analysis: Analysis) -> dict[str, int]:
+    """Fvcore's flops under its operators' names, in the order of their first appearance in a network."""
+    linear = sum(row.macs for row in analysis.rows if isinstance(row.operation, Linear))
+    return {
+        "conv": analysis.macs - linear,
+        "batch_norm": 2 * _norm_elements(analysis),
+        "adaptive_avg_pool2d": _pool_elements(analysis),
+        "linear": linear,
+    }
+
+
+def _fvcore(analysis: Analysis) -> int:
+    return sum(fvcore_by_operator(analysis).values())
+
+
+def _torchinfo(analysis: Analysis) -> int:
+    biases = _conv_bias_additions(analysis) + _classifier_bias(analysis)
+    return analysis.macs + biases + _norm_params(analysis)
+
+
+CONVENTIONS: Mapping[str, Convention] = {
+    "params": Convention("learned numbers", "", _params),
+    "macs": Convention("multiply-accumulates of convolutions and linear layers", "", _macs),
+    "flops": Convention("2 × MACs", "2 per MAC", _flops),
+    "pycls": Convention("MACs and the classifier's bias", "with the classifier's bias", _pycls),
+    "fvcore": Convention(
+        "MACs, 2 per batch-norm element, and the global pool's inputs", "with batch norm and pooling", _fvcore
+    ),
+    "torchinfo": Convention(
+        "MACs, biases at each position, and one per batch-norm parameter",
+        "with biases and batch-norm parameters",
+        _torchinfo,
+    ),
+}

@@ -97,7 +97,9 @@ def _sides(op: Op, shape: Shape, kernel: int, stride: int, padding: int, dilatio
     sides = tuple([window_positions(side, kernel, stride, padding, dilation) for side in shape[1:]])
     if min(sides) < 1:
         given = "×".join(map(str, shape[1:]))
-        raise InvalidInput(f"{type(op).__name__} with kernel {kernel} and padding {padding}: its {given} input leaves less than 1×1.")
+        raise InvalidInput(
+            f"{type(op).__name__} with kernel {kernel} and padding {padding}: its {given} input leaves less than 1×1."
+        )
     return sides
 
 
@@ -165,7 +167,18 @@ def window(op: Op) -> tuple[int, int]:
 
 
 def _nothing(
-    op: ReLU | Sigmoid | MaxPool2d | AvgPool2d | GlobalAvgPool2d | AdaptiveAvgPool2d | Flatten | Dropout | Add | Concat | Multiply | ZeroPadShortcut,
+    op: ReLU
+    | Sigmoid
+    | MaxPool2d
+    | AvgPool2d
+    | GlobalAvgPool2d
+    | AdaptiveAvgPool2d
+    | Flatten
+    | Dropout
+    | Add
+    | Concat
+    | Multiply
+    | ZeroPadShortcut,
 ) -> int:
     """Zero, for the ops that have no weights; the parameter's type makes a new op name itself in every fold."""
     return 0

@@ -36,7 +36,9 @@ class Network:
         height, width = (size, size) if isinstance(size, int) else size
         for side in (height, width):
             if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MAX_SIDE:
-                raise InvalidInput(f"input size {side}: each side must be a whole number of pixels from 1 to {MAX_SIDE}.")
+                raise InvalidInput(
+                    f"input size {side}: each side must be a whole number of pixels from 1 to {MAX_SIDE}."
+                )
         return in_channels(self.graph), height, width
 
 

@@ -37,7 +37,9 @@ class ResNetSpec(Spec):
     base_width: int = ruled(Int("width of one path at stage width 64", 1, MAX_CHANNELS), 64)
     stem: str = ruled(Choice("imagenet: 7×7/2 and max pool; cifar: 3×3", ("imagenet", "cifar")), "imagenet")
     stem_width: int = ruled(Int("channels after the stem", 1, MAX_CHANNELS), 64)
-    stride_on: str = ruled(Choice("which convolution of a bottleneck strides: 3x3 (v1.5), 1x1 (v1)", ("3x3", "1x1")), "3x3")
+    stride_on: str = ruled(
+        Choice("which convolution of a bottleneck strides: 3x3 (v1.5), 1x1 (v1)", ("3x3", "1x1")), "3x3"
+    )
     in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
     num_classes: int = ruled(Int("outputs of the classifier", 1, MAX_CHANNELS), 1000)
 
@@ -92,7 +94,10 @@ class ResNetSpec(Spec):
 
     def resolved(self) -> dict[str, Any]:
         """Every field with the value it takes effect with, as JSON types."""
-        return super(ResNetSpec, self).resolved() | {"widths": list(self.stage_widths), "expansion": self.block_expansion}
+        return super(ResNetSpec, self).resolved() | {
+            "widths": list(self.stage_widths),
+            "expansion": self.block_expansion,
+        }
 
     def graph(self) -> Graph:
         """Stem, stages and head, with torchvision's names."""

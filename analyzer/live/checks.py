@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One quantity by our account and by an oracle's; `passed` is None where the oracle cannot speak, and `note` says why."""
+    """One quantity as we and an oracle have it; `passed` is None where the oracle cannot speak, and `note` says why."""
 
     oracle: str
     tool: str
@@ -60,7 +60,7 @@ def figure(oracle: str, tool: str, quantity: str, ours: float, theirs: float) ->
 
 
 def entries(oracle: str, tool: str, quantity: str, ours: dict[Any, Any], theirs: dict[Any, Any]) -> Check:
-    """A check of many values under their keys: the number on either side, and of those that differ, the first in the note."""
+    """A check of many values under their keys: how many on either side, how many differ, and the first of those."""
     keys = [key for key in {**ours, **theirs} if key not in ours or key not in theirs or ours[key] != theirs[key]]
     note = f"{keys[0]}: {ours.get(keys[0], 'none')} here, {theirs.get(keys[0], 'none')} there" if keys else ""
     return Check(

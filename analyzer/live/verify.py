@@ -1,12 +1,12 @@
-"""The closed form against every oracle that can be run here: hooks, counters, torchvision's figures and its networks."""
+"""The closed form against every oracle that runs here: hooks, counters, torchvision's figures and its networks."""
 
 from importlib.metadata import version
 
 import torch
 from torch import nn
 
-from analyzer.cost import conventions
 from analyzer.cost.analysis import Analysis
+from analyzer.cost.conventions import fvcore_by_operator
 from analyzer.live import measure
 from analyzer.live.build import build
 from analyzer.live.checks import Check, Verification, entries, figure, silent
@@ -14,7 +14,7 @@ from analyzer.live.reference import reference_checks
 from analyzer.ops import Shape
 
 MAX_FVCORE_MACS = 10**11
-"""fvcore runs the network for real: above this it is left out, rather than keep the user waiting or exhaust the memory."""
+"""fvcore runs the network for real: above this it is left out, lest the user wait or the memory run out."""
 
 _TORCH = f"torch {torch.__version__}"
 _FVCORE = f"fvcore {version('fvcore')}"
@@ -59,7 +59,7 @@ def _measured(analysis: Analysis, on_meta: nn.Module) -> list[Check]:
         entries("parameters()", _TORCH, "params of every op, block, stage", described_params(analysis), params),
         figure("parameters()", _TORCH, "params", analysis.params, params[""]),
         figure("buffers()", _TORCH, "buffers", analysis.totals.buffers, buffers),
-        figure("FlopCounterMode", _TORCH, "FLOPs = 2 · MACs", conventions.torch_flops(analysis), flops),
+        figure("FlopCounterMode", _TORCH, "FLOPs = 2 · MACs", analysis.flops, flops),
     ]
 
 
@@ -67,17 +67,13 @@ def _fvcore(analysis: Analysis, live: nn.Module) -> list[Check]:
     if analysis.macs > MAX_FVCORE_MACS:
         reason = f"left out: fvcore runs the network, and its {analysis.macs} MACs are over {MAX_FVCORE_MACS}"
         return [silent("fvcore", _FVCORE, "flops and activations", reason)]
-    flops, activations = conventions.fvcore_flops(analysis), conventions.fvcore_activations(analysis)
+    ours, theirs = fvcore_by_operator(analysis), measure.fvcore_flops(live, analysis.input_shape)
+    activations = measure.fvcore_activations(live, analysis.input_shape)
     return [
-        *_by_operator("flops", flops, measure.fvcore_flops(live, analysis.input_shape)),
-        *_by_operator("activations", activations, measure.fvcore_activations(live, analysis.input_shape)),
+        *(
+            figure("fvcore", _FVCORE, f"flops: {operator}", ours.get(operator, 0), theirs.get(operator, 0))
+            for operator in {**ours, **theirs}
+        ),
+        figure("fvcore", _FVCORE, "flops", sum(ours.values()), sum(theirs.values())),
+        figure("fvcore", _FVCORE, "activations", analysis.activations, sum(activations.values())),
     ]
-
-
-def _by_operator(quantity: str, ours: dict[str, int], theirs: dict[str, int]) -> list[Check]:
-    operators = list({**ours, **theirs})
-    parts = [
-        figure("fvcore", _FVCORE, f"{quantity}: {operator}", ours.get(operator, 0), theirs.get(operator, 0))
-        for operator in operators
-    ]
-    return [*parts, figure("fvcore", _FVCORE, quantity, sum(ours.values()), sum(theirs.values()))]

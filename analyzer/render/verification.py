@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from analyzer.live.checks import Check, Verification
+from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape
 
 _HEADERS = ("Oracle", "Tool", "Quantity", "Ours", "Theirs", "Difference", "Verdict")
@@ -17,13 +16,7 @@ def verifications_markdown(verifications: Sequence[Verification]) -> str:
 
 
 def _section(verification: Verification) -> str:
-    table = tabulate(
-        [_cells(check) for check in verification.checks],
-        _HEADERS,
-        tablefmt="github",
-        disable_numparse=True,
-        colalign=("left", "left", "left", "right", "right", "right", "left"),
-    )
+    table = markdown_table(_HEADERS, [_cells(check) for check in verification.checks], "lllrrrl")
     return f"## {verification.variant} at {shape(verification.input_shape)}\n\n{table}"
 
 
@@ -40,9 +33,9 @@ def _number(value: float | None) -> str:
 
 
 _CONVENTION = (
-    "Ours is the closed form. MACs are the multiply-accumulates of convolutions and linear layers, activations their output "
-    "elements; the rows of other tools are our figures by those tools' counting rules. Counts are equal to the unit, "
-    "tensors to the bit."
+    "Ours is the closed form. MACs are the multiply-accumulates of convolutions and linear layers, activations their "
+    "output elements; beside another tool stands our figure by that tool's counting rule. "
+    "Counts must be equal to the unit, tensors to the bit."
 )
 
 

@@ -1,9 +1,9 @@
 """Ops, blocks and stages in the papers' notation."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from analyzer.cost.analysis import Analysis, BlockRow, StageRow
-from analyzer.cost.walk import Row
 from analyzer.ops import (
     AdaptiveAvgPool2d,
     Add,
@@ -64,18 +64,20 @@ def _grouped(op: Conv2d) -> str:
 _UNSAID = (BatchNorm2d, ReLU, Flatten, Add, Concat, Dropout)
 
 
-def stage_contents(analysis: Analysis, stage: StageRow) -> str:
-    """What a stage is made of: "bottleneck 64 → 256 × 3", or the ops of a stem, transition or head."""
-    blocks = [block for block in analysis.blocks if block.stage == stage.stage]
-    if blocks:
-        return f"{block_words(analysis, blocks[0])} × {len(blocks)}"
-    said = [op_words(row.operation) for row in analysis.rows if row.stage == stage.stage and not isinstance(row.operation, _UNSAID)]
-    return " · ".join(said) or "batch norm, ReLU"
+def stage_contents(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> str:
+    """What a stage is made of: "bottleneck 64 → 256 × 3", "6 dense layers, k = 32", or the ops of a stem, transition or head."""
+    own = [block for block in blocks if block.stage == stage.stage]
+    if own and own[0].kind == "dense_layer":
+        return f"{len(own)} dense layers, k = {own[0].output_shape[0]}"
+    if own:
+        return f"{block_words(own[0])} × {len(own)}"
+    rows = [row.operation for row in analysis.rows if row.stage == stage.stage]
+    return " · ".join(op_words(op) for op in rows if not isinstance(op, _UNSAID)) or "batch norm, ReLU"
 
 
-def block_words(analysis: Analysis, block: BlockRow) -> str:
+def block_words(block: BlockRow) -> str:
     """A block by its widths: "bottleneck 64 → 256", "bottleneck 128 → 256, 32 groups", "basic 64", "dense layer, k = 32"."""
-    convs = transform_convs(analysis, block)
+    convs = block_convs(block)
     out_channels = block.output_shape[0]
     if block.kind == "dense_layer":
         return f"dense layer, k = {out_channels}"
@@ -85,12 +87,6 @@ def block_words(analysis: Analysis, block: BlockRow) -> str:
     return f"{block.kind} {widths}" + (f", {groups} groups" if groups > 1 else "")
 
 
-def transform_convs(analysis: Analysis, block: BlockRow) -> list[Conv2d]:
+def block_convs(block: BlockRow) -> list[Conv2d]:
     """The convolutions of a block's transform, the shortcut's projection left out."""
-    rows = block_rows(analysis, block.path)
-    return [row.operation for row in rows if isinstance(row.operation, Conv2d) and "downsample" not in row.path.split(".")]
-
-
-def block_rows(analysis: Analysis, path: str) -> tuple[Row, ...]:
-    """The ops below a stage's or block's weight path."""
-    return next((analysis.rows[span.start : span.stop] for span in analysis.spans if span.path == path), ())
+    return [row.operation for row in block.transform if isinstance(row.operation, Conv2d)]

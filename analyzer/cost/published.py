@@ -1,0 +1,62 @@
+"""Figures that others published for the named variants, and whether ours agree."""
+
+import csv
+from collections.abc import Iterator
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.conventions import CONVENTIONS
+
+
+class Figure(NamedTuple):
+    """One published number; `describes` is the network it is true of, `convention` its counting rule.
+
+    `unit` is the printed number's scale, `reason` why the network it describes is another one.
+    """
+
+    variant: str
+    describes: str
+    source: str
+    quantity: str
+    convention: str
+    published: str
+    unit: int
+    reason: str
+
+
+class Comparison(NamedTuple):
+    """A published figure beside ours by its convention: for this network, and for the one that it describes."""
+
+    figure: Figure
+    ours: int
+    agrees: bool
+    described: int
+
+
+@cache
+def figures() -> tuple[Figure, ...]:
+    """Every published figure shipped with the package."""
+    text = files("analyzer").joinpath("published", "figures.csv").read_text(encoding="utf-8")
+    return tuple(Figure(*row[:6], int(row[6]), row[7]) for row in list(csv.reader(text.splitlines()))[1:])
+
+
+def comparisons(analysis: Analysis) -> Iterator[Comparison]:
+    """Each figure published for this variant, compared in its own convention; they hold at the variant's own input size."""
+    if analysis.input_shape != analysis.network.input_shape():
+        return
+    for figure in figures():
+        if figure.variant == analysis.variant:
+            ours = CONVENTIONS[figure.convention].count(analysis)
+            same = figure.describes == figure.variant
+            described = ours if same else CONVENTIONS[figure.convention].count(analyze(figure.describes))
+            yield Comparison(figure, ours, same and printed_as(ours, figure), described)
+
+
+def printed_as(count: int, figure: Figure) -> bool:
+    """Whether a count, in the figure's unit, rounds or truncates to the printed digits (papers do both)."""
+    printed = Decimal(figure.published)
+    scaled = Decimal(count) / figure.unit
+    return any(scaled.quantize(printed, rounding=rounding) == printed for rounding in (ROUND_HALF_UP, ROUND_DOWN))

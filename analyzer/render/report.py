@@ -1,0 +1,151 @@
+"""The markdown report: a first screen that answers, and the rest folded."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from analyzer.cost.analysis import Analysis, BlockRow, StageRow
+from analyzer.cost.formulas import CONVENTION
+from analyzer.render.published import agreement_lines
+from analyzer.render.remarks import remarks
+from analyzer.render.tables import markdown_table
+from analyzer.render.units import exact, percent, shape, short, size_bytes, stage_words
+from analyzer.render.words import block_words, op_words, stage_contents
+
+
+def markdown_report(analysis: Analysis, made_by: str, picture: str | None) -> str:
+    """The report as markdown; `made_by` is the command that makes it again, `picture` the diagram's file beside it."""
+    blocks = analysis.blocks
+    parts = [
+        f"# {analysis.network.title}",
+        _lead(analysis),
+        _headline(analysis),
+        _stage_table(analysis, blocks),
+        *([f"![{analysis.network.title}, stem to head]({picture})"] if picture else []),
+        *_listed("**What stands out**", remarks(analysis, blocks)),
+        *agreement_lines(analysis),
+        _folded("Blocks, equal ones folded", _block_table(blocks)) if blocks else "",
+        _folded(f"Every op ({len(analysis.rows)})", _op_table(analysis)),
+        _folded("Conventions", _conventions(analysis)),
+        f"<!-- made by: {made_by} -->",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _lead(analysis: Analysis) -> str:
+    network = analysis.network
+    told = ". ".join(part for part in (network.paper, network.note) if part)
+    about = f"*{told}.* " if told else ""
+    return f"{about}`{network.expression}` · input {shape(analysis.input_shape)}"
+
+
+def _headline(analysis: Analysis) -> str:
+    totals = analysis.totals
+    cells = {
+        "parameters": f"**{short(totals.params, 4)}** ({exact(totals.params)})",
+        "MACs (FLOPs = 2×)": f"**{short(totals.macs, 4)}** ({short(totals.flops, 4)})",
+        "activations": short(totals.activations, 4),
+        "receptive field": f"{exact(totals.receptive_field)} px",
+        "depth": str(totals.depth),
+        "float32 weights": size_bytes(totals.params_bytes),
+    }
+    return markdown_table(list(cells), [list(cells.values())], "r" * len(cells))
+
+
+def _stage_table(analysis: Analysis, blocks: Sequence[BlockRow]) -> str:
+    heads = ["stage", "blocks", "output", "parameters", "%", "MACs", "%", "activations", "%"]
+    rows = [_stage_cells(analysis, stage, blocks) for stage in analysis.stages]
+    return markdown_table(heads, rows, "lllrrrrrr")
+
+
+def _stage_cells(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> list[str]:
+    totals = analysis.totals
+    return [
+        stage_words(stage.stage),
+        stage_contents(analysis, stage, blocks),
+        shape(stage.output_shape),
+        exact(stage.params),
+        percent(stage.params, totals.params),
+        short(stage.macs),
+        percent(stage.macs, totals.macs),
+        short(stage.activations),
+        percent(stage.activations, totals.activations),
+    ]
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    return ["\n".join([title, *(f"- {line}" for line in lines)])] if lines else []
+
+
+def _folded(title: str, content: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
+
+
+def folded_blocks(blocks: Sequence[BlockRow]) -> Iterator[list[BlockRow]]:
+    """Runs of neighbouring blocks that are equal, or dense layers that differ in their input channels only."""
+    for _, run in groupby(blocks, _looks):
+        yield list(run)
+
+
+def _looks(block: BlockRow) -> tuple[object, ...]:
+    if block.kind == "dense_layer":
+        return block.stage, block.kind, block.output_shape
+    return block.stage, block.kind, tuple((row.operation, row.output_shape) for row in block.rows)
+
+
+def _block_table(blocks: Sequence[BlockRow]) -> str:
+    heads = ["block", "what", "shortcut", "output", "parameters", "MACs", "activations", "receptive field"]
+    return markdown_table(heads, [_block_cells(run) for run in folded_blocks(blocks)], "llllrrrr")
+
+
+def _block_cells(run: list[BlockRow]) -> list[str]:
+    first, last = run[0], run[-1]
+    path = f"`{first.path}`" if first is last else f"`{first.path}` … `{last.path}` (× {len(run)})"
+    return [
+        path,
+        block_words(first),
+        shortcut_words(first),
+        shape(first.output_shape),
+        _from_to(first.params, last.params),
+        _from_to(first.macs, last.macs),
+        _from_to(first.activations, last.activations),
+        f"{_from_to(first.receptive_field, last.receptive_field)} px",
+    ]
+
+
+def _from_to(first: int, last: int) -> str:
+    return exact(first) if first == last else f"{exact(first)} … {exact(last)}"
+
+
+def shortcut_words(block: BlockRow) -> str:
+    """The block's shortcut in the paper's words; a dense layer's is its concatenation."""
+    if block.kind == "dense_layer":
+        return "concatenation"
+    return "projection" if len(block.transform) < len(block.rows) else "identity"
+
+
+def _op_table(analysis: Analysis) -> str:
+    heads = ["path", "stage", "op", "output", "parameters", "MACs", "activations", "receptive field"]
+    rows = [
+        [
+            f"`{row.path}`",
+            stage_words(row.stage),
+            op_words(row.operation),
+            shape(row.output_shape),
+            exact(row.params),
+            exact(row.macs),
+            exact(row.activations),
+            f"{exact(row.receptive_field)} px",
+        ]
+        for row in analysis.rows
+    ]
+    return markdown_table(heads, rows, "llllrrrr")
+
+
+def _conventions(analysis: Analysis) -> str:
+    lines = [f"- **{name.replace('_', ' ')}**: {text}" for name, text in CONVENTION.items()]
+    lines += [
+        "- shapes are channels × height × width, without the batch",
+        f"- buffers (batch norm's statistics and counters): {exact(analysis.totals.buffers)} numbers",
+        f"- fingerprint of the graph: `{analysis.fingerprint}`",
+    ]
+    return "\n".join(lines)

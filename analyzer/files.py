@@ -14,7 +14,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, data)
     except OSError as error:
-        raise InvalidInput(f"output {path}: cannot be written ({error.strerror or error}); nothing was changed.") from None
+        raise InvalidInput(
+            f"output {path}: cannot be written ({error.strerror or error}); nothing was changed."
+        ) from None
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -124,7 +124,9 @@ class Analysis:
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
         """Every block in execution order."""
-        projected = {index for span in self.spans if span.kind == "projection" for index in range(span.start, span.stop)}
+        projected = {
+            index for span in self.spans if span.kind == "projection" for index in range(span.start, span.stop)
+        }
         return tuple(self._block(span, projected) for span in self.spans if span.block)
 
     def _block(self, span: Span, projected: set[int]) -> BlockRow:
@@ -171,8 +173,28 @@ _TOTALS = (
     "total_stride",
 )
 _ROW_FACTS = ("path", "stage", "op", "output_shape", "params", "macs", "activations")
-_STAGE_FACTS = ("stage", "num_blocks", "output_shape", "params", "macs", "activations", "receptive_field", "total_stride")
-_FRAME_COLUMNS = ("path", "stage", "op", "output_shape", "params", "macs", "flops", "activations", "receptive_field", "total_stride")
+_STAGE_FACTS = (
+    "stage",
+    "num_blocks",
+    "output_shape",
+    "params",
+    "macs",
+    "activations",
+    "receptive_field",
+    "total_stride",
+)
+_FRAME_COLUMNS = (
+    "path",
+    "stage",
+    "op",
+    "output_shape",
+    "params",
+    "macs",
+    "flops",
+    "activations",
+    "receptive_field",
+    "total_stride",
+)
 
 
 def _facts(row: Row | StageRow, names: tuple[str, ...]) -> dict[str, Any]:
@@ -209,7 +231,7 @@ def _stages(rows: tuple[Row, ...], spans: tuple[Span, ...]) -> tuple[StageRow, .
     num_blocks = dict.fromkeys(members, 0)
     for span in spans:
         if span.block:
-            num_blocks[span.stage] += 1
+            num_blocks[rows[span.start].stage] += 1
     return tuple(StageRow(stage=name, num_blocks=num_blocks[name], **_summed(part)) for name, part in members.items())
 
 

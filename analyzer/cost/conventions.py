@@ -68,6 +68,12 @@ CONVENTIONS: Mapping[str, Convention] = {
     "macs": Convention("multiply-accumulates of convolutions and linear layers", "", _macs),
     "flops": Convention("2 × MACs", "2 per MAC", _flops),
     "pycls": Convention("MACs and the classifier's bias", "with the classifier's bias", _pycls),
-    "fvcore": Convention("MACs, 2 per batch-norm element, and the global pool's inputs", "with batch norm and pooling", _fvcore),
-    "torchinfo": Convention("MACs, biases at each position, and one per batch-norm parameter", "with biases and batch-norm parameters", _torchinfo),
+    "fvcore": Convention(
+        "MACs, 2 per batch-norm element, and the global pool's inputs", "with batch norm and pooling", _fvcore
+    ),
+    "torchinfo": Convention(
+        "MACs, biases at each position, and one per batch-norm parameter",
+        "with biases and batch-norm parameters",
+        _torchinfo,
+    ),
 }

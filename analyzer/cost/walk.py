@@ -167,6 +167,4 @@ def _unroll(costed: _Costed, prefix: str, stage: str, start: Reach, rows: list[R
             spans.insert(place, Span(path, label, held.graph.kind, in_stage, first, len(rows)))
         else:
             _, _, op, inputs, output, params, buffers, macs, activations, seen = held
-            rows.append(
-                Row(path, label, op, inputs, output, params, buffers, macs, activations, _after(start, seen))
-            )
+            rows.append(Row(path, label, op, inputs, output, params, buffers, macs, activations, _after(start, seen)))

@@ -106,7 +106,7 @@ class Ratio:
         return "a decimal above 0 and up to 1, with at most 6 places"
 
     def parse(self, text: str) -> object:
-        return float(text) if re.fullmatch(r"[01]?\.?[0-9]{1,6}", text, re.ASCII) else text
+        return float(text) if re.fullmatch(r"1|[01]?\.[0-9]{1,6}", text, re.ASCII) else text
 
     def accepts(self, value: object) -> bool:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)

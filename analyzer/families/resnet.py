@@ -37,7 +37,9 @@ class ResNetSpec(Spec):
     base_width: int = ruled(Int("width of one path at stage width 64", 1, MAX_CHANNELS), 64)
     stem: str = ruled(Choice("imagenet: 7×7/2 and max pool; cifar: 3×3", ("imagenet", "cifar")), "imagenet")
     stem_width: int = ruled(Int("channels after the stem", 1, MAX_CHANNELS), 64)
-    stride_on: str = ruled(Choice("which convolution of a bottleneck strides: 3x3 (v1.5), 1x1 (v1)", ("3x3", "1x1")), "3x3")
+    stride_on: str = ruled(
+        Choice("which convolution of a bottleneck strides: 3x3 (v1.5), 1x1 (v1)", ("3x3", "1x1")), "3x3"
+    )
     in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
     num_classes: int = ruled(Int("outputs of the classifier", 1, MAX_CHANNELS), 1000)
 
@@ -58,10 +60,14 @@ class ResNetSpec(Spec):
                 self._refuse("cardinality", "must be 1 with basic blocks, which have no grouped form")
             if self.base_width != 64:
                 self._refuse("base_width", "must be 64 with basic blocks, whose inner width is the stage width")
+        if self.block == "basic" or len(self.depths) == 1:
             self._set(stride_on="3x3")
         for width in self.stage_widths:
             if self.inner_width(width) < 1:
                 self._refuse("base_width", f"leaves no channel: ⌊{width} · {self.base_width} / 64⌋ = 0")
+            for name, channels in (("cardinality", self.inner_width(width)), ("widths", width * self.block_expansion)):
+                if channels > MAX_CHANNELS:
+                    self._refuse(name, f"gives a block {channels} channels; at most {MAX_CHANNELS} are allowed")
 
     @property
     def _default_widths(self) -> tuple[int, ...]:
@@ -92,7 +98,10 @@ class ResNetSpec(Spec):
 
     def resolved(self) -> dict[str, Any]:
         """Every field with the value it takes effect with, as JSON types."""
-        return super(ResNetSpec, self).resolved() | {"widths": list(self.stage_widths), "expansion": self.block_expansion}
+        return super(ResNetSpec, self).resolved() | {
+            "widths": list(self.stage_widths),
+            "expansion": self.block_expansion,
+        }
 
     def graph(self) -> Graph:
         """Stem, stages and head, with torchvision's names."""

@@ -50,7 +50,7 @@ class Spec:
             object.__setattr__(self, name, value)
 
     def _refuse(self, name: str, rule: str) -> None:
-        shown = rules(type(self))[name].text(getattr(self, name))
+        shown = rules(type(self))[name].text(self.resolved()[name])
         raise InvalidInput(f"{self.family}: {name}={shown} {rule}.")
 
 

@@ -113,5 +113,3 @@ def _transitions(analysis: Analysis) -> str:
 def _compression(analysis: Analysis, start: int, stop: int) -> tuple[int, int]:
     shapes = [row.output_shape for row in analysis.rows[start:stop]]
     return shapes[0][0], shapes[-1][0]
-
-

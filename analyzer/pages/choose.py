@@ -114,14 +114,15 @@ def _show_picker(place: Any, spec: Spec | None) -> None:
         variant_names(),
         index=None,
         key=_PICKED,
-        format_func=_variant_words,
+        format_func=variant_words,
         placeholder="a network of your own",
         on_change=_take_picked,
         help="Type to search by name or title; the families stand together.",
     )
 
 
-def _variant_words(name: str) -> str:
+def variant_words(name: str) -> str:
+    """A named variant as pickers list it: "ResNet-50 · resnet50"."""
     return f"{find(name)[1].title} · {name}"
 
 

@@ -1,0 +1,105 @@
+"""The verb report: markdown with its diagram, or JSON; and the check that committed reports are still true."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from analyzer.cli.options import deliver, format_option, input_size_option, output_option
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.errors import InvalidInput
+from analyzer.families.network import Size
+from analyzer.files import write_whole
+
+FOLDER = Path("reports")
+
+
+@click.command("report")
+@click.argument("variants", nargs=-1, metavar="[VARIANT…]")
+@input_size_option
+@format_option("markdown", "json")
+@output_option
+@click.option("--check", is_flag=True, help="Exit 1 where the reports in reports/ are out of date; write nothing.")
+@click.option("--refresh", is_flag=True, help="Write every report in reports/ and its index again.")
+def report_verb(
+    variants: tuple[str, ...], input_size: Size | None, form: str, output: str | None, check: bool, refresh: bool
+) -> int:
+    """Write reports/VARIANT.md with its diagram, and print where.
+
+    With --output - the report goes to standard output, and nothing is written. The diagram stands beside the markdown.
+    """
+    if check or refresh:
+        _refuse_variants(variants, "--check" if check else "--refresh")
+        return _check(FOLDER) if check else _refresh(FOLDER)
+    if not variants:
+        raise InvalidInput("report: VARIANT is missing; give one or more, such as resnet50, or --check.")
+    analyses = [analyze(variant, input_size) for variant in variants]
+    if form == "json":
+        _write_json(analyses, output)
+    elif output is None:
+        _write_reports(analyses, FOLDER)
+    else:
+        deliver(_markdown(analyses), output)
+    return 0
+
+
+def _refuse_variants(variants: tuple[str, ...], flag: str) -> None:
+    if variants:
+        raise InvalidInput(f"report: {flag} covers every report in {FOLDER}/ and takes no VARIANT.")
+
+
+def _write_json(analyses: list[Analysis], output: str | None) -> None:
+    documents: list[dict[str, Any]] = [analysis.to_dict() for analysis in analyses]
+    document = documents[0] if len(documents) == 1 else {"schema": 1, "reports": documents}
+    text = json.dumps(document, ensure_ascii=False)
+    if output is None:
+        from analyzer.render.bundle import recipe_of
+
+        stem = recipe_of(analyses[0]).stem if len(analyses) == 1 else "reports"
+        output = str(FOLDER / f"{stem}.json")
+        write_whole(Path(output), text + "\n")
+        click.echo(output)
+    else:
+        deliver(text + "\n", output)
+
+
+def _markdown(analyses: list[Analysis]) -> str:
+    from analyzer.render.bundle import recipe_of
+    from analyzer.render.report import markdown_report
+
+    return "\n".join(markdown_report(analysis, recipe_of(analysis).command, None) for analysis in analyses)
+
+
+def _write_reports(analyses: list[Analysis], folder: Path) -> None:
+    from analyzer.render.bundle import report_files
+
+    for analysis in analyses:
+        for name, content in report_files(analysis).items():
+            write_whole(folder / name, content)
+            click.echo(folder / name)
+            if name.endswith(".dot"):
+                click.echo(
+                    "No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True
+                )
+
+
+def _check(folder: Path) -> int:
+    from analyzer.render.bundle import stale
+
+    sentences = list(stale(folder))
+    for sentence in sentences:
+        click.echo(sentence)
+    if sentences:
+        click.echo("Run `python -m analyzer report --refresh` and commit what it writes.", err=True)
+    return 1 if sentences else 0
+
+
+def _refresh(folder: Path) -> int:
+    from analyzer.render.bundle import INDEX, index_text, ordered, recipes
+
+    analyses = [analyze(*recipe) for recipe in recipes(folder)]
+    _write_reports(analyses, folder)
+    write_whole(folder / INDEX, index_text(ordered(analyses)))
+    click.echo(folder / INDEX)
+    return 0

@@ -13,7 +13,7 @@ from analyzer.families.expression import canonical, parse, slug
 from analyzer.families.network import network
 from analyzer.families.registry import variant_names
 from analyzer.live import live_imports
-from analyzer.pages.choose import EXPRESSION, expression_box, variant_words
+from analyzer.pages.choose import EXPRESSION, expression_box, restore, variant_words
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.proving import Proving
 from analyzer.render.equivalence import BOUND
@@ -72,7 +72,8 @@ def _explain() -> None:
 
 def _choose(picker: Any, box: Any) -> tuple[str, str]:
     """The widgets; the canonical expression and "", or what can be said of it and why there is nothing to run."""
-    expression = expression_box(box, _FIRST)
+    restore(**{EXPRESSION: _FIRST})
+    expression = expression_box(box)
     try:
         variant, problem = canonical(parse(expression)), ""
     except InvalidInput as error:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, Unavailable
-from analyzer.families.network import Network
+from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph
 from analyzer.live import live_imports
@@ -12,7 +12,21 @@ from analyzer.live import live_imports
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "build"]
+    from analyzer.render.drawing import Drawing
+
+__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "build", "diagram"]
+
+
+def diagram(
+    variant: "str | Spec | Graph | Network", level: str = "network", input_size: Size | None = None
+) -> "Drawing":
+    """Draw a network at level "network" or "block": with `.dot`, `.svg`, `.save("x.pdf")`, shown in notebooks.
+
+    Raises InvalidInput as `analyze` does, and for an unknown level. torch is not needed.
+    """
+    from analyzer.render.drawing import drawing
+
+    return drawing(analyze(variant, input_size), level)
 
 
 def build(

@@ -11,6 +11,9 @@ class Unavailable(RuntimeError):
 
 def shortened(value: object, limit: int = 60) -> str:
     """The text of a value on one line, cut to `limit` characters, so that hostile input cannot flood a message."""
-    text = " ".join(str(value)[: limit * 4].split())
+    try:
+        text = " ".join(str(value)[: limit * 4].split())
+    except ValueError:  # Python refuses to write out whole numbers of more than 4,300 digits
+        text = "of more than 4300 digits"
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from analyzer.errors import InvalidInput
-from analyzer.ops import MERGES, BatchNorm2d, Conv2d, Linear, Op
+from analyzer.ops import MERGES, Add, BatchNorm2d, Concat, Conv2d, Linear, Op
 
 INPUT = "input"
 """The name by which nodes refer to their graph's one input."""
@@ -14,7 +14,7 @@ INPUT = "input"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One op or sub-graph; `name` is a segment of the weight path, `stage` the word for people, inherited by children."""
+    """One op or sub-graph; `name` is a segment of the weight path, `stage` the word for people, inherited."""
 
     name: str
     op: "Op | Graph"
@@ -43,11 +43,11 @@ class Graph:
             for name in node.inputs:
                 unused.pop(name, None)
             unused[node.name] = None
+        if not self.nodes:
+            raise InvalidInput(f"graph {self.kind}: has no nodes.")
         if len(unused) != 1 or self.nodes[-1].name not in unused:
             idle = ", ".join(name for name in unused if name != self.nodes[-1].name)
-            raise InvalidInput(
-                f"graph {self.kind}: {idle or 'no node'} leads nowhere; only the last node is the output."
-            )
+            raise InvalidInput(f"graph {self.kind}: {idle} leads nowhere; only the last node is the output.")
 
 
 def _check_node(kind: str, node: Node, known: set[str]) -> None:
@@ -56,9 +56,9 @@ def _check_node(kind: str, node: Node, known: set[str]) -> None:
     missing = [name for name in node.inputs if name not in known]
     if missing:
         raise InvalidInput(f"graph {kind}: node {node.name} reads {missing[0]!r}, which is not before it.")
-    merges = isinstance(node.op, MERGES)
-    if len(node.inputs) < 1 or (len(node.inputs) > 1) != merges:
-        wanted = "two or more inputs" if merges else "one input"
+    least, more = 2 if isinstance(node.op, MERGES) else 1, isinstance(node.op, Add | Concat)
+    if len(node.inputs) < least or (len(node.inputs) > least and not more):
+        wanted = f"{least} or more" if more else str(least)
         raise InvalidInput(f"graph {kind}: node {node.name} has {len(node.inputs)} inputs and needs {wanted}.")
 
 
@@ -136,6 +136,6 @@ def _node_text(node: Node, op: str) -> str:
 
 @lru_cache(maxsize=2**14)
 def op_text(op: Op) -> str:
-    """An op with the numbers that are not at their defaults, such as "Conv2d(in_channels=3,kernel=7,…)"; stable over releases."""
+    """An op and its numbers off their defaults: "Conv2d(in_channels=3,kernel=7,…)"; stable over releases."""
     stated = ((item.name, getattr(op, item.name)) for item in fields(op) if getattr(op, item.name) != item.default)
     return f"{type(op).__name__}({','.join(f'{name}={value}' for name, value in sorted(stated))})"

@@ -26,6 +26,12 @@ def _require_channels(op: str, **values: int) -> None:
             raise InvalidInput(f"{op}.{name} {value}: must be from 1 to {MAX_CHANNELS} channels.")
 
 
+def _require_padding(op: str, padding: int, most: int | None = None) -> None:
+    if padding < 0 or (most is not None and padding > most):
+        rule = "at least 0" if most is None else f"from 0 to half the kernel, {most}"
+        raise InvalidInput(f"{op}.padding {padding}: must be {rule}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Conv2d:
     """Square 2-D convolution, `kernel`×`kernel`, with torch.nn.Conv2d's meaning of every number."""
@@ -43,6 +49,7 @@ class Conv2d:
     def __post_init__(self) -> None:
         _require_channels("Conv2d", in_channels=self.in_channels, out_channels=self.out_channels)
         _require_positive("Conv2d", kernel=self.kernel, stride=self.stride, dilation=self.dilation, groups=self.groups)
+        _require_padding("Conv2d", self.padding)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise InvalidInput(
                 f"Conv2d.groups {self.groups}: must divide the {self.in_channels} input "
@@ -55,6 +62,9 @@ class BatchNorm2d:
     """Per-channel batch normalisation with learned scale and shift (Ioffe and Szegedy, 2015)."""
 
     channels: int
+
+    def __post_init__(self) -> None:
+        _require_channels("BatchNorm2d", channels=self.channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +86,22 @@ class MaxPool2d:
     stride: int
     padding: int = 0
 
+    def __post_init__(self) -> None:
+        _require_positive("MaxPool2d", kernel=self.kernel, stride=self.stride)
+        _require_padding("MaxPool2d", self.padding, self.kernel // 2)
+
 
 @dataclass(frozen=True, slots=True)
 class AvgPool2d:
-    """Mean over `kernel`×`kernel` windows, unpadded; `ceil_mode` keeps the incomplete last window, its mean over what is there."""
+    """Mean over `kernel`×`kernel` windows, unpadded; `ceil_mode` keeps the incomplete last one, over what is there."""
 
     kernel: int
     _: KW_ONLY
     stride: int
     ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        _require_positive("AvgPool2d", kernel=self.kernel, stride=self.stride)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,9 @@ class AdaptiveAvgPool2d:
     """Mean over a fixed number of windows: (C, H, W) to (C, `output_size`, `output_size`)."""
 
     output_size: int
+
+    def __post_init__(self) -> None:
+        _require_positive("AdaptiveAvgPool2d", output_size=self.output_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +135,9 @@ class Linear:
 
     in_features: int
     out_features: int
+
+    def __post_init__(self) -> None:
+        _require_positive("Linear", in_features=self.in_features, out_features=self.out_features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +166,7 @@ class ZeroPadShortcut:
 
     def __post_init__(self) -> None:
         _require_channels("ZeroPadShortcut", in_channels=self.in_channels, out_channels=self.out_channels)
+        _require_positive("ZeroPadShortcut", stride=self.stride)
         if self.out_channels < self.in_channels:
             raise InvalidInput(
                 f"shortcut A: cannot zero-pad {self.in_channels} channels onto {self.out_channels}; "

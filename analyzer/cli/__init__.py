@@ -1,6 +1,5 @@
 """The command line: one verb a job, loaded when it is called."""
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -52,7 +51,7 @@ def verbs() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a user's mistake, told in one sentence."""
+    """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a mistake told in one sentence."""
     try:
         status = verbs.main(args=arguments, prog_name="analyzer", standalone_mode=False)
     except (InvalidInput, Unavailable) as error:
@@ -67,7 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; nothing was left half-written.", err=True)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away; Python would complain about stdout at exit
-        return 0
+    except SystemExit:
+        return 0  # how click leaves, quietly, when the reader of the output went away; 1 would mean a disagreement
     return int(status or 0)

@@ -13,7 +13,7 @@ from analyzer.families.network import Size
 from analyzer.files import write_whole
 
 
-class _SizeType(click.ParamType):
+class _SizeType(click.ParamType[Size]):
     """`224` or `320x256` (height x width)."""
 
     name = "SIDE|HEIGHTxWIDTH"

@@ -154,7 +154,7 @@ class Analysis:
         }
 
     def to_frame(self) -> "pandas.DataFrame":
-        """One row an op: path, stage, op, output_shape, params, macs, flops, activations, receptive_field, total_stride."""
+        """One row an op: path, stage, op, output shape, its costs, receptive field and total stride."""
         import pandas  # heavy, and only this reading needs it
 
         return pandas.DataFrame([{name: getattr(row, name) for name in _FRAME_COLUMNS} for row in self.rows])
@@ -209,7 +209,7 @@ def analyze(variant: "str | Spec | Graph | Network", input_size: Size | None = N
     """Analyse a variant expression, a Spec or a Graph at an input size in pixels (a side, or (height, width)).
 
     Without a size the variant's own default is taken (224, or 32 for CIFAR nets). Closed form: torch is not needed.
-    Raises InvalidInput with one sentence for an unknown name, a bad field, an impossible network or a size that does not fit.
+    Raises InvalidInput for an unknown name, a bad field, an impossible network or a size that does not fit.
     """
     resolved = network(variant)
     shape = resolved.input_shape(input_size)
@@ -231,7 +231,7 @@ def _stages(rows: tuple[Row, ...], spans: tuple[Span, ...]) -> tuple[StageRow, .
     num_blocks = dict.fromkeys(members, 0)
     for span in spans:
         if span.block:
-            num_blocks[span.stage] += 1
+            num_blocks[rows[span.start].stage] += 1
     return tuple(StageRow(stage=name, num_blocks=num_blocks[name], **_summed(part)) for name, part in members.items())
 
 

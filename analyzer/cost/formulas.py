@@ -10,8 +10,8 @@ from typing import assert_never
 
 from analyzer.errors import InvalidInput
 from analyzer.ops import (
-    Add,
     AdaptiveAvgPool2d,
+    Add,
     AvgPool2d,
     BatchNorm2d,
     Concat,
@@ -53,21 +53,24 @@ def ceil_positions(size: int, kernel: int, stride: int) -> int:
 def out_shape(op: Op, *inputs: Shape) -> Shape:
     """Output shape without the batch; InvalidInput where the inputs do not fit the op or nothing is left."""
     shape = inputs[0]
+    if len(shape) != (1 if isinstance(op, Linear) else 3):
+        _expect_any_rank(op, shape)
     match op:
         case Conv2d():
             _expect(op, op.in_channels, shape[0])
             return (op.out_channels, *_sides(op, shape, op.kernel, op.stride, op.padding, op.dilation))
         case MaxPool2d():
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, op.padding, 1))
+        case AvgPool2d() if op.ceil_mode:
+            sides = tuple([ceil_positions(side, op.kernel, op.stride) for side in shape[1:]])
+            return (shape[0], *_left(op, shape, op.kernel, 0, sides))
         case AvgPool2d():
-            if op.ceil_mode:
-                return (shape[0], *(ceil_positions(side, op.kernel, op.stride) for side in shape[1:]))
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, 0, 1))
         case BatchNorm2d():
             _expect(op, op.channels, shape[0])
             return shape
         case Linear():
-            _expect(op, op.in_features, shape[-1])
+            _expect(op, op.in_features, shape[0])
             return (op.out_features,)
         case Add():
             _expect_equal(op, *inputs)
@@ -95,12 +98,23 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
 
 def _sides(op: Op, shape: Shape, kernel: int, stride: int, padding: int, dilation: int) -> tuple[int, ...]:
     sides = tuple([window_positions(side, kernel, stride, padding, dilation) for side in shape[1:]])
+    return _left(op, shape, kernel, padding, sides)
+
+
+def _left(op: Op, shape: Shape, kernel: int, padding: int, sides: tuple[int, ...]) -> tuple[int, ...]:
     if min(sides) < 1:
         given = "×".join(map(str, shape[1:]))
         raise InvalidInput(
             f"{type(op).__name__} with kernel {kernel} and padding {padding}: its {given} input leaves less than 1×1."
         )
     return sides
+
+
+def _expect_any_rank(op: Op, shape: Shape) -> None:
+    if isinstance(op, Linear):
+        raise InvalidInput(f"Linear: its input {shape} is not flat; put a Flatten before it.")
+    if not isinstance(op, Add | Concat | Flatten | ReLU | Sigmoid | Dropout):
+        raise InvalidInput(f"{type(op).__name__}: its input {shape} has no height and width.")
 
 
 def _expect(op: Op, wanted: int, given: int) -> None:

@@ -81,7 +81,7 @@ class _Part(NamedTuple):
 
 
 class _Costed(NamedTuple):
-    """A sub-graph costed at one input shape, its paths and reaches relative to itself, so that equal blocks share it."""
+    """A sub-graph costed at one input shape, paths and reaches relative to itself, so that equal blocks share it."""
 
     graph: Graph
     parts: list[_Part]

@@ -42,7 +42,9 @@ class DenseNetSpec(Spec):
     def _settle(self) -> None:
         if sum(self.depths) > MAX_BLOCKS:
             self._refuse("depths", f"has {sum(self.depths)} dense layers; at most {MAX_BLOCKS} are allowed")
-        self._set(compression=float(self.compression))
+        if (self.bottleneck_ratio or 1) * self.growth_rate > MAX_CHANNELS:
+            self._refuse("bottleneck_ratio", f"times growth_rate={self.growth_rate} is over {MAX_CHANNELS} channels")
+        self._set(compression=float(self.compression) if len(self.depths) > 1 else 0.5)
 
     @property
     def default_input_size(self) -> int:
@@ -67,9 +69,10 @@ def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
     nodes = _stem(spec)
     channels = spec.init_features
     for index, depth in enumerate(spec.depths, 1):
+        grown = _grown(spec, channels, depth)
         block = _dense_block(spec, channels, depth)
         nodes.append(Node(f"denseblock{index}", block, (nodes[-1].name,), f"stage{index}"))
-        channels += depth * spec.growth_rate
+        channels = grown
         if index < len(spec.depths):
             kept = _compressed(spec, channels)
             nodes.append(
@@ -125,6 +128,16 @@ def _transition(channels: int, kept: int) -> Graph:
             )
         ),
     )
+
+
+def _grown(spec: DenseNetSpec, channels: int, depth: int) -> int:
+    grown = channels + depth * spec.growth_rate
+    if grown > MAX_CHANNELS:
+        raise InvalidInput(
+            f"densenet: growth_rate={spec.growth_rate} makes {grown} channels in {depth} dense layers; "
+            f"at most {MAX_CHANNELS} are allowed."
+        )
+    return grown
 
 
 def _compressed(spec: DenseNetSpec, channels: int) -> int:

@@ -17,11 +17,11 @@ def parse(expression: str) -> Spec:
     """The spec that an expression describes; InvalidInput with one sentence where it describes none."""
     if len(expression) > MAX_LENGTH:
         raise InvalidInput(f"expression of {len(expression)} characters: at most {MAX_LENGTH} are allowed.")
-    name, colon, listed = expression.strip().partition(":")
+    name, colon, listed = (piece.strip() for piece in expression.partition(":"))
     family, preset = (name, {}) if name in FAMILIES else _preset(name)
-    if colon and not listed.strip():
+    if colon and not listed:
         raise InvalidInput(
-            f"expression {shortened(expression)!r} has an empty field list; write fields after the colon or leave it out."
+            f"expression {shortened(expression)!r} has an empty field list; write fields after the colon, or no colon."
         )
     given = _assignments(family, listed) if colon else {}
     return make(family, preset | given)
@@ -67,7 +67,7 @@ def field_name(family: str, word: str) -> str:
 
 
 def canonical(spec: Spec) -> str:
-    """The one expression of a spec: a named variant plus its differences where that is shorter, else the family form."""
+    """The one expression of a spec: a named variant plus its differences where that is shorter, or the family form."""
     exact = _named_specs(spec.family).get(spec)
     if exact is not None:
         return exact
@@ -96,8 +96,8 @@ def _stated(spec: Spec) -> list[str]:
 
 
 def _assigned(spec: Spec, names: list[str]) -> list[str]:
-    known = rules(type(spec))
-    return [f"{name}={known[name].text(getattr(spec, name))}" for name in names]
+    known, values = rules(type(spec)), spec.resolved()
+    return [f"{name}={known[name].text(values[name])}" for name in names]
 
 
 def slug(expression: str) -> str:

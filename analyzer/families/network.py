@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analyzer.errors import InvalidInput
+from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import canonical, named, parse
 from analyzer.families.spec import MAX_OPS, Spec
 from analyzer.graph import Graph, in_channels, num_ops
@@ -33,13 +33,13 @@ class Network:
         """(C, H, W) of an input of that size, by default the variant's own; InvalidInput outside 1 to 16384."""
         if size is None:
             size = self.spec.default_input_size if self.spec else 224
-        height, width = (size, size) if isinstance(size, int) else size
-        for side in (height, width):
-            if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MAX_SIDE:
-                raise InvalidInput(
-                    f"input size {side}: each side must be a whole number of pixels from 1 to {MAX_SIDE}."
-                )
-        return in_channels(self.graph), height, width
+        sides: tuple[int, ...] = size if isinstance(size, tuple) else (size, size)
+        if len(sides) != 2 or any(type(side) is not int or not 1 <= side <= MAX_SIDE for side in sides):
+            raise InvalidInput(
+                f"input size {shortened(size)}: must be a side or (height, width), whole numbers of pixels "
+                f"from 1 to {MAX_SIDE}."
+            )
+        return in_channels(self.graph), sides[0], sides[1]
 
 
 def network(variant: "str | Spec | Graph | Network") -> Network:
@@ -49,6 +49,8 @@ def network(variant: "str | Spec | Graph | Network") -> Network:
     if isinstance(variant, Graph):
         return Network(graph=_bounded(variant), expression=variant.kind, title=variant.kind)
     spec = parse(variant) if isinstance(variant, str) else variant
+    if not isinstance(spec, Spec):
+        raise InvalidInput(f"variant {shortened(spec)}: must be a variant expression, a Spec or a Graph.")
     expression, known = canonical(spec), named(spec)
     graph = _bounded(spec.graph())
     if known is None:

@@ -55,5 +55,5 @@ def suggestion(word: str, known: list[str]) -> str:
     """The closest known words as the end of a sentence."""
     from difflib import get_close_matches  # costs milliseconds that only a mistake should pay
 
-    close = get_close_matches(word[:60], known, n=3, cutoff=0.5)
+    close = get_close_matches(word[:60].lower(), known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known[:8])}, …."

@@ -1,4 +1,4 @@
-"""Residual networks: ResNet, Wide ResNet and ResNeXt (He et al. 2015; Zagoruyko and Komodakis 2016; Xie et al. 2017)."""
+"""Residual networks: ResNet (He et al. 2015), Wide ResNet (Zagoruyko and Komodakis 2016), ResNeXt (Xie et al. 2017)."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,13 +15,14 @@ from analyzer.ops import (
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
+    Op,
     ReLU,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetSpec(Spec):
-    """Numbers of a residual network; `width · base_width / 64`, rounded down, times `cardinality` is a bottleneck's inner width."""
+    """Numbers of a residual network; a bottleneck's inner width is ⌊width · base_width / 64⌋ · cardinality."""
 
     family: ClassVar[str] = "resnet"
 
@@ -60,10 +61,14 @@ class ResNetSpec(Spec):
                 self._refuse("cardinality", "must be 1 with basic blocks, which have no grouped form")
             if self.base_width != 64:
                 self._refuse("base_width", "must be 64 with basic blocks, whose inner width is the stage width")
+        if self.block == "basic" or len(self.depths) == 1:
             self._set(stride_on="3x3")
         for width in self.stage_widths:
             if self.inner_width(width) < 1:
                 self._refuse("base_width", f"leaves no channel: ⌊{width} · {self.base_width} / 64⌋ = 0")
+            for name, channels in (("cardinality", self.inner_width(width)), ("widths", width * self.block_expansion)):
+                if channels > MAX_CHANNELS:
+                    self._refuse(name, f"gives a block {channels} channels; at most {MAX_CHANNELS} are allowed")
 
     @property
     def _default_widths(self) -> tuple[int, ...]:
@@ -131,7 +136,7 @@ def _block(spec: ResNetSpec, channels: int, width: int, stride: int) -> Graph:
     convs = _transform(spec, channels, width, stride)
     nodes: list[Node] = []
     for number, conv in enumerate(convs, 1):
-        pairs = [(f"conv{number}", conv), (f"bn{number}", BatchNorm2d(conv.out_channels))]
+        pairs: list[tuple[str, Op]] = [(f"conv{number}", conv), (f"bn{number}", BatchNorm2d(conv.out_channels))]
         if number < len(convs):
             pairs.append((f"relu{number}", ReLU()))
         nodes += sequence(*pairs, after=nodes[-1].name if nodes else INPUT)

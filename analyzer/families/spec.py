@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import Any, ClassVar, Self
 
 from analyzer.errors import InvalidInput
@@ -50,11 +49,10 @@ class Spec:
             object.__setattr__(self, name, value)
 
     def _refuse(self, name: str, rule: str) -> None:
-        shown = rules(type(self))[name].text(getattr(self, name))
+        shown = rules(type(self))[name].text(self.resolved()[name])
         raise InvalidInput(f"{self.family}: {name}={shown} {rule}.")
 
 
-@cache
 def rules(spec: type[Spec]) -> Mapping[str, Rule]:
     """Field name → rule, in the order of the spec's fields."""
     return {item.name: item.metadata["rule"] for item in fields(spec)}

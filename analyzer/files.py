@@ -8,7 +8,7 @@ from analyzer.errors import InvalidInput, shortened
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace `path` by `content` at once, so that a killed run leaves the old file; InvalidInput where it cannot be written."""
+    """Replace `path` by `content` at once, so that a killed run leaves the old file; else InvalidInput."""
     data = content.encode() if isinstance(content, str) else content
     try:
         if path.exists() and not path.is_file():

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from analyzer.errors import InvalidInput
 from analyzer.ops import MERGES, Add, BatchNorm2d, Concat, Conv2d, Linear, Op
@@ -13,7 +14,7 @@ INPUT = "input"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One op or sub-graph; `name` is a segment of the weight path, `stage` the word for people, inherited by children."""
+    """One op or sub-graph; `name` is a segment of the weight path, `stage` the word for people, inherited."""
 
     name: str
     op: "Op | Graph"
@@ -116,7 +117,13 @@ def fingerprint(graph: Graph) -> str:
 
     def digest(part: Graph) -> str:
         if id(part) not in digests:
-            lines = [part.kind, *(_node_text(node, digest(node.op) if isinstance(node.op, Graph) else _op_text(node.op)) for node in part.nodes)]
+            lines = [
+                part.kind,
+                *(
+                    _node_text(node, digest(node.op) if isinstance(node.op, Graph) else op_text(node.op))
+                    for node in part.nodes
+                ),
+            ]
             digests[id(part)] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         return digests[id(part)]
 
@@ -127,6 +134,8 @@ def _node_text(node: Node, op: str) -> str:
     return f"{node.name}|{op}|{','.join(node.inputs)}|{node.stage}"
 
 
-def _op_text(op: Op) -> str:
+@lru_cache(maxsize=2**14)
+def op_text(op: Op) -> str:
+    """An op and its numbers off their defaults: "Conv2d(in_channels=3,kernel=7,…)"; stable over releases."""
     stated = ((item.name, getattr(op, item.name)) for item in fields(op) if getattr(op, item.name) != item.default)
     return f"{type(op).__name__}({','.join(f'{name}={value}' for name, value in sorted(stated))})"

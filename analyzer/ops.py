@@ -48,9 +48,7 @@ class Conv2d:
 
     def __post_init__(self) -> None:
         _require_channels("Conv2d", in_channels=self.in_channels, out_channels=self.out_channels)
-        _require_positive(
-            "Conv2d", kernel=self.kernel, stride=self.stride, dilation=self.dilation, groups=self.groups
-        )
+        _require_positive("Conv2d", kernel=self.kernel, stride=self.stride, dilation=self.dilation, groups=self.groups)
         _require_padding("Conv2d", self.padding)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise InvalidInput(
@@ -95,7 +93,7 @@ class MaxPool2d:
 
 @dataclass(frozen=True, slots=True)
 class AvgPool2d:
-    """Mean over `kernel`×`kernel` windows, unpadded; `ceil_mode` keeps the incomplete last window, its mean over what is there."""
+    """Mean over `kernel`×`kernel` windows, unpadded; `ceil_mode` keeps the incomplete last one, over what is there."""
 
     kernel: int
     _: KW_ONLY

@@ -51,7 +51,7 @@ def verbs() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a user's mistake, told in one sentence."""
+    """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a mistake told in one sentence."""
     try:
         status = verbs.main(args=arguments, prog_name="analyzer", standalone_mode=False)
     except (InvalidInput, Unavailable) as error:

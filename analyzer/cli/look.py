@@ -23,7 +23,9 @@ def list_verb(family: str | None, form: str, output: str | None) -> None:
 
 def _list_text(analyses: list[Analysis], form: str) -> str:
     if form == "json":
-        return json.dumps({"schema": 1, "variants": [_list_facts(analysis) for analysis in analyses]}, ensure_ascii=False)
+        return json.dumps(
+            {"schema": 1, "variants": [_list_facts(analysis) for analysis in analyses]}, ensure_ascii=False
+        )
     table = terminal_table if form == "table" else markdown_table
     heads = ["variant", "network", "input", "parameters", "MACs", "activations", "depth"]
     return table(heads, [_list_cells(analysis) for analysis in analyses], "lllrrrr")

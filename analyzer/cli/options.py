@@ -13,7 +13,7 @@ from analyzer.families.network import Size
 from analyzer.files import write_whole
 
 
-class _SizeType(click.ParamType):
+class _SizeType(click.ParamType[Size]):
     """`224` or `320x256` (height x width)."""
 
     name = "SIDE|HEIGHTxWIDTH"
@@ -23,7 +23,9 @@ class _SizeType(click.ParamType):
             return value  # type: ignore[no-any-return]  # click converts defaults, too
         match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", value, re.ASCII)
         if match is None:
-            raise InvalidInput(f"--input-size {shortened(value)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels.")
+            raise InvalidInput(
+                f"--input-size {shortened(value)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels."
+            )
         height, width = match.groups()
         return (int(height), int(width)) if width else int(height)
 

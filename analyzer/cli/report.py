@@ -79,7 +79,9 @@ def _write_reports(analyses: list[Analysis], folder: Path) -> None:
             write_whole(folder / name, content)
             click.echo(folder / name)
             if name.endswith(".dot"):
-                click.echo("No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True)
+                click.echo(
+                    "No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True
+                )
 
 
 def _check(folder: Path) -> int:

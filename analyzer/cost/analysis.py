@@ -124,7 +124,9 @@ class Analysis:
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
         """Every block in execution order."""
-        projected = {index for span in self.spans if span.kind == "projection" for index in range(span.start, span.stop)}
+        projected = {
+            index for span in self.spans if span.kind == "projection" for index in range(span.start, span.stop)
+        }
         return tuple(self._block(span, projected) for span in self.spans if span.block)
 
     def _block(self, span: Span, projected: set[int]) -> BlockRow:
@@ -152,7 +154,7 @@ class Analysis:
         }
 
     def to_frame(self) -> "pandas.DataFrame":
-        """One row an op: path, stage, op, output_shape, params, macs, flops, activations, receptive_field, total_stride."""
+        """One row an op: path, stage, op, output shape, its costs, receptive field and total stride."""
         import pandas  # heavy, and only this reading needs it
 
         return pandas.DataFrame([{name: getattr(row, name) for name in _FRAME_COLUMNS} for row in self.rows])
@@ -171,8 +173,28 @@ _TOTALS = (
     "total_stride",
 )
 _ROW_FACTS = ("path", "stage", "op", "output_shape", "params", "macs", "activations")
-_STAGE_FACTS = ("stage", "num_blocks", "output_shape", "params", "macs", "activations", "receptive_field", "total_stride")
-_FRAME_COLUMNS = ("path", "stage", "op", "output_shape", "params", "macs", "flops", "activations", "receptive_field", "total_stride")
+_STAGE_FACTS = (
+    "stage",
+    "num_blocks",
+    "output_shape",
+    "params",
+    "macs",
+    "activations",
+    "receptive_field",
+    "total_stride",
+)
+_FRAME_COLUMNS = (
+    "path",
+    "stage",
+    "op",
+    "output_shape",
+    "params",
+    "macs",
+    "flops",
+    "activations",
+    "receptive_field",
+    "total_stride",
+)
 
 
 def _facts(row: Row | StageRow, names: tuple[str, ...]) -> dict[str, Any]:
@@ -187,7 +209,7 @@ def analyze(variant: "str | Spec | Graph | Network", input_size: Size | None = N
     """Analyse a variant expression, a Spec or a Graph at an input size in pixels (a side, or (height, width)).
 
     Without a size the variant's own default is taken (224, or 32 for CIFAR nets). Closed form: torch is not needed.
-    Raises InvalidInput with one sentence for an unknown name, a bad field, an impossible network or a size that does not fit.
+    Raises InvalidInput for an unknown name, a bad field, an impossible network or a size that does not fit.
     """
     resolved = network(variant)
     shape = resolved.input_shape(input_size)

@@ -10,8 +10,8 @@ from typing import assert_never
 
 from analyzer.errors import InvalidInput
 from analyzer.ops import (
-    Add,
     AdaptiveAvgPool2d,
+    Add,
     AvgPool2d,
     BatchNorm2d,
     Concat,
@@ -104,7 +104,9 @@ def _sides(op: Op, shape: Shape, kernel: int, stride: int, padding: int, dilatio
 def _left(op: Op, shape: Shape, kernel: int, padding: int, sides: tuple[int, ...]) -> tuple[int, ...]:
     if min(sides) < 1:
         given = "×".join(map(str, shape[1:]))
-        raise InvalidInput(f"{type(op).__name__} with kernel {kernel} and padding {padding}: its {given} input leaves less than 1×1.")
+        raise InvalidInput(
+            f"{type(op).__name__} with kernel {kernel} and padding {padding}: its {given} input leaves less than 1×1."
+        )
     return sides
 
 
@@ -179,7 +181,18 @@ def window(op: Op) -> tuple[int, int]:
 
 
 def _nothing(
-    op: ReLU | Sigmoid | MaxPool2d | AvgPool2d | GlobalAvgPool2d | AdaptiveAvgPool2d | Flatten | Dropout | Add | Concat | Multiply | ZeroPadShortcut,
+    op: ReLU
+    | Sigmoid
+    | MaxPool2d
+    | AvgPool2d
+    | GlobalAvgPool2d
+    | AdaptiveAvgPool2d
+    | Flatten
+    | Dropout
+    | Add
+    | Concat
+    | Multiply
+    | ZeroPadShortcut,
 ) -> int:
     """Zero, for the ops that have no weights; the parameter's type makes a new op name itself in every fold."""
     return 0

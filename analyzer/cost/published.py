@@ -40,11 +40,16 @@ class Comparison(NamedTuple):
 def figures() -> tuple[Figure, ...]:
     """Every published figure shipped with the package."""
     text = files("analyzer").joinpath("published", "figures.csv").read_text(encoding="utf-8")
-    return tuple(Figure(*row[:6], int(row[6]), row[7]) for row in list(csv.reader(text.splitlines()))[1:])
+    return tuple(_figure(row) for row in list(csv.reader(text.splitlines()))[1:])
+
+
+def _figure(row: list[str]) -> Figure:
+    variant, describes, source, quantity, convention, published, unit, reason = row
+    return Figure(variant, describes, source, quantity, convention, published, int(unit), reason)
 
 
 def comparisons(analysis: Analysis) -> Iterator[Comparison]:
-    """Each figure published for this variant, compared in its own convention; they hold at the variant's own input size."""
+    """Each figure published for this variant, in its own convention; none away from the variant's own input size."""
     if analysis.input_shape != analysis.network.input_shape():
         return
     for figure in figures():

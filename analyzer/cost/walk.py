@@ -81,7 +81,7 @@ class _Part(NamedTuple):
 
 
 class _Costed(NamedTuple):
-    """A sub-graph costed at one input shape, its paths and reaches relative to itself, so that equal blocks share it."""
+    """A sub-graph costed at one input shape, paths and reaches relative to itself, so that equal blocks share it."""
 
     graph: Graph
     parts: list[_Part]
@@ -167,6 +167,4 @@ def _unroll(costed: _Costed, prefix: str, stage: str, start: Reach, rows: list[R
             spans.insert(place, Span(path, label, held.graph.kind, in_stage, first, len(rows)))
         else:
             _, _, op, inputs, output, params, buffers, macs, activations, seen = held
-            rows.append(
-                Row(path, label, op, inputs, output, params, buffers, macs, activations, _after(start, seen))
-            )
+            rows.append(Row(path, label, op, inputs, output, params, buffers, macs, activations, _after(start, seen)))

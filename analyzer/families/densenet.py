@@ -60,7 +60,9 @@ class DenseNetSpec(Spec):
             ("flatten", Flatten()),
             ("classifier", Linear(channels, self.num_classes)),
         )
-        return Graph("densenet", (Node("features", features, (INPUT,)), *sequence(*head, after="features", stage="head")))
+        return Graph(
+            "densenet", (Node("features", features, (INPUT,)), *sequence(*head, after="features", stage="head"))
+        )
 
 
 def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
@@ -73,7 +75,9 @@ def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
         channels = grown
         if index < len(spec.depths):
             kept = _compressed(spec, channels)
-            nodes.append(Node(f"transition{index}", _transition(channels, kept), (nodes[-1].name,), f"transition{index}"))
+            nodes.append(
+                Node(f"transition{index}", _transition(channels, kept), (nodes[-1].name,), f"transition{index}")
+            )
             channels = kept
     nodes += sequence(("norm5", BatchNorm2d(channels)), after=nodes[-1].name, stage="head")
     return Graph("features", tuple(nodes)), channels
@@ -139,7 +143,9 @@ def _grown(spec: DenseNetSpec, channels: int, depth: int) -> int:
 def _compressed(spec: DenseNetSpec, channels: int) -> int:
     kept = floor_of(spec.compression, channels)
     if kept < 1:
-        raise InvalidInput(f"densenet: compression={spec.compression} leaves none of {channels} channels; ⌊θC⌋ must be at least 1.")
+        raise InvalidInput(
+            f"densenet: compression={spec.compression} leaves none of {channels} channels; ⌊θC⌋ must be at least 1."
+        )
     return kept
 
 
@@ -152,7 +158,12 @@ def _densenet(depth: int, *depths: int, **more: Any) -> Variant:
 
 FAMILY = Family(
     spec=DenseNetSpec,
-    words={"layers": "depths", "block_config": "depths", "bn_size": "bottleneck_ratio", "num_init_features": "init_features"},
+    words={
+        "layers": "depths",
+        "block_config": "depths",
+        "bn_size": "bottleneck_ratio",
+        "num_init_features": "init_features",
+    },
     aliases={},
     variants={
         "densenet121": _densenet(121, 6, 12, 24, 16),

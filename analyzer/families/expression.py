@@ -20,7 +20,9 @@ def parse(expression: str) -> Spec:
     name, colon, listed = (piece.strip() for piece in expression.partition(":"))
     family, preset = (name, {}) if name in FAMILIES else _preset(name)
     if colon and not listed:
-        raise InvalidInput(f"expression {shortened(expression)!r} has an empty field list; write fields after the colon or leave it out.")
+        raise InvalidInput(
+            f"expression {shortened(expression)!r} has an empty field list; write fields after the colon, or no colon."
+        )
     given = _assignments(family, listed) if colon else {}
     return make(family, preset | given)
 
@@ -33,7 +35,9 @@ def _preset(name: str) -> tuple[str, dict[str, Any]]:
 def make(family: str, values: dict[str, Any]) -> Spec:
     """A spec from checked field names; InvalidInput where a required field is missing."""
     spec = FAMILIES[family].spec
-    missing = [name for name, item in spec.__dataclass_fields__.items() if name not in values and item.default is MISSING]
+    missing = [
+        name for name, item in spec.__dataclass_fields__.items() if name not in values and item.default is MISSING
+    ]
     if missing:
         raise InvalidInput(f"{family}: {missing[0]} is missing; it must be {rules(spec)[missing[0]].rule()}.")
     return spec(**values)
@@ -63,7 +67,7 @@ def field_name(family: str, word: str) -> str:
 
 
 def canonical(spec: Spec) -> str:
-    """The one expression of a spec: a named variant plus its differences where that is shorter, else the family form."""
+    """The one expression of a spec: a named variant plus its differences where that is shorter, or the family form."""
     exact = _named_specs(spec.family).get(spec)
     if exact is not None:
         return exact
@@ -102,4 +106,3 @@ def slug(expression: str) -> str:
     if len(text) <= 100:
         return text
     return f"{text[:87].rstrip('-.')}-{hashlib.sha256(expression.encode()).hexdigest()[:12]}"
-

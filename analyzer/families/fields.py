@@ -1,4 +1,4 @@
-"""The rules of a spec's fields: one object parses, checks, prints and describes a field, for command line and page alike."""
+"""The rules of a spec's fields: one object parses, checks, prints and describes a field, on every surface."""
 
 import re
 from dataclasses import MISSING, dataclass, field
@@ -32,7 +32,7 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class IntList:
-    """Whole numbers from `low` to `high`, joined by `-`, at most `longest`; None where the default follows other fields."""
+    """At most `longest` whole numbers from `low` to `high`, joined by `-`; None: the default follows other fields."""
 
     help: str
     low: int
@@ -49,8 +49,9 @@ class IntList:
     def accepts(self, value: object) -> bool:
         if value is None:
             return self.optional
-        listed = isinstance(value, tuple) and 1 <= len(value) <= self.longest
-        return listed and all(_is_int(item, self.low, self.high) for item in value)
+        if not isinstance(value, tuple) or not 1 <= len(value) <= self.longest:
+            return False
+        return all(_is_int(item, self.low, self.high) for item in value)
 
     def text(self, value: Any) -> str:
         return "-".join(map(str, value))

@@ -1,4 +1,4 @@
-"""Residual networks: ResNet, Wide ResNet and ResNeXt (He et al. 2015; Zagoruyko and Komodakis 2016; Xie et al. 2017)."""
+"""Residual networks: ResNet (He et al. 2015), Wide ResNet (Zagoruyko and Komodakis 2016), ResNeXt (Xie et al. 2017)."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,13 +15,14 @@ from analyzer.ops import (
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
+    Op,
     ReLU,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetSpec(Spec):
-    """Numbers of a residual network; `width · base_width / 64`, rounded down, times `cardinality` is a bottleneck's inner width."""
+    """Numbers of a residual network; a bottleneck's inner width is ⌊width · base_width / 64⌋ · cardinality."""
 
     family: ClassVar[str] = "resnet"
 
@@ -37,7 +38,9 @@ class ResNetSpec(Spec):
     base_width: int = ruled(Int("width of one path at stage width 64", 1, MAX_CHANNELS), 64)
     stem: str = ruled(Choice("imagenet: 7×7/2 and max pool; cifar: 3×3", ("imagenet", "cifar")), "imagenet")
     stem_width: int = ruled(Int("channels after the stem", 1, MAX_CHANNELS), 64)
-    stride_on: str = ruled(Choice("which convolution of a bottleneck strides: 3x3 (v1.5), 1x1 (v1)", ("3x3", "1x1")), "3x3")
+    stride_on: str = ruled(
+        Choice("which convolution of a bottleneck strides: 3x3 (v1.5), 1x1 (v1)", ("3x3", "1x1")), "3x3"
+    )
     in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
     num_classes: int = ruled(Int("outputs of the classifier", 1, MAX_CHANNELS), 1000)
 
@@ -96,7 +99,10 @@ class ResNetSpec(Spec):
 
     def resolved(self) -> dict[str, Any]:
         """Every field with the value it takes effect with, as JSON types."""
-        return super(ResNetSpec, self).resolved() | {"widths": list(self.stage_widths), "expansion": self.block_expansion}
+        return super(ResNetSpec, self).resolved() | {
+            "widths": list(self.stage_widths),
+            "expansion": self.block_expansion,
+        }
 
     def graph(self) -> Graph:
         """Stem, stages and head, with torchvision's names."""
@@ -130,7 +136,7 @@ def _block(spec: ResNetSpec, channels: int, width: int, stride: int) -> Graph:
     convs = _transform(spec, channels, width, stride)
     nodes: list[Node] = []
     for number, conv in enumerate(convs, 1):
-        pairs = [(f"conv{number}", conv), (f"bn{number}", BatchNorm2d(conv.out_channels))]
+        pairs: list[tuple[str, Op]] = [(f"conv{number}", conv), (f"bn{number}", BatchNorm2d(conv.out_channels))]
         if number < len(convs):
             pairs.append((f"relu{number}", ReLU()))
         nodes += sequence(*pairs, after=nodes[-1].name if nodes else INPUT)

@@ -108,7 +108,9 @@ def _index_cells(analysis: Analysis) -> list[str]:
 
 def ordered(analyses: list[Analysis]) -> list[Analysis]:
     """Analyses by family, title's letters and depth, as an index lists them."""
-    return sorted(analyses, key=lambda item: (item.network.family, item.network.title.rstrip("0123456789"), item.params))
+    return sorted(
+        analyses, key=lambda item: (item.network.family, item.network.title.rstrip("0123456789"), item.params)
+    )
 
 
 def stale(folder: Path) -> Iterator[str]:

@@ -17,7 +17,9 @@ def agreement_lines(analysis: Analysis) -> list[str]:
     differing = [item for item in compared if not item.agrees]
     lines = []
     if agreeing:
-        sources = [_source_words(source, list(items)) for source, items in groupby(agreeing, lambda item: item.figure.source)]
+        sources = [
+            _source_words(source, list(items)) for source, items in groupby(agreeing, lambda item: item.figure.source)
+        ]
         lines.append(f"**Agrees with** {', '.join(sources)}.")
     lines += [_difference(item) for item in differing]
     return lines

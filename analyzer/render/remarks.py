@@ -97,7 +97,8 @@ def _dense_reuse(blocks: Sequence[BlockRow]) -> str:
     first = next(layer for layer in layers if layer.stage == stage).rows[0].output_shape[0]
     return (
         f"The {count} dense layers of {stage_words(stage)} make L(L + 1)/2 = {exact(count * (count + 1) // 2)} direct "
-        f"connections: layer l reads {first} + {growth}(l − 1) channels and adds {growth}, up to {exact(first + growth * count)}."
+        f"connections: layer l reads {first} + {growth}(l − 1) channels and adds {growth}, "
+        f"up to {exact(first + growth * count)}."
     )
 
 
@@ -113,5 +114,3 @@ def _transitions(analysis: Analysis) -> str:
 def _compression(analysis: Analysis, start: int, stop: int) -> tuple[int, int]:
     shapes = [row.output_shape for row in analysis.rows[start:stop]]
     return shapes[0][0], shapes[-1][0]
-
-

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 _ALIGN = {"l": "left", "r": "right"}
 
 
@@ -18,5 +16,7 @@ def terminal_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: s
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, form: str) -> str:
+    from tabulate import tabulate  # its import costs more than most verbs, and `check` seldom shows a table
+
     sides = [_ALIGN[letter] for letter in align]
     return tabulate(rows, heads, tablefmt=form, colalign=sides if rows else None, disable_numparse=True)

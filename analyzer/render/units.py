@@ -44,4 +44,4 @@ def size_bytes(number: int) -> str:
 def stage_words(stage: str) -> str:
     """A stage's key as prose: "stage1" as "stage 1", "transition2" as "transition 2"."""
     letters = stage.rstrip("0123456789")
-    return f"{letters} {stage[len(letters):]}".strip()
+    return f"{letters} {stage[len(letters) :]}".strip()

@@ -65,7 +65,7 @@ _UNSAID = (BatchNorm2d, ReLU, Flatten, Add, Concat, Dropout)
 
 
 def stage_contents(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> str:
-    """What a stage is made of: "bottleneck 64 → 256 × 3", "6 dense layers, k = 32", or the ops of a stem, transition or head."""
+    """What a stage is made of: "bottleneck 64 → 256 × 3", "6 dense layers, k = 32", or a stem's ops."""
     own = [block for block in blocks if block.stage == stage.stage]
     if own and own[0].kind == "dense_layer":
         return f"{len(own)} dense layers, k = {own[0].output_shape[0]}"
@@ -76,7 +76,7 @@ def stage_contents(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRo
 
 
 def block_words(block: BlockRow) -> str:
-    """A block by its widths: "bottleneck 64 → 256", "bottleneck 128 → 256, 32 groups", "basic 64", "dense layer, k = 32"."""
+    """A block by its widths: "bottleneck 128 → 256, 32 groups", "basic 64", "dense layer, k = 32"."""
     convs = block_convs(block)
     out_channels = block.output_shape[0]
     if block.kind == "dense_layer":

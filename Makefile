@@ -1,0 +1,40 @@
+# One word for each thing a developer does. `make check` is what .ci/run runs.
+BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
+
+.NOTPARALLEL:
+.PHONY: check format lint types contracts reports-check test fix reports app bench
+
+check: format lint types contracts reports-check test
+
+format:
+	$(BIN)ruff format --check .
+
+lint:
+	$(BIN)ruff check .
+
+types:
+	$(BIN)mypy
+
+contracts:
+	$(BIN)lint-imports --no-logo
+
+reports-check:
+	$(BIN)python -m analyzer report --check
+	$(BIN)python -m analyzer check
+
+test:
+	$(BIN)python -m pytest
+
+fix:
+	$(BIN)ruff format .
+	$(BIN)ruff check --fix .
+
+reports:
+	$(BIN)python -m analyzer report --refresh
+	$(BIN)python -m analyzer check --update
+
+app:
+	$(BIN)python -m streamlit run app.py
+
+bench:
+	$(BIN)python benchmarks/speed.py

@@ -1,0 +1,184 @@
+"""The module fold: a Graph becomes nested torch modules with torchvision's weight names and order of operations."""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+import torch
+from torch import nn
+
+from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.families.network import Network, network
+from analyzer.families.spec import Spec
+from analyzer.graph import Graph, Node
+from analyzer.live import modules
+from analyzer.live.modules import Step, Subgraph
+from analyzer.ops import (
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Op,
+    ReLU,
+    Sigmoid,
+    ZeroPadShortcut,
+)
+
+FAN_IN_FAMILIES = ("densenet",)
+"""Families whose convolutions torchvision initialises by fan-in, with linear biases of zero; all others by fan-out."""
+
+
+def build(
+    variant: str | Spec | Graph | Network,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build a network in training mode, torchvision's in weight names, their order, arithmetic and initialisation.
+
+    Takes (N, C, H, W) of any batch and size that fits; gives (N, classes); float32 where no dtype is given.
+    Every stage, block and op is a module under its path in `analyze(variant).rows`, so forward hooks fire on each.
+    Raises InvalidInput where `variant` is no network, Unavailable where this machine cannot use the device.
+    """
+    resolved = network(variant)
+    built = _subgraph(resolved.graph)
+    built.to(dtype=_floating(dtype or torch.float32))
+    place = _usable(device)
+    if place.type != "meta":
+        built.to_empty(device=place)
+        _initialise(built, fan_in=resolved.family in FAN_IN_FAMILIES)
+    return built
+
+
+def _floating(dtype: torch.dtype) -> torch.dtype:
+    if not dtype.is_floating_point:
+        raise InvalidInput(f"dtype {dtype}: a network's weights need a floating-point type.")
+    return dtype
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = shortened(str(error).split(". ")[0], 120)
+        raise Unavailable(f"device {shortened(device)!r} cannot be used on this machine: {reason}.") from None
+
+
+def _subgraph(graph: Graph) -> Subgraph:
+    built = Subgraph(graph.kind, tuple(_steps(graph)))
+    by_name = {node.name: node for node in graph.nodes}
+    readers = _num_readers(graph)
+    for node in graph.nodes:
+        in_place = _owns_input(node, by_name, readers)
+        module = _subgraph(node.op) if isinstance(node.op, Graph) else _leaf(node.op, in_place)
+        _add_child(built, node.name, module)
+    return built
+
+
+def _add_child(parent: Subgraph, name: str, module: nn.Module) -> None:
+    try:
+        parent.add_module(name, module)
+    except KeyError:
+        raise InvalidInput(f"graph {parent.kind}: node name {name!r} is taken by torch.nn.Module itself.") from None
+
+
+def _steps(graph: Graph) -> Iterator[Step]:
+    last_use = {source: node.name for node in graph.nodes for source in node.inputs}
+    for node in graph.nodes:
+        spent = tuple(source for source in dict.fromkeys(node.inputs) if last_use[source] == node.name)
+        yield Step(node.name, node.inputs, spent)
+
+
+def _num_readers(graph: Graph) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for node in graph.nodes:
+        for source in node.inputs:
+            counts[source] = counts.get(source, 0) + 1
+    return counts
+
+
+def _owns_input(node: Node, by_name: dict[str, Node], readers: dict[str, int]) -> bool:
+    """Whether the node may overwrite its first input: nothing else reads it, and its gradient does not need it."""
+    source = node.inputs[0]
+    return source in by_name and readers[source] == 1 and isinstance(_maker(by_name[source].op), _OVERWRITABLE)
+
+
+_OVERWRITABLE = (Conv2d, BatchNorm2d, Linear, Add, Concat)
+"""Ops that make a new tensor which their own gradient does not read."""
+
+
+def _maker(op: Op | Graph) -> Op:
+    return _maker(op.nodes[-1].op) if isinstance(op, Graph) else op
+
+
+def _leaf(op: Op, in_place: bool) -> nn.Module:
+    """One op's module, its weights on `meta`."""
+    match op:
+        case Conv2d():
+            return _conv(op)
+        case BatchNorm2d():
+            return nn.BatchNorm2d(op.channels, device="meta")
+        case Linear():
+            return nn.Linear(op.in_features, op.out_features, device="meta")
+        case ReLU():
+            return nn.ReLU(inplace=in_place)
+        case Sigmoid():
+            return nn.Sigmoid()
+        case Dropout():
+            return nn.Dropout()
+        case MaxPool2d():
+            return nn.MaxPool2d(op.kernel, op.stride, op.padding)
+        case AvgPool2d():
+            return nn.AvgPool2d(op.kernel, op.stride, ceil_mode=op.ceil_mode, count_include_pad=False)
+        case GlobalAvgPool2d():
+            return nn.AdaptiveAvgPool2d(1)
+        case AdaptiveAvgPool2d():
+            return nn.AdaptiveAvgPool2d(op.output_size)
+        case Flatten():
+            return nn.Flatten()
+        case Add():
+            return modules.Add(in_place)
+        case Concat():
+            return modules.Concat()
+        case Multiply():
+            return modules.Multiply()
+        case ZeroPadShortcut():
+            return modules.ZeroPadShortcut(op.in_channels, op.out_channels, op.stride)
+        case _:
+            assert_never(op)
+
+
+def _conv(op: Conv2d) -> nn.Conv2d:
+    return nn.Conv2d(
+        op.in_channels,
+        op.out_channels,
+        op.kernel,
+        stride=op.stride,
+        padding=op.padding,
+        dilation=op.dilation,
+        groups=op.groups,
+        bias=op.bias,
+        device="meta",
+    )
+
+
+def _initialise(built: nn.Module, fan_in: bool) -> None:
+    """Give torchvision's initial weights: Kaiming normal convolutions (He et al. 2015), batch norm 1 and 0."""
+    for module in built.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in" if fan_in else "fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Linear):
+            module.reset_parameters()
+            if fan_in:
+                nn.init.zeros_(module.bias)

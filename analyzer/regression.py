@@ -1,0 +1,186 @@
+"""The baseline that a CI compares with: what each network was, and what moved since."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.walk import Row
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.network import Size
+from analyzer.files import write_whole
+from analyzer.graph import op_text
+
+SCHEMA = 1
+_STAGE_QUANTITIES = ("output_shape", "params", "macs", "activations")
+_TOTAL_QUANTITIES = ("params", "macs", "activations")
+Facts = dict[str, Any]
+
+
+class Change(NamedTuple):
+    """One fact that moved: where (a stage, or "total"), what, and its values; None where there was or is none."""
+
+    network: str
+    place: str
+    quantity: str
+    old: Any
+    new: Any
+
+
+class Moved(NamedTuple):
+    """The first op that differs in a network: its stage, weight path, and what it is now."""
+
+    network: str
+    stage: str
+    path: str
+    now: str
+
+
+class Outcome(NamedTuple):
+    """What `check` found: how many networks were compared, every fact that moved, the first op that differs in each."""
+
+    num_networks: int
+    changes: tuple[Change, ...]
+    moved: tuple[Moved, ...]
+
+
+def key_of(analysis: Analysis) -> str:
+    """`EXPRESSION@SIZE`, the name of a network in a baseline."""
+    _, height, width = analysis.input_shape
+    return f"{analysis.variant}@{height if height == width else f'{height}x{width}'}"
+
+
+def analysis_of(key: str) -> Analysis:
+    """The analysis that `EXPRESSION` or `EXPRESSION@SIZE` names; InvalidInput where it names none."""
+    expression, at, size = key.rpartition("@") if "@" in key else (key, "", "")
+    return analyze(expression, _size(key, size) if at else None)
+
+
+def _size(key: str, text: str) -> Size:
+    sides = text.split("x")
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() and len(side) < 9 for side in sides):
+        raise InvalidInput(f"network {shortened(key)!r}: after @ stands an input size such as 224 or 320x256.")
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def facts(analysis: Analysis) -> Facts:
+    """What the baseline keeps of a network: fingerprint, totals, and each stage's shape, costs and op check sums."""
+    ops: dict[str, list[str]] = {}
+    for row in analysis.rows:
+        ops.setdefault(row.stage, []).append(_op_sum(row))
+    stages = {
+        stage.stage: {
+            "output_shape": "x".join(map(str, stage.output_shape)),
+            "params": stage.params,
+            "macs": stage.macs,
+            "activations": stage.activations,
+            "ops": "".join(ops[stage.stage]),
+        }
+        for stage in analysis.stages
+    }
+    totals = {name: getattr(analysis, name) for name in _TOTAL_QUANTITIES}
+    return {"fingerprint": analysis.fingerprint, **totals, "stages": stages}
+
+
+def _op_sum(row: Row) -> str:
+    """Four hexadecimal digits of an op, its path and its output shape."""
+    return f"{zlib.crc32(f'{row.path} {op_text(row.operation)} {row.output_shape}'.encode()) & 0xFFFF:04x}"
+
+
+@cache
+def _validator() -> Callable[[Any], Any]:
+    import fastjsonschema  # only a baseline that is read needs it
+
+    text = files("analyzer").joinpath("schemas", "baseline-1.json").read_text(encoding="utf-8")
+    validate: Callable[[Any], Any] = fastjsonschema.compile(json.loads(text))
+    return validate
+
+
+def read(path: Path) -> dict[str, Facts]:
+    """The networks of a baseline file; InvalidInput with one sentence where it cannot be read, parsed or validated."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidInput(f"baseline {path}: does not exist; write one with `check --update`.") from None
+    except OSError as error:
+        raise InvalidInput(f"baseline {path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"baseline {path}: is no JSON ({shortened(error, 80)}).") from None
+    newer = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(newer, int) and newer > SCHEMA:
+        raise InvalidInput(
+            f"baseline {path}: schema {newer} is newer than this program's {SCHEMA}; update resnet-analyzer."
+        )
+    return _validated(path, document)
+
+
+def _validated(path: Path, document: Any) -> dict[str, Facts]:
+    import fastjsonschema
+
+    try:
+        networks: dict[str, Facts] = _validator()(document)["networks"]
+    except fastjsonschema.JsonSchemaException as error:
+        raise InvalidInput(f"baseline {path}: {shortened(error, 160)}.") from None
+    return networks
+
+
+def write(path: Path, networks: dict[str, Facts]) -> None:
+    """Replace a baseline file at once: networks by name, one fact a line."""
+    document = {"schema": SCHEMA, "networks": dict(sorted(networks.items()))}
+    write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def derived(keys: Iterable[str]) -> dict[str, Facts]:
+    """The facts of networks as they are now, by their canonical keys."""
+    analyses = (analysis_of(key) for key in keys)
+    return {key_of(analysis): facts(analysis) for analysis in analyses}
+
+
+def check(networks: dict[str, Facts]) -> Outcome:
+    """Derive every network of a baseline again and compare all its facts."""
+    changes: list[Change] = []
+    moved: list[Moved] = []
+    for key, old in networks.items():
+        try:
+            analysis = analysis_of(key)
+        except InvalidInput as error:
+            changes.append(Change(key, "total", "network", "described", f"no longer described: {error}"))
+            continue
+        new = facts(analysis)
+        changes += compared(key, old, new)
+        moved += _first_moved(key, old, analysis)
+    return Outcome(len(networks), tuple(changes), tuple(moved))
+
+
+def compared(key: str, old: Facts | None, new: Facts | None) -> Iterator[Change]:
+    """Every fact of a network that moved: stage by stage, then the totals."""
+    before, after = old or {"stages": {}}, new or {"stages": {}}
+    for stage in dict.fromkeys([*before["stages"], *after["stages"]]):
+        had, has = before["stages"].get(stage, {}), after["stages"].get(stage, {})
+        yield from _differing(key, stage, _STAGE_QUANTITIES, had, has)
+    yield from _differing(key, "total", _TOTAL_QUANTITIES, before, after)
+    yield from _differing(key, "total", ("fingerprint",), before, after)
+
+
+def _differing(key: str, place: str, names: tuple[str, ...], old: Facts, new: Facts) -> Iterator[Change]:
+    for name in names:
+        if old.get(name) != new.get(name):
+            yield Change(key, place, name, old.get(name), new.get(name))
+
+
+def _first_moved(key: str, old: Facts, analysis: Analysis) -> Iterator[Moved]:
+    seen: dict[str, int] = {}
+    for row in analysis.rows:
+        place = 4 * seen.setdefault(row.stage, 0)
+        seen[row.stage] += 1
+        if old["stages"].get(row.stage, {}).get("ops", "")[place : place + 4] != _op_sum(row):
+            yield Moved(key, row.stage, row.path, f"{op_text(row.operation)} → {'×'.join(map(str, row.output_shape))}")
+            return
+    for stage, had in old["stages"].items():
+        if len(had["ops"]) > 4 * seen.get(stage, 0):
+            yield Moved(key, stage, f"op {seen.get(stage, 0) + 1} of {stage}", "gone")
+            return

@@ -1,0 +1,65 @@
+"""A drawing as data: boxes, frames around them and arrows between them, before it becomes DOT."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["section", "transition", "block", "conv", "slim", "merge", "fork", "end"]
+"""What a box stands for; its shape and tone follow from it."""
+
+Flow = Literal["data", "identity", "projection", "zero-pad"]
+"""What an arrow carries; projection and zero-pad shortcuts are dashed, as in He et al. 2015, Fig. 3."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """One node; `name` is its id in the SVG and `paths` are the weight paths of all that it stands for.
+
+    `title` is set bold, `lines` plain, `facts` small; `tip` is what a pointer held over it shows.
+    """
+
+    name: str
+    role: Role
+    paths: tuple[str, ...] = ()
+    title: str = ""
+    lines: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrow:
+    """From one box to another; `paths` are the weight paths of what lies on it, a projection not drawn open."""
+
+    tail: str
+    head: str
+    flow: Flow = "data"
+    label: str = ""
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Boxes that belong together, with a heading; `name` is its id in the SVG. A frame without heading is not drawn."""
+
+    name: str
+    boxes: tuple[Box, ...]
+    title: str = ""
+    lines: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A whole drawing; `across` is true where the network flows from left to right."""
+
+    title: str
+    description: str
+    across: bool
+    frames: tuple[Frame, ...]
+    arrows: tuple[Arrow, ...]
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """All boxes, in drawing order."""
+        return tuple(box for frame in self.frames for box in frame.boxes)

@@ -1,0 +1,137 @@
+"""What a diagram draws once: sections of a network, units of a Graph, runs of equal units, residual blocks."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import NamedTuple
+
+from analyzer.graph import INPUT, Graph, Node
+from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ZeroPadShortcut
+from analyzer.render.diagram import Flow
+
+
+class Placed(NamedTuple):
+    """A node with its full weight path; `inputs` are full paths, too, or INPUT for the network's input."""
+
+    path: str
+    stage: str
+    op: Op | Graph
+    inputs: tuple[str, ...]
+
+
+def sections(graph: Graph) -> list[tuple[str, list[Placed]]]:
+    """The network's nodes in order, grouped by stage word; graphs that only hold sections are opened."""
+    placed, _ = _opened(graph, "", "", INPUT)
+    return [(stage, list(group)) for stage, group in groupby(placed, lambda item: item.stage)]
+
+
+def _opened(graph: Graph, prefix: str, stage: str, entry: str) -> tuple[list[Placed], str]:
+    placed: list[Placed] = []
+    outputs = {INPUT: entry}
+    for node in graph.nodes:
+        path, word = f"{prefix}{node.name}", node.stage or stage
+        inputs = tuple(outputs[name] for name in node.inputs)
+        if isinstance(node.op, Graph) and not word and any(inner.stage for inner in node.op.nodes):
+            inside, outputs[node.name] = _opened(node.op, f"{path}.", word, inputs[0])
+            placed += inside
+        else:
+            placed.append(Placed(path, word, node.op, inputs))
+            outputs[node.name] = path
+    return placed, outputs[graph.nodes[-1].name]
+
+
+Unit = tuple[Node, ...]
+"""Neighbouring nodes of a Graph that read one tensor from before and yield one to what follows."""
+
+
+def units(graph: Graph) -> list[Unit]:
+    """A Graph's nodes cut wherever a single tensor is passed on: a block, an op, or a dense layer with its concat."""
+    last_use = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    cut: list[Unit] = []
+    start, alive = 0, last_use.get(INPUT, -1)
+    for index, node in enumerate(graph.nodes):
+        if alive <= index:
+            cut.append(graph.nodes[start : index + 1])
+            start = index + 1
+        alive = max(alive, last_use.get(node.name, -1))
+    return cut
+
+
+def runs(graph: Graph) -> Iterator[list[Unit]]:
+    """Neighbouring units that are equal, or dense layers that differ in nothing but their input channels."""
+    entry = INPUT
+    keyed = []
+    for unit in units(graph):
+        keyed.append((_shape(unit, entry), unit))
+        entry = unit[-1].name
+    for _, group in groupby(keyed, lambda item: item[0]):
+        yield [unit for _, unit in group]
+
+
+def _shape(unit: Unit, entry: str) -> tuple[object, ...]:
+    """What makes units equal: ops, and inputs counted from the unit's start."""
+    places = {entry: -1} | {node.name: index for index, node in enumerate(unit)}
+    widens = isinstance(unit[-1].op, Concat) and entry in unit[-1].inputs
+    ops = [_open_ended(node.op) if widens and node.inputs == (entry,) else node.op for node in unit]
+    return tuple((op, tuple(places[name] for name in node.inputs)) for op, node in zip(ops, unit, strict=True))
+
+
+def _open_ended(op: Op | Graph) -> object:
+    """A dense layer without its number of input channels: that of the norms and convolution which read the input."""
+    if not isinstance(op, Graph):
+        return op
+    waiting = {INPUT}
+    nodes: list[object] = []
+    for node in op.nodes:
+        inner: object = node.op
+        if waiting.issuperset(node.inputs):
+            inner = _without_inputs(node.op)
+            if not isinstance(node.op, Conv2d):
+                waiting.add(node.name)
+        nodes.append((node.name, inner, node.inputs))
+    return op.kind, tuple(nodes)
+
+
+def _without_inputs(op: Op | Graph) -> object:
+    match op:
+        case Conv2d(groups=1):
+            return replace(op, in_channels=1)
+        case BatchNorm2d():
+            return BatchNorm2d(1)
+        case _:
+            return op
+
+
+class Residual(NamedTuple):
+    """A block as transform, shortcut and add; `shortcut` is None where it is the identity, `after` follows the add."""
+
+    transform: tuple[Node, ...]
+    shortcut: Node | None
+    flow: Flow
+    add: Node
+    after: tuple[Node, ...]
+
+
+def residual(graph: Graph) -> Residual | None:
+    """A block's parts where it is F(x) + shortcut(x) with a shortcut from its input; None where it is anything else."""
+    unit = units(graph)[0]
+    add = unit[-1]
+    if not isinstance(add.op, Add) or len(add.inputs) != 2:
+        return None
+    after = graph.nodes[len(unit) :]
+    if INPUT in add.inputs:
+        return Residual(unit[:-1], None, "identity", add, after)
+    for node in unit[:-1]:
+        flow = shortcut_flow(node)
+        if flow and node.name in add.inputs:
+            return Residual(tuple(other for other in unit[:-1] if other is not node), node, flow, add, after)
+    return None
+
+
+def shortcut_flow(node: Node) -> Flow | None:
+    """What flows through a node that is a projection or zero-pad shortcut; None for every other."""
+    if node.inputs != (INPUT,):
+        return None
+    if isinstance(node.op, Graph) and node.op.kind == "projection":
+        return "projection"
+    return "zero-pad" if isinstance(node.op, ZeroPadShortcut) else None

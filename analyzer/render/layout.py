@@ -1,0 +1,140 @@
+"""DOT text to SVG, PNG or PDF: the Graphviz that pygraphviz bundles, otherwise `dot` on the PATH.
+
+As a program (`python -m analyzer.render.layout svg`) it reads DOT on stdin and writes the picture to stdout.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+
+from analyzer.errors import InvalidInput, Unavailable, shortened
+
+FORMATS = ("svg", "png", "pdf")
+_DOT_SECONDS = 120
+_SLOTS = threading.BoundedSemaphore(2)
+"""Layouts that a server runs at a time."""
+
+
+def render(dot: str, form: str) -> bytes:
+    """The drawing of a DOT text as "svg", "png" or "pdf".
+
+    SVG is the same bytes for the same text under one renderer, and carries the text's digest.
+    Raises InvalidInput for another format and Unavailable where this machine has no renderer or it fails.
+    """
+    if form not in FORMATS:
+        raise InvalidInput(f"format {shortened(form)!r} is unknown; drawings come as {', '.join(FORMATS)}.")
+    drawn = laid_out(dot, form)
+    return _finished(drawn.decode(), dot).encode() if form == "svg" else drawn
+
+
+def laid_out(dot: str, form: str) -> bytes:
+    """What Graphviz makes of a DOT text in any of its formats, unchanged."""
+    try:
+        import pygraphviz
+    except ImportError:
+        return _by_program(dot, form)
+    with _fontconfig_hushed():
+        try:
+            return bytes(pygraphviz.AGraph(string=dot).draw(format=form, prog="dot"))
+        except (ValueError, OSError) as error:
+            raise Unavailable(f"Graphviz could not draw this network: {shortened(error, 200)}.") from None
+
+
+def _by_program(dot: str, form: str) -> bytes:
+    program = shutil.which("dot")
+    if program is None:
+        raise Unavailable(
+            "drawing needs Graphviz: install pygraphviz (`pip install pygraphviz`) or put `dot` on the PATH; "
+            "`--format dot` needs neither."
+        )
+    return _output_of([program, f"-T{form}"], dot, _DOT_SECONDS)
+
+
+def layout_safely(dot: str, form: str, timeout: float = 20.0) -> bytes:
+    """`render` in a child process, for servers: a crash, or a layout of over `timeout` seconds, is Unavailable."""
+    if form not in FORMATS:
+        raise InvalidInput(f"format {shortened(form)!r} is unknown; drawings come as {', '.join(FORMATS)}.")
+    with _SLOTS:
+        return _output_of([sys.executable, "-m", "analyzer.render.layout", form], dot, timeout)
+
+
+def _output_of(command: list[str], dot: str, timeout: float) -> bytes:
+    package = Path(__file__).parents[2]
+    try:
+        done = subprocess.run(
+            command, input=dot.encode(), capture_output=True, timeout=timeout, cwd=package, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Unavailable(
+            f"drawing took more than {timeout:g} seconds and was stopped; take a coarser level."
+        ) from None
+    if done.returncode:
+        said = shortened(done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}", 300)
+        raise Unavailable(f"Graphviz could not draw this network: {said}")
+    return done.stdout
+
+
+@contextmanager
+def _fontconfig_hushed() -> Iterator[None]:
+    """Hold stderr back while a C library draws; pass it on without fontconfig's remarks on the configuration."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # stderr is closed, nothing can be said
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            held.seek(0)
+            os.write(saved, b"".join(line for line in held if not line.startswith(b"Fontconfig ")))
+            os.close(saved)
+
+
+def dot_digest(svg: str) -> str | None:
+    """The SHA-256 of the DOT text that an SVG was drawn from, None where it does not say."""
+    found = re.search(r"<!-- dot sha256:([0-9a-f]{64}) -->", svg)
+    return found[1] if found else None
+
+
+def digest(dot: str) -> str:
+    """SHA-256 of a DOT text, as SVGs carry it."""
+    return hashlib.sha256(dot.encode()).hexdigest()
+
+
+def _finished(svg: str, dot: str) -> str:
+    """Graphviz's SVG without its version, document type and absolute comments, with title, description and digest."""
+    title, description = (line.removeprefix("// ") for line in dot.split("\n", 2)[:2])
+    start = svg.index("<svg")
+    body = re.sub(r"<!--.*?-->\n?", "", svg[start:], flags=re.DOTALL)
+    words = f"<title>{escape(title)}</title>\n<desc>{escape(description)}</desc>"
+    head, _, rest = body.partition(">")
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- dot sha256:{digest(dot)} -->\n{head} role="img">\n{words}{rest}'
+    )
+
+
+def main() -> int:
+    """Read DOT on stdin and write the drawing to stdout; 2 with one sentence on stderr where that fails."""
+    try:
+        drawn = render(sys.stdin.buffer.read().decode(), sys.argv[1])
+    except (InvalidInput, Unavailable) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.buffer.write(drawn)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The tests: each names its oracle."""

@@ -1,15 +1,11 @@
 """The live network against torchvision's own (reference output), and its manners."""
 
-import copy
-import pickle
-from itertools import pairwise
 
 import pytest
 import torch
 import torchvision
 
 import analyzer
-from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.registry import variant_names
 
 TORCHVISION_NAMES = tuple(name for name in variant_names() if hasattr(torchvision.models, name))

@@ -7,7 +7,8 @@ from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape
 
 WHY = (
-    "The first 1×1 is only cut along its output channels. Cut the last 1×1 along its input channels, W₃ = [W₃⁽¹⁾ … W₃⁽ᶜ⁾]; then W₃ [z₁; …; z_C] = Σᵢ W₃⁽ⁱ⁾ zᵢ, "
+    "The first 1×1 is only cut along its output channels. Cut the last 1×1 along its input channels, "
+    "W₃ = [W₃⁽¹⁾ … W₃⁽ᶜ⁾]; then W₃ [z₁; …; z_C] = Σᵢ W₃⁽ⁱ⁾ zᵢ, "
     "so the convolution of the paths' concatenation is the sum of the paths' convolutions: (b) = (a). "
     "C convolutions side by side, each on its own channels, are what one convolution in C groups is: (b) = (c). "
     "Batch norm and ReLU act on each channel alone, so it does not matter which path holds it."
@@ -15,9 +16,9 @@ WHY = (
 """The identity in one paragraph."""
 
 BOUND = (
-    "An error is max|a − b| / max|b| over a tensor. Its bound is 2·λ·u·Σ√n: u the dtype's unit roundoff, n the length of "
-    "each sum that the tensor depends on, λ = 8.4 for a chance of one in a million that rounding alone breaks any of them; "
-    "in float64 at most 1e-12. An error of 0 means bit for bit."
+    "An error is max|a − b| / max|b| over a tensor. Its bound is 2·λ·u·Σ√n: u the dtype's unit roundoff, n the length "
+    "of each sum that the tensor depends on, λ = 8.4 for a chance of one in a million that rounding alone breaks any "
+    "of them; in float64 at most 1e-12. An error of 0 means bit for bit."
 )
 
 _GRADIENTS = ("gradient of input", "gradients of weights")
@@ -49,8 +50,8 @@ def verdict(proof: Proof) -> str:
     if proof.passed:
         paths = "/".join(map(str, sorted(set(proof.blocks.values()))))
         return (
-            f"**Equal.** In all {len(proof.blocks)} blocks of `{proof.variant}` ({paths} paths each) the forms have the same "
-            f"output, gradients and running statistics up to rounding ({exact(len(proof.rows))} comparisons), "
+            f"**Equal.** In all {len(proof.blocks)} blocks of `{proof.variant}` ({paths} paths each) the forms have "
+            f"the same output, gradients and running statistics up to rounding ({exact(len(proof.rows))} comparisons), "
             f"and all {exact(len(proof.controls))} planted faults were seen."
         )
     told = [f"{exact(len(failed))} of {exact(len(proof.rows))} comparisons are over their bound" if failed else ""]
@@ -64,7 +65,8 @@ def _worst_sentence(failed: Sequence[Comparison]) -> str:
         return ""
     worst = _worst(failed)
     place = f"block {worst.block}" if worst.block else "the whole network"
-    return f" Worst is the {worst.what} ({worst.where}) of {place}, {worst.identity}, {worst.dtype}, {worst.mode}: {_against(worst)}."
+    case = f"{worst.identity}, {worst.dtype}, {worst.mode}"
+    return f" Worst is the {worst.what} ({worst.where}) of {place}, {case}: {_against(worst)}."
 
 
 def cost_table(proof: Proof) -> str:
@@ -172,8 +174,9 @@ def _conditions(proof: Proof) -> str:
 
 
 def _whole_network_words(proof: Proof) -> str:
+    given = proof.conditions
     if any(not row.block for row in proof.rows):
-        return f"the whole network at {proof.conditions['network_batch_size']}×{shape(tuple(proof.conditions['network_input_shape']))}"
-    if "float64" in proof.conditions["dtypes"]:
+        return f"the whole network at {shape((given['network_batch_size'], *given['network_input_shape']))}"
+    if "float64" in given["dtypes"]:
         return "the whole network was not run, its split forms having more ops than the bound of 20,000"
     return ""

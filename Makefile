@@ -30,7 +30,7 @@ fix:
 	$(BIN)ruff check --fix .
 
 reports:
-	$(BIN)python -m analyzer report
+	$(BIN)python -m analyzer report --refresh
 	$(BIN)python -m analyzer check --update
 
 app:

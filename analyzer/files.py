@@ -4,32 +4,37 @@ import os
 import tempfile
 from pathlib import Path
 
-from analyzer.errors import InvalidInput
+from analyzer.errors import InvalidInput, shortened
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Replace `path` by `content` at once, so that a killed run leaves the old file; else InvalidInput."""
     data = content.encode() if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data)
-    except OSError as error:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)  # a pipe or a device takes the bytes; a folder refuses them
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(Path(os.path.realpath(path)), data)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InvalidInput(
-            f"output {path}: cannot be written ({error.strerror or error}); nothing was changed."
+            f"output {shortened(path, 200)}: cannot be written ({reason}); nothing was changed."
         ) from None
 
 
 def _replace(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    fresh = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(_mode(path))
-        Path(name).replace(path)
+        fresh.chmod(_mode(path))
+        fresh.replace(path)
     except BaseException:
-        Path(name).unlink()
+        fresh.unlink(missing_ok=True)
         raise
 
 

@@ -5,7 +5,7 @@ from math import prod
 from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
-from analyzer.ops import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear
+from analyzer.ops import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear
 
 
 class Convention(NamedTuple):
@@ -42,7 +42,7 @@ def _norm_elements(analysis: Analysis) -> int:
 
 
 def _pool_elements(analysis: Analysis) -> int:
-    rows = (row for row in analysis.rows if isinstance(row.operation, GlobalAvgPool2d))
+    rows = (row for row in analysis.rows if isinstance(row.operation, GlobalAvgPool2d | AdaptiveAvgPool2d))
     return sum(prod(row.input_shapes[0]) for row in rows)
 
 
@@ -54,8 +54,20 @@ def _pycls(analysis: Analysis) -> int:
     return analysis.macs + _classifier_bias(analysis)
 
 
+def fvcore_by_operator(analysis: Analysis) -> dict[str, int]:
+    """The flops of those of fvcore's operators that the network has, under fvcore's names."""
+    linear = sum(row.macs for row in analysis.rows if isinstance(row.operation, Linear))
+    counts = {
+        "conv": analysis.macs - linear,
+        "batch_norm": 2 * _norm_elements(analysis),
+        "adaptive_avg_pool2d": _pool_elements(analysis),
+        "linear": linear,
+    }
+    return {operator: count for operator, count in counts.items() if count}
+
+
 def _fvcore(analysis: Analysis) -> int:
-    return analysis.macs + 2 * _norm_elements(analysis) + _pool_elements(analysis)
+    return sum(fvcore_by_operator(analysis).values())
 
 
 def _torchinfo(analysis: Analysis) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import Any, ClassVar, Self
 
 from analyzer.errors import InvalidInput
@@ -54,8 +53,7 @@ class Spec:
         raise InvalidInput(f"{self.family}: {name}={shown} {rule}.")
 
 
-@cache
-def rules(spec: type[Any]) -> Mapping[str, Rule]:
+def rules(spec: type[Spec]) -> Mapping[str, Rule]:
     """Field name → rule, in the order of the spec's fields."""
     return {item.name: item.metadata["rule"] for item in fields(spec)}
 

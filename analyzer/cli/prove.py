@@ -1,0 +1,52 @@
+"""The verb that proves: verify."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+
+import click
+
+from analyzer.cli.options import deliver, format_option, input_size_option, output_option
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.families.network import Size
+from analyzer.families.registry import variant_names
+from analyzer.live import live_imports
+from analyzer.live.checks import Verification
+from analyzer.render.verification import verifications_markdown
+
+
+@click.command("verify")
+@click.argument("variants", nargs=-1, metavar="[VARIANT…]")
+@input_size_option
+@format_option("markdown", "json")
+@output_option
+def verify_verb(variants: tuple[str, ...], input_size: Size | None, form: str, output: str | None) -> int:
+    """Closed form against the live network, fvcore, torch's counter and torchvision; needs torch.
+
+    Without a VARIANT every named one is verified. Exit status 1 where any oracle disagrees.
+    """
+    analyses = [analyze(variant, input_size) for variant in variants or variant_names()]
+    found = list(_verified(analyses))
+    passed = all(item.passed for item in found)
+    if form == "json":
+        document = {"schema": 1, "passed": passed, "verifications": [item.to_dict() for item in found]}
+        deliver(json.dumps(document, indent=1, ensure_ascii=False) + "\n", output)
+    else:
+        deliver(verifications_markdown(found), output)
+    return 0 if passed else 1
+
+
+def _verified(analyses: list[Analysis]) -> Iterator[Verification]:
+    with live_imports():
+        from analyzer.live.verify import verify
+    for analysis in _shown(analyses):
+        yield verify(analysis)
+
+
+def _shown(analyses: list[Analysis]) -> Iterable[Analysis]:
+    """The analyses, with a bar on standard error where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from analyses
+        return
+    with click.progressbar(analyses, file=sys.stderr, item_show_func=lambda item: item.variant if item else "") as bar:
+        yield from bar

@@ -1,0 +1,45 @@
+"""A verification as a table for people."""
+
+from collections.abc import Sequence
+
+from analyzer.live.checks import Check, Verification
+from analyzer.render.tables import markdown_table
+from analyzer.render.units import exact, shape
+
+_HEADERS = ("Oracle", "Tool", "Quantity", "Ours", "Theirs", "Difference", "Verdict")
+_VERDICTS = {True: "equal", False: "DIFFERS", None: "not applicable"}
+
+
+def verifications_markdown(verifications: Sequence[Verification]) -> str:
+    """One table a network, and one sentence that sums up."""
+    return "\n\n".join([*map(_section, verifications), _CONVENTION, _summary(verifications)]) + "\n"
+
+
+def _section(verification: Verification) -> str:
+    table = markdown_table(_HEADERS, [_cells(check) for check in verification.checks], "lllrrrl")
+    return f"## {verification.variant} at {shape(verification.input_shape)}\n\n{table}"
+
+
+def _cells(check: Check) -> tuple[str, ...]:
+    numbers = (_number(value) for value in (check.ours, check.theirs, check.difference))
+    verdict = f"{_VERDICTS[check.passed]}: {check.note}" if check.note else _VERDICTS[check.passed]
+    return (check.oracle, check.tool, check.quantity, *numbers, verdict)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return exact(value) if isinstance(value, int) else f"{value:.6g}" if value else "0.0"
+
+
+_CONVENTION = (
+    "Ours is the closed form. MACs are the multiply-accumulates of convolutions and linear layers, activations their "
+    "output elements; beside another tool stands our figure by that tool's counting rule. "
+    "Counts must be equal to the unit, tensors to the bit."
+)
+
+
+def _summary(verifications: Sequence[Verification]) -> str:
+    equal, differ, silent = (sum(item.num(passed) for item in verifications) for passed in (True, False, None))
+    networks = f"{len(verifications)} network{'s' if len(verifications) != 1 else ''}"
+    return f"{networks}: {equal} checks equal, {differ} differ, {silent} not applicable."

@@ -1,10 +1,13 @@
 """A proof of equivalence as markdown: the verdict, why it holds, the worst errors, the planted faults, every block."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from analyzer.live.proof import Comparison, Control, Proof
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape
+
+if TYPE_CHECKING:
+    from analyzer.live.proof import Comparison, Control, Proof
 
 WHY = (
     "The first 1×1 is only cut along its output channels. Cut the last 1×1 along its input channels, "
@@ -25,7 +28,7 @@ _GRADIENTS = ("gradient of input", "gradients of weights")
 _GROUPS = {"output": ("output",), "gradients": _GRADIENTS, "running statistics": ("running statistics",)}
 
 
-def markdown_proof(proof: Proof) -> str:
+def markdown_proof(proof: "Proof") -> str:
     """The whole proof; one sentence where there is nothing to prove."""
     if proof.reason:
         return f"# {proof.title}\n\n**Nothing to prove.** {proof.reason}\n"
@@ -43,7 +46,7 @@ def markdown_proof(proof: Proof) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def verdict(proof: Proof) -> str:
+def verdict(proof: "Proof") -> str:
     """The result in one or two sentences."""
     failed = [row for row in proof.rows if not row.passed]
     missed = [control for control in proof.controls if not control.detected]
@@ -60,7 +63,7 @@ def verdict(proof: Proof) -> str:
     return f"**Not equal.** For `{proof.variant}` {'; '.join(filter(None, told))}.{_worst_sentence(failed)}"
 
 
-def _worst_sentence(failed: Sequence[Comparison]) -> str:
+def _worst_sentence(failed: "Sequence[Comparison]") -> str:
     if not failed:
         return ""
     worst = _worst(failed)
@@ -69,7 +72,7 @@ def _worst_sentence(failed: Sequence[Comparison]) -> str:
     return f" Worst is the {worst.what} ({worst.where}) of {place}, {case}: {_against(worst)}."
 
 
-def cost_table(proof: Proof) -> str:
+def cost_table(proof: "Proof") -> str:
     """Parameters and MACs of the network in each form."""
     rows = [
         [f"({cost.form}) {cost.title}", exact(cost.params), exact(cost.macs), exact(cost.num_ops)]
@@ -78,9 +81,9 @@ def cost_table(proof: Proof) -> str:
     return markdown_table(["form (Xie et al. 2017, Figure 3)", "parameters", "MACs", "ops"], rows, "lrrr")
 
 
-def summary_table(proof: Proof) -> str:
+def summary_table(proof: "Proof") -> str:
     """One line for each identity, dtype and mode: the worst errors over the blocks, with their bounds."""
-    lines: dict[tuple[str, str, str, str], list[Comparison]] = {}
+    lines: dict[tuple[str, str, str, str], "list[Comparison]"] = {}
     for row in proof.rows:
         place = "every block" if row.block else "whole network"
         lines.setdefault((row.identity, place, row.dtype, row.mode), []).append(row)
@@ -91,25 +94,25 @@ def summary_table(proof: Proof) -> str:
     return markdown_table(heads, cells, "llllrrrl")
 
 
-def fault_table(proof: Proof) -> str:
+def fault_table(proof: "Proof") -> str:
     """One line for each fault and form: how often it was seen, and the nearest it came to escaping."""
-    lines: dict[tuple[str, str], list[Control]] = {}
+    lines: dict[tuple[str, str], "list[Control]"] = {}
     for control in proof.controls:
         lines.setdefault((control.fault, control.form), []).append(control)
     heads = ["fault", "in form", "seen", "smallest difference", "bound", "in"]
     return markdown_table(heads, [_fault_cells(*line, found) for line, found in lines.items()], "llrrrl")
 
 
-def _fault_cells(fault: str, form: str, found: list[Control]) -> list[str]:
+def _fault_cells(fault: str, form: str, found: "list[Control]") -> list[str]:
     nearest = min(found, key=lambda control: control.max_rel / control.tolerance)
     seen = sum(control.detected for control in found)
     place = f"`{nearest.block}`, {nearest.dtype}"
     return [fault, f"({form})", f"{seen} of {len(found)}", f"{nearest.max_rel:.2g}", _number(nearest.tolerance), place]
 
 
-def block_table(proof: Proof) -> str:
+def block_table(proof: "Proof") -> str:
     """One line for each block and dtype, the worst over both modes."""
-    lines: dict[tuple[str, str], list[Comparison]] = {}
+    lines: dict[tuple[str, str], "list[Comparison]"] = {}
     for row in proof.rows:
         if row.block:
             lines.setdefault((row.block, row.dtype), []).append(row)
@@ -123,7 +126,7 @@ def block_table(proof: Proof) -> str:
     return markdown_table(heads, cells, f"ll{'r' * (len(heads) - 3)}l")
 
 
-def _block_cells(proof: Proof, path: str, dtype: str, rows: list[Comparison]) -> list[str]:
+def _block_cells(proof: "Proof", path: str, dtype: str, rows: "list[Comparison]") -> list[str]:
     errors = [
         _worst_cell([row for row in rows if row.identity == identity], whats)
         for identity in _identities(proof)
@@ -132,20 +135,20 @@ def _block_cells(proof: Proof, path: str, dtype: str, rows: list[Comparison]) ->
     return [f"`{path}`", dtype, *errors, _mark(rows)]
 
 
-def _identities(proof: Proof) -> list[str]:
+def _identities(proof: "Proof") -> list[str]:
     return list(dict.fromkeys(row.identity for row in proof.rows))
 
 
-def _worst_cell(rows: Iterable[Comparison], whats: Sequence[str]) -> str:
+def _worst_cell(rows: "Iterable[Comparison]", whats: Sequence[str]) -> str:
     compared = [row for row in rows if row.what in whats]
     return _against(_worst(compared)) if compared else ""
 
 
-def _worst(rows: Iterable[Comparison]) -> Comparison:
+def _worst(rows: "Iterable[Comparison]") -> "Comparison":
     return max(rows, key=lambda row: row.max_rel / row.tolerance)
 
 
-def _against(row: Comparison) -> str:
+def _against(row: "Comparison") -> str:
     return f"{_number(row.max_rel)} {'≤' if row.passed else '>'} {_number(row.tolerance)}"
 
 
@@ -153,11 +156,11 @@ def _number(value: float) -> str:
     return f"{value:.1e}" if value else "0"
 
 
-def _mark(rows: Iterable[Comparison]) -> str:
+def _mark(rows: "Iterable[Comparison]") -> str:
     return "equal" if all(row.passed for row in rows) else "**differs**"
 
 
-def _conditions(proof: Proof) -> str:
+def _conditions(proof: "Proof") -> str:
     given = proof.conditions
     side = given["block_input_size"]
     redrawn = sum(row.draw > 0 for row in proof.rows if row.what == "output" and row.identity == _identities(proof)[0])
@@ -173,7 +176,7 @@ def _conditions(proof: Proof) -> str:
     return "; ".join(filter(None, told)) + "."
 
 
-def _whole_network_words(proof: Proof) -> str:
+def _whole_network_words(proof: "Proof") -> str:
     given = proof.conditions
     if any(not row.block for row in proof.rows):
         return f"the whole network at {shape((given['network_batch_size'], *given['network_input_shape']))}"

@@ -10,6 +10,7 @@ from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import slug
 from analyzer.families.network import Size
+from analyzer.families.registry import variant_names
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import dot_digest, render
 from analyzer.render.report import markdown_report
@@ -107,10 +108,9 @@ def _index_cells(analysis: Analysis) -> list[str]:
 
 
 def ordered(analyses: list[Analysis]) -> list[Analysis]:
-    """Analyses by family, title's letters and depth, as an index lists them."""
-    return sorted(
-        analyses, key=lambda item: (item.network.family, item.network.title.rstrip("0123456789"), item.params)
-    )
+    """Analyses in the order of the named variants, the others after them."""
+    places = {name: place for place, name in enumerate(variant_names())}
+    return sorted(analyses, key=lambda item: (places.get(item.variant, len(places)), item.variant, item.input_shape))
 
 
 def stale(folder: Path) -> Iterator[str]:

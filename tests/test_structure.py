@@ -1,0 +1,180 @@
+"""The structure that the code keeps: floors, light imports, short functions, described verbs. Oracle: the code's own text."""
+
+import ast
+import fnmatch
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from analyzer.cli import VERBS, verbs
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "analyzer"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LISTED = [verb for group in VERBS.values() for verb in group]
+HEAVY = {"torch", "torchvision", "fvcore", "pandas", "numpy", "streamlit", "altair"}
+
+CONTRACTS = "from importlinter.cli import lint_imports_command; lint_imports_command(['--no-logo', '--no-cache'])"
+PROBE = """
+import json, os, sys
+with open(os.devnull, "w") as sys.stdout:
+    {act}
+print(json.dumps({{"status": status, "modules": sorted(sys.modules)}}), file=sys.__stdout__)
+"""
+BLOCK_TORCH = "sys.modules.update(torch=None, torchvision=None, fvcore=None)"
+
+
+def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def contracts(folder: Path) -> subprocess.CompletedProcess[str]:
+    return python(CONTRACTS, folder)
+
+
+def functions() -> Iterator[tuple[str, int]]:
+    """(where, number of lines) of every function, its signature and docstring counted."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                where = f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+                yield where, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_import_contracts_hold() -> None:
+    run = contracts(ROOT)
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "named"),
+    [
+        ("cost/walk.py", "from analyzer.render import units", "analyzer.cost.walk -> analyzer.render.units"),
+        ("render/units.py", "import torch.nn", "analyzer.render.units -> torch"),
+        ("families/resnet.py", "from analyzer import analyze", "analyzer.families.resnet -> analyzer "),
+        ("newcomer.py", "SIZE = 1", "analyzer.newcomer"),
+    ],
+    ids=["upward", "torch outside live", "upward through the package", "module without a floor"],
+)
+def test_import_contracts_catch_a_planted_import(tmp_path: Path, file: str, line: str, named: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "analyzer")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "analyzer" / file).open("a", encoding="utf-8") as source:
+        source.write(f'"""Planted."""\n\n{line}\n')
+    run = contracts(tmp_path)
+    assert run.returncode == 1
+    assert named in run.stdout
+
+
+def test_analyzer_live_is_imported_lazily_from_outside() -> None:
+    for path in [*SOURCES, ROOT / "app.py"]:
+        if PACKAGE / "live" not in path.parents:
+            top = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if not isinstance(node, ast.If)]
+            imported = {name for node in top for name in _imported(node)}
+            assert not [name for name in imported if name.startswith("analyzer.live")], path
+
+
+def _imported(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            return [f"{node.module}.{alias.name}" for alias in node.names]
+        case _:
+            return []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["list"],
+        ["report", "resnet50", "--format", "json", "--output", "-"],
+        ["report", "resnet50", "--output", "-"],
+        ["report", "--check"],
+        ["diagram", "resnet18", "--format", "dot", "--output", "-"],
+        ["diagram", "resnet18", "--format", "svg", "--output", "-"],
+        ["check"],
+    ],
+    ids=" ".join,
+)
+def test_a_verb_without_torch_imports_nothing_heavy(arguments: list[str]) -> None:
+    act = f"from analyzer.cli import main; status = main({arguments!r})"
+    told = json.loads(python(PROBE.format(act=act), ROOT).stdout)
+    assert told["status"] == 0
+    assert not HEAVY & set(told["modules"])
+
+
+def test_import_analyzer_and_analyze_import_nothing_heavy() -> None:
+    act = "import analyzer; status = analyzer.analyze('resnet18').params"
+    told = json.loads(python(PROBE.format(act=act), ROOT).stdout)
+    assert told["status"] == 11_689_512
+    assert not HEAVY & set(told["modules"])
+
+
+@pytest.mark.parametrize("verb", ["verify", "equivalence", "latency"])
+def test_a_torch_verb_without_torch_says_what_to_install(verb: str) -> None:
+    act = f"{BLOCK_TORCH}; from analyzer.cli import main; status = main([{verb!r}, 'resnext50_32x4d'])"
+    run = python(PROBE.format(act=act), ROOT)
+    assert json.loads(run.stdout)["status"] == 2
+    assert len(run.stderr.splitlines()) == 1
+    assert 'pip install "resnet-analyzer[live]"' in run.stderr
+
+
+def test_functions_are_short() -> None:
+    lengths = dict(functions())
+    assert not {where: length for where, length in lengths.items() if length > 40}
+    assert statistics.median(lengths.values()) < 8
+
+
+def test_files_are_short() -> None:
+    lengths = {path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert not {path: length for path, length in lengths.items() if length > 350}
+
+
+def test_everything_that_is_not_code_is_packaged() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    globs = project["tool"]["setuptools"]["package-data"]["analyzer"]
+    files = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.is_file()]
+    data = [name for name in files if not name.endswith((".py", ".pyc"))]
+    assert [name for name in data if not any(fnmatch.fnmatch(name, glob) for glob in globs)] == []
+
+
+def test_every_verb_is_in_the_help_once() -> None:
+    shown = [line.split()[0] for line in verbs.get_help(click.Context(verbs)).splitlines() if line.startswith("  ")]
+    assert [shown.count(verb) for verb in LISTED] == [1] * len(LISTED)
+
+
+@pytest.mark.parametrize("verb", LISTED)
+def test_every_verb_and_option_has_help_and_stands_in_the_readme(verb: str) -> None:
+    command = verbs.get_command(click.Context(verbs), verb)
+    assert command is not None
+    assert command.help
+    bare = [parameter.opts for parameter in command.params if isinstance(parameter, click.Option) and not parameter.help]
+    assert [options for options in bare if options != ["--format"]] == []
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"analyzer {verb}\b", readme), f"README.md does not show `analyzer {verb}`"
+
+
+def test_the_readme_has_its_two_commands() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("python3 -m venv")] == [
+        "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m analyzer report resnet50",
+        'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest',
+    ]
+
+
+def test_the_readmes_speed_table_is_what_the_record_says() -> None:
+    run = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "speed.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr

@@ -159,7 +159,9 @@ def test_every_verb_and_option_has_help_and_stands_in_the_readme(verb: str) -> N
     command = verbs.get_command(click.Context(verbs), verb)
     assert command is not None
     assert command.help
-    bare = [parameter.opts for parameter in command.params if isinstance(parameter, click.Option) and not parameter.help]
+    bare = [
+        parameter.opts for parameter in command.params if isinstance(parameter, click.Option) and not parameter.help
+    ]
     assert [options for options in bare if options != ["--format"]] == []
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(rf"analyzer {verb}\b", readme), f"README.md does not show `analyzer {verb}`"

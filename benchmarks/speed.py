@@ -170,7 +170,7 @@ def _milliseconds(task: Callable[[], object]) -> float:
 
 def conditions() -> dict[str, Any]:
     """What the measurements depend on: processor, cores, system, Python and the versions of what is measured."""
-    packages = ("resnet-analyzer", "torch", "torchvision", "torchinfo", "fvcore", "pygraphviz")
+    packages = ("torch", "torchvision", "torchinfo", "fvcore", "pygraphviz")
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
@@ -190,13 +190,14 @@ def _processor() -> str:
 
 def measure(rounds: int) -> dict[str, Any]:
     """Every sample with its conditions; the calls run in a process of their own, which imports torch."""
+    known = conditions()
     seconds, mebibytes = processes(rounds)
     worker = [sys.executable, __file__, "--calls", "--rounds", str(rounds)]
     told = subprocess.run(
         worker, check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
     )
     samples = {"seconds": seconds, "mebibytes": mebibytes, "milliseconds": json.loads(told.stdout)}
-    return {"schema": 1, "conditions": conditions(), "rounds": rounds, **samples}
+    return {"schema": 1, "conditions": known, "rounds": rounds, **samples}
 
 
 def markdown(record: Mapping[str, Any]) -> str:
@@ -242,7 +243,7 @@ def _digits(value: float) -> str:
 
 def _conditions(record: Mapping[str, Any]) -> str:
     given = record["conditions"]
-    versions = (f"{name} {number}" for name, number in given["versions"].items() if name != "resnet-analyzer")
+    versions = (f"{name} {number}" for name, number in given["versions"].items())
     machine = f"{given['processor']}, {given['cores']} cores, {given['system']}, Python {given['python']}"
     return (
         f"Median (quartiles) of {record['rounds']} rounds; a round runs everything once, in turn, and a ratio is the "

@@ -1,5 +1,6 @@
 """The public Python interface, gathered; heavy readings are imported when they are called."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from analyzer.cost.analysis import Analysis, analyze
@@ -12,14 +13,13 @@ from analyzer.live import live_imports
 if TYPE_CHECKING:
     import torch
 
+    from analyzer.live.proof import Proof
     from analyzer.render.drawing import Drawing
 
-__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "build", "diagram"]
+__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "build", "check_equivalence", "diagram"]
 
 
-def diagram(
-    variant: "str | Spec | Graph | Network", level: str = "network", input_size: Size | None = None
-) -> "Drawing":
+def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":
     """Draw a network at level "network" or "block": with `.dot`, `.svg`, `.save("x.pdf")`, shown in notebooks.
 
     Raises InvalidInput as `analyze` does, and for an unknown level. torch is not needed.
@@ -41,3 +41,22 @@ def build(
     with live_imports():
         from analyzer.live.build import build as build_live
     return build_live(variant, device=device, dtype=dtype)
+
+
+def check_equivalence(
+    variant: str | Spec | Graph | Network,
+    *,
+    dtypes: Sequence[str] = ("float64", "float32"),
+    seed: int = 2017,
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _path: None,
+) -> "Proof":
+    """Prove that every grouped block of a network is one function in ResNeXt's three forms (Xie et al. 2017, Figure 3).
+
+    Compares outputs, gradients and running statistics, in evaluation and training mode, each against a bound derived
+    from the dtype's rounding; `.passed` is true where all are within it and every planted fault was seen. A network
+    without grouped bottlenecks passes with no rows and a `.reason`. `progress` is told the block's number, how many
+    there are, and its path. Raises InvalidInput where `variant` is no network, Unavailable where torch is missing.
+    """
+    with live_imports():
+        from analyzer.live.equivalence import check_equivalence as check
+    return check(variant, dtypes=dtypes, seed=seed, progress=progress)

@@ -55,14 +55,15 @@ def _pycls(analysis: Analysis) -> int:
 
 
 def fvcore_by_operator(analysis: Analysis) -> dict[str, int]:
-    """Fvcore's flops under its operators' names, in the order of their first appearance in a network."""
+    """The flops of those of fvcore's operators that the network has, under fvcore's names."""
     linear = sum(row.macs for row in analysis.rows if isinstance(row.operation, Linear))
-    return {
+    counts = {
         "conv": analysis.macs - linear,
         "batch_norm": 2 * _norm_elements(analysis),
         "adaptive_avg_pool2d": _pool_elements(analysis),
         "linear": linear,
     }
+    return {operator: count for operator, count in counts.items() if count}
 
 
 def _fvcore(analysis: Analysis) -> int:

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["section", "transition", "block", "conv", "slim", "merge", "fork", "end"]
+Role = Literal["section", "transition", "block", "conv", "slim", "add", "concat", "fork"]
 """What a box stands for; its shape and tone follow from it."""
 
-Flow = Literal["data", "identity", "projection", "zero-pad"]
-"""What an arrow carries; projection and zero-pad shortcuts are dashed, as in He et al. 2015, Fig. 3."""
+Flow = Literal["data", "identity", "projection", "zero-pad", "reuse"]
+"""What an arrow carries: the trunk, a residual block's shortcut, or a concat's channels so far.
+
+Projection and zero-pad shortcuts are dashed, as in He et al. 2015, Fig. 3.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +54,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A whole drawing; `across` is true where the network flows from left to right."""
+    """A whole drawing; `legend` says what its lines mean, `across` that the network flows from left to right."""
 
     title: str
+    legend: str
     description: str
     across: bool
     frames: tuple[Frame, ...]

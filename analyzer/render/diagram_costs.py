@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from analyzer.cost.analysis import Analysis
+from analyzer.cost.analysis import Analysis, BlockRow
 from analyzer.cost.walk import Row
 from analyzer.render.units import exact, shape, short
 
@@ -12,12 +12,17 @@ class Ledger:
 
     def __init__(self, analysis: Analysis) -> None:
         self._rows = analysis.rows
+        self._blocks = analysis.blocks
         self._extents = {span.path: (span.start, span.stop) for span in analysis.spans}
         self._extents |= {row.path: (index, index + 1) for index, row in enumerate(analysis.rows)}
 
     def rows(self, paths: Iterable[str]) -> list[Row]:
         """The ops at or below the paths, in the paths' order."""
         return [row for path in paths for row in self._rows[slice(*self._extents[path])]]
+
+    def blocks(self, stage: str) -> list[BlockRow]:
+        """The blocks of a stage, in order."""
+        return [block for block in self._blocks if block.stage == stage]
 
     def shape(self, path: str) -> str:
         """Output shape of what stands at the path."""

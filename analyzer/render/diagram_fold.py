@@ -103,10 +103,10 @@ def _without_inputs(op: Op | Graph) -> object:
 
 
 class Residual(NamedTuple):
-    """A block as transform, shortcut and add; `shortcut` is None where it is the identity, `after` follows the add."""
+    """A block as transform, shortcut (nothing where it is the identity) and add; `after` follows the add."""
 
     transform: tuple[Node, ...]
-    shortcut: Node | None
+    shortcut: tuple[Node, ...]
     flow: Flow
     add: Node
     after: tuple[Node, ...]
@@ -116,15 +116,15 @@ def residual(graph: Graph) -> Residual | None:
     """A block's parts where it is F(x) + shortcut(x) with a shortcut from its input; None where it is anything else."""
     unit = units(graph)[0]
     add = unit[-1]
-    if not isinstance(add.op, Add) or len(add.inputs) != 2:
+    if not isinstance(add.op, Add) or len(add.inputs) != 2 or len(unit) == 1:
         return None
     after = graph.nodes[len(unit) :]
     if INPUT in add.inputs:
-        return Residual(unit[:-1], None, "identity", add, after)
+        return Residual(unit[:-1], (), "identity", add, after)
     for node in unit[:-1]:
         flow = shortcut_flow(node)
         if flow and node.name in add.inputs:
-            return Residual(tuple(other for other in unit[:-1] if other is not node), node, flow, add, after)
+            return Residual(tuple(other for other in unit[:-1] if other is not node), (node,), flow, add, after)
     return None
 
 

@@ -5,15 +5,22 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
-from analyzer.graph import INPUT, Graph, Node, leaf_ops
+from analyzer.graph import Graph, Node, leaf_ops
 from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, Dropout, Flatten, Op, ReLU
 from analyzer.render.diagram import Arrow, Box, Frame, Picture
 from analyzer.render.diagram_costs import Ledger, span_words
 from analyzer.render.diagram_fold import Placed, Residual, Unit, residual, runs, sections
 from analyzer.render.units import shape, short, stage_words
-from analyzer.render.words import op_words, stage_contents
+from analyzer.render.words import block_words, op_words, stage_contents
 
 _UNSAID = (BatchNorm2d, ReLU, Flatten, Dropout, Add, Concat)
+
+_MEANINGS = {
+    "identity": "solid arc: identity shortcut",
+    "projection": "dashed arc: projection shortcut (1×1 conv, batch norm)",
+    "zero-pad": "dashed arc: zero-padded shortcut",
+    "reuse": "arc: the channels so far are kept, each dense layer adds k",
+}
 
 
 class _Part(NamedTuple):
@@ -27,24 +34,42 @@ class _Part(NamedTuple):
 def network_picture(analysis: Analysis) -> Picture:
     """Every stage with its repeats folded: equal blocks are one box, shortcuts arrows past it."""
     ledger = Ledger(analysis)
-    contents = {row.stage: stage_contents(analysis, row, analysis.blocks) for row in analysis.stages}
-    image = Box(name=INPUT, role="end", title="input", facts=(shape(analysis.input_shape),))
-    frames, arrows = [Frame(name="image", boxes=(image,))], list[Arrow]()
-    outputs = {INPUT: INPUT}
+    frames, arrows = list[Frame](), list[Arrow]()
+    outputs: dict[str, str] = {}
     for stage, nodes in sections(analysis.network.graph):
         for group in _chains(nodes):
-            entries = tuple(outputs[name] for name in group[0].inputs)
-            frame, inside, output = _section(ledger, stage, group, entries, contents)
+            name = stage if stage and len(group) == len(nodes) else group[0].path
+            entries = tuple(outputs[name] for name in group[0].inputs if name in outputs)
+            frame, inside, output = _section(ledger, name, group, entries)
             frames.append(frame)
             arrows += inside
             outputs[group[-1].path] = output
     return Picture(
-        title=f"{analysis.network.title} · {short(analysis.params)} params · {short(analysis.macs)} MACs",
-        description="; ".join(f"{stage_words(stage)}: {words}" for stage, words in contents.items()),
+        title=picture_title(analysis),
+        legend=legend(arrows),
+        description=picture_description(analysis),
         across=True,
         frames=tuple(frames),
         arrows=tuple(arrows),
     )
+
+
+def picture_title(analysis: Analysis) -> str:
+    """The network's name with its input and totals."""
+    size, params, macs = shape(analysis.input_shape), short(analysis.params), short(analysis.macs)
+    return f"{analysis.network.title} · input {size} · {params} params · {macs} MACs"
+
+
+def picture_description(analysis: Analysis) -> str:
+    """The drawing in words, for those who hear it."""
+    blocks = analysis.blocks
+    return "; ".join(f"{stage_words(row.stage)}: {stage_contents(analysis, row, blocks)}" for row in analysis.stages)
+
+
+def legend(arrows: Iterable[Arrow]) -> str:
+    """What the lines of these arrows mean, as far as they need saying."""
+    drawn = {arrow.flow for arrow in arrows}
+    return " · ".join(words for flow, words in _MEANINGS.items() if flow in drawn)
 
 
 def _chains(nodes: list[Placed]) -> Iterator[list[Placed]]:
@@ -65,51 +90,67 @@ def _is_stage(op: Op | Graph) -> bool:
 
 
 def _section(
-    ledger: Ledger, stage: str, group: list[Placed], entries: tuple[str, ...], contents: dict[str, str]
+    ledger: Ledger, name: str, group: list[Placed], entries: tuple[str, ...]
 ) -> tuple[Frame, tuple[Arrow, ...], str]:
     first = group[0]
     if isinstance(first.op, Graph) and first.op.kind == "stage":
-        return _stage(ledger, first, first.op, entries[0], contents[stage])
-    box = _record(ledger, stage, group)
+        return _stage(ledger, name, first, first.op, entries)
+    box = _record(ledger, name, group)
     arrows = tuple(Arrow(tail=entry, head=box.name) for entry in entries)
     return Frame(name=f"{box.name}.frame", boxes=(box,)), arrows, box.name
 
 
-def _record(ledger: Ledger, stage: str, group: list[Placed]) -> Box:
+def _record(ledger: Ledger, name: str, group: list[Placed]) -> Box:
     """A stem, transition or head as one box with its ops in order."""
-    paths = tuple(node.path for node in group)
-    ops = [row.operation for row in ledger.rows(paths)]
+    paths, words = tuple(node.path for node in group), stage_words(group[0].stage)
     return Box(
-        name=stage or paths[0],
+        name=name,
         role="transition" if isinstance(group[0].op, Graph) else "section",
         paths=paths,
-        title=stage_words(stage),
-        lines=_said(ops),
+        title=words,
+        lines=_said(row.operation for row in ledger.rows(paths)),
         facts=ledger.facts(paths),
-        tip=ledger.tip(f"{stage_words(stage)} ({span_words(paths)})", paths),
+        tip=ledger.tip(f"{words}, {span_words(paths)}".removeprefix(", "), paths),
     )
 
 
 def _said(ops: Iterable[Op]) -> tuple[str, ...]:
-    return tuple(op_words(op) for op in ops if not isinstance(op, _UNSAID))
+    return tuple(line for op in ops if not isinstance(op, _UNSAID) for line in wrapped(op_words(op)))
+
+
+def wrapped(text: str, limit: int = 17) -> tuple[str, ...]:
+    """A text as one line, or as two of about equal length where it is longer than `limit`."""
+    spaces = [index for index, character in enumerate(text) if character == " "]
+    if len(text) <= limit or not spaces:
+        return (text,)
+    middle = min(spaces, key=lambda index: abs(2 * index - len(text)))
+    return text[:middle], text[middle + 1 :]
 
 
 def _stage(
-    ledger: Ledger, placed: Placed, graph: Graph, entry: str, contents: str
+    ledger: Ledger, name: str, placed: Placed, graph: Graph, entries: tuple[str, ...]
 ) -> tuple[Frame, tuple[Arrow, ...], str]:
     fork = Box(name=f"{placed.path}.in", role="fork")
-    parts = [_Part((fork,), (Arrow(tail=entry, head=fork.name),), fork.name)]
+    parts = [_Part((fork,), tuple(Arrow(tail=entry, head=fork.name) for entry in entries), fork.name)]
     for run in runs(graph):
         parts.append(_run(ledger, placed.path, run, parts[-1].output))
+    output_shape, *costs = ledger.facts([placed.path])
     frame = Frame(
-        name=placed.path,
+        name=name,
         boxes=tuple(box for part in parts for box in part.boxes),
         title=stage_words(placed.stage),
-        lines=(contents,),
-        facts=ledger.facts([placed.path]),
-        tip=ledger.tip(stage_words(placed.stage), [placed.path]),
+        lines=_contents(ledger, placed),
+        facts=(output_shape, " · ".join(costs)),
+        tip=ledger.tip(f"{stage_words(placed.stage)}, {placed.path}", [placed.path]),
     )
     return frame, tuple(arrow for part in parts for arrow in part.arrows), parts[-1].output
+
+
+def _contents(ledger: Ledger, placed: Placed) -> tuple[str, ...]:
+    """What a stage repeats, how often, and what is special: "bottleneck 128 → 256 × 3", "32 groups"."""
+    blocks = ledger.blocks(placed.stage)
+    words, *special = block_words(blocks[0]).split(", ")
+    return (f"{words} × {len(blocks)}", *special)
 
 
 def _run(ledger: Ledger, prefix: str, run: list[Unit], entry: str) -> _Part:
@@ -122,16 +163,12 @@ def _run(ledger: Ledger, prefix: str, run: list[Unit], entry: str) -> _Part:
     if len(first) == 2 and isinstance(first[1].op, Concat):
         return _dense_layer(ledger, prefix, run, entry)
     paths = tuple(f"{prefix}.{node.name}" for unit in run for node in unit)
-    box = _block(ledger, paths, tuple(op for node in first for op in _leaves(node)), len(run))
+    box = _block(ledger, paths, first, len(run))
     return _Part((box,), (Arrow(tail=entry, head=box.name),), box.name)
 
 
-def _leaves(node: Node) -> list[Op]:
-    return [op for _, op in leaf_ops(node.op)] if isinstance(node.op, Graph) else [node.op]
-
-
-def _block(ledger: Ledger, paths: tuple[str, ...], ops: tuple[Op, ...], times: int) -> Box:
-    lines = tuple(_brief(op) for op in ops if not isinstance(op, _UNSAID))
+def _block(ledger: Ledger, paths: tuple[str, ...], nodes: Iterable[Node], times: int) -> Box:
+    lines = tuple(_brief(op) for node in nodes for op in _leaves(node) if not isinstance(op, _UNSAID))
     return Box(
         name=paths[0],
         role="block",
@@ -142,40 +179,41 @@ def _block(ledger: Ledger, paths: tuple[str, ...], ops: tuple[Op, ...], times: i
     )
 
 
+def _leaves(node: Node) -> list[Op]:
+    return [op for _, op in leaf_ops(node.op)] if isinstance(node.op, Graph) else [node.op]
+
+
 def _brief(op: Op) -> str:
     """An op in a block, whose frame names its groups: "3×3, 128, /2"."""
     return op_words(replace(op, groups=1)).replace(" conv", "") if isinstance(op, Conv2d) else op_words(op)
 
 
 def _residual_block(ledger: Ledger, prefix: str, run: list[Unit], parts: Residual, entry: str) -> _Part:
-    blocks = [f"{prefix}.{unit[0].name}" for unit in run]
-    transform, after = (
-        tuple(f"{block}.{node.name}" for block in blocks for node in nodes)
-        for nodes in (parts.transform, (parts.add, *parts.after))
-    )
-    passed = tuple(f"{block}.{parts.shortcut.name}" for block in blocks) if parts.shortcut else ()
-    box = replace(
-        _block(ledger, tuple(blocks), tuple(op for node in parts.transform for op in _leaves(node)), len(run)),
-        paths=transform,
-    )
-    add = Box(name=after[0], role="merge", paths=after, title="+", tip=f"add F(x) and the {parts.flow} shortcut")
+    blocks = tuple(f"{prefix}.{unit[0].name}" for unit in run)
+    after = _below(blocks, (parts.add, *parts.after))
+    box = _block(ledger, blocks, parts.transform, len(run))
+    box = replace(box, paths=_below(blocks, parts.transform))
+    add = Box(name=after[0], role="add", paths=after, title="+", tip=f"F(x) added to the {parts.flow} shortcut")
     arrows = (
         Arrow(tail=entry, head=box.name),
         Arrow(tail=box.name, head=add.name),
-        Arrow(tail=entry, head=add.name, flow=parts.flow, paths=passed),
+        Arrow(tail=entry, head=add.name, flow=parts.flow, paths=_below(blocks, parts.shortcut)),
     )
     return _Part((box, add), arrows, add.name)
 
 
+def _below(blocks: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    return tuple(f"{block}.{node.name}" for block in blocks for node in nodes)
+
+
 def _dense_layer(ledger: Ledger, prefix: str, run: list[Unit], entry: str) -> _Part:
     layers, concats = (tuple(f"{prefix}.{unit[index].name}" for unit in run) for index in (0, 1))
-    box = _block(ledger, layers, tuple(_leaves(run[0][0])), len(run))
-    concat = Box(
-        name=concats[0], role="merge", paths=concats, title="concat", tip="concatenate: the input's channels stay"
-    )
+    box = _block(ledger, layers, run[0][:1], len(run))
+    tip = "concatenation: the channels so far, then those of the dense layer"
+    concat = Box(name=concats[0], role="concat", paths=concats, facts=("concat",), tip=tip)
     arrows = (
         Arrow(tail=entry, head=box.name),
         Arrow(tail=box.name, head=concat.name),
-        Arrow(tail=entry, head=concat.name, flow="identity"),
+        Arrow(tail=entry, head=concat.name, flow="reuse"),
     )
     return _Part((box, concat), arrows, concat.name)

@@ -1,0 +1,197 @@
+"""ResNeXt's three equal forms of a bottleneck with cardinality C (Xie et al. 2017, §3.3 and Figure 3), as three Graphs.
+
+Form (c) is the block as its family builds it, with a grouped convolution. The other two have C paths and the weights
+of form (c), sliced: path i holds output channels i of the first and of the grouped convolution, and input channels i
+of the last. Everything outside the paths (the last batch norm, the shortcut, the last ReLU) is shared whole.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from analyzer.errors import InvalidInput
+from analyzer.graph import Graph, Node, sequence
+from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ReLU
+
+TITLES = {
+    "a": "split–transform–merge: one sum over the paths",
+    "b": "split–concat: paths joined before the last 1×1",
+    "c": "grouped convolution",
+}
+"""Letter of each form in the paper's Figure 3 → what it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What an op of a path holds: of the op `source`, the `index`-th of `count` equal slices of each tensor along `axis`.
+
+    Tensors without that axis (a bias, a counter) are held whole.
+    """
+
+    source: str
+    axis: int
+    index: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A block or network in one of the forms; `parts` maps its paths' ops to the grouped form's, others are equal by name."""
+
+    letter: str
+    graph: Graph
+    parts: Mapping[str, Part]
+
+
+def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
+    """(path, block) of every bottleneck whose inner convolution is grouped, in execution order."""
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            if _chain(node.op):
+                yield node.name, node.op
+            else:
+                yield from ((f"{node.name}.{path}", block) for path, block in grouped_blocks(node.op))
+
+
+def cardinality(block: Graph) -> int:
+    """Number of paths C of a block with a grouped convolution."""
+    return max(node.op.groups for node in _required_chain(block) if isinstance(node.op, Conv2d))
+
+
+def forms(block: Graph) -> tuple[Form, Form, Form]:
+    """The forms (a), (b) and (c) of one block; InvalidInput where it has no grouped convolution between two others."""
+    return split_transform_merge(block), split_concat(block), Form(letter="c", graph=block, parts={})
+
+
+def split_transform_merge(block: Graph) -> Form:
+    """Form (a): C paths of 1×1, 3×3, 1×1, one sum over them, then the batch norm, the shortcut and the ReLU."""
+    return _split(block, "a", _required_chain(block), Node("sum", Add(), ()))
+
+
+def split_concat(block: Graph) -> Form:
+    """Form (b): C paths of 1×1, 3×3, their concatenation, then the one last 1×1 and all that follows it."""
+    return _split(block, "b", _required_chain(block)[:-1], Node("concat", Concat(), ()))
+
+
+def network_forms(graph: Graph) -> tuple[Form, Form, Form]:
+    """The forms (a), (b) and (c) of a whole network: each of its grouped blocks in that form."""
+    return _everywhere(graph, "a"), _everywhere(graph, "b"), Form(letter="c", graph=graph, parts={})
+
+
+def nothing_to_prove(graph: Graph) -> str:
+    """Why the forms coincide or do not exist for this network, in one sentence; "" where it has grouped bottlenecks."""
+    if next(grouped_blocks(graph), None) is not None:
+        return ""
+    kinds = {part.kind for part in _sub_graphs(graph)}
+    return next((reason for kind, reason in _REASONS.items() if kind in kinds), _NO_GROUPS)
+
+
+_REASONS = {
+    "basic": "Its blocks have depth 2, where splitting leads only to a wide, dense block; "
+    "the three forms differ only from depth 3 on (Xie et al. 2017, §3.3 and Figure 4).",
+    "bottleneck": "Its bottlenecks have cardinality 1, one path, for which the three forms are one and the same graph.",
+    "dense_layer": "Its dense layers are concatenated, not summed, and none has a grouped convolution, "
+    "so there are no paths to split.",
+}
+_NO_GROUPS = "It has no bottleneck with a grouped convolution, so there are no paths to split."
+
+
+def _sub_graphs(graph: Graph) -> Iterator[Graph]:
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            yield node.op
+            yield from _sub_graphs(node.op)
+
+
+def _chain(block: Graph) -> tuple[Node, ...]:
+    """The nodes from the convolution before the grouped one to the convolution after it; () where there are none such."""
+    convs = [index for index, node in enumerate(block.nodes) if isinstance(node.op, Conv2d)]
+    for first, grouped, last in zip(convs, convs[1:], convs[2:], strict=False):
+        chain = block.nodes[first : last + 1]
+        if _groups(block.nodes[grouped]) > 1 and _groups(chain[0]) == _groups(chain[-1]) == 1 and _is_path(chain):
+            return chain
+    return ()
+
+
+def _groups(node: Node) -> int:
+    return node.op.groups if isinstance(node.op, Conv2d) else 0
+
+
+def _is_path(chain: tuple[Node, ...]) -> bool:
+    linked = all(node.inputs == (before.name,) for before, node in zip(chain, chain[1:], strict=False))
+    return linked and all(isinstance(node.op, Conv2d | BatchNorm2d | ReLU) for node in chain)
+
+
+def _required_chain(block: Graph) -> tuple[Node, ...]:
+    chain = _chain(block)
+    if not chain:
+        raise InvalidInput(
+            f"block {block.kind}: has no grouped convolution between two others, so it has no paths to split."
+        )
+    return chain
+
+
+def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> Form:
+    """The block with `chain` replaced by C sliced copies of itself, whose outputs `merge` joins."""
+    count = cardinality(block)
+    names = [f"path{index}" for index in range(count)]
+    paths = [Node(name, _path(chain, index, count), chain[0].inputs) for index, name in enumerate(names)]
+    start = block.nodes.index(chain[0])
+    after = [_rewired(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
+    nodes = (*block.nodes[:start], *paths, replace(merge, inputs=tuple(names)), *after)
+    parts = {
+        f"{name}.{node.name}": Part(source=node.name, axis=_axis(node, chain), index=index, count=count)
+        for index, name in enumerate(names)
+        for node in chain
+    }
+    return Form(letter=letter, graph=Graph(block.kind, nodes), parts=parts)
+
+
+def _rewired(node: Node, old: str, new: str) -> Node:
+    return replace(node, inputs=tuple(new if name == old else name for name in node.inputs))
+
+
+def _path(chain: tuple[Node, ...], index: int, count: int) -> Graph:
+    return Graph("path", tuple(sequence(*((node.name, _sliced(node, chain, index, count)) for node in chain))))
+
+
+def _sliced(node: Node, chain: tuple[Node, ...], index: int, count: int) -> Op:
+    """One path's share of an op of the chain."""
+    match node.op:
+        case Conv2d() as conv if _axis(node, chain) == 1:
+            return replace(conv, in_channels=conv.in_channels // count, bias=conv.bias and index == 0)
+        case Conv2d(groups=1) as conv:
+            return replace(conv, out_channels=conv.out_channels // count)
+        case Conv2d() as conv:
+            return replace(
+                conv, in_channels=conv.in_channels // count, out_channels=conv.out_channels // count, groups=1
+            )
+        case BatchNorm2d() as norm:
+            return BatchNorm2d(norm.channels // count)
+        case ReLU() as relu:
+            return relu
+        case op:
+            raise TypeError(f"{node.name}: a path has no {type(op).__name__}")
+
+
+def _axis(node: Node, chain: tuple[Node, ...]) -> int:
+    """Axis along which a path's weights are cut: input channels (1) in the last, ungrouped convolution, else 0."""
+    return 1 if node is not chain[0] and _groups(node) == 1 else 0
+
+
+def _everywhere(graph: Graph, letter: str) -> Form:
+    parts: dict[str, Part] = {}
+    split = {"a": split_transform_merge, "b": split_concat}[letter]
+
+    def rebuilt(part: Graph, prefix: str) -> Graph:
+        if _chain(part):
+            form = split(part)
+            parts.update(
+                {prefix + path: replace(held, source=prefix + held.source) for path, held in form.parts.items()}
+            )
+            return form.graph
+        return Graph(part.kind, tuple(rebuilt_node(node, prefix) for node in part.nodes))
+
+    def rebuilt_node(node: Node, prefix: str) -> Node:
+        return replace(node, op=rebuilt(node.op, f"{prefix}{node.name}.")) if isinstance(node.op, Graph) else node
+
+    return Form(letter=letter, graph=rebuilt(graph, ""), parts=parts)

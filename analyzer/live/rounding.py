@@ -1,0 +1,107 @@
+"""How far rounding alone can drive two evaluations of one formula apart.
+
+The forms of a block sum the same products in different orders, so their difference is rounding and nothing else.
+One sum of n products with random signs has, relative to its result, an error of at most λ·√n·u, where u is the unit
+roundoff of the dtype (half its machine epsilon): each of the n roundings is random and in proportion to a partial sum,
+which grows like √k (Higham and Mary, "A new approach to probabilistic rounding error analysis", 2019, and "Sharper
+probabilistic backward error analysis for basic linear algebra kernels with random data", 2020; the worst case
+γₙ = n·u/(1−n·u) would hold for sums whose errors all point the same way). The probability of exceeding it is at most
+2·exp(−λ²/2) a sum; λ is chosen so that all sums of a check together exceed it with probability `RISK`.
+Weights are drawn with mean zero and activations are normalised, so an error keeps its size relative to its tensor
+through the layers that follow, and the errors of all reductions on the way add up. Two evaluations differ by at most
+twice that:
+
+    max|a − b| / max|b|  ≤  2 · λ · u · Σ √nᵢ
+
+with nᵢ the length of each reduction that the tensor depends on: k²·Cᵢₙ/groups for a convolution, N·H·W twice for batch
+norm's batch statistics, 4 for its arithmetic. A gradient depends on all these and on the reductions of the way back:
+k²·Cₒᵤₜ/groups for a convolution's input, N·H·W for its weights, and N·H·W twice for a batch norm.
+"""
+
+from collections.abc import Iterable, Iterator
+from math import exp2, log, prod, sqrt
+from typing import assert_never
+
+from analyzer.cost.walk import Row
+from analyzer.ops import (
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    ReLU,
+    Sigmoid,
+    ZeroPadShortcut,
+)
+
+UNIT_ROUNDOFF = {"float64": exp2(-53), "float32": exp2(-24)}
+"""Half the distance from 1 to the next number of the dtype."""
+
+NUM_SUMS = 10**9
+"""More sums than a check of the largest named network compares."""
+
+RISK = 1e-6
+"""Probability that rounding alone makes a check fail, all its sums together."""
+
+CEILING = {"float64": 1e-12, "float32": 1.0}
+"""A promise on top of the bound: float64 holds within 1e-12 whatever the lengths."""
+
+CONFIDENCE = sqrt(2 * log(2 * NUM_SUMS / RISK))
+"""λ: 2·exp(−λ²/2) · NUM_SUMS = RISK."""
+
+
+def tolerance(rows: Iterable[Row], dtype: str, *, batch_size: int, training: bool, gradient: bool) -> float:
+    """2·λ·u·Σ√nᵢ over the reductions of these ops, those of the way back included for a gradient; at most CEILING."""
+    lengths = [length for row in rows for length in _lengths(row, batch_size, training, gradient)]
+    bound = 2 * CONFIDENCE * UNIT_ROUNDOFF[dtype] * sum(map(sqrt, lengths))
+    return min(bound, CEILING[dtype])
+
+
+def _lengths(row: Row, batch_size: int, training: bool, gradient: bool) -> Iterator[int]:
+    yield from _forward(row, batch_size, training)
+    if gradient:
+        yield from _backward(row, batch_size)
+
+
+def _forward(row: Row, batch_size: int, training: bool) -> Iterator[int]:
+    match row.operation:
+        case Conv2d() as conv:
+            yield conv.kernel**2 * conv.in_channels // conv.groups
+        case BatchNorm2d():
+            yield 4
+            if training:
+                yield from _samples(row, batch_size) * 2
+        case Linear() as linear:
+            yield linear.in_features
+        case Add():
+            yield len(row.input_shapes)
+        case AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d():
+            yield prod(row.input_shapes[0][1:])
+        case Sigmoid() | Multiply():
+            yield 4
+        case ReLU() | MaxPool2d() | Flatten() | Dropout() | Concat() | ZeroPadShortcut():
+            return
+        case _:
+            assert_never(row.operation)
+
+
+def _backward(row: Row, batch_size: int) -> Iterator[int]:
+    match row.operation:
+        case Conv2d() as conv:
+            yield conv.kernel**2 * conv.out_channels // conv.groups
+            yield from _samples(row, batch_size)
+        case BatchNorm2d():
+            yield from _samples(row, batch_size) * 2
+        case _:
+            yield from _forward(row, batch_size, training=False)
+
+
+def _samples(row: Row, batch_size: int) -> list[int]:
+    return [batch_size * prod(row.output_shape[1:])]

@@ -1,0 +1,92 @@
+"""A family's fields as widgets, made from their rules; each change writes the variant expression."""
+
+from typing import Any
+
+import streamlit as st
+
+from analyzer.errors import InvalidInput
+from analyzer.families.expression import canonical, parse
+from analyzer.families.fields import Choice, Flag, Int, IntList, Ratio, Rule
+from analyzer.families.registry import FAMILIES
+from analyzer.families.spec import Spec, rules
+
+EXPRESSION = "variant"
+_DRAFT = "draft"
+_COLUMNS = 3
+
+
+def follow(spec: Spec) -> None:
+    """Make the widgets show a spec; where the expression is wrong this is not called, and they keep what was typed."""
+    known, effective = rules(type(spec)), spec.resolved()
+    st.session_state[_DRAFT] = spec.family, {name: rule.text(value) for name, rule, value in _stated(spec)}
+    for name, rule in known.items():
+        st.session_state[_key(spec.family, name)] = _shown(rule, effective[name])
+
+
+def _stated(spec: Spec) -> list[tuple[str, Rule, object]]:
+    defaults = type(spec).__dataclass_fields__
+    values = ((name, rule, getattr(spec, name)) for name, rule in rules(type(spec)).items())
+    return [item for item in values if item[2] != defaults[item[0]].default]
+
+
+def _key(family: str, name: str) -> str:
+    return f"field-{family}-{name}"
+
+
+def _shown(rule: Rule, value: Any) -> object:
+    if isinstance(rule, IntList):
+        return rule.text(tuple(value))
+    return rule.text(value) if isinstance(rule, Ratio) else value
+
+
+def show_form() -> None:
+    """The fields of the expression's family, folded away; idle before a first valid expression."""
+    with st.popover("Customise", disabled=_DRAFT not in st.session_state, width="stretch", key="customise"):
+        if _DRAFT in st.session_state:
+            family, _ = st.session_state[_DRAFT]
+            columns = st.columns(_COLUMNS)
+            for place, (name, rule) in enumerate(rules(FAMILIES[family].spec).items()):
+                with columns[place % _COLUMNS]:
+                    _widget(family, name, rule)
+
+
+def _widget(family: str, name: str, rule: Rule) -> None:
+    common: dict[str, Any] = {
+        "label": name.replace("_", " "),
+        "key": _key(family, name),
+        "help": f"{rule.help} ({rule.rule()})",
+        "on_change": _write,
+        "args": (family, name),
+    }
+    match rule:
+        case Int():
+            st.number_input(min_value=rule.low, max_value=rule.high, step=1, value=None, placeholder="none", **common)
+        case Choice():
+            st.selectbox(options=rule.options, **common)
+        case Flag():
+            st.checkbox(**common)
+        case IntList() | Ratio():
+            st.text_input(max_chars=200, **common)
+
+
+def _write(family: str, name: str) -> None:
+    """Put the changed field into the expression: canonical where it is a network, as it stands where it is not."""
+    _, draft = st.session_state[_DRAFT]
+    value = st.session_state[_key(family, name)]
+    text = _typed(rules(FAMILIES[family].spec)[name], value)
+    kept = {**draft, name: text} if text else {field: given for field, given in draft.items() if field != name}
+    st.session_state[_DRAFT] = family, kept
+    st.session_state[EXPRESSION] = _tidied(f"{family}:{','.join(f'{field}={given}' for field, given in kept.items())}")
+
+
+def _tidied(expression: str) -> str:
+    try:
+        return canonical(parse(expression))
+    except InvalidInput:
+        return expression  # the page shows it with the reason
+
+
+def _typed(rule: Rule, value: Any) -> str:
+    if value is None:
+        return "none" if isinstance(rule, Int) and rule.optional else ""
+    return str(value).strip() if isinstance(value, str) else rule.text(value)

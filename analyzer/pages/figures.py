@@ -1,0 +1,127 @@
+"""An analysis as the page shows it: headline figures, stage table, table of ops."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.walk import Row
+from analyzer.render.units import exact, shape, short, stage_words
+from analyzer.render.words import op_words, stage_contents
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+CAPTION = (
+    "Exact, in closed form, for one image. MACs: multiply-accumulates of convolutions and linear layers; FLOPs = 2 × MACs. "
+    "Activations: output elements of convolutions and linear layers. Parameters: learned numbers."
+)
+
+
+def headline(analysis: Analysis) -> str:
+    """Title, origin and headline figures; the exact integer stands below each figure and in its title."""
+    network = analysis.network
+    about = " · ".join(part for part in (network.paper, network.note) if part)
+    code = f" <code>{escape(network.expression)}</code>" if network.expression != network.title else ""
+    return (
+        f'<section class="headline"><header><h1>{escape(network.title)}{code}</h1><p>{escape(about)}</p></header>'
+        f'<dl class="figures">{"".join(_figure(*cell) for cell in _figures(analysis))}</dl></section>'
+    )
+
+
+def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
+    totals = analysis.totals
+    height, width = analysis.input_shape[1:]
+    return [
+        ("parameters", short(totals.params), exact(totals.params), "learned numbers"),
+        ("MACs", short(totals.macs), exact(totals.macs), "multiply-accumulates of convolutions and linear layers"),
+        ("FLOPs = 2 × MACs", short(totals.flops), exact(totals.flops), "floating point operations"),
+        ("activations", short(totals.activations), exact(totals.activations), "output elements of convolutions and linear layers"),
+        ("receptive field", f"{totals.receptive_field} px", f"input {height} × {width}", "before the global pool"),
+        ("depth", str(totals.depth), "weighted layers", "convolutions and linear layers on the longest path"),
+    ]
+
+
+def _figure(name: str, figure: str, precise: str, meaning: str) -> str:
+    title = escape(f"{precise} {meaning}", quote=True)
+    return f'<div title="{title}"><dt>{name}</dt><dd><b>{figure}</b> <small>{precise}</small></dd></div>'
+
+
+def stage_table(analysis: Analysis) -> "Styler":
+    """One row a stage with shares in per cent of the whole; numbers stay numbers, so that sorting works."""
+    totals, blocks = analysis.totals, analysis.blocks
+    frame = pd.DataFrame(
+        {
+            "stage": [stage_words(stage.stage) for stage in analysis.stages],
+            "contents": [stage_contents(analysis, stage, blocks) for stage in analysis.stages],
+            "output": [shape(stage.output_shape) for stage in analysis.stages],
+            **_shares("params", [stage.params for stage in analysis.stages], totals.params),
+            **_shares("macs", [stage.macs for stage in analysis.stages], totals.macs),
+            **_shares("activations", [stage.activations for stage in analysis.stages], totals.activations),
+        }
+    )
+    return frame.style.format(short, subset=["params", "macs", "activations"])
+
+
+def _shares(name: str, values: Sequence[int], whole: int) -> dict[str, list[float]]:
+    return {name: list(values), f"{name}_share": [100 * value / whole if whole else 0.0 for value in values]}
+
+
+def stage_columns() -> dict[str, Any]:
+    """How the stage table's columns are shown."""
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    return {
+        "stage": text("stage", width=90, pinned=True),
+        "contents": text("what it is made of", width=250),
+        "output": text("output", width=110, help="channels × height × width"),
+        "params": number("params", width=80, help="parameters: learned numbers"),
+        "params_share": _share_column("% of params"),
+        "macs": number("MACs", width=80, help="multiply-accumulates for one image"),
+        "macs_share": _share_column("% of MACs"),
+        "activations": number("activations", width=90, help="output elements of convolutions and linear layers"),
+        "activations_share": _share_column("% of activations"),
+    }
+
+
+def _share_column(label: str) -> Any:
+    return st.column_config.ProgressColumn(label, width=130, format="%.1f %%", min_value=0, max_value=100)
+
+
+def listed(sentences: Sequence[str]) -> str:
+    """Sentences as a list, nothing in them interpreted."""
+    return f'<ul class="remarks">{"".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)}</ul>'
+
+
+def op_table(rows: Sequence[Row]) -> "Styler":
+    """One row an op: weight path, what it is, shapes, exact costs."""
+    frame = pd.DataFrame(
+        {
+            "path": [row.path for row in rows],
+            "op": [op_words(row.operation) for row in rows],
+            "input": [" + ".join(shape(item) for item in row.input_shapes) for row in rows],
+            "output": [shape(row.output_shape) for row in rows],
+            "params": [row.params for row in rows],
+            "macs": [row.macs for row in rows],
+            "activations": [row.activations for row in rows],
+            "field": [row.receptive_field for row in rows],
+        }
+    )
+    return frame.style.format(exact, subset=["params", "macs", "activations", "field"])
+
+
+def op_columns() -> dict[str, Any]:
+    """How the table of ops is shown."""
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    return {
+        "path": text("weight path", pinned=True),
+        "op": text("op"),
+        "input": text("input", help="channels × height × width"),
+        "output": text("output", help="channels × height × width"),
+        "params": number("params"),
+        "macs": number("MACs"),
+        "activations": number("activations"),
+        "field": number("receptive field, px"),
+    }

@@ -1,0 +1,28 @@
+"""What the pages read off a network, kept between reruns: the analysis, its DOT text, and the laid out SVG."""
+
+import streamlit as st
+
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.render.dot import dot_source
+from analyzer.render.layout import layout_safely
+
+LAYOUT_SECONDS = 10
+"""Longest layout that a server does for one visitor."""
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def analysis_of(expression: str, side: int | None) -> Analysis:
+    """The analysis of an expression at a square input, shared, since it is immutable; raises InvalidInput."""
+    return analyze(expression, side)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def dot_of(expression: str, side: int | None, level: str) -> str:
+    """DOT text of a network's diagram; InvalidInput where it is too large to draw at that level."""
+    return dot_source(analysis_of(expression, side), level)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def svg_of(dot: str) -> str:
+    """The diagram as SVG, laid out in a child process; raises Unavailable where there is no renderer or it takes too long."""
+    return layout_safely(dot, "svg", LAYOUT_SECONDS).decode()

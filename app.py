@@ -1,0 +1,15 @@
+"""The Streamlit entry, `streamlit run app.py`: pages and look; no arithmetic, no torch."""
+
+import streamlit as st
+
+from analyzer.pages.look import ICON, apply_look
+
+st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
+apply_look()
+st.navigation(
+    [
+        st.Page("analyzer/pages/explore.py", title="Explore", default=True),
+        st.Page("analyzer/pages/equivalence.py", title="Equivalence"),
+    ],
+    position="top",
+).run()

@@ -1,0 +1,28 @@
+"""Options and fixtures that several test files share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update` rewrites the golden files from what the code says now."""
+    parser.addoption("--update", action="store_true", help="Rewrite the files in tests/golden.")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the golden file of that name; a missing one fails, and `--update` rewrites it."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"tests/golden/{name} is missing: run pytest --update and read what it wrote."
+        assert text == path.read_text(encoding="utf-8")
+
+    return check

@@ -1,0 +1,252 @@
+"""The verb verify: its table, its verdicts, its manners."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+import torchvision
+
+from analyzer.cli import main
+from analyzer.cost import formulas
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.errors import Unavailable
+from analyzer.live import live_imports, measure, reference
+from analyzer.live import verify as verifying
+from analyzer.live.checks import Check, Verification, entries, figure, silent
+from analyzer.live.verify import verify
+from analyzer.ops import Conv2d, Op, Shape
+from analyzer.render.verification import verifications_markdown
+
+SMALL = "resnet:block=bottleneck,depths=1-1,widths=8-16,stem_width=8,cardinality=2"
+
+
+def failures(analysis: Analysis) -> dict[str, Check]:
+    """Quantity to check, of the checks that did not pass."""
+    return {check.quantity: check for check in verify(analysis).checks if check.passed is False}
+
+
+def test_a_torchvision_network_agrees_with_every_oracle() -> None:
+    """Closed form, measured, published and reference output, each with its tool's version."""
+    found = verify(analyze("resnet18"))
+    assert found.passed
+    assert found.num(True) == len(found.checks) == 18
+    by_oracle = {check.oracle: check.tool for check in found.checks}
+    assert by_oracle.keys() == {
+        "forward hooks",
+        "parameters()",
+        "buffers()",
+        "FlopCounterMode",
+        "fvcore",
+        "published figures",
+        "torchvision's network",
+    }
+    assert by_oracle["forward hooks"] == f"torch {torch.__version__}"
+    assert by_oracle["torchvision's network"] == f"torchvision {torchvision.__version__}"
+    by_quantity = {check.quantity: check for check in found.checks}
+    assert by_quantity["params"].theirs == 11_689_512
+    assert by_quantity["flops"].theirs == 1_819_065_856
+    assert by_quantity["_ops: 10⁹ MACs at 224×224"].theirs == 1.814
+    assert by_quantity["state_dict: names, shapes, order"].theirs == 122
+
+
+def test_a_name_that_torchvision_lacks_is_no_pass() -> None:
+    found = verify(analyze(SMALL, 32))
+    last = found.checks[-1]
+    assert (last.passed, last.note) == (None, "no such network in torchvision")
+    assert found.passed
+    assert (found.num(None), found.num(False)) == (1, 0)
+
+
+def test_the_random_state_is_left_as_found() -> None:
+    before = torch.get_rng_state()
+    verify(analyze(SMALL, 32))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_two_verifications_are_equal() -> None:
+    """The weights compared with are always the same."""
+    assert verify(analyze("resnet18", 32)) == verify(analyze("resnet18", 32))
+
+
+def test_a_wrong_shape_formula_names_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured: one convolution's closed-form shape one pixel off."""
+    right = formulas.out_shape
+
+    def wrong(op: Op, *inputs: Shape) -> Shape:
+        shape = right(op, *inputs)
+        return (*shape[:2], shape[2] + 1) if isinstance(op, Conv2d) and op.groups > 1 and op.stride == 2 else shape
+
+    monkeypatch.setattr(formulas, "out_shape", wrong)
+    monkeypatch.setattr(formulas, "_expect_equal", lambda *_: None)
+    failed = failures(analyze(SMALL, 32))["output shape of every op, block, stage"]
+    assert failed.note == "layer2.0.conv2: (32, 4, 5) here, (32, 4, 4) there"
+
+
+def test_large_inputs_leave_fvcore_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would run for minutes is said, not run, and not a pass."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("fvcore was run")
+
+    monkeypatch.setattr(measure, "fvcore_flops", refused)
+    found = verify(analyze(SMALL, 16_384))
+    (fvcore,) = (check for check in found.checks if check.oracle == "fvcore")
+    assert fvcore.passed is None
+    assert fvcore.note.startswith("left out: fvcore runs the network, and its ")
+
+
+def test_outputs_a_millionth_apart_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reference output: 2⁻²⁰ more on one of 11,689,512 weights is enough."""
+    load = torch.nn.Module.load_state_dict
+
+    def slightly_off(net: torch.nn.Module, state: dict[str, torch.Tensor], **options: bool) -> object:
+        state["fc.bias"][0] += 2**-20
+        return load(net, state, **options)
+
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", slightly_off)
+    failed = failures(analyze("resnet18", 32))
+    assert set(failed) == {"outputs, evaluation mode: largest magnitude", "outputs, training mode: largest magnitude"}
+    assert all(0 < float(check.difference or 0) < 2e-6 for check in failed.values())
+
+
+def test_a_state_dict_in_another_order_differs() -> None:
+    """Reference: names and shapes alone are not enough."""
+    ours = {0: ("conv1.weight", (8, 3)), 1: ("bn1.weight", (8,))}
+    theirs = {0: ours[1], 1: ours[0]}
+    check = entries("torchvision", "1", "state_dict", ours, theirs)
+    assert (check.ours, check.theirs, check.difference, check.passed) == (2, 2, 2, False)
+    assert entries("torchvision", "1", "state_dict", ours, ours).passed
+    missing = entries("torchvision", "1", "state_dict", ours, {0: ours[0]})
+    assert (missing.difference, missing.note) == (1, "1: ('bn1.weight', (8,)) here, none there")
+
+
+def test_not_a_number_is_a_difference() -> None:
+    check = reference._tensors("outputs", {"x": torch.tensor([math.nan])}, {"x": torch.tensor([math.nan])})
+    assert check.passed is False
+    found = Verification(variant="x", input_shape=(3, 1, 1), checks=(check,))
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["checks"][0]["difference"] == "nan"
+
+
+def test_the_table_says_what_differs() -> None:
+    checks = (
+        figure("fvcore", "fvcore 1", "flops", 2_000, 1_999),
+        figure("published figures", "torchvision 1", "_ops", 4.0891, 4.0891),
+        silent("torchvision's network", "torchvision 1", "all of it", "no such network in torchvision"),
+        entries("forward hooks", "torch 1", "shapes", {"conv1": (1,)}, {"conv1": (2,)}),
+    )
+    text = verifications_markdown([Verification(variant="odd", input_shape=(3, 5, 7), checks=checks)])
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    assert text.startswith("## odd at 3×5×7\n")
+    assert rows[2] == ["fvcore", "fvcore 1", "flops", "2,000", "1,999", "1", "DIFFERS"]
+    assert rows[3][3:] == ["4.0891", "4.0891", "0.0", "equal"]
+    assert rows[4][3:] == ["–", "–", "–", "not applicable: no such network in torchvision"]
+    assert rows[5][3:] == ["1", "1", "1", "DIFFERS: conv1: (1,) here, (2,) there"]
+    assert text.endswith("\n1 network: 1 checks equal, 2 differ, 1 not applicable.\n")
+
+
+def test_the_verb_prints_the_table_and_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", SMALL, "--input-size", "32x40"]) == 0
+    shown = capsys.readouterr()
+    assert "at 3×32×40\n" in shown.out
+    assert shown.err == ""
+
+
+def test_the_verb_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", SMALL, "resnet18", "--input-size", "32", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["passed"]) == (1, True)
+    assert [item["variant"] for item in document["verifications"]] == [analyze(SMALL).variant, "resnet18"]
+    assert all(check["passed"] in (True, None) for item in document["verifications"] for check in item["checks"])
+
+
+def test_the_verb_exits_1_where_an_oracle_disagrees(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measured: a MAC formula without groups is caught, in both formats."""
+    right = formulas.macs
+    monkeypatch.setattr(formulas, "macs", _ungrouped(right))
+    assert main(["verify", SMALL]) == 1
+    assert "DIFFERS" in capsys.readouterr().out
+    assert main(["verify", SMALL, "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["passed"] is False
+
+
+def _ungrouped(right: Callable[[Op, Shape], int]) -> Callable[[Op, Shape], int]:
+    return lambda op, output: right(op, output) * (op.groups if isinstance(op, Conv2d) else 1)
+
+
+def test_the_verb_verifies_every_name_by_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def one_row(analysis: Analysis) -> Verification:
+        row = silent("none", "", "", "")
+        return Verification(variant=analysis.variant, input_shape=analysis.input_shape, checks=(row,))
+
+    monkeypatch.setattr(verifying, "verify", one_row)
+    assert main(["verify"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("## ") == 15
+    assert "## resnext101_32x4d at 3×224×224" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["verify", "resnet51"], "variant 'resnet51' is unknown"),
+        (["verify", "resnet18", "--input-size", "0"], "input size 0"),
+        (["verify", "densenet121", "--input-size", "8"], "leaves less than 1×1"),
+    ],
+)
+def test_mistakes_exit_2_with_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert sentence in shown.err
+    assert shown.err.count("\n") == 1
+    assert shown.out == ""
+
+
+NO_TORCH = """
+import sys
+sys.modules["torch"] = None
+import analyzer
+from analyzer.cli import main
+try:
+    analyzer.build("resnet18")
+except analyzer.Unavailable as error:
+    print(error)
+sys.exit(main(["verify", "resnet18"]))
+"""
+
+
+def test_without_torch_one_sentence_says_what_to_install() -> None:
+    """A process in which torch cannot be imported, as in a base install."""
+    ran = subprocess.run([sys.executable, "-c", NO_TORCH], capture_output=True, text=True, check=False)
+    sentence = (
+        "This needs torch, which is not installed; install resnet-analyzer[live] "
+        '(in a clone: pip install -e ".[live]").\n'
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, sentence, sentence)
+
+
+def test_only_the_extras_own_packages_are_excused() -> None:
+    with pytest.raises(ModuleNotFoundError, match="numpi"), live_imports():
+        raise ModuleNotFoundError("No module named 'numpi'", name="numpi")
+    with pytest.raises(Unavailable, match="needs torchvision"), live_imports():
+        raise ModuleNotFoundError("No module named 'torchvision.models'", name="torchvision.models")
+
+
+def test_analysis_and_help_leave_torch_unimported() -> None:
+    script = """
+import sys, analyzer
+from analyzer.cli import main
+analyzer.analyze("resnet50")
+main(["verify", "--help"])
+sys.exit("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0

@@ -68,10 +68,9 @@ def process_costs(command: Sequence[str], folder: str) -> tuple[float, float]:
 
     A new process's peak starts at its parent's, so this program itself imports nothing heavy.
     """
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
     with tempfile.TemporaryFile() as talk:
-        child = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=talk)
+        child = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.DEVNULL, stderr=talk)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -79,6 +78,12 @@ def process_costs(command: Sequence[str], folder: str) -> tuple[float, float]:
             talk.seek(0)
             raise RuntimeError(f"{' '.join(command)[:200]} exited {child.returncode}: {talk.read().decode()[-2000:]}")
     return seconds, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _environment() -> dict[str, str]:
+    """This checkout's code, whose bytecode is kept, as pip keeps that of the other tools."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(ROOT)}
 
 
 def processes(rounds: int) -> tuple[Samples, Samples]:

@@ -81,7 +81,7 @@ def process_costs(command: Sequence[str], folder: str) -> tuple[float, float]:
 
 
 def _environment() -> dict[str, str]:
-    """This checkout's code, whose bytecode is kept, as pip keeps that of the other tools."""
+    """That of a user: this checkout, its bytecode kept, as pip keeps the other tools'."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPATH": str(ROOT)}
 

@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pygraphviz
 import pytest
@@ -203,8 +204,6 @@ def test_dense_layers_fold_although_their_inputs_widen() -> None:
 @pytest.mark.parametrize("odd", ["conv1", "conv2"])
 def test_a_dense_layer_that_differs_otherwise_is_drawn_apart(odd: str) -> None:
     """Planted difference: the third of four dense layers has another inner width, or adds more channels."""
-    from dataclasses import replace
-
     network = DenseNetSpec(depths=(4,), growth_rate=8, init_features=16, bottleneck_ratio=2).graph()
     features = network.nodes[0].op
     assert isinstance(features, Graph)

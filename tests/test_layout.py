@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import combinations, pairwise
+from itertools import combinations, groupby, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,8 @@ def dot_program(without_pygraphviz: None) -> None:
 
 
 class Rectangle(NamedTuple):
+    """A place on the drawing, in points, upwards from the lower left."""
+
     left: float
     low: float
     right: float
@@ -134,6 +136,24 @@ def test_network_level_flows_from_left_to_right_on_one_line(variant: str) -> Non
     x, y = zip(*(tuple(map(float, item["pos"].split(","))) for item in laid["objects"] if "pos" in item), strict=True)
     assert all(left < right for left, right in pairwise(x))
     assert max(y) - min(y) < SLACK
+
+
+@pytest.mark.parametrize("variant", ["resnet18", "resnet152", "densenet121"])
+@pytest.mark.parametrize("renderer", ["pygraphviz", "dot"])
+def test_block_level_reads_like_lines_of_text(variant: str, renderer: str, request: pytest.FixtureRequest) -> None:
+    """Frames of a row follow each other from left to right, each row lies below the one before, none is too wide."""
+    if renderer == "dot":
+        request.getfixturevalue("dot_program")
+    analysis = analyze(variant)
+    places = {piece.name: piece.place for piece in pieces(json.loads(laid_out(dot_source(analysis, "block"), "json")))}
+    rows = [
+        [places[f"cluster_{frame.name}"] for frame in row]
+        for _, row in groupby(LEVELS["block"](analysis).frames, lambda frame: frame.row)
+    ]
+    assert len(rows) == 2
+    assert all(left.right < right.left for row in rows for left, right in pairwise(row))
+    assert all(max(low.high for low in below) < min(high.low for high in above) for above, below in pairwise(rows))
+    assert max(row[-1].right - row[0].left for row in rows) < 1000
 
 
 # ---- bytes

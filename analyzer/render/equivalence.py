@@ -83,7 +83,7 @@ def cost_table(proof: "Proof") -> str:
 
 def summary_table(proof: "Proof") -> str:
     """One line for each identity, dtype and mode: the worst errors over the blocks, with their bounds."""
-    lines: dict[tuple[str, str, str, str], "list[Comparison]"] = {}
+    lines: dict[tuple[str, str, str, str], list[Comparison]] = {}
     for row in proof.rows:
         place = "every block" if row.block else "whole network"
         lines.setdefault((row.identity, place, row.dtype, row.mode), []).append(row)
@@ -96,7 +96,7 @@ def summary_table(proof: "Proof") -> str:
 
 def fault_table(proof: "Proof") -> str:
     """One line for each fault and form: how often it was seen, and the nearest it came to escaping."""
-    lines: dict[tuple[str, str], "list[Control]"] = {}
+    lines: dict[tuple[str, str], list[Control]] = {}
     for control in proof.controls:
         lines.setdefault((control.fault, control.form), []).append(control)
     heads = ["fault", "in form", "seen", "smallest difference", "bound", "in"]
@@ -112,7 +112,7 @@ def _fault_cells(fault: str, form: str, found: "list[Control]") -> list[str]:
 
 def block_table(proof: "Proof") -> str:
     """One line for each block and dtype, the worst over both modes."""
-    lines: dict[tuple[str, str], "list[Comparison]"] = {}
+    lines: dict[tuple[str, str], list[Comparison]] = {}
     for row in proof.rows:
         if row.block:
             lines.setdefault((row.block, row.dtype), []).append(row)

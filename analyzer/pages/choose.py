@@ -35,7 +35,7 @@ def choose() -> Chosen | None:
     """Show the widgets; None where the expression or the size is wrong, with the reason shown in place."""
     restore(EXPRESSION, SIDE)
     picker, box, form, size = st.columns([3, 4.4, 1.5, 1.5], vertical_alignment="bottom")
-    expression = expression_box(box, FIRST)
+    expression = expression_box(box, EXPRESSION, FIRST)
     spec, problem = _parsed(expression)
     side = _side_box(size, spec)
     _show_picker(picker, spec)
@@ -53,8 +53,8 @@ def choose() -> Chosen | None:
 
 def restore(*names: str) -> None:
     """Give widgets the values they had before another page was shown, unless the address states them."""
+    kept = st.session_state.get(_KEPT, {})
     for name in names:
-        kept = st.session_state.get(_KEPT, {})
         if name in kept and name not in st.session_state and name not in st.query_params:
             st.session_state[name] = kept[name]
 
@@ -64,12 +64,12 @@ def keep(**values: Any) -> None:
     st.session_state[_KEPT] = {**st.session_state.get(_KEPT, {}), **values}
 
 
-def expression_box(place: Any, first: str) -> str:
-    """The text box for a variant expression, bound to the address."""
+def expression_box(place: Any, key: str, first: str) -> str:
+    """The text box for a variant expression, bound to the address under its key, which differs from page to page."""
     text: str = place.text_input(
         "Variant expression",
         first,
-        key=EXPRESSION,
+        key=key,
         bind="query-params",
         max_chars=MAX_CHARS,
         help="A name, or a name with changes, such as `resnet50:cardinality=32,base_width=4`.",
@@ -114,14 +114,15 @@ def _show_picker(place: Any, spec: Spec | None) -> None:
         variant_names(),
         index=None,
         key=_PICKED,
-        format_func=_variant_words,
+        format_func=variant_words,
         placeholder="a network of your own",
         on_change=_take_picked,
         help="Type to search by name or title; the families stand together.",
     )
 
 
-def _variant_words(name: str) -> str:
+def variant_words(name: str) -> str:
+    """A named variant as pickers list it: "ResNet-50 · resnet50"."""
     return f"{find(name)[1].title} · {name}"
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.pages import figures, places
-from analyzer.pages.choose import Chosen, choose
+from analyzer.pages.choose import Chosen, choose, keep, restore
 from analyzer.pages.downloads import show_downloads
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import dot_of, svg_of
@@ -34,6 +34,7 @@ def show() -> None:
 
 
 def _show_diagram(chosen: Chosen) -> str:
+    restore(_LEVEL)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
         level: str = st.segmented_control(
@@ -45,6 +46,7 @@ def _show_diagram(chosen: Chosen) -> str:
             required=True,
             label_visibility="collapsed",
         )
+    keep(**{_LEVEL: level})
     _draw(chosen, level)
     return level
 
@@ -72,9 +74,7 @@ def _take_picked(inside: dict[str, str]) -> None:
 
 
 def _show_stages(chosen: Chosen, level: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.html('<h2 class="section">Stages</h2>')
-        show_downloads(chosen.expression, chosen.side, level)
+    st.html('<h2 class="section">Stages</h2>')
     st.dataframe(
         figures.stage_table(chosen.analysis),
         key=_STAGES,
@@ -86,7 +86,10 @@ def _show_stages(chosen: Chosen, level: str) -> None:
         alt="Costs by stage",
     )
     st.caption(figures.CAPTION)
-    st.html(figures.listed(remarks(chosen.analysis, chosen.analysis.blocks)))
+    show_downloads(chosen.expression, chosen.side, level)
+    sentences = remarks(chosen.analysis, chosen.analysis.blocks)
+    if sentences:
+        st.html(figures.listed("What stands out", sentences))
 
 
 def _take_cell(stages: list[str]) -> None:

@@ -24,7 +24,7 @@ _SIZE, _SMALL = 10, 9  # points; HTML-like labels know whole ones only
 _INK, _QUIET, _ACCENT, _LINE = "#1f2933", "#5b6770", "#0b57d0", "#4a5560"
 _PAPER, _TINT, _GREY, _RIM = "#ffffff", "#eef3fb", "#f1f3f5", "#c3cfdd"
 
-_GRAPH = {"rankdir": "LR", "labelloc": "t", "labeljust": "l", "bgcolor": _PAPER, "pad": "0.08"}
+_GRAPH = {"labelloc": "t", "labeljust": "l", "bgcolor": _PAPER, "pad": "0.08"}
 _GRAPH |= {
     "newrank": "true",
     "fontname": _FONT,
@@ -77,7 +77,7 @@ def dot_text(picture: Picture) -> str:
     title = plain(picture.title, 160)
     graph = Digraph(name=_node_id(title), comment=f"{title}\n// {plain(picture.description, 2000)}")
     heading = _rich(title, (), (picture.legend,) if picture.legend else (), left=True)
-    graph.attr("graph", **(_GRAPH | {"label": heading, "rankdir": "LR" if picture.across else "TB"}))
+    graph.attr("graph", **_GRAPH, label=heading, rankdir="LR" if picture.across else "TB")
     graph.attr("node", **_NODE)
     graph.attr("edge", **_EDGE)
     for frame in picture.frames:
@@ -103,7 +103,7 @@ def _draw_frame(graph: Digraph, frame: Frame) -> None:
         return
     with graph.subgraph(name=_node_id(f"cluster_{frame.name}")) as cluster:
         label = _rich(frame.title, frame.lines, frame.facts)
-        cluster.attr("graph", **(_FRAME | {"id": _node_id(frame.name), "label": label, "tooltip": _quoted(frame.tip)}))
+        cluster.attr("graph", **_FRAME, id=_node_id(frame.name), label=label, tooltip=_quoted(frame.tip))
         width = {"width": _inches(max([94, *(_text_points(box) + 9 for box in frame.boxes if box.role in _EVEN)]))}
         for box in frame.boxes:
             _draw_box(cluster, box, width if box.role in _EVEN else {})

@@ -42,7 +42,14 @@ output_option: Decorator = click.option("--output", default=None, help="File to 
 
 def format_option(*formats: str) -> Decorator:
     """`--format`, the first format being the default."""
-    return click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="Form of the output.",
+    )
 
 
 def deliver(content: str | bytes, output: str | None) -> None:

@@ -1,6 +1,7 @@
 """Drawings as DOT text, the Graphviz language, through the `graphviz` package."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from html import escape as escape_html
 from itertools import groupby, pairwise
 
@@ -23,7 +24,7 @@ _SIZE, _SMALL = 10, 9  # points; HTML-like labels know whole ones only
 _INK, _QUIET, _ACCENT, _LINE = "#1f2933", "#5b6770", "#0b57d0", "#4a5560"
 _PAPER, _TINT, _GREY, _RIM = "#ffffff", "#eef3fb", "#f1f3f5", "#c3cfdd"
 
-_GRAPH = {"rankdir": "LR", "labelloc": "t", "labeljust": "l", "bgcolor": _PAPER, "pad": "0.08"}
+_GRAPH = {"labelloc": "t", "labeljust": "l", "bgcolor": _PAPER, "pad": "0.08"}
 _GRAPH |= {
     "newrank": "true",
     "fontname": _FONT,
@@ -52,6 +53,7 @@ _LOOKS: dict[Role, dict[str, str]] = {
 }
 
 _DASHED = ("projection", "zero-pad")
+_LONGEST_ID = 200
 _MERGES = ("add", "concat")
 _EVEN = ("conv", "pool", "slim")
 """Roles whose boxes are equally wide in one frame."""
@@ -72,12 +74,12 @@ def dot_source(analysis: Analysis, level: str) -> str:
 
 def dot_text(picture: Picture) -> str:
     """A picture as DOT text; the first two lines, comments, are its title and description."""
-    title = plain(picture.title)
-    graph = Digraph(name=escape(title), comment=f"{title}\n// {plain(picture.description, 2000)}")
+    title = plain(picture.title, 160)
+    graph = Digraph(name=_node_id(title), comment=f"{title}\n// {plain(picture.description, 2000)}")
     heading = _rich(title, (), (picture.legend,) if picture.legend else (), left=True)
-    graph.attr("graph", _GRAPH | {"label": heading, "rankdir": "LR" if picture.across else "TB"})
-    graph.attr("node", _NODE)
-    graph.attr("edge", _EDGE)
+    graph.attr("graph", **_GRAPH, label=heading, rankdir="LR" if picture.across else "TB")
+    graph.attr("node", **_NODE)
+    graph.attr("edge", **_EDGE)
     for frame in picture.frames:
         _draw_frame(graph, frame)
     roles = {box.name: box.role for box in picture.boxes}
@@ -99,23 +101,23 @@ def _draw_frame(graph: Digraph, frame: Frame) -> None:
         for box in frame.boxes:
             _draw_box(graph, box, {})
         return
-    with graph.subgraph(name=f"cluster_{frame.name}") as cluster:
+    with graph.subgraph(name=_node_id(f"cluster_{frame.name}")) as cluster:
         label = _rich(frame.title, frame.lines, frame.facts)
-        cluster.attr("graph", _FRAME | {"id": escape(frame.name), "label": label, "tooltip": escape(frame.tip)})
+        cluster.attr("graph", **_FRAME, id=_node_id(frame.name), label=label, tooltip=_quoted(frame.tip))
         width = {"width": _inches(max([94, *(_text_points(box) + 9 for box in frame.boxes if box.role in _EVEN)]))}
         for box in frame.boxes:
             _draw_box(cluster, box, width if box.role in _EVEN else {})
 
 
 def _draw_box(graph: Digraph, box: Box, width: dict[str, str]) -> None:
-    attributes = {"id": escape(box.name), "class": box.role, "tooltip": escape(plain(box.tip, 500))}
+    attributes = {"id": _node_id(box.name), "class": box.role, "tooltip": _quoted(box.tip)}
     attributes |= _LOOKS[box.role] | (_trapezium(box) if box.role == "transition" else width)
     graph.node(_node_id(box.name), label=_label(box), **attributes)
 
 
 def _label(box: Box) -> str:
     if box.role in ("add", "fork"):
-        return str(escape(box.title))
+        return box.title
     if box.role == "slim":
         return _table([" ".join(_marked(box.title, box.lines, box.facts))])
     return _rich(box.title, box.lines, box.facts)
@@ -159,11 +161,14 @@ def _rich(title: str, lines: tuple[str, ...], facts: tuple[str, ...], left: bool
 
 def _marked(title: str, lines: tuple[str, ...], facts: tuple[str, ...]) -> list[str]:
     """The title bold, the lines plain, the facts small and quiet."""
-    marked = [f"<B>{escape_html(plain(title))}</B>"] if title else []
-    marked += [escape_html(plain(line)) for line in lines]
-    return marked + [
-        f'<FONT POINT-SIZE="{_SMALL}" COLOR="{_QUIET}">{escape_html(plain(fact))}</FONT>' for fact in facts
-    ]
+    marked = [f"<B>{_html(title)}</B>"] if title else []
+    marked += [_html(line) for line in lines]
+    return marked + [f'<FONT POINT-SIZE="{_SMALL}" COLOR="{_QUIET}">{_html(fact)}</FONT>' for fact in facts]
+
+
+def _html(text: str) -> str:
+    """Text for an HTML-like label; Graphviz would replace a backslash and a letter by a name."""
+    return escape_html(plain(text)).replace("\\", "\\\\")
 
 
 def _table(rows: list[str], side: str = "") -> str:
@@ -201,5 +206,13 @@ def _draw_arrow(graph: Digraph, arrow: Arrow, roles: dict[str, Role]) -> None:
 
 
 def _node_id(name: str) -> str:
-    """A name that DOT takes whole; after a colon it would look for a port."""
-    return str(escape(plain(name, 10_000).replace(":", "\N{RATIO}")))
+    """A name as a DOT id: after a colon a port would be looked for, angle brackets would make it HTML."""
+    if len(name) > _LONGEST_ID:
+        name = f"{name[: _LONGEST_ID - 13]}-{sha256(name.encode()).hexdigest()[:12]}"
+    return _quoted(name.translate({ord(":"): "\N{RATIO}", ord("<"): "‹", ord(">"): "›"}))
+
+
+def _quoted(text: str) -> str:
+    """Text that DOT takes literally; without the replacement it would decode entities."""
+    quoted: str = escape(plain(text, 1000).replace("&", "&amp;"))
+    return quoted

@@ -180,22 +180,22 @@ def _show_result(proving: Proving) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Worst errors over all blocks, against their tolerance</h2>')
         _show_downloads(proving.variant, result)
-    _show_table(result["errors"])
+    _show_table("errors", result)
     st.caption(BOUND)
     st.html('<h2 class="section">Negative controls: planted faults must be seen</h2>')
-    _show_table(result["faults"])
+    _show_table("faults", result)
     st.html('<h2 class="section">The three forms cost the same</h2>')
-    _show_table(result["costs"])
+    _show_table("costs", result)
     with st.expander("Every block"):
-        _show_table(result["blocks"])
+        _show_table("blocks", result)
 
 
-def _show_table(markdown: str) -> None:
-    with st.container(key=f"table-{hash(markdown)}"):
-        st.markdown(markdown)
+def _show_table(name: str, result: dict[str, Any]) -> None:
+    with st.container(key=f"table-{name}"):
+        st.markdown(result[name])
 
 
-def _show_downloads(variant: str, result: dict[str, object]) -> None:
+def _show_downloads(variant: str, result: dict[str, Any]) -> None:
     with st.container(horizontal=True, width="content"):
         for ending, content in (("md", str(result["report"])), ("json", json.dumps(result["proof"], indent=2) + "\n")):
             st.download_button(

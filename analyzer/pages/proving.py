@@ -1,6 +1,7 @@
 """A proof that runs in a process of its own, so that torch is never imported in the server and a page can stop it."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -68,9 +69,14 @@ class Proving:
 
 
 def _started(command: list[str]) -> "subprocess.Popen[str]":
-    here = Path(__file__).parents[2]
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, encoding="utf-8", cwd=here
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # on small tensors, threads wait for each other more than they help
     )
 
 

@@ -1,11 +1,8 @@
 """axe-core finds nothing serious or critical on any page, in both colour schemes and at 390 pixels."""
 
-from typing import Any
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
 
+from tests.browser.axe import grave
 from tests.browser.conftest import OpenPage, settle
 
 PAGES = {
@@ -15,16 +12,6 @@ PAGES = {
     "/equivalence": ".katex",
 }
 """Path → what must be there before the page counts as shown."""
-
-
-def grave(page: Page) -> list[tuple[str, list[Any]]]:
-    """(rule, targets) of serious and critical violations."""
-    found = Axe().run(page).response["violations"]
-    return [
-        (item["id"], [node["target"] for node in item["nodes"]])
-        for item in found
-        if item["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

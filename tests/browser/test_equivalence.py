@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from tests.browser.axe import grave
 from tests.browser.conftest import OpenPage, settle, type_expression
 
 SMALL = "resnet50:depths=1-1,cardinality=4,base_width=16"
@@ -23,6 +24,10 @@ def test_proof_runs_beside_the_page_and_agrees(open_page: OpenPage) -> None:
     with page.expect_download() as event:
         page.get_by_role("button", name="JSON", exact=True).click()
     assert '"passed": true' in event.value.path().read_text(encoding="utf-8")
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert grave(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.get_by_role("link", name="Explore").click()
     expect(page.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNet-18, block level")
     page.get_by_role("link", name="Equivalence").click()

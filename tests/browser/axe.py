@@ -1,0 +1,16 @@
+"""axe-core's findings."""
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+
+def grave(page: Page) -> list[tuple[str, list[Any]]]:
+    """(rule, targets) of serious and critical violations."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (item["id"], [node["target"] for node in item["nodes"]])
+        for item in found
+        if item["impact"] in ("serious", "critical")
+    ]

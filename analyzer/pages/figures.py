@@ -39,7 +39,12 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
         ("parameters", short(totals.params), exact(totals.params), "learned numbers"),
         ("MACs", short(totals.macs), exact(totals.macs), "multiply-accumulates of convolutions and linear layers"),
         ("FLOPs = 2 × MACs", short(totals.flops), exact(totals.flops), "floating point operations"),
-        ("activations", short(totals.activations), exact(totals.activations), "output elements of convolutions and linear layers"),
+        (
+            "activations",
+            short(totals.activations),
+            exact(totals.activations),
+            "output elements of convolutions and linear layers",
+        ),
         ("receptive field", f"{totals.receptive_field} px", f"input {height} × {width}", "before the global pool"),
         ("depth", str(totals.depth), "weighted layers", "convolutions and linear layers on the longest path"),
     ]

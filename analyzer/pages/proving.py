@@ -88,7 +88,9 @@ def _listen(process: "subprocess.Popen[str]", told: _Told) -> None:
                 else:
                     told.result = facts
         if not told.result:
-            told.result = {"problem": f"The proof was stopped before it had a result (exit status {process.returncode})."}
+            told.result = {
+                "problem": f"The proof was stopped before it had a result (exit status {process.returncode})."
+            }
     finally:
         process.kill()
         limit.cancel()

@@ -13,10 +13,20 @@ from analyzer.live import live_imports
 if TYPE_CHECKING:
     import torch
 
+    from analyzer.latency.record import LatencyRecord
     from analyzer.live.proof import Proof
     from analyzer.render.drawing import Drawing
 
-__all__ = ["Analysis", "InvalidInput", "Unavailable", "analyze", "build", "check_equivalence", "diagram"]
+__all__ = [
+    "Analysis",
+    "InvalidInput",
+    "Unavailable",
+    "analyze",
+    "build",
+    "check_equivalence",
+    "diagram",
+    "measure_latency",
+]
 
 
 def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":
@@ -60,3 +70,37 @@ def check_equivalence(
     with live_imports():
         from analyzer.live.equivalence import check_equivalence as check
     return check(variant, dtypes=dtypes, seed=seed, progress=progress)
+
+
+def measure_latency(
+    variant: str | Spec | Graph | Network,
+    *,
+    device: str = "cpu",
+    batch_size: int = 1,
+    precision: str = "float32",
+    input_size: Size | None = None,
+    channels_last: bool = False,
+    num_warm_iter: int = 10,
+    num_bench_iter: int | None = None,
+    notice: Callable[[str], None] = lambda _: None,
+) -> "LatencyRecord":
+    """Measure one batch's latency in milliseconds on this machine, whole and by stage, every sample kept.
+
+    `device` is "cpu", "cuda" or "cuda:N"; `precision` is one of timm's words: float32, amp, amp_bfloat16, float16,
+    bfloat16. Without `num_bench_iter` at least 50 samples and one second of them are taken; `notice` is told in a
+    sentence when it will take long. Weights and input are random. Raises InvalidInput for a bad argument, Unavailable
+    where torch, the device or its memory is missing.
+    """
+    with live_imports():
+        from analyzer.live.timing import measure_latency as measure
+    return measure(
+        variant,
+        device=device,
+        batch_size=batch_size,
+        precision=precision,
+        input_size=input_size,
+        channels_last=channels_last,
+        num_warm_iter=num_warm_iter,
+        num_bench_iter=num_bench_iter,
+        notice=notice,
+    )

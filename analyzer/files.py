@@ -17,7 +17,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(Path(os.path.realpath(path)), data)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        blocked = isinstance(error, FileExistsError)
+        reason = "a file is in the folder's place" if blocked else getattr(error, "strerror", None) or error
         raise InvalidInput(
             f"output {shortened(path, 200)}: cannot be written ({reason}); nothing was changed."
         ) from None

@@ -68,10 +68,9 @@ def process_costs(command: Sequence[str], folder: str) -> tuple[float, float]:
 
     A new process's peak starts at its parent's, so this program itself imports nothing heavy.
     """
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
     with tempfile.TemporaryFile() as talk:
-        child = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=talk)
+        child = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.DEVNULL, stderr=talk)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -79,6 +78,12 @@ def process_costs(command: Sequence[str], folder: str) -> tuple[float, float]:
             talk.seek(0)
             raise RuntimeError(f"{' '.join(command)[:200]} exited {child.returncode}: {talk.read().decode()[-2000:]}")
     return seconds, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _environment() -> dict[str, str]:
+    """That of a user: this checkout, its bytecode kept, as pip keeps the other tools'."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(ROOT)}
 
 
 def processes(rounds: int) -> tuple[Samples, Samples]:
@@ -170,7 +175,7 @@ def _milliseconds(task: Callable[[], object]) -> float:
 
 def conditions() -> dict[str, Any]:
     """What the measurements depend on: processor, cores, system, Python and the versions of what is measured."""
-    packages = ("resnet-analyzer", "torch", "torchvision", "torchinfo", "fvcore", "pygraphviz")
+    packages = ("torch", "torchvision", "torchinfo", "fvcore", "pygraphviz")
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
@@ -190,13 +195,14 @@ def _processor() -> str:
 
 def measure(rounds: int) -> dict[str, Any]:
     """Every sample with its conditions; the calls run in a process of their own, which imports torch."""
+    known = conditions()
     seconds, mebibytes = processes(rounds)
     worker = [sys.executable, __file__, "--calls", "--rounds", str(rounds)]
     told = subprocess.run(
         worker, check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
     )
     samples = {"seconds": seconds, "mebibytes": mebibytes, "milliseconds": json.loads(told.stdout)}
-    return {"schema": 1, "conditions": conditions(), "rounds": rounds, **samples}
+    return {"schema": 1, "conditions": known, "rounds": rounds, **samples}
 
 
 def markdown(record: Mapping[str, Any]) -> str:
@@ -242,7 +248,7 @@ def _digits(value: float) -> str:
 
 def _conditions(record: Mapping[str, Any]) -> str:
     given = record["conditions"]
-    versions = (f"{name} {number}" for name, number in given["versions"].items() if name != "resnet-analyzer")
+    versions = (f"{name} {number}" for name, number in given["versions"].items())
     machine = f"{given['processor']}, {given['cores']} cores, {given['system']}, Python {given['python']}"
     return (
         f"Median (quartiles) of {record['rounds']} rounds; a round runs everything once, in turn, and a ratio is the "

@@ -17,6 +17,7 @@ from analyzer.ops import (
     Add,
     Conv2d,
     ReLU,
+    Sigmoid,
     ZeroPadShortcut,
 )
 
@@ -159,6 +160,19 @@ def test_overwrites_only_what_nothing_else_reads() -> None:
     conv = nn.functional.conv2d(early, live.get_parameter("conv.weight"))
     assert torch.equal(live(image), (conv + conv.relu()) + early)
     assert torch.equal(image, before)
+
+
+def test_gradients_survive_overwriting() -> None:
+    """Reference output: an op whose gradient needs its own output (ReLU, sigmoid) is not overwritten by the next."""
+    nodes = (
+        *sequence(("conv", Conv2d(2, 2, 1)), ("relu", ReLU()), ("conv2", Conv2d(2, 2, 1)), ("sigmoid", Sigmoid())),
+        Node("sum", Add(), ("sigmoid", "conv")),
+        *sequence(("relu2", ReLU()), after="sum"),
+        Node("last", Add(), ("relu2", "relu")),
+    )
+    live = analyzer.build(Graph("net", nodes), dtype=torch.float64)
+    image = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(live, (image,))
 
 
 def test_intermediate_values_are_freed_after_their_last_use() -> None:

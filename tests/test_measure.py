@@ -81,7 +81,7 @@ def densenet_specs(draw: st.DrawFn) -> Spec:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=resnet_specs() | densenet_specs(), height=st.integers(29, 70), width=st.integers(29, 70))
 def test_measured_equals_closed_form_for_any_spec(spec: Spec, height: int, width: int) -> None:
     """Measured: hooks, parameters(), buffers() and FlopCounterMode over the families' fields and odd input sizes."""

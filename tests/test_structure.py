@@ -1,4 +1,7 @@
-"""The structure that the code keeps: floors, light imports, short functions, described verbs. Oracle: the code's own text."""
+"""The structure that the code keeps: floors, light imports, short functions, described verbs.
+
+Oracle: the code's own text, and what a fresh process has imported.
+"""
 
 import ast
 import fnmatch
@@ -35,6 +38,14 @@ BLOCK_TORCH = "sys.modules.update(torch=None, torchvision=None, fvcore=None)"
 
 def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def probe(act: str) -> tuple[int, set[str], str]:
+    """(status, modules imported, stderr) of a fresh process that runs `act`, which sets `status`."""
+    run = python(PROBE.format(act=act), ROOT)
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    return told["status"], set(told["modules"]), run.stderr
 
 
 def contracts(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -75,22 +86,13 @@ def test_import_contracts_catch_a_planted_import(tmp_path: Path, file: str, line
     assert named in run.stdout
 
 
-def test_analyzer_live_is_imported_lazily_from_outside() -> None:
-    for path in [*SOURCES, ROOT / "app.py"]:
-        if PACKAGE / "live" not in path.parents:
-            top = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if not isinstance(node, ast.If)]
-            imported = {name for node in top for name in _imported(node)}
-            assert not [name for name in imported if name.startswith("analyzer.live")], path
-
-
-def _imported(node: ast.stmt) -> list[str]:
-    match node:
-        case ast.Import():
-            return [alias.name for alias in node.names]
-        case ast.ImportFrom():
-            return [f"{node.module}.{alias.name}" for alias in node.names]
-        case _:
-            return []
+def test_importing_every_module_outside_live_leaves_torch_out() -> None:
+    paths = [path.relative_to(ROOT).with_suffix("") for path in SOURCES if PACKAGE / "live" not in path.parents]
+    names = [".".join(path.parts).removesuffix(".__init__") for path in paths if path.name != "__main__"]
+    act = f"from importlib import import_module; status = len([import_module(name) for name in {names!r}])"
+    status, modules, _ = probe(act)
+    assert status == len(names)
+    assert not {"torch", "torchvision", "fvcore"} & modules
 
 
 @pytest.mark.parametrize(
@@ -108,26 +110,25 @@ def _imported(node: ast.stmt) -> list[str]:
     ids=" ".join,
 )
 def test_a_verb_without_torch_imports_nothing_heavy(arguments: list[str]) -> None:
-    act = f"from analyzer.cli import main; status = main({arguments!r})"
-    told = json.loads(python(PROBE.format(act=act), ROOT).stdout)
-    assert told["status"] == 0
-    assert not HEAVY & set(told["modules"])
+    status, modules, talk = probe(f"from analyzer.cli import main; status = main({arguments!r})")
+    assert status == 0, talk
+    assert not HEAVY & modules
 
 
 def test_import_analyzer_and_analyze_import_nothing_heavy() -> None:
-    act = "import analyzer; status = analyzer.analyze('resnet18').params"
-    told = json.loads(python(PROBE.format(act=act), ROOT).stdout)
-    assert told["status"] == 11_689_512
-    assert not HEAVY & set(told["modules"])
+    params, modules, _ = probe("import analyzer; status = analyzer.analyze('resnet18').params")
+    assert params == 11_689_512
+    assert not HEAVY & modules
 
 
 @pytest.mark.parametrize("verb", ["verify", "equivalence", "latency"])
 def test_a_torch_verb_without_torch_says_what_to_install(verb: str) -> None:
-    act = f"{BLOCK_TORCH}; from analyzer.cli import main; status = main([{verb!r}, 'resnext50_32x4d'])"
-    run = python(PROBE.format(act=act), ROOT)
-    assert json.loads(run.stdout)["status"] == 2
-    assert len(run.stderr.splitlines()) == 1
-    assert 'pip install "resnet-analyzer[live]"' in run.stderr
+    status, _, talk = probe(
+        f"{BLOCK_TORCH}; from analyzer.cli import main; status = main([{verb!r}, 'resnext50_32x4d'])"
+    )
+    assert status == 2
+    assert len(talk.splitlines()) == 1
+    assert "install resnet-analyzer[live]" in talk
 
 
 def test_functions_are_short() -> None:
@@ -159,8 +160,8 @@ def test_every_verb_and_option_has_help_and_stands_in_the_readme(verb: str) -> N
     command = verbs.get_command(click.Context(verbs), verb)
     assert command is not None
     assert command.help
-    bare = [parameter.opts for parameter in command.params if isinstance(parameter, click.Option) and not parameter.help]
-    assert [options for options in bare if options != ["--format"]] == []
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    assert [option.name for option in options if not option.help] == []
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(rf"analyzer {verb}\b", readme), f"README.md does not show `analyzer {verb}`"
 

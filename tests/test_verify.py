@@ -124,6 +124,20 @@ def test_a_state_dict_in_another_order_differs() -> None:
     assert (missing.difference, missing.note) == (1, "1: ('bn1.weight', (8,)) here, none there")
 
 
+def test_a_network_with_weights_in_another_order_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reference: the first convolution registered last, as if torchvision had changed its order."""
+    right = torchvision.models.get_model
+
+    def reordered(name: str) -> torch.nn.Module:
+        net: torch.nn.Module = right(name)
+        net.add_module("conv1", net._modules.pop("conv1"))
+        return net
+
+    monkeypatch.setattr(torchvision.models, "get_model", reordered)
+    failed = failures(analyze("resnet18", 32))
+    assert failed.keys() == {"state_dict: names, shapes, order"}
+
+
 def test_not_a_number_is_a_difference() -> None:
     check = reference._tensors("outputs", {"x": torch.tensor([math.nan])}, {"x": torch.tensor([math.nan])})
     assert check.passed is False

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import Size
+from analyzer.families.network import Network, Size, network
 from analyzer.files import write_whole
 
 
@@ -32,8 +32,21 @@ class _SizeType(click.ParamType[Size]):
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-variant_argument: Decorator = click.argument("variant")
-variants_argument: Decorator = click.argument("variants", nargs=-1, required=True, metavar="VARIANT…")
+
+class VariantType(click.ParamType[Network]):
+    """A variant expression, or the path of a TOML file that describes a network."""
+
+    name = "VARIANT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Network:
+        if isinstance(value, str) and value.endswith(".toml"):
+            from analyzer.families.toml_file import read_network
+
+            return read_network(Path(value))
+        return network(value)
+
+
+variant_argument: Decorator = click.argument("variant", type=VariantType())
 input_size_option: Decorator = click.option(
     "--input-size", type=_SizeType(), default=None, help="Input in pixels; by default 224, or 32 for CIFAR stems."
 )
@@ -42,7 +55,14 @@ output_option: Decorator = click.option("--output", default=None, help="File to 
 
 def format_option(*formats: str) -> Decorator:
     """`--format`, the first format being the default."""
-    return click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="Form of the output.",
+    )
 
 
 def deliver(content: str | bytes, output: str | None) -> None:

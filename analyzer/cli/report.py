@@ -6,24 +6,31 @@ from typing import Any
 
 import click
 
-from analyzer.cli.options import deliver, format_option, input_size_option, output_option
+from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput
-from analyzer.families.network import Size
+from analyzer.families.network import Network, Size
 from analyzer.files import write_whole
 
 FOLDER = Path("reports")
 
 
 @click.command("report")
-@click.argument("variants", nargs=-1, metavar="[VARIANT…]")
+@click.argument("variants", nargs=-1, type=VariantType(), metavar="[VARIANT…]")
 @input_size_option
 @format_option("markdown", "json")
 @output_option
 @click.option("--check", is_flag=True, help="Exit 1 where the reports in reports/ are out of date; write nothing.")
+@click.option("--spec", is_flag=True, help="Print the network as a TOML file instead.")
 @click.option("--refresh", is_flag=True, help="Write every report in reports/ and its index again.")
 def report_verb(
-    variants: tuple[str, ...], input_size: Size | None, form: str, output: str | None, check: bool, refresh: bool
+    variants: tuple[Network, ...],
+    input_size: Size | None,
+    form: str,
+    output: str | None,
+    check: bool,
+    spec: bool,
+    refresh: bool,
 ) -> int:
     """Write reports/VARIANT.md with its diagram, and print where.
 
@@ -34,6 +41,8 @@ def report_verb(
         return _check(FOLDER) if check else _refresh(FOLDER)
     if not variants:
         raise InvalidInput("report: VARIANT is missing; give one or more, such as resnet50, or --check.")
+    if spec:
+        return _write_specs(variants, output)
     analyses = [analyze(variant, input_size) for variant in variants]
     if form == "json":
         _write_json(analyses, output)
@@ -44,7 +53,16 @@ def report_verb(
     return 0
 
 
-def _refuse_variants(variants: tuple[str, ...], flag: str) -> None:
+def _write_specs(variants: tuple[Network, ...], output: str | None) -> int:
+    from analyzer.families.toml_file import toml_text
+
+    if len(variants) > 1:
+        raise InvalidInput("report: --spec prints one network; give one VARIANT.")
+    deliver("".join(toml_text(variant.spec) for variant in variants if variant.spec), output)
+    return 0
+
+
+def _refuse_variants(variants: tuple[Network, ...], flag: str) -> None:
     if variants:
         raise InvalidInput(f"report: {flag} covers every report in {FOLDER}/ and takes no VARIANT.")
 

@@ -52,12 +52,10 @@ def ceil_positions(size: int, kernel: int, stride: int) -> int:
 
 def out_shape(op: Op, *inputs: Shape) -> Shape:
     """Output shape without the batch; InvalidInput where the inputs do not fit the op or nothing is left."""
+    _check(op, inputs)
     shape = inputs[0]
-    if len(shape) != (1 if isinstance(op, Linear) else 3):
-        _expect_any_rank(op, shape)
     match op:
         case Conv2d():
-            _expect(op, op.in_channels, shape[0])
             return (op.out_channels, *_sides(op, shape, op.kernel, op.stride, op.padding, op.dilation))
         case MaxPool2d():
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, op.padding, 1))
@@ -66,34 +64,43 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
             return (shape[0], *_left(op, shape, op.kernel, 0, sides))
         case AvgPool2d():
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, 0, 1))
-        case BatchNorm2d():
-            _expect(op, op.channels, shape[0])
-            return shape
-        case Linear():
-            _expect(op, op.in_features, shape[0])
-            return (op.out_features,)
-        case Add():
-            _expect_equal(op, *inputs)
-            return shape
-        case Concat():
-            _expect_equal(op, *(other[1:] for other in inputs))
-            return (sum(other[0] for other in inputs), *shape[1:])
-        case Multiply():
-            _expect_equal(op, inputs[1], (shape[0], 1, 1))
-            return shape
         case ZeroPadShortcut():
-            _expect(op, op.in_channels, shape[0])
             return (op.out_channels, *_sides(op, shape, 1, op.stride, 0, 1))
         case GlobalAvgPool2d():
             return (shape[0], 1, 1)
         case AdaptiveAvgPool2d():
             return (shape[0], op.output_size, op.output_size)
+        case Concat():
+            return (sum(other[0] for other in inputs), *shape[1:])
         case Flatten():
             return (prod(shape),)
-        case ReLU() | Sigmoid() | Dropout():
+        case Linear():
+            return (op.out_features,)
+        case BatchNorm2d() | ReLU() | Sigmoid() | Dropout() | Add() | Multiply():
             return shape
         case _:
             assert_never(op)
+
+
+def _check(op: Op, inputs: tuple[Shape, ...]) -> None:
+    shape = inputs[0]
+    if len(shape) != (1 if isinstance(op, Linear) else 3):
+        _expect_any_rank(op, shape)
+    match op:
+        case Conv2d() | ZeroPadShortcut():
+            _expect(op, op.in_channels, shape[0])
+        case BatchNorm2d():
+            _expect(op, op.channels, shape[0])
+        case Linear():
+            _expect(op, op.in_features, shape[0])
+        case Add():
+            _expect_equal(op, *inputs)
+        case Concat():
+            _expect_equal(op, *(other[1:] for other in inputs))
+        case Multiply():
+            _expect_equal(op, inputs[1], (shape[0], 1, 1))
+        case _:
+            _nothing(op)
 
 
 def _sides(op: Op, shape: Shape, kernel: int, stride: int, padding: int, dilation: int) -> tuple[int, ...]:

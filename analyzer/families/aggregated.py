@@ -7,6 +7,7 @@ of the last. Everything outside the paths (the last batch norm, the shortcut, th
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from analyzer.errors import InvalidInput
 from analyzer.graph import Graph, Node, sequence
@@ -22,7 +23,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What an op of a path holds: of the op `source`, the `index`-th of `count` equal slices of each tensor along `axis`.
+    """What an op of a path holds: slice `index` of `count` equal ones, along `axis`, of each tensor of the op `source`.
 
     Tensors without that axis (a bias, a counter) are held whole.
     """
@@ -35,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """A block or network in one of the forms; `parts` maps its paths' ops to the grouped form's, others are equal by name."""
+    """A block or network in one form; `parts` maps its paths' ops to the grouped form's, others are equal by name."""
 
     letter: str
     graph: Graph
@@ -103,7 +104,7 @@ def _sub_graphs(graph: Graph) -> Iterator[Graph]:
 
 
 def _chain(block: Graph) -> tuple[Node, ...]:
-    """The nodes from the convolution before the grouped one to the convolution after it; () where there are none such."""
+    """The nodes from the convolution before the grouped one to the one after it; () where there are none such."""
     convs = [index for index, node in enumerate(block.nodes) if isinstance(node.op, Conv2d)]
     for first, grouped, last in zip(convs, convs[1:], convs[2:], strict=False):
         chain = block.nodes[first : last + 1]
@@ -117,7 +118,7 @@ def _groups(node: Node) -> int:
 
 
 def _is_path(chain: tuple[Node, ...]) -> bool:
-    linked = all(node.inputs == (before.name,) for before, node in zip(chain, chain[1:], strict=False))
+    linked = all(node.inputs == (before.name,) for before, node in pairwise(chain))
     return linked and all(isinstance(node.op, Conv2d | BatchNorm2d | ReLU) for node in chain)
 
 

@@ -18,16 +18,17 @@ def parse(expression: str) -> Spec:
     if len(expression) > MAX_LENGTH:
         raise InvalidInput(f"expression of {len(expression)} characters: at most {MAX_LENGTH} are allowed.")
     name, colon, listed = (piece.strip() for piece in expression.partition(":"))
-    family, preset = (name, {}) if name in FAMILIES else _preset(name)
+    family, start = (name, {}) if name in FAMILIES else preset(name)
     if colon and not listed:
         raise InvalidInput(
             f"expression {shortened(expression)!r} has an empty field list; write fields after the colon, or no colon."
         )
     given = _assignments(family, listed) if colon else {}
-    return make(family, preset | given)
+    return make(family, start | given)
 
 
-def _preset(name: str) -> tuple[str, dict[str, Any]]:
+def preset(name: str) -> tuple[str, dict[str, Any]]:
+    """(family, fields) of a named variant; InvalidInput with the closest names where there is none."""
     family, variant = find(name)
     return family, dict(variant.fields)
 

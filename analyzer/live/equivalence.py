@@ -1,4 +1,4 @@
-"""The proof that ResNeXt's three forms are one function: run on every grouped block, forward and back, and on the whole."""
+"""The proof that ResNeXt's three forms are one function, run on every grouped block and on the whole network."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -51,7 +51,7 @@ def check_equivalence(
     seed: int = SEED,
     progress: Progress = _silent,
 ) -> Proof:
-    """Compare forms (a) and (b) with (c) in every grouped block, forward and gradients, eval and train, and in the whole.
+    """Compare forms (a) and (b) with (c) in every grouped block, forward and back, eval and train, and in the whole.
 
     Each block has its own random weights and batch norm statistics. Planted faults must be detected for it to pass.
     A network without grouped bottlenecks gives a Proof without rows that says why. Raises InvalidInput where `variant`

@@ -33,9 +33,9 @@ class Chosen:
 
 def choose() -> Chosen | None:
     """Show the widgets; None where the expression or the size is wrong, with the reason shown in place."""
-    restore(EXPRESSION, SIDE)
+    restore(**{EXPRESSION: FIRST, SIDE: None})
     picker, box, form, size = st.columns([3, 4.4, 1.5, 1.5], vertical_alignment="bottom")
-    expression = expression_box(box, FIRST)
+    expression = expression_box(box)
     spec, problem = _parsed(expression)
     side = _side_box(size, spec)
     _show_picker(picker, spec)
@@ -51,12 +51,12 @@ def choose() -> Chosen | None:
     return chosen
 
 
-def restore(*names: str) -> None:
-    """Give widgets the values they had before another page was shown, unless the address states them."""
-    for name in names:
-        kept = st.session_state.get(_KEPT, {})
-        if name in kept and name not in st.session_state and name not in st.query_params:
-            st.session_state[name] = kept[name]
+def restore(**firsts: Any) -> None:
+    """Give widgets their first values, or those they had before another page was shown, unless the address states them."""
+    kept = st.session_state.get(_KEPT, {})
+    for name, first in firsts.items():
+        if name not in st.session_state and name not in st.query_params:
+            st.session_state[name] = kept.get(name, first)
 
 
 def keep(**values: Any) -> None:
@@ -64,11 +64,10 @@ def keep(**values: Any) -> None:
     st.session_state[_KEPT] = {**st.session_state.get(_KEPT, {}), **values}
 
 
-def expression_box(place: Any, first: str) -> str:
+def expression_box(place: Any) -> str:
     """The text box for a variant expression, bound to the address."""
     text: str = place.text_input(
         "Variant expression",
-        first,
         key=EXPRESSION,
         bind="query-params",
         max_chars=MAX_CHARS,
@@ -114,14 +113,15 @@ def _show_picker(place: Any, spec: Spec | None) -> None:
         variant_names(),
         index=None,
         key=_PICKED,
-        format_func=_variant_words,
+        format_func=variant_words,
         placeholder="a network of your own",
         on_change=_take_picked,
         help="Type to search by name or title; the families stand together.",
     )
 
 
-def _variant_words(name: str) -> str:
+def variant_words(name: str) -> str:
+    """A named variant as pickers list it: "ResNet-50 · resnet50"."""
     return f"{find(name)[1].title} · {name}"
 
 

@@ -14,17 +14,19 @@ from analyzer.render.units import shape
 
 def show_downloads(expression: str, side: int | None, level: str) -> None:
     """Buttons that make their file when they are pressed; the diagram's files are of the level shown."""
-    for ending, (mime, meaning, make) in _FILES.items():
-        st.download_button(
-            ending.upper(),
-            partial(make, expression, side, level),
-            f"{slug(expression)}.{ending}",
-            mime,
-            key=f"download-{ending}",
-            help=meaning,
-            on_click="ignore",
-            type="tertiary",
-        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html('<span class="label">Download</span>', width="content")
+        for ending, (mime, meaning, make) in _FILES.items():
+            st.download_button(
+                ending.upper(),
+                partial(make, expression, side, level),
+                f"{slug(expression)}.{ending}",
+                mime,
+                key=f"download-{ending}",
+                help=meaning,
+                on_click="ignore",
+                type="tertiary",
+            )
 
 
 def _csv(expression: str, side: int | None, _: str) -> str:

@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import streamlit as st
 
@@ -10,68 +11,85 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.aggregated import nothing_to_prove
 from analyzer.families.expression import canonical, parse, slug
 from analyzer.families.network import network
-from analyzer.families.registry import find, variant_names
+from analyzer.families.registry import variant_names
 from analyzer.live import live_imports
-from analyzer.pages.choose import EXPRESSION, expression_box
+from analyzer.pages.choose import EXPRESSION, expression_box, restore, variant_words
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.proving import Proving
-from analyzer.render.equivalence import BOUND, WHY
+from analyzer.render.equivalence import BOUND
 
 _FIRST = "resnext50_32x4d"
 _PICKED = "picked_grouped"
 _PROVING = "proving"
+_PROSE = 960  # longest line of running text in pixels
 
-_FORMS = r"""
-\begin{array}{lll}
-\textsf{(a)} & y = x + \sum_{i=1}^{C} W_3^{(i)} z_i & \textsf{split, transform, merge: one sum over the paths} \\[4pt]
-\textsf{(b)} & y = x + W_3\,[z_1; \dots; z_C] & \textsf{the paths joined before one last 1×1} \\[4pt]
-\textsf{(c)} & z = \sigma(W_2 \ast_C \sigma(W_1 x)),\quad y = x + W_3 z & \textsf{one convolution in } C \textsf{ groups}
-\end{array}
-"""
-_PATHS = r"z_i = \sigma\big(W_2^{(i)} \ast \sigma(W_1^{(i)} x)\big), \qquad i = 1 \dots C"
+_INTRO = (
+    "A ResNeXt block (Xie et al. 2017, Figure 3) sends its input down $C$ equal paths and sums what they make of it. "
+    "Libraries ship one grouped convolution instead. Both are one function, which can be written in three ways; "
+    r"path $i$ computes ${z_i = \sigma(W_2^{(i)} * \sigma(W_1^{(i)} x))}$."
+)
+_FORMS = (
+    ("(a) split, transform, merge", r"y = x + {\textstyle\sum_{i=1}^{C}} W_3^{(i)} z_i", "$C$ paths to the end, then one sum."),
+    ("(b) split, concatenate", r"y = x + W_3 \, [z_1; \dots; z_C]", "The paths' channels side by side, then one 1×1."),
+    ("(c) grouped convolution", r"y = x + W_3 \, \sigma(W_2 *_C \sigma(W_1 x))", "One wide 3×3 convolution in $C$ groups."),
+)
+_WHY = (
+    r"**(a) = (b).** Cut the last 1×1 along its input channels, $W_3 = [W_3^{(1)} \dots W_3^{(C)}]$. A product with a stack is the sum "
+    r"of the products with its parts: $W_3 [z_1; \dots; z_C] = \sum_i W_3^{(i)} z_i$.",
+    "**(b) = (c).** The first 1×1 is only cut along its output channels, and $C$ convolutions side by side, each on its own "
+    "channels, are by definition one convolution in $C$ groups. Batch norm and ReLU, the $\\sigma$, act on each channel alone, "
+    "so it does not matter which path holds it.",
+)
 
 
 def show() -> None:
     """The whole page."""
     _explain()
-    variant = _choose()
-    if variant is not None:
-        _show_proof(variant)
+    st.html('<h2 class="section">The proof by numbers</h2>')
+    picker, box, button = st.columns([3, 4.4, 2], vertical_alignment="bottom")
+    variant, problem = _choose(picker, box)
+    proving = _current(variant)
+    running = proving is not None and proving.running
+    ready = bool(variant and not problem)
+    button.button("Prove it", type="primary", disabled=running or not ready, on_click=_start, args=(variant,), width="stretch")
+    if problem:
+        show_problem(problem)
+    elif proving is not None:
+        _show_proof(proving)
 
 
 def _explain() -> None:
     st.html('<h1 class="page-title">Grouped convolution is split, transform, merge</h1>')
-    st.markdown(
-        "A ResNeXt block (Xie et al. 2017, Figure 3) sends its input down C equal paths and sums what they make of it. "
-        "The same function can be written in three ways; libraries ship the third, because it is one fast operation."
-    )
-    st.latex(_PATHS)
-    st.latex(_FORMS)
-    st.markdown(WHY)
+    st.markdown(_INTRO, width=_PROSE)
+    for column, (title, formula, meaning) in zip(st.columns(len(_FORMS)), _FORMS, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            st.markdown(f"**{title}**")
+            st.latex(formula)
+            st.markdown(meaning)
+    for sentence in _WHY:
+        st.markdown(sentence, width=_PROSE)
 
 
-def _choose() -> str | None:
-    """The widgets; the canonical expression, or None with the reason in place."""
-    picker, box = st.columns([3, 5])
-    expression = expression_box(box, _FIRST)
+def _choose(picker: Any, box: Any) -> tuple[str, str]:
+    """The widgets; the canonical expression and "", or what can be said of it and why there is nothing to run."""
+    restore(**{EXPRESSION: _FIRST})
+    expression = expression_box(box)
     try:
         variant, problem = canonical(parse(expression)), ""
     except InvalidInput as error:
-        variant, problem = None, str(error)
+        variant, problem = "", str(error)
     st.session_state[_PICKED] = variant if variant in _grouped_names() else None
     picker.selectbox(
         "Variant",
         _grouped_names(),
         index=None,
         key=_PICKED,
-        format_func=lambda name: f"{find(name)[1].title} · {name}",
+        format_func=variant_words,
         placeholder="a network of your own",
         on_change=_take_picked,
         help="The named variants with grouped bottlenecks.",
     )
-    if problem:
-        show_problem(problem)
-    return variant
+    return variant, problem or _reason(variant)
 
 
 @cache
@@ -84,27 +102,24 @@ def _take_picked() -> None:
         st.session_state[EXPRESSION] = st.session_state[_PICKED]
 
 
-def _show_proof(variant: str) -> None:
+def _current(variant: str) -> Proving | None:
+    """The proof of this variant, if one was started; one of another variant is stopped and forgotten."""
     proving: Proving | None = st.session_state.get(_PROVING)
     if proving is not None and proving.variant != variant:
         proving.stop()
-        proving = st.session_state.pop(_PROVING) and None
-    reason = _reason(variant)
-    if reason:
-        st.info(literal(reason))
-        return
-    running = proving is not None and proving.running
-    st.button("Prove it with numbers", type="primary", disabled=running, on_click=_start, args=(variant,))
-    if proving is None:
-        return
-    if running:
+        st.session_state[_PROVING] = proving = None
+    return proving
+
+
+def _show_proof(proving: Proving) -> None:
+    if proving.running:
         st.fragment(_show_progress, run_every=0.4)(proving)
     else:
         _show_result(proving)
 
 
 def _reason(variant: str) -> str:
-    """Why there is nothing to run: the sentence about the network or about this machine; "" where there is."""
+    """Why there is nothing to run, about the network or this machine, in one sentence; "" where there is."""
     try:
         reason = nothing_to_prove(network(variant).graph)
         if not reason:

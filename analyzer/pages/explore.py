@@ -72,9 +72,7 @@ def _take_picked(inside: dict[str, str]) -> None:
 
 
 def _show_stages(chosen: Chosen, level: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.html('<h2 class="section">Stages</h2>')
-        show_downloads(chosen.expression, chosen.side, level)
+    st.html('<h2 class="section">Stages</h2>')
     st.dataframe(
         figures.stage_table(chosen.analysis),
         key=_STAGES,
@@ -86,7 +84,10 @@ def _show_stages(chosen: Chosen, level: str) -> None:
         alt="Costs by stage",
     )
     st.caption(figures.CAPTION)
-    st.html(figures.listed(remarks(chosen.analysis, chosen.analysis.blocks)))
+    show_downloads(chosen.expression, chosen.side, level)
+    sentences = remarks(chosen.analysis, chosen.analysis.blocks)
+    if sentences:
+        st.html(figures.listed("What stands out", sentences))
 
 
 def _take_cell(stages: list[str]) -> None:

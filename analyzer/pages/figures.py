@@ -39,13 +39,8 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
         ("parameters", short(totals.params), exact(totals.params), "learned numbers"),
         ("MACs", short(totals.macs), exact(totals.macs), "multiply-accumulates of convolutions and linear layers"),
         ("FLOPs = 2 × MACs", short(totals.flops), exact(totals.flops), "floating point operations"),
-        (
-            "activations",
-            short(totals.activations),
-            exact(totals.activations),
-            "output elements of convolutions and linear layers",
-        ),
-        ("receptive field", f"{totals.receptive_field} px", f"input {height} × {width}", "before the global pool"),
+        ("activations", short(totals.activations), exact(totals.activations), "output elements of convolutions and linear layers"),
+        ("receptive field", f"{exact(totals.receptive_field)} px", f"input {height} × {width}", "before the global pool"),
         ("depth", str(totals.depth), "weighted layers", "convolutions and linear layers on the longest path"),
     ]
 
@@ -95,9 +90,10 @@ def _share_column(label: str) -> Any:
     return st.column_config.ProgressColumn(label, width=130, format="%.1f %%", min_value=0, max_value=100)
 
 
-def listed(sentences: Sequence[str]) -> str:
-    """Sentences as a list, nothing in them interpreted."""
-    return f'<ul class="remarks">{"".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)}</ul>'
+def listed(title: str, sentences: Sequence[str]) -> str:
+    """A heading and sentences as a list, nothing in them interpreted."""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<h2 class="section">{title}</h2><ul class="remarks">{items}</ul>'
 
 
 def op_table(rows: Sequence[Row]) -> "Styler":

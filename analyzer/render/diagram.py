@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["section", "transition", "block", "conv", "slim", "add", "concat", "fork"]
+Role = Literal["section", "transition", "block", "conv", "pool", "slim", "add", "concat", "fork", "port"]
 """What a box stands for; its shape and tone follow from it."""
 
-Flow = Literal["data", "identity", "projection", "zero-pad", "reuse"]
+Flow = Literal["data", "identity", "projection", "zero-pad", "reuse", "jump"]
 """What an arrow carries: the trunk, a residual block's shortcut, or a concat's channels so far.
+
+A jump leads from one frame to the next and is not drawn: the frames' order and ports tell it.
 
 Projection and zero-pad shortcuts are dashed, as in He et al. 2015, Fig. 3.
 """
@@ -42,7 +44,10 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """Boxes that belong together, with a heading; `name` is its id in the SVG. A frame without heading is not drawn."""
+    """Boxes that belong together, with a heading; `name` is its id in the SVG. A frame without heading is not drawn.
+
+    `row` counts from the top where the drawing has rows of frames.
+    """
 
     name: str
     boxes: tuple[Box, ...]
@@ -50,6 +55,7 @@ class Frame:
     lines: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     tip: str = ""
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What a diagram draws once: sections of a network, units of a Graph, runs of equal units, residual blocks."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -19,10 +20,47 @@ class Placed(NamedTuple):
     inputs: tuple[str, ...]
 
 
-def sections(graph: Graph) -> list[tuple[str, list[Placed]]]:
-    """The network's nodes in order, grouped by stage word; graphs that only hold sections are opened."""
+class Group(NamedTuple):
+    """Nodes drawn together: a stage, or a chain of ops; `name` is the stage word where the group is all of it."""
+
+    name: str
+    stage: str
+    nodes: tuple[Placed, ...]
+
+    @property
+    def whole(self) -> Graph | None:
+        """The stage's Graph, where the group is a stage of blocks."""
+        op = self.nodes[0].op
+        return op if isinstance(op, Graph) and op.kind == "stage" else None
+
+
+def groups(graph: Graph) -> list[Group]:
+    """The network from stem to head; graphs that only hold sections are opened."""
     placed, _ = _opened(graph, "", "", INPUT)
-    return [(stage, list(group)) for stage, group in groupby(placed, lambda item: item.stage)]
+    readers = Counter(name for item in placed for name in item.inputs)
+    grouped = []
+    for stage, section in groupby(placed, lambda item: item.stage):
+        chains = list(_chains(list(section), readers))
+        for chain in chains:
+            name = stage if stage and len(chains) == 1 else chain[0].path
+            grouped.append(Group(name, stage, tuple(chain)))
+    return grouped
+
+
+def _chains(nodes: list[Placed], readers: Counter[str]) -> Iterator[list[Placed]]:
+    """Runs of nodes of which each reads only the one before and is read by nothing else; a stage stands alone."""
+    chain: list[Placed] = []
+    for node in nodes:
+        follows = chain and node.inputs == (chain[-1].path,) and readers[chain[-1].path] == 1
+        if chain and (not follows or _is_stage(node.op) or _is_stage(chain[-1].op)):
+            yield chain
+            chain = []
+        chain.append(node)
+    yield chain
+
+
+def _is_stage(op: Op | Graph) -> bool:
+    return isinstance(op, Graph) and op.kind == "stage"
 
 
 def _opened(graph: Graph, prefix: str, stage: str, entry: str) -> tuple[list[Placed], str]:
@@ -123,15 +161,13 @@ def residual(graph: Graph) -> Residual | None:
         return Residual(unit[:-1], (), "identity", add, after)
     for node in unit[:-1]:
         flow = shortcut_flow(node)
-        if flow and node.name in add.inputs:
+        if flow and node.inputs == (INPUT,) and node.name in add.inputs:
             return Residual(tuple(other for other in unit[:-1] if other is not node), (node,), flow, add, after)
     return None
 
 
 def shortcut_flow(node: Node) -> Flow | None:
     """What flows through a node that is a projection or zero-pad shortcut; None for every other."""
-    if node.inputs != (INPUT,):
-        return None
     if isinstance(node.op, Graph) and node.op.kind == "projection":
         return "projection"
     return "zero-pad" if isinstance(node.op, ZeroPadShortcut) else None

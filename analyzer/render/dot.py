@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from html import escape as escape_html
+from itertools import groupby, pairwise
 
 from graphviz import Digraph, escape
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
 from analyzer.render.diagram import Arrow, Box, Frame, Picture, Role
+from analyzer.render.diagram_block import block_picture
 from analyzer.render.diagram_network import network_picture
 
-LEVELS: dict[str, Callable[[Analysis], Picture]] = {"network": network_picture}
+LEVELS: dict[str, Callable[[Analysis], Picture]] = {"network": network_picture, "block": block_picture}
 """Level → what it draws."""
 
 MAX_BOXES, MAX_ARROWS = 1_500, 3_000
@@ -22,7 +24,14 @@ _INK, _QUIET, _ACCENT, _LINE = "#1f2933", "#5b6770", "#0b57d0", "#4a5560"
 _PAPER, _TINT, _GREY, _RIM = "#ffffff", "#eef3fb", "#f1f3f5", "#c3cfdd"
 
 _GRAPH = {"rankdir": "LR", "labelloc": "t", "labeljust": "l", "bgcolor": _PAPER, "pad": "0.08"}
-_GRAPH |= {"fontname": _FONT, "fontsize": "11", "fontcolor": _INK, "ranksep": "0.1", "nodesep": "0.1"}
+_GRAPH |= {
+    "newrank": "true",
+    "fontname": _FONT,
+    "fontsize": "11",
+    "fontcolor": _INK,
+    "ranksep": "0.1",
+    "nodesep": "0.1",
+}
 _NODE = {"fontname": _FONT, "fontsize": f"{_SIZE:g}", "fontcolor": _INK, "style": "filled", "margin": "0.045,0.035"}
 _NODE |= {"width": "0.2", "height": "0.2"}
 _EDGE = {"fontname": _FONT, "fontsize": f"{_SMALL}", "fontcolor": _QUIET, "color": _LINE, "arrowsize": "0.45"}
@@ -33,14 +42,17 @@ _LOOKS: dict[Role, dict[str, str]] = {
     "section": {"shape": "box", "style": "rounded,filled", "fillcolor": _GREY, "color": _RIM},
     "transition": {"shape": "polygon", "sides": "4", "distortion": "-0.15", "fillcolor": _GREY, "color": _QUIET},
     "block": {"shape": "box", "fillcolor": _PAPER, "color": _ACCENT},
-    "conv": {"shape": "box", "fillcolor": _PAPER, "color": _ACCENT},
-    "slim": {"shape": "box", "style": "rounded,filled", "fillcolor": _GREY, "color": _RIM},
+    "conv": {"shape": "box", "fillcolor": _PAPER, "color": _ACCENT, "width": "1.3"},
+    "pool": {"shape": "box", "fillcolor": _GREY, "color": _QUIET, "width": "1.3"},
+    "slim": {"shape": "box", "style": "rounded,filled", "fillcolor": _GREY, "color": _RIM, "width": "1.3"},
     "add": {"shape": "circle", "fillcolor": _PAPER, "color": _ACCENT, "fixedsize": "true", "width": "0.17"},
     "concat": {"shape": "box", "style": "rounded,filled", "fillcolor": _PAPER, "color": _ACCENT},
     "fork": {"shape": "point", "width": "0.05", "color": _LINE},
+    "port": {"shape": "plain", "style": ""},
 }
 
 _DASHED = ("projection", "zero-pad")
+_MERGES = ("add", "concat")
 
 
 def dot_source(analysis: Analysis, level: str) -> str:
@@ -50,8 +62,8 @@ def dot_source(analysis: Analysis, level: str) -> str:
     picture = LEVELS[level](analysis)
     if len(picture.boxes) > MAX_BOXES or len(picture.arrows) > MAX_ARROWS:
         raise InvalidInput(
-            f"{level} level of {shortened(analysis.variant)}: {len(picture.boxes)} boxes and {len(picture.arrows)} arrows "
-            f"are over the bound of {MAX_BOXES} and {MAX_ARROWS}; take a coarser level."
+            f"{level} level of {shortened(analysis.variant)}: {len(picture.boxes)} boxes and {len(picture.arrows)} "
+            f"arrows are over the bound of {MAX_BOXES} and {MAX_ARROWS}; take a coarser level."
         )
     return dot_text(picture)
 
@@ -66,8 +78,12 @@ def dot_text(picture: Picture) -> str:
     graph.attr("edge", _EDGE)
     for frame in picture.frames:
         _draw_frame(graph, frame)
+    roles = {box.name: box.role for box in picture.boxes}
     for arrow in picture.arrows:
-        _draw_arrow(graph, arrow)
+        if arrow.flow != "jump":
+            _draw_arrow(graph, arrow, roles)
+    if not picture.across:
+        _set_rows(graph, picture.frames)
     return str(graph.source)
 
 
@@ -97,6 +113,8 @@ def _draw_box(graph: Digraph, box: Box) -> None:
 def _label(box: Box) -> str:
     if box.role in ("add", "fork"):
         return str(escape(box.title))
+    if box.role == "slim":
+        return _table([" ".join(_marked(box.title, box.lines, box.facts))])
     return _rich(box.title, box.lines, box.facts)
 
 
@@ -117,19 +135,48 @@ def _ems(text: str) -> float:
 
 
 def _rich(title: str, lines: tuple[str, ...], facts: tuple[str, ...], left: bool = False) -> str:
-    """An HTML-like label: title bold, lines plain, facts small and quiet."""
-    text = [f"<B>{escape_html(plain(title))}</B>"] if title else []
-    text += [escape_html(plain(line)) for line in lines]
-    text += [f'<FONT POINT-SIZE="{_SMALL}" COLOR="{_QUIET}">{escape_html(plain(fact))}</FONT>' for fact in facts]
-    side = ' ALIGN="LEFT"' if left else ""
-    rows = "".join(f"<TR><TD{side}>{line}</TD></TR>" for line in text)
-    return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
+    """An HTML-like label, one line below the other."""
+    return _table(_marked(title, lines, facts), ' ALIGN="LEFT"' if left else "")
 
 
-def _draw_arrow(graph: Digraph, arrow: Arrow) -> None:
+def _marked(title: str, lines: tuple[str, ...], facts: tuple[str, ...]) -> list[str]:
+    """The title bold, the lines plain, the facts small and quiet."""
+    marked = [f"<B>{escape_html(plain(title))}</B>"] if title else []
+    marked += [escape_html(plain(line)) for line in lines]
+    return marked + [
+        f'<FONT POINT-SIZE="{_SMALL}" COLOR="{_QUIET}">{escape_html(plain(fact))}</FONT>' for fact in facts
+    ]
+
+
+def _table(rows: list[str], side: str = "") -> str:
+    cells = "".join(f"<TR><TD{side}>{row}</TD></TR>" for row in rows)
+    return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{cells}</TABLE>>'
+
+
+def _set_rows(graph: Digraph, frames: tuple[Frame, ...]) -> None:
+    """Invisible edges that keep each row's frames side by side in order, and the next row below."""
+    rows = [list(row) for _, row in groupby(frames, lambda frame: frame.row)]
+    for above, row in zip([[], *rows], rows, strict=False):
+        firsts = [_node_id(frame.boxes[0].name) for frame in row]
+        with graph.subgraph() as side_by_side:
+            side_by_side.attr(rank="same")
+            for left, right in pairwise(firsts):
+                side_by_side.edge(left, right, style="invis")
+        for frame in above:
+            graph.edge(_node_id(frame.boxes[-1].name), firsts[0], style="invis", weight="0")
+
+
+def _draw_arrow(graph: Digraph, arrow: Arrow, roles: dict[str, Role]) -> None:
+    """Both ends of a shortcut give way to the trunk, so that it stays straight; a port is left from below."""
     attributes = {"class": str(arrow.flow), "weight": "10"}
     if arrow.flow != "data":
-        attributes |= {"weight": "1", "color": _ACCENT}
+        attributes |= {"color": _ACCENT}
+        if roles[arrow.head] in _MERGES:
+            attributes |= {"weight": "1"}
+        elif roles[arrow.tail] == "port":
+            attributes |= {"weight": "2"}
+    if roles[arrow.tail] == "port":
+        attributes |= {"tailport": "s"}
     if arrow.flow in _DASHED:
         attributes |= {"style": "dashed"}
     graph.edge(_node_id(arrow.tail), _node_id(arrow.head), **attributes)
@@ -137,4 +184,4 @@ def _draw_arrow(graph: Digraph, arrow: Arrow) -> None:
 
 def _node_id(name: str) -> str:
     """A name that DOT takes whole; after a colon it would look for a port."""
-    return str(escape(plain(name).replace(":", "\N{RATIO}")))
+    return str(escape(plain(name, 10_000).replace(":", "\N{RATIO}")))

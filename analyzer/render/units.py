@@ -36,7 +36,7 @@ def shape(dimensions: tuple[int, ...]) -> str:
 def size_bytes(number: int) -> str:
     """Bytes in binary units: "97.5 MiB"."""
     for scale, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
-        if number >= scale:
+        if round(1024 * number / scale, 1) >= 1024:
             return f"{number / scale:.1f} {unit}"
     return f"{number} B"
 

@@ -61,7 +61,8 @@ def _grouped(op: Conv2d) -> str:
     return f", {op.groups} groups" if op.groups > 1 else ""
 
 
-_UNSAID = (BatchNorm2d, ReLU, Flatten, Add, Concat, Dropout)
+UNSAID = (BatchNorm2d, ReLU, Flatten, Add, Concat, Dropout)
+"""Ops that a one-line account of a stage or block leaves out."""
 
 
 def stage_contents(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> str:
@@ -72,7 +73,7 @@ def stage_contents(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRo
     if own:
         return f"{block_words(own[0])} × {len(own)}"
     rows = [row.operation for row in analysis.rows if row.stage == stage.stage]
-    return " · ".join(op_words(op) for op in rows if not isinstance(op, _UNSAID)) or "batch norm, ReLU"
+    return " · ".join(op_words(op) for op in rows if not isinstance(op, UNSAID)) or "batch norm, ReLU"
 
 
 def block_words(block: BlockRow) -> str:

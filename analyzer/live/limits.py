@@ -1,0 +1,75 @@
+"""What a device can do: the precisions, and one sentence where its memory or its kernels do not suffice."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+
+from analyzer.cost.analysis import Analysis
+from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.latency.stages import least_bytes
+from analyzer.live.devices import Device
+
+
+class Precision(NamedTuple):
+    """Type of the weights and input, and of autocast where it is used."""
+
+    dtype: torch.dtype
+    autocast: torch.dtype | None = None
+
+
+PRECISIONS = ("float32", "amp", "amp_bfloat16", "float16", "bfloat16")
+"""timm's words; amp is autocast to float16 on CUDA and to bfloat16 on the CPU, torch's own choice there."""
+
+
+def precision_named(word: str, kind: str) -> Precision:
+    """The types behind timm's word on that kind of device; InvalidInput for another word."""
+    match word:
+        case "float32":
+            return Precision(torch.float32)
+        case "float16":
+            return Precision(torch.float16)
+        case "bfloat16":
+            return Precision(torch.bfloat16)
+        case "amp":
+            return Precision(torch.float32, torch.float16 if kind == "cuda" else torch.bfloat16)
+        case "amp_bfloat16":
+            return Precision(torch.float32, torch.bfloat16)
+        case _:
+            raise InvalidInput(f"precision {shortened(word)!r}: must be one of {', '.join(PRECISIONS)}.")
+
+
+def require_memory(device: Device, analysis: Analysis, batch_size: int, precision: Precision) -> None:
+    """MemoryError where even the largest op cannot fit, so that the system never has to end the process."""
+    free, needed = device.free_bytes(), least_bytes(analysis.rows, batch_size, precision.dtype.itemsize)
+    if free is not None and needed > free:
+        raise MemoryError(f"it needs at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free")
+
+
+_EXHAUSTED = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
+
+
+@contextmanager
+def memory_told(device: Device, what: str) -> Iterator[None]:
+    """Turn every way of running out of memory into Unavailable."""
+    try:
+        yield
+    except MemoryError as error:
+        raise Unavailable(f"{device.place} has too little memory for {what}: {error}; lower the batch size.") from None
+    except RuntimeError as error:
+        if any(word in str(error).lower() for word in _EXHAUSTED):
+            raise Unavailable(f"{device.place} ran out of memory with {what}; lower the batch size.") from None
+        raise
+
+
+@contextmanager
+def kernels_told(device: Device, precision: str) -> Iterator[None]:
+    """Turn a missing kernel into Unavailable."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "not implemented" not in str(error):
+            raise
+        reason = shortened(str(error).split(". ")[0], 160)
+        raise Unavailable(f"precision {precision}: cannot run on {device.place}: {reason}.") from None

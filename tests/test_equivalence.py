@@ -1,0 +1,368 @@
+"""ResNeXt's three forms: the Graphs against the paper, the weights against a plain loop, and what the proof notices."""
+
+import json
+import math
+from collections import Counter
+from importlib.resources import files
+
+import jsonschema
+import pytest
+import torch
+from torch.nn import functional
+
+import analyzer
+from analyzer.cli import main
+from analyzer.cost.walk import Row, walk
+from analyzer.errors import InvalidInput
+from analyzer.families.aggregated import Form, cardinality, forms, grouped_blocks, network_forms, nothing_to_prove
+from analyzer.families.network import network
+from analyzer.graph import Graph, Node, leaf_ops, sequence
+from analyzer.live import comparison, equivalence
+from analyzer.live.comparison import Bench, Case, comparisons, controls, difference, planted, trio
+from analyzer.live.equivalence import check_equivalence
+from analyzer.live.faults import FAULTS
+from analyzer.live.forms import copied, random_state, run, runnable, views
+from analyzer.live.proof import Proof
+from analyzer.live.rounding import CONFIDENCE, tolerance
+from analyzer.ops import BatchNorm2d, Conv2d
+from analyzer.render.equivalence import markdown_proof
+
+TINY = (
+    "resnet:block=bottleneck,depths=1-2,widths=8-16,cardinality=4,base_width=64,stem=cifar,stem_width=8,num_classes=4"
+)
+
+
+@pytest.fixture(scope="module")
+def proof() -> Proof:
+    return check_equivalence(TINY)
+
+
+@pytest.fixture
+def tiny_block() -> Graph:
+    return dict(grouped_blocks(network(TINY).graph))["layer2.0"]
+
+
+@pytest.fixture
+def paper_block() -> Graph:
+    return dict(grouped_blocks(network("resnext50_32x4d").graph))["layer1.1"]
+
+
+def convs(graph: Graph) -> list[Conv2d]:
+    return [op for _, op in leaf_ops(graph) if isinstance(op, Conv2d)]
+
+
+def shown(conv: Conv2d) -> tuple[int, int, int, int]:
+    return conv.in_channels, conv.kernel, conv.out_channels, conv.groups
+
+
+def test_forms_are_those_of_the_papers_figure_3(paper_block: Graph) -> None:
+    """Published: Xie et al. 2017, Figure 3, the block of ResNeXt-50 (32×4d) on 256 channels."""
+    split, concat, grouped = map(convs, (form.graph for form in forms(paper_block)))
+    assert Counter(map(shown, split)) == {(256, 1, 4, 1): 32, (4, 3, 4, 1): 32, (4, 1, 256, 1): 32}
+    assert Counter(map(shown, concat)) == {(256, 1, 4, 1): 32, (4, 3, 4, 1): 32, (128, 1, 256, 1): 1}
+    assert list(map(shown, grouped)) == [(256, 1, 128, 1), (128, 3, 128, 32), (128, 1, 256, 1)]
+    assert cardinality(paper_block) == 32
+
+
+def test_form_a_has_one_sum_then_batch_norm_then_shortcut(paper_block: Graph) -> None:
+    """Published: batch norm follows the aggregation and comes before the shortcut's addition (§5, implementation)."""
+    nodes = {node.name: node for node in forms(paper_block)[0].graph.nodes}
+    assert nodes["sum"].inputs == tuple(f"path{index}" for index in range(32))
+    assert nodes["bn3"].inputs == ("sum",)
+    assert nodes["add"].inputs == ("bn3", "input")
+
+
+def test_path_weights_count_as_the_paper_says(paper_block: Graph) -> None:
+    """Published: C·(256·d + 3·3·d·d + d·256) with C = 32 and d = 4 (§3.4); the paper rounds it to 70k."""
+    for form in forms(paper_block):
+        rows = walk(form.graph, (256, 56, 56)).rows
+        weights = sum(row.params for row in rows if isinstance(row.operation, Conv2d))
+        assert weights == 32 * (256 * 4 + 3 * 3 * 4 * 4 + 4 * 256) == 70_144
+
+
+@pytest.mark.parametrize("letter", [0, 1])
+def test_every_weight_is_held_by_exactly_one_path(tiny_block: Graph, letter: int) -> None:
+    """Closed form: writing 1 into each path's slices by addition gives 1 everywhere in the grouped layout."""
+    net = runnable(forms(tiny_block)[letter])
+    grouped = copied(random_state(tiny_block, torch.Generator()), torch.float64)
+    zeros = {name: torch.zeros_like(tensor) for name, tensor in grouped.items() if tensor.ndim}
+    for name, view in views(net.form, net.module, zeros | {n: t for n, t in grouped.items() if not t.ndim}).items():
+        if view.ndim:
+            assert view.shape == net.module.state_dict()[name].shape
+            view += 1
+    assert all(torch.equal(tensor, torch.ones_like(tensor)) for tensor in zeros.values())
+
+
+def test_form_a_is_the_plain_loop_over_paths(tiny_block: Graph) -> None:
+    """Reference output: torch's functions called path by path with slices cut by hand, at 1e-12 in float64."""
+    state = random_state(tiny_block, torch.Generator().manual_seed(1))
+    features = torch.randn(2, 32, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        output = run(runnable(forms(tiny_block)[0]), state, features, training=False)
+        assert difference(output, _by_hand(state, features, paths=4, width=16)).max_rel < 1e-12
+
+
+def _by_hand(state: dict[str, torch.Tensor], features: torch.Tensor, paths: int, width: int) -> torch.Tensor:
+    def norm(x: torch.Tensor, name: str, part: slice) -> torch.Tensor:
+        mean, var = state[f"{name}.running_mean"][part], state[f"{name}.running_var"][part]
+        return functional.batch_norm(x, mean, var, state[f"{name}.weight"][part], state[f"{name}.bias"][part])
+
+    everything = slice(None)
+    total = torch.zeros(1, dtype=torch.float64)
+    for path in range(paths):
+        part = slice(path * width, (path + 1) * width)
+        y = functional.relu(norm(functional.conv2d(features, state["conv1.weight"][part]), "bn1", part))
+        z = functional.conv2d(y, state["conv2.weight"][part], stride=2, padding=1)
+        z = functional.relu(norm(z, "bn2", part))
+        total = total + functional.conv2d(z, state["conv3.weight"][:, part])
+    shortcut = norm(functional.conv2d(features, state["downsample.0.weight"], stride=2), "downsample.1", everything)
+    return functional.relu(norm(total, "bn3", everything) + shortcut)
+
+
+def test_tiny_network_passes_with_every_row(proof: Proof) -> None:
+    """Closed form: 3 blocks × 2 dtypes × 2 identities × (3 eval + 4 train), and 2 for the whole network."""
+    assert proof.passed
+    assert len(proof.rows) == 3 * 2 * 2 * (3 + 4) + 2
+    assert len(proof.controls) == 3 * 2 * 2 * len(FAULTS)
+    assert proof.blocks == {"layer1.0": 4, "layer2.0": 4, "layer2.1": 4}
+    assert {row.block for row in proof.rows} == {*proof.blocks, ""}
+
+
+def test_float64_holds_within_1e_12(proof: Proof) -> None:
+    """Measured: every error and every tolerance in float64."""
+    rows = [row for row in proof.rows if row.dtype == "float64"]
+    assert all(row.max_rel <= row.tolerance <= 1e-12 for row in rows)
+
+
+def test_errors_are_rounding_and_not_nothing(proof: Proof) -> None:
+    """Measured: forms that sum in different orders differ by some bits in both dtypes, far below a planted fault."""
+    for dtype in ("float64", "float32"):
+        worst = max(row.max_rel for row in proof.rows if row.dtype == dtype)
+        assert 0 < worst < min(control.max_rel for control in proof.controls) / 1000
+
+
+def test_stage_by_stage_resnext50_passes() -> None:
+    """Measured: one block of each stage of ResNeXt-50 (32×4d) in both dtypes and modes."""
+    found = analyzer.check_equivalence("resnext50_32x4d:depths=1-1-1-1")
+    assert found.passed
+    assert set(found.blocks.values()) == {32}
+
+
+def test_costs_of_the_forms_are_equal(proof: Proof) -> None:
+    """Closed form: parameters and MACs are those of the analysed network, in each form."""
+    expected = analyzer.analyze(TINY)
+    assert [(cost.params, cost.macs) for cost in proof.costs] == 3 * [(expected.params, expected.macs)]
+
+
+def test_network_form_leaves_the_rest_alone() -> None:
+    """Closed form: outside the grouped blocks' paths, the ops are the same under the same names."""
+    whole = network("resnext50_32x4d").graph
+    for form in network_forms(whole)[:2]:
+        shared = {path: op for path, op in leaf_ops(form.graph) if path not in form.parts}
+        sources = {part.source for part in form.parts.values()}
+        merged = {f"{path}.{'sum' if form.letter == 'a' else 'concat'}" for path, _ in grouped_blocks(whole)}
+        assert shared.keys() - merged == {path for path, _ in leaf_ops(whole)} - sources
+
+
+def test_same_seed_same_rows(proof: Proof) -> None:
+    """Measured: nothing but the seed decides the numbers drawn."""
+    again, other = check_equivalence(TINY), check_equivalence(TINY, seed=1)
+    assert [row.draw for row in again.rows] == [row.draw for row in proof.rows]
+    assert [control.max_rel for control in again.controls] == [control.max_rel for control in proof.controls]
+    assert [control.max_rel for control in other.controls] != [control.max_rel for control in proof.controls]
+
+
+def test_global_random_state_is_left_alone() -> None:
+    """Measured: the proof draws from its own generators."""
+    before = torch.random.get_rng_state()
+    check_equivalence("resnet:block=bottleneck,depths=1,widths=4,cardinality=2", dtypes=("float32",))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_form_fails_every_kind_of_comparison(tiny_block: Graph, fault: str) -> None:
+    """Planted: a faulty form differs in output and gradients in both modes, after all draws were tried."""
+    sound = trio(tiny_block)
+    nets = (planted(sound.nets[0], FAULTS[fault]), *sound.nets[1:])
+    bench = Bench(path="layer2.0", trio=sound._replace(nets=nets), seed=3)
+    for mode in ("eval", "train"):
+        rows = [row for row in comparisons(bench, Case("float32", mode)) if row.identity == "(a) = (c)"]
+        assert not any(row.passed for row in rows if row.what != "running statistics")
+        assert {row.draw for row in rows} == {comparison.MAX_DRAWS - 1}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_controls_see_every_fault(tiny_block: Graph, dtype: str) -> None:
+    """Planted: each fault in each split form."""
+    found = controls(Bench(path="layer2.0", trio=trio(tiny_block), seed=3), dtype)
+    assert [(control.form, control.fault) for control in found] == [(form, fault) for form in "ab" for fault in FAULTS]
+    assert all(control.detected for control in found)
+
+
+def test_a_control_that_sees_nothing_fails_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: a fault that changes nothing cannot be seen, so the proof must not pass."""
+    monkeypatch.setitem(FAULTS, "none at all", _unchanged)
+    found = check_equivalence(TINY, dtypes=("float64",))
+    assert not found.passed
+    assert all(row.passed for row in found.rows)
+    text = markdown_proof(found)
+    assert "**Not equal.**" in text
+    assert "6 of 24 planted faults went unseen" in text
+
+
+def _unchanged(form: Form) -> Form:
+    return form
+
+
+def test_a_wrong_form_is_told_and_exits_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Planted: form (a) with two paths swapped in every block."""
+    sound = forms
+    monkeypatch.setattr(
+        comparison, "forms", lambda block: (FAULTS["swapped paths"](sound(block)[0]), *sound(block)[1:])
+    )
+    monkeypatch.setattr(comparison, "FAULTS", {})
+    assert main(["equivalence", TINY, "--dtype", "float64"]) == 1
+    printed = capsys.readouterr().out
+    assert "**Not equal.**" in printed
+    assert "**differs**" in printed
+    assert "of block layer" in printed
+
+
+def test_a_draw_with_a_relu_at_zero_is_replaced(tiny_block: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: the first draw is said to have a ReLU whose sign differs; the second is taken."""
+    told = iter([False])
+    monkeypatch.setattr(comparison, "_same_signs", lambda *_: next(told, True))
+    rows = list(comparisons(Bench(path="layer2.0", trio=trio(tiny_block), seed=3), Case("float64", "eval")))
+    assert {row.draw for row in rows} == {1}
+
+
+def test_confidence_is_what_the_risk_asks_for() -> None:
+    """Closed form: 10⁹ sums, each over its bound with probability 2·exp(−λ²/2), make 10⁻⁶ together."""
+    assert 2 * math.exp(-(CONFIDENCE**2) / 2) * 1e9 == pytest.approx(1e-6)
+
+
+def test_tolerance_is_the_stated_sum() -> None:
+    """Closed form: a 3×3 with 8 of 16 input channels a group and batch norm, on 4×4 with batch 2, by hand."""
+    pairs = sequence(("conv", Conv2d(16, 32, 3, padding=1, groups=2)), ("bn", BatchNorm2d(32)))
+    rows = walk(Graph("pair", tuple(pairs)), (16, 4, 4)).rows
+    unit = 2 * CONFIDENCE * 2**-24
+    forward, samples = math.sqrt(9 * 8) + math.sqrt(4), 2 * 4 * 4
+    back = math.sqrt(9 * 16) + math.sqrt(samples) + 2 * math.sqrt(samples)
+    expected = {
+        (False, False): forward,
+        (True, False): forward + 2 * math.sqrt(samples),
+        (False, True): forward + back,
+        (True, True): forward + back + 2 * math.sqrt(samples),
+    }
+    for (training, gradient), total in expected.items():
+        assert _tolerance(rows, "float32", training, gradient) == pytest.approx(unit * total)
+        assert _tolerance(rows, "float64", training, gradient) == pytest.approx(unit * total * 2**-29)
+
+
+def _tolerance(rows: tuple[Row, ...], dtype: str, training: bool, gradient: bool) -> float:
+    return tolerance(rows, dtype, batch_size=2, training=training, gradient=gradient)
+
+
+def test_differences_are_relative_to_the_largest_and_see_nan() -> None:
+    """Closed form: |1 − 2| over a largest of 4, a reference of zeros, and a number that is missing."""
+    reference = torch.tensor([2.0, -4.0])
+    assert difference(torch.tensor([1.0, -4.0]), reference) == (0.25, 1.0)
+    assert difference(torch.tensor([0.5]), torch.tensor([0.0])) == (0.5, 0.5)
+    assert difference(torch.tensor([math.nan, -4.0]), reference).max_rel == math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("resnet18", "depth 2"),
+        ("resnet50", "cardinality 1"),
+        ("densenet121", "concatenated"),
+        ("wide_resnet50_2", "cardinality 1"),
+    ],
+)
+def test_nothing_to_prove_says_why_and_is_good(name: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Published: for blocks of depth 2 the forms are trivial (Xie et al. 2017, §3.3); others have no paths."""
+    found = check_equivalence(name)
+    assert found.passed
+    assert not any((found.rows, found.controls, found.costs))
+    assert word in found.reason
+    assert main(["equivalence", name]) == 0
+    assert f"**Nothing to prove.** {found.reason}" in capsys.readouterr().out
+
+
+def test_a_graph_without_groups_has_a_reason_of_its_own() -> None:
+    """Closed form: neither of the known kinds."""
+    graph = Graph("plain", tuple(sequence(("conv", Conv2d(3, 8, 3)))))
+    assert "no bottleneck with a grouped convolution" in nothing_to_prove(graph)
+    with pytest.raises(InvalidInput, match="no grouped convolution between two others"):
+        forms(graph)
+
+
+def test_a_grouped_convolution_that_is_read_twice_is_no_path() -> None:
+    """Closed form: a chain that another node reads cannot be cut; it is refused with a sentence."""
+    chain = sequence(("a", Conv2d(4, 4, 1)), ("b", Conv2d(4, 4, 3, padding=1, groups=2)), ("c", Conv2d(4, 4, 1)))
+    block = Graph("odd", (*chain, Node("d", BatchNorm2d(4), ("c",))))
+    assert [form.letter for form in forms(block)] == ["a", "b", "c"]
+    parallel = Graph("odd", (chain[0], chain[1], Node("c", Conv2d(4, 4, 1), ("a",)), *_joined()))
+    with pytest.raises(InvalidInput, match="no paths to split"):
+        forms(parallel)
+
+
+def _joined() -> tuple[Node, ...]:
+    from analyzer.ops import Add
+
+    return (Node("add", Add(), ("b", "c")),)
+
+
+def test_json_is_valid_against_the_shipped_schema(proof: Proof, capsys: pytest.CaptureFixture[str]) -> None:
+    """Reference: JSON Schema, read by another library; the verb prints the same object."""
+    schema = json.loads(files("analyzer").joinpath("schemas/equivalence-1.json").read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    assert main(["equivalence", TINY, "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    jsonschema.validate(printed, schema)
+    jsonschema.validate(check_equivalence("resnet18").to_dict(), schema)
+    assert printed == json.loads(json.dumps(proof.to_dict()))
+
+
+def test_markdown_has_a_line_for_each_identity_dtype_and_mode(proof: Proof) -> None:
+    """Closed form: 2 identities × 2 dtypes × 2 modes over the blocks, 2 for the whole, 6 faults, 3 × 2 blocks."""
+    text = markdown_proof(proof)
+    assert text.startswith("# ")
+    assert "**Equal.** In all 3 blocks" in text
+    assert sum(line.startswith("| (") and "every block" in line for line in text.splitlines()) == 8
+    assert sum("whole network |" in line for line in text.splitlines()) == 2
+    assert sum(" 6 of 6 |" in line for line in text.splitlines()) == 6
+    assert sum(line.startswith("| `layer") for line in text.splitlines()) == 6
+
+
+def test_one_dtype_may_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    """Closed form: float32 alone has no whole-network rows, which are float64's."""
+    assert main(["equivalence", TINY, "--dtype", "float32", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["dtype"] for row in rows} == {"float32"}
+    assert "" not in {row["block"] for row in rows}
+
+
+def test_unknown_dtype_and_variant_are_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """Closed form: field, value, rule."""
+    with pytest.raises(InvalidInput, match=r"^dtype 'float16': must be float64 or float32\.$"):
+        check_equivalence(TINY, dtypes=("float16",))
+    assert main(["equivalence", "resnext5O"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_network_with_too_many_paths_is_proved_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: with a small bound on ops the whole network is left out, and the text says so."""
+    monkeypatch.setattr(equivalence, "MAX_OPS", 50)
+    found = check_equivalence(TINY, dtypes=("float64",))
+    assert found.passed
+    assert "" not in {row.block for row in found.rows}
+    assert "the whole network was not run" in markdown_proof(found)
+
+
+def test_progress_is_told_block_by_block() -> None:
+    """Closed form: each block as it begins, and the end."""
+    told: list[tuple[int, int, str]] = []
+    check_equivalence(TINY, dtypes=("float32",), progress=lambda *step: told.append(step))
+    assert told == [(1, 3, "layer1.0"), (2, 3, "layer2.0"), (3, 3, "layer2.1"), (4, 3, "")]

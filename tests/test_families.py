@@ -1,0 +1,271 @@
+"""Specs and the networks that they make. Oracles: the papers' rules written out again, and properties."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput
+from analyzer.families.densenet import DenseNetSpec
+from analyzer.families.fields import floor_of
+from analyzer.families.network import network
+from analyzer.families.registry import FAMILIES, variant_names, variants
+from analyzer.families.resnet import ResNetSpec
+from analyzer.families.spec import Spec, rules
+from analyzer.graph import leaf_ops
+from analyzer.ops import Add, Concat, Conv2d, Linear
+from tests.strategies import densenet_specs, resnet_specs, specs
+
+NAMES = {
+    *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2", "wide_resnet101_2"),
+    *("resnext50_32x4d", "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
+    *("densenet121", "densenet161", "densenet169", "densenet201"),
+}
+
+
+def test_torchvisions_names_exist_with_title_and_paper() -> None:
+    assert set(variant_names()) >= NAMES
+    assert all(variant.title and variant.paper for _, _, variant in variants())
+
+
+def test_every_name_and_alias_is_given_once() -> None:
+    taken = [word for family in FAMILIES.values() for word in (*family.variants, *family.aliases)]
+    assert len(taken) == len(set(taken))
+    assert not set(taken) & set(FAMILIES)
+
+
+def test_every_word_of_another_library_stands_for_a_field() -> None:
+    for family in FAMILIES.values():
+        assert set(family.words.values()) <= set(rules(family.spec))
+        assert not set(family.words) & set(rules(family.spec))
+
+
+def test_the_variants_of_one_family_are_listed_alone() -> None:
+    assert [family for _, family, _ in variants("densenet")] == ["densenet"] * 4
+    with pytest.raises(InvalidInput, match="family 'vg' is unknown; families are resnet, densenet"):
+        list(variants("vg"))
+
+
+def convolutions(spec: Spec) -> list[Conv2d]:
+    return [op for path, op in leaf_ops(spec.graph()) if isinstance(op, Conv2d) and "downsample" not in path]
+
+
+@given(resnet_specs())
+def test_a_residual_networks_convolutions_are_the_papers(spec: ResNetSpec) -> None:
+    """Table 1 of the ResNet and ResNeXt papers, block by block: (kernel, in, out, groups, stride)."""
+    stem = (
+        (3, spec.in_channels, spec.stem_width, 1, 1)
+        if spec.stem == "cifar"
+        else (7, spec.in_channels, spec.stem_width, 1, 2)
+    )
+    wanted, channels = [stem], spec.stem_width
+    default_expansion = 4 if spec.block == "bottleneck" else 1
+    for index, depth in enumerate(spec.depths):
+        width = spec.widths[index] if spec.widths else 64 * 2**index
+        out = width * (spec.expansion or default_expansion)
+        inner = width * spec.base_width // 64 * spec.cardinality
+        for number in range(depth):
+            stride = 2 if index > 0 and number == 0 else 1
+            if spec.block == "basic":
+                wanted += [(3, channels, width, 1, stride), (3, width, out, 1, 1)]
+            else:
+                first, second = (stride, 1) if spec.stride_on == "1x1" else (1, stride)
+                wanted += [
+                    (1, channels, inner, 1, first),
+                    (3, inner, inner, spec.cardinality, second),
+                    (1, inner, out, 1, 1),
+                ]
+            channels = out
+    made = [(op.kernel, op.in_channels, op.out_channels, op.groups, op.stride) for op in convolutions(spec)]
+    assert made == wanted
+
+
+@given(resnet_specs())
+def test_a_projection_stands_where_shapes_change_and_nowhere_else(spec: ResNetSpec) -> None:
+    """Option B of the ResNet paper: a 1×1 convolution with the block's stride where stride or channels differ."""
+    projections = {path: op for path, op in leaf_ops(spec.graph()) if path.endswith(".downsample.0")}
+    made = {path: (op.kernel, op.stride) for path, op in projections.items() if isinstance(op, Conv2d)}
+    first_changes = spec.stem_width != spec.stage_widths[0] * spec.block_expansion
+    wanted = {"layer1.0.downsample.0": (1, 1)} if first_changes else {}
+    wanted |= {f"layer{stage}.0.downsample.0": (1, 2) for stage in range(2, len(spec.depths) + 1)}
+    assert made == wanted
+
+
+@given(resnet_specs())
+def test_a_residual_network_adds_once_a_block_and_is_as_deep_as_the_paper_counts(spec: ResNetSpec) -> None:
+    """Depth: one stem convolution, two or three a block, one classifier; shortcut projections do not count."""
+    analysis = analyze(spec)
+    assert sum(isinstance(row.operation, Add) for row in analysis.rows) == sum(spec.depths) == len(analysis.blocks)
+    assert analysis.depth == 1 + sum(spec.depths) * (2 if spec.block == "basic" else 3) + 1
+
+
+@given(densenet_specs())
+def test_a_dense_networks_convolutions_are_the_papers(spec: DenseNetSpec) -> None:
+    """DenseNet, sections 3 and 4: layer l reads k₀ + k(l − 1), makes ratio·k and adds k; transitions keep ⌊θC⌋."""
+    stem_kernel = 3 if spec.stem == "cifar" else 7
+    wanted, channels = [(stem_kernel, spec.in_channels, spec.init_features)], spec.init_features
+    thousandths = round(spec.compression * 1_000_000)
+    for index, depth in enumerate(spec.depths):
+        for _ in range(depth):
+            if spec.bottleneck_ratio is None:
+                wanted.append((3, channels, spec.growth_rate))
+            else:
+                inner = spec.bottleneck_ratio * spec.growth_rate
+                wanted += [(1, channels, inner), (3, inner, spec.growth_rate)]
+            channels += spec.growth_rate
+        if index < len(spec.depths) - 1:
+            wanted.append((1, channels, channels * thousandths // 1_000_000))
+            channels = channels * thousandths // 1_000_000
+    assert [(op.kernel, op.in_channels, op.out_channels) for op in convolutions(spec)] == wanted
+    assert list(leaf_ops(spec.graph()))[-1][1] == Linear(channels, spec.num_classes)
+
+
+@given(densenet_specs())
+def test_a_dense_network_joins_once_a_layer_and_in_order(spec: DenseNetSpec) -> None:
+    """What came before stays first, so that channel i keeps its place (the order of torchvision's weights)."""
+    for row in analyze(spec).rows:
+        if isinstance(row.operation, Concat):
+            before, new = (shape[0] for shape in row.input_shapes)
+            assert new == spec.growth_rate
+            assert before >= spec.init_features or ".denseblock1." not in row.path
+    features = next(node.op for node in spec.graph().nodes if node.name == "features")
+    for block in [node.op for node in features.nodes if node.name.startswith("denseblock")]:  # type: ignore[union-attr]
+        joins = [node.inputs for node in block.nodes if isinstance(node.op, Concat)]  # type: ignore[union-attr]
+        wanted = [
+            ("input" if index == 1 else f"concat{index - 1}", f"denselayer{index}")
+            for index in range(1, len(joins) + 1)
+        ]
+        assert joins == wanted
+
+
+@given(resnet_specs(bottleneck=True))
+def test_one_path_of_width_64_is_the_plain_bottleneck(spec: ResNetSpec) -> None:
+    """ResNeXt, section 3.1: cardinality 1 and base width 64 is the ResNet of the same depths and widths."""
+    plain = spec.changed(cardinality=1, base_width=64)
+    inner = {path: op for path, op in leaf_ops(plain.graph()) if isinstance(op, Conv2d) and path.endswith(".conv2")}
+    widths = {path: plain.stage_widths[int(path[len("layer")]) - 1] for path in inner}
+    assert inner == {path: replace(op, out_channels=widths[path], groups=1) for path, op in inner.items()}
+    assert network("resnet50:cardinality=1,base_width=64").graph == network("resnet50").graph
+
+
+@given(specs, st.integers(0, 3))
+def test_more_depth_never_means_fewer_parameters(spec: Spec, stage: int) -> None:
+    depths = list(getattr(spec, "depths"))  # noqa: B009  # both families have it, their base does not
+    assume(stage < len(depths))
+    depths[stage] += 1
+    deeper = spec.changed(depths=tuple(depths))
+    assert analyze(deeper).params > analyze(spec).params
+    assert analyze(deeper).macs > analyze(spec).macs
+
+
+@given(st.integers(1, 1_000_000), st.integers(1, 65_536))
+def test_compression_floors_the_decimal_as_written(millionths: int, channels: int) -> None:
+    """0.29 · 100 is 29, though the nearest binary number to 0.29 gives 28.999…"""
+    assert floor_of(millionths / 1_000_000, channels) == channels * millionths // 1_000_000
+
+
+IMPOSSIBLE: list[tuple[type[Spec], dict[str, Any], str]] = [
+    (ResNetSpec, {"block": "basic", "depths": ()}, "resnet: depths='' must be 1 to 16 whole numbers"),
+    (ResNetSpec, {"block": "basic", "depths": (0,)}, "resnet: depths='0' must be"),
+    (ResNetSpec, {"block": "basic", "depths": (True,)}, "resnet: depths='True' must be"),
+    (ResNetSpec, {"block": "basic", "depths": (1,) * 17}, "must be 1 to 16 whole numbers"),
+    (ResNetSpec, {"block": "basic", "depths": (10_000, 1)}, "10001 blocks; at most 10000"),
+    (ResNetSpec, {"block": "Basic", "depths": (1,)}, "resnet: block='Basic' must be one of basic, bottleneck"),
+    (ResNetSpec, {"block": "basic", "depths": (1,), "cardinality": 2}, "cardinality=2 must be 1 with basic blocks"),
+    (ResNetSpec, {"block": "basic", "depths": (1,), "base_width": 4}, "base_width=4 must be 64 with basic blocks"),
+    (
+        ResNetSpec,
+        {"block": "basic", "depths": (1, 1), "widths": (64,)},
+        "widths=64 must have one width for each of the 2",
+    ),
+    (ResNetSpec, {"block": "basic", "depths": (1,), "widths": (65_537,)}, "widths='65537' must be"),
+    (ResNetSpec, {"block": "bottleneck", "depths": (1,), "base_width": 1, "widths": (63,)}, "⌊63 · 1 / 64⌋ = 0"),
+    (ResNetSpec, {"block": "bottleneck", "depths": (1,), "cardinality": 2000}, "cardinality=2000 gives a block 128000"),
+    (ResNetSpec, {"block": "bottleneck", "depths": (1,) * 10}, "32768 gives a block 131072 channels; at most 65536"),
+    (ResNetSpec, {"block": "basic", "depths": (1,), "num_classes": 0}, "num_classes='0' must be"),
+    (ResNetSpec, {"block": "basic", "depths": (1,), "stem_width": 1.5}, "stem_width='1.5' must be a whole number"),
+    (ResNetSpec, {"block": "basic", "depths": (1,), "in_channels": 10**5000}, "must be a whole number from 1 to 65536"),
+    (DenseNetSpec, {"depths": (10_001,)}, "densenet: depths='10001' must be"),
+    (DenseNetSpec, {"depths": (6,), "compression": 0.0}, "compression='0.0' must be a decimal above 0 and up to 1"),
+    (DenseNetSpec, {"depths": (6,), "compression": 1.1}, "compression='1.1' must be"),
+    (DenseNetSpec, {"depths": (6,), "compression": float("nan")}, "compression='nan' must be"),
+    (DenseNetSpec, {"depths": (6,), "compression": 1 / 3}, "with at most 6 places"),
+    (DenseNetSpec, {"depths": (6,), "compression": True}, "compression='True' must be"),
+    (DenseNetSpec, {"depths": (6,), "growth_rate": 20_000}, "bottleneck_ratio=4 times growth_rate=20000 is over 65536"),
+    (DenseNetSpec, {"depths": (6,), "stem": "deep"}, "stem='deep' must be one of imagenet, cifar"),
+]
+
+
+@pytest.mark.parametrize(("family", "fields", "message"), IMPOSSIBLE, ids=[case[2] for case in IMPOSSIBLE])
+def test_an_impossible_spec_is_refused_with_field_value_and_rule(
+    family: type[Spec], fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        family(**fields)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (DenseNetSpec(depths=(1, 1), compression=0.01), "compression=0.01 leaves none of 96 channels"),
+        (DenseNetSpec(depths=(3000,)), "growth_rate=32 makes 96064 channels in 3000 dense layers; at most 65536"),
+        (ResNetSpec(block="basic", depths=(4000,)), "28007 ops are over the bound of 20000 ops in all"),
+    ],
+)
+def test_a_network_over_a_bound_is_refused_by_that_bound(spec: Spec, message: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        network(spec)
+    assert message in str(refused.value)
+
+
+def test_fields_without_effect_take_their_default() -> None:
+    """Basic blocks have no 1×1 to stride; one stage has neither a stride nor a transition."""
+    assert ResNetSpec(block="basic", depths=(1, 1), stride_on="1x1") == ResNetSpec(block="basic", depths=(1, 1))
+    assert ResNetSpec(block="bottleneck", depths=(3,), stride_on="1x1") == ResNetSpec(block="bottleneck", depths=(3,))
+    assert DenseNetSpec(depths=(3,), compression=0.7) == DenseNetSpec(depths=(3,))
+    assert ResNetSpec(block="bottleneck", depths=(1, 1), widths=(64, 128), expansion=4) == ResNetSpec(
+        block="bottleneck", depths=(1, 1)
+    )
+
+
+@given(specs)
+def test_two_specs_of_one_graph_differ_only_where_a_floor_hides_it(spec: Spec) -> None:
+    """A field that has an effect changes the Graph: no second expression of a network goes unnoticed."""
+    for name, other in (("stride_on", "1x1"), ("stem", "cifar"), ("in_channels", 9), ("num_classes", 99)):
+        if name in rules(type(spec)) and getattr(spec, name) != other:
+            changed = spec.changed(**{name: other})
+            assert (changed == spec) == (changed.graph() == spec.graph()), name
+
+
+@given(specs)
+def test_resolved_fields_make_the_same_network(spec: Spec) -> None:
+    """What the JSON report states is enough to build the network again."""
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in spec.resolved().items()}
+    assert type(spec)(**fields) == spec
+    assert "widths" not in fields or None not in (fields["widths"], fields["expansion"])
+
+
+def test_default_input_sizes() -> None:
+    assert network("resnet50").input_shape() == (3, 224, 224)
+    assert network("resnet50:stem=cifar").input_shape() == (3, 32, 32)
+    assert network("densenet121:stem=cifar,in_channels=1").input_shape() == (1, 32, 32)
+    assert network("resnet50").input_shape((320, 256)) == (3, 320, 256)
+
+
+@pytest.mark.parametrize(
+    "size", [0, -1, 16_385, True, 224.0, "224", (224,), (1, 2, 3), (224, None), 10**5000], ids=type
+)
+def test_an_odd_input_size_is_refused(size: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"^input size .* from 1 to 16384\.$") as refused:
+        network("resnet50").input_shape(size)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("variant", [None, 50, ["resnet50"]])
+def test_what_is_no_variant_is_refused(variant: Any) -> None:
+    with pytest.raises(InvalidInput, match="must be a variant expression, a Spec or a Graph"):
+        network(variant)

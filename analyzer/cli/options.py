@@ -10,6 +10,7 @@ import click
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import Network, Size, network
+from analyzer.families.toml_file import network_at
 from analyzer.files import write_whole
 
 
@@ -39,11 +40,7 @@ class VariantType(click.ParamType[Network]):
     name = "VARIANT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Network:
-        if isinstance(value, str) and value.endswith(".toml"):
-            from analyzer.families.toml_file import read_network
-
-            return read_network(Path(value))
-        return network(value)
+        return network_at(value) if isinstance(value, str) else network(value)
 
 
 variant_argument: Decorator = click.argument("variant", type=VariantType())

@@ -114,9 +114,9 @@ def _check(folder: Path) -> int:
 
 
 def _refresh(folder: Path) -> int:
-    from analyzer.render.bundle import INDEX, index_text, ordered, recipes
+    from analyzer.render.bundle import INDEX, index_text, made, ordered, recipes
 
-    analyses = [analyze(*recipe) for recipe in recipes(folder)]
+    analyses = [made(recipe) for recipe in recipes(folder)]
     _write_reports(analyses, folder)
     write_whole(folder / INDEX, index_text(ordered(analyses)))
     click.echo(folder / INDEX)

@@ -109,7 +109,8 @@ class Config:
     pool: str = "M"
 
     def rule(self) -> str:
-        return f"1 to {self.longest} channels from 1 to {self.high} or {self.pool} for a pool, joined by -, the first no pool"
+        channels = f"1 to {self.longest} channels from 1 to {self.high} or {self.pool} for a pool"
+        return f"{channels}, joined by -, the first no pool"
 
     def parse(self, text: str) -> object:
         return tuple(part if part == self.pool else _whole(part) for part in text.split("-", self.longest + 1))

@@ -19,7 +19,7 @@ from analyzer.ops import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residual:
-    """One block's numbers; `inner_channels` are those of its 3×3 convolutions, `shortcut` is the paper's letter or none."""
+    """One block's numbers; `inner_channels` are its 3×3 convolutions', `shortcut` is the paper's letter or none."""
 
     block: str
     in_channels: int

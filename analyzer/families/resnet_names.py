@@ -1,4 +1,4 @@
-"""The named residual networks: torchvision's, the bag of tricks', pre-activation, SE, plain, CIFAR's and a tutorial's."""
+"""The named residual networks: torchvision's, bag of tricks, pre-activation, SE, plain, CIFAR and a tutorial's."""
 
 import re
 from typing import Any

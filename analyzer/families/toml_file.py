@@ -1,6 +1,5 @@
 """Networks as TOML files: a family or a named variant, its fields, and a title."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,11 @@ from analyzer.families.spec import Spec, rules
 
 _OWN = ("family", "variant", "title")
 _TITLE_LENGTH = 100
+
+
+def network_at(text: str) -> Network:
+    """The network of a variant expression, or of the TOML file whose path ends in `.toml`."""
+    return read_network(Path(text)) if text.endswith(".toml") else network(text)
 
 
 def read_network(path: Path) -> Network:
@@ -28,7 +32,7 @@ def read_network(path: Path) -> Network:
             if name in given:
                 raise InvalidInput(f"{path}: field {name} is given more than once.")
             given[name] = _value(family, name, value)
-    return _titled(path, network(make(family, start | given)), document.get("title"))
+    return _titled(path, network(make(family, start | given)), document.get("title", path.stem))
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -37,13 +41,19 @@ def _document(path: Path) -> dict[str, Any]:
             data = file.read(MAX_LENGTH + 1)
         if len(data) > MAX_LENGTH:
             raise InvalidInput(f"{path}: is over {MAX_LENGTH} bytes.")
-        return tomllib.loads(data.decode())
+        return _parsed(data.decode())
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"{path}: is no TOML ({shortened(error, 80)}).") from None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    import tomllib  # only a file needs it, and every verb imports this module
+
+    return tomllib.loads(text)
 
 
 def _start(path: Path, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -63,13 +73,17 @@ def _value(family: str, name: str, value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _titled(path: Path, plain: Network, title: str | None) -> Network:
-    if title is None:
-        return plain
+def _titled(path: Path, plain: Network, title: str) -> Network:
     if not title.strip() or len(title) > _TITLE_LENGTH or not title.isprintable():
         raise InvalidInput(f"{path}: title must be 1 to {_TITLE_LENGTH} printable characters on one line.")
     return Network(
-        graph=plain.graph, expression=plain.expression, title=title, paper=plain.paper, note=plain.note, spec=plain.spec
+        graph=plain.graph,
+        expression=plain.expression,
+        title=title,
+        paper=plain.paper,
+        note=plain.note,
+        spec=plain.spec,
+        path=path.as_posix(),
     )
 
 

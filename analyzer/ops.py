@@ -33,6 +33,11 @@ def _require_padding(op: str, padding: int, most: int | None = None) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Fieldless:
+    """An op without numbers; sub-classes share its generated methods, which tell classes apart."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conv2d:
     """Square 2-D convolution, `kernel`×`kernel`, with torch.nn.Conv2d's meaning of every number."""
 
@@ -67,14 +72,16 @@ class BatchNorm2d:
         _require_channels("BatchNorm2d", channels=self.channels)
 
 
-@dataclass(frozen=True, slots=True)
-class ReLU:
+class ReLU(_Fieldless):
     """max(x, 0)."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Sigmoid:
+
+class Sigmoid(_Fieldless):
     """1 / (1 + exp(-x)), the gate of squeeze-and-excitation."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +111,10 @@ class AvgPool2d:
         _require_positive("AvgPool2d", kernel=self.kernel, stride=self.stride)
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalAvgPool2d:
+class GlobalAvgPool2d(_Fieldless):
     """Mean over all positions: (C, H, W) to (C, 1, 1)."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +127,16 @@ class AdaptiveAvgPool2d:
         _require_positive("AdaptiveAvgPool2d", output_size=self.output_size)
 
 
-@dataclass(frozen=True, slots=True)
-class Flatten:
+class Flatten(_Fieldless):
     """(C, H, W) to (C·H·W,)."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Dropout:
+
+class Dropout(_Fieldless):
     """Identity in inference; zeroes elements with probability 1/2 in training."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +150,22 @@ class Linear:
         _require_positive("Linear", in_features=self.in_features, out_features=self.out_features)
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(_Fieldless):
     """Elementwise sum of two or more inputs of one shape, added from left to right."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Concat:
+
+class Concat(_Fieldless):
     """Concatenation of the inputs' channels, in order."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Multiply:
+
+class Multiply(_Fieldless):
     """The first input scaled channel by channel by the second, a gate of shape (C, 1, 1)."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +94,7 @@ def _op_sum(row: Row) -> str:
 def _validator() -> Callable[[Any], Any]:
     import fastjsonschema  # only a baseline that is read needs it
 
-    text = files("analyzer").joinpath("schemas", "baseline-1.json").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "schemas" / "baseline-1.json").read_text(encoding="utf-8")
     validate: Callable[[Any], Any] = fastjsonschema.compile(json.loads(text))
     return validate
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from analyzer.cost.analysis import analyze
@@ -162,6 +162,7 @@ def test_more_depth_never_means_fewer_parameters(spec: Spec, stage: int) -> None
 
 
 @given(st.integers(1, 1_000_000), st.integers(1, 65_536))
+@example(290_000, 100)
 def test_compression_floors_the_decimal_as_written(millionths: int, channels: int) -> None:
     """0.29 · 100 is 29, though the nearest binary number to 0.29 gives 28.999…"""
     assert floor_of(millionths / 1_000_000, channels) == channels * millionths // 1_000_000

@@ -4,15 +4,12 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 from torch import nn
 
 import analyzer
 from analyzer.cost.conventions import fvcore_by_operator
-from analyzer.families.densenet import DenseNetSpec
 from analyzer.families.registry import variant_names
-from analyzer.families.resnet import ResNetSpec
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.live import measure
@@ -30,6 +27,7 @@ from analyzer.ops import (
     Sigmoid,
     ZeroPadShortcut,
 )
+from tests.strategies import sizes, specs
 
 
 @pytest.mark.parametrize("name", variant_names())
@@ -45,54 +43,18 @@ def test_measured_equals_closed_form(name: str) -> None:
     assert measure.torch_flops(live, analysis.input_shape) == analysis.flops
 
 
-@st.composite
-def resnet_specs(draw: st.DrawFn) -> Spec:
-    """Small residual networks over every field of the family."""
-    depths = tuple(draw(st.lists(st.integers(1, 2), min_size=1, max_size=3)))
-    block = draw(st.sampled_from(("basic", "bottleneck")))
-    grouped = block == "bottleneck"
-    return ResNetSpec(
-        block=block,
-        depths=depths,
-        widths=tuple(draw(st.integers(4, 24)) for _ in depths),
-        expansion=draw(st.none() | st.integers(1, 5)),
-        cardinality=draw(st.integers(1, 4)) if grouped else 1,
-        base_width=draw(st.integers(16, 128)) if grouped else 64,
-        stem=draw(st.sampled_from(("imagenet", "cifar"))),
-        stem_width=draw(st.integers(1, 24)),
-        stride_on=draw(st.sampled_from(("3x3", "1x1"))),
-        in_channels=draw(st.integers(1, 4)),
-        num_classes=draw(st.integers(1, 12)),
-    )
-
-
-@st.composite
-def densenet_specs(draw: st.DrawFn) -> Spec:
-    """Small densely connected networks over every field of the family."""
-    return DenseNetSpec(
-        depths=tuple(draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))),
-        growth_rate=draw(st.integers(1, 8)),
-        init_features=draw(st.integers(2, 24)),
-        bottleneck_ratio=draw(st.none() | st.integers(1, 4)),
-        compression=draw(st.sampled_from((0.5, 0.75, 1.0))),
-        stem=draw(st.sampled_from(("imagenet", "cifar"))),
-        in_channels=draw(st.integers(1, 4)),
-        num_classes=draw(st.integers(1, 12)),
-    )
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(spec=resnet_specs() | densenet_specs(), height=st.integers(29, 70), width=st.integers(29, 70))
-def test_measured_equals_closed_form_for_any_spec(spec: Spec, height: int, width: int) -> None:
+@settings(max_examples=20)
+@given(spec=specs, size=sizes)
+def test_measured_equals_closed_form_for_any_spec(spec: Spec, size: tuple[int, int]) -> None:
     """Measured: hooks, parameters(), buffers() and FlopCounterMode over the families' fields and odd input sizes."""
-    analysis, live = analyzer.analyze(spec, (height, width)), analyzer.build(spec, device="meta")
+    analysis, live = analyzer.analyze(spec, size), analyzer.build(spec, device="meta")
     assert measure.output_shapes(live, analysis.input_shape) == described_shapes(analysis)
     assert measure.num_params(live) == described_params(analysis)
     assert measure.num_buffers(live)[""] == analysis.totals.buffers
     assert measure.torch_flops(live, analysis.input_shape) == analysis.flops
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "densenet121"])
+@pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d:depths=1-1", "densenet:depths=2-2-2"])
 def test_fvcore_counts_as_its_rule_says(name: str) -> None:
     """Measured: fvcore's flops and activations by operator against its counting rule on our rows."""
     live, analysis = analyzer.build(name), analyzer.analyze(name, 65)

@@ -1,5 +1,9 @@
-"""The README's console sessions, run. Oracle: what the program prints now; a line `…` stands for any lines."""
+"""The README's console and Python sessions, run.
 
+Oracle: what the program prints now; a line `…` stands for any lines.
+"""
+
+import doctest
 import re
 import shutil
 from collections.abc import Iterator
@@ -37,6 +41,14 @@ def test_a_session_prints_what_the_readme_shows(
     pattern = re.escape(printed).replace("…\\\n", "(.*\n)*?")
     assert re.fullmatch(pattern, told.out + told.err), told.out[:2000] + told.err
     assert status == (2 if told.err and not told.out else 0)
+
+
+def test_the_python_session_answers_as_the_readme_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    failed, tried = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
+    assert tried >= 6
+    assert failed == 0
+    assert (tmp_path / "resnet50.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_sessions_of_several_verbs_are_compared() -> None:

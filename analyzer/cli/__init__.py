@@ -1,5 +1,7 @@
 """The command line: one verb a job, loaded when it is called."""
 
+import io
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -52,6 +54,7 @@ def verbs() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a mistake told in one sentence."""
+    _write_utf8()
     try:
         status = verbs.main(args=arguments, prog_name="analyzer", standalone_mode=False)
     except (InvalidInput, Unavailable) as error:
@@ -68,4 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except SystemExit:
         return 0  # how click leaves, quietly, when the reader of the output went away; 1 would mean a disagreement
+    except OSError as error:
+        click.echo(f"{error.filename or 'standard output'}: {error.strerror or error}.", err=True)
+        return 2
     return int(status or 0)
+
+
+def _write_utf8() -> None:
+    """Write UTF-8 into pipes and files, as `--output` does, and what a terminal cannot show as "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")

@@ -7,7 +7,7 @@ import click
 from analyzer.cli.options import deliver, format_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.families.registry import variants
-from analyzer.render.tables import markdown_table, terminal_table
+from analyzer.render.tables import padded_table, terminal_table
 from analyzer.render.units import exact, shape, short
 
 
@@ -26,7 +26,7 @@ def _list_text(analyses: list[Analysis], form: str) -> str:
         return json.dumps(
             {"schema": 1, "variants": [_list_facts(analysis) for analysis in analyses]}, ensure_ascii=False
         )
-    table = terminal_table if form == "table" else markdown_table
+    table = terminal_table if form == "table" else padded_table
     heads = ["variant", "network", "input", "parameters", "MACs", "activations", "depth"]
     return table(heads, [_list_cells(analysis) for analysis in analyses], "lllrrrr")
 

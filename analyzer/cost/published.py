@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis, analyze
@@ -39,7 +39,7 @@ class Comparison(NamedTuple):
 @cache
 def figures() -> tuple[Figure, ...]:
     """Every published figure shipped with the package."""
-    text = files("analyzer").joinpath("published", "figures.csv").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "published" / "figures.csv").read_text(encoding="utf-8")
     return tuple(_figure(row) for row in list(csv.reader(text.splitlines()))[1:])
 
 

@@ -17,7 +17,8 @@ from analyzer.pages.readings import analysis_of
 
 FIRST = "resnet50"
 SIDE = "input_size"
-MAX_CHARS = 4_000
+MAX_CHARS = 200_000
+"""More than the parser's own bound, so that too long a text gets its sentence instead of being dropped by the browser."""
 _PICKED = "picked"
 _KEPT = "kept"
 
@@ -33,9 +34,9 @@ class Chosen:
 
 def choose() -> Chosen | None:
     """Show the widgets; None where the expression or the size is wrong, with the reason shown in place."""
-    restore(**{EXPRESSION: FIRST, SIDE: None})
+    restore(EXPRESSION, SIDE)
     picker, box, form, size = st.columns([3, 4.4, 1.5, 1.5], vertical_alignment="bottom")
-    expression = expression_box(box)
+    expression = expression_box(box, EXPRESSION, FIRST)
     spec, problem = _parsed(expression)
     side = _side_box(size, spec)
     _show_picker(picker, spec)
@@ -51,12 +52,12 @@ def choose() -> Chosen | None:
     return chosen
 
 
-def restore(**firsts: Any) -> None:
-    """Give widgets their first values, or those they had before another page was shown, unless the address states them."""
+def restore(*names: str) -> None:
+    """Give widgets the values they had before another page was shown, unless the address states them."""
     kept = st.session_state.get(_KEPT, {})
-    for name, first in firsts.items():
-        if name not in st.session_state and name not in st.query_params:
-            st.session_state[name] = kept.get(name, first)
+    for name in names:
+        if name in kept and name not in st.session_state and name not in st.query_params:
+            st.session_state[name] = kept[name]
 
 
 def keep(**values: Any) -> None:
@@ -64,11 +65,12 @@ def keep(**values: Any) -> None:
     st.session_state[_KEPT] = {**st.session_state.get(_KEPT, {}), **values}
 
 
-def expression_box(place: Any) -> str:
-    """The text box for a variant expression, bound to the address."""
+def expression_box(place: Any, key: str, first: str) -> str:
+    """The text box for a variant expression, bound to the address under its key, which differs from page to page."""
     text: str = place.text_input(
         "Variant expression",
-        key=EXPRESSION,
+        first,
+        key=key,
         bind="query-params",
         max_chars=MAX_CHARS,
         help="A name, or a name with changes, such as `resnet50:cardinality=32,base_width=4`.",

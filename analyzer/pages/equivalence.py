@@ -13,12 +13,13 @@ from analyzer.families.expression import canonical, parse, slug
 from analyzer.families.network import network
 from analyzer.families.registry import variant_names
 from analyzer.live import live_imports
-from analyzer.pages.choose import EXPRESSION, expression_box, restore, variant_words
+from analyzer.pages.choose import expression_box, keep, restore, variant_words
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.proving import Proving
 from analyzer.render.equivalence import BOUND
 
 _FIRST = "resnext50_32x4d"
+_EXPRESSION = "grouped"
 _PICKED = "picked_grouped"
 _PROVING = "proving"
 _PROSE = 960  # longest line of running text in pixels
@@ -72,8 +73,9 @@ def _explain() -> None:
 
 def _choose(picker: Any, box: Any) -> tuple[str, str]:
     """The widgets; the canonical expression and "", or what can be said of it and why there is nothing to run."""
-    restore(**{EXPRESSION: _FIRST})
-    expression = expression_box(box)
+    restore(_EXPRESSION)
+    expression = expression_box(box, _EXPRESSION, _FIRST)
+    keep(**{_EXPRESSION: expression})
     try:
         variant, problem = canonical(parse(expression)), ""
     except InvalidInput as error:
@@ -99,7 +101,7 @@ def _grouped_names() -> tuple[str, ...]:
 
 def _take_picked() -> None:
     if st.session_state[_PICKED]:
-        st.session_state[EXPRESSION] = st.session_state[_PICKED]
+        st.session_state[_EXPRESSION] = st.session_state[_PICKED]
 
 
 def _current(variant: str) -> Proving | None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.pages import figures, places
-from analyzer.pages.choose import Chosen, choose
+from analyzer.pages.choose import Chosen, choose, keep, restore
 from analyzer.pages.downloads import show_downloads
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import dot_of, svg_of
@@ -34,6 +34,7 @@ def show() -> None:
 
 
 def _show_diagram(chosen: Chosen) -> str:
+    restore(_LEVEL)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
         level: str = st.segmented_control(
@@ -45,6 +46,7 @@ def _show_diagram(chosen: Chosen) -> str:
             required=True,
             label_visibility="collapsed",
         )
+    keep(**{_LEVEL: level})
     _draw(chosen, level)
     return level
 

@@ -82,16 +82,18 @@ def _listen(process: "subprocess.Popen[str]", told: _Told) -> None:
     try:
         with process:
             for line in process.stdout or ():
-                facts = json.loads(line)
-                if "done" in facts:
-                    told.progress = facts
-                else:
-                    told.result = facts
-        if not told.result:
-            told.result = {
-                "problem": f"The proof was stopped before it had a result (exit status {process.returncode})."
-            }
+                _take_down(line, told)
     finally:
         process.kill()
         limit.cancel()
+        if not told.result:
+            told.result = {"problem": f"The proof ended before it had a result (exit status {process.wait()})."}
         _PLACES.release()
+
+
+def _take_down(line: str, told: _Told) -> None:
+    facts = json.loads(line) if line.startswith("{") else {}  # a library may talk on stdout, too
+    if "done" in facts:
+        told.progress = facts
+    elif facts:
+        told.result = facts

@@ -50,6 +50,7 @@ function createView(root) {
     if (!svg) return;
     const [x, y, width, height] = svg.getAttribute("viewBox").split(/[\s,]+/).map(Number);
     box = { x, y, width, height };
+    svg.setAttribute("role", "group"); // an image could hold no buttons
     svg.setAttribute("width", "100%");
     svg.setAttribute("height", "100%");
     for (const element of svg.querySelectorAll("g[id]")) if (element.id in places) makeButton(element);

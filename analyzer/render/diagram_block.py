@@ -83,7 +83,7 @@ def _section(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> _Cell:
         name=group.name,
         boxes=(),
         title=words or group.name,
-        facts=(" · ".join(ledger.facts(paths)[1:]),),
+        facts=ledger.facts(paths)[1:],
         tip=ledger.tip(words, paths),
     )
     return _opened(ledger, frame, parts, entries)

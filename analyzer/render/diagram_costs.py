@@ -35,8 +35,7 @@ class Ledger:
 
     def each(self, paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """Parameters and MACs of one of several equal parts, each given by the paths that it consists of."""
-        counted = _counted([_sums(self.rows(part)) for part in paths], " params", " MACs")
-        return counted if "…" in "".join(counted) else (" · ".join(counted),)
+        return _counted([_sums(self.rows(part)) for part in paths], " params", " MACs")
 
     def op_facts(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Output shape, parameters and MACs of one of several equal ops."""

@@ -115,19 +115,10 @@ def _shape(unit: Unit, entry: str) -> tuple[object, ...]:
 
 
 def _open_ended(op: Op | Graph) -> object:
-    """A dense layer without its number of input channels: that of the norms and convolution which read the input."""
+    """A dense layer without its number of input channels; the channels inside it follow from what its ops make."""
     if not isinstance(op, Graph):
         return op
-    waiting = {INPUT}
-    nodes: list[object] = []
-    for node in op.nodes:
-        inner: object = node.op
-        if waiting.issuperset(node.inputs):
-            inner = _without_inputs(node.op)
-            if not isinstance(node.op, Conv2d):
-                waiting.add(node.name)
-        nodes.append((node.name, inner, node.inputs))
-    return op.kind, tuple(nodes)
+    return op.kind, tuple((node.name, _without_inputs(node.op), node.inputs) for node in op.nodes)
 
 
 def _without_inputs(op: Op | Graph) -> object:

@@ -78,13 +78,12 @@ def _stage(
     parts = [_Part((fork,), tuple(Arrow(tail=entry, head=fork.name) for entry in entries), fork.name)]
     for run in runs(graph):
         parts.append(_run(ledger, path, run, parts[-1].output))
-    output_shape, *costs = ledger.facts([path])
     frame = Frame(
         name=group.name,
         boxes=tuple(box for part in parts for box in part.boxes),
         title=words,
         lines=_contents(ledger, group.stage),
-        facts=(output_shape, " · ".join(costs)),
+        facts=ledger.facts([path]),
         tip=ledger.tip(f"{words}, {path}", [path]),
     )
     return frame, tuple(arrow for part in parts for arrow in part.arrows), parts[-1].output

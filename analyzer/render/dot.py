@@ -1,6 +1,7 @@
 """Drawings as DOT text, the Graphviz language, through the `graphviz` package."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from html import escape as escape_html
 from itertools import groupby, pairwise
 
@@ -19,11 +20,11 @@ MAX_BOXES, MAX_ARROWS = 1_500, 3_000
 """Layout time grows faster than the drawing; beyond this nobody could read it, either."""
 
 _FONT = "Helvetica,Arial,sans-serif"
-_SIZE, _SMALL = 10.0, 8.5
+_SIZE, _SMALL = 10, 9  # points; HTML-like labels know whole ones only
 _INK, _QUIET, _ACCENT, _LINE = "#1f2933", "#5b6770", "#0b57d0", "#4a5560"
 _PAPER, _TINT, _GREY, _RIM = "#ffffff", "#eef3fb", "#f1f3f5", "#c3cfdd"
 
-_GRAPH = {"rankdir": "LR", "labelloc": "t", "labeljust": "l", "bgcolor": _PAPER, "pad": "0.08"}
+_GRAPH = {"labelloc": "t", "labeljust": "l", "bgcolor": _PAPER, "pad": "0.08"}
 _GRAPH |= {
     "newrank": "true",
     "fontname": _FONT,
@@ -32,19 +33,19 @@ _GRAPH |= {
     "ranksep": "0.1",
     "nodesep": "0.1",
 }
-_NODE = {"fontname": _FONT, "fontsize": f"{_SIZE:g}", "fontcolor": _INK, "style": "filled", "margin": "0.045,0.035"}
+_NODE = {"fontname": _FONT, "fontsize": f"{_SIZE}", "fontcolor": _INK, "style": "filled", "margin": "0.06,0.04"}
 _NODE |= {"width": "0.2", "height": "0.2"}
 _EDGE = {"fontname": _FONT, "fontsize": f"{_SMALL}", "fontcolor": _QUIET, "color": _LINE, "arrowsize": "0.45"}
 _FRAME = {"style": "rounded,filled", "fillcolor": _TINT, "color": _RIM, "margin": "6", "labeljust": "c"}
-_FRAME |= {"fontsize": f"{_SIZE:g}"}
+_FRAME |= {"fontsize": f"{_SIZE}"}
 
 _LOOKS: dict[Role, dict[str, str]] = {
     "section": {"shape": "box", "style": "rounded,filled", "fillcolor": _GREY, "color": _RIM},
     "transition": {"shape": "polygon", "sides": "4", "distortion": "-0.15", "fillcolor": _GREY, "color": _QUIET},
     "block": {"shape": "box", "fillcolor": _PAPER, "color": _ACCENT},
-    "conv": {"shape": "box", "fillcolor": _PAPER, "color": _ACCENT, "width": "1.3"},
-    "pool": {"shape": "box", "fillcolor": _GREY, "color": _QUIET, "width": "1.3"},
-    "slim": {"shape": "box", "style": "rounded,filled", "fillcolor": _GREY, "color": _RIM, "width": "1.3"},
+    "conv": {"shape": "box", "fillcolor": _PAPER, "color": _ACCENT},
+    "pool": {"shape": "box", "fillcolor": _GREY, "color": _QUIET},
+    "slim": {"shape": "box", "style": "rounded,filled", "fillcolor": _GREY, "color": _RIM},
     "add": {"shape": "circle", "fillcolor": _PAPER, "color": _ACCENT, "fixedsize": "true", "width": "0.17"},
     "concat": {"shape": "box", "style": "rounded,filled", "fillcolor": _PAPER, "color": _ACCENT},
     "fork": {"shape": "point", "width": "0.05", "color": _LINE},
@@ -52,7 +53,10 @@ _LOOKS: dict[Role, dict[str, str]] = {
 }
 
 _DASHED = ("projection", "zero-pad")
+_LONGEST_ID = 200
 _MERGES = ("add", "concat")
+_EVEN = ("conv", "pool", "slim")
+"""Roles whose boxes are equally wide in one frame."""
 
 
 def dot_source(analysis: Analysis, level: str) -> str:
@@ -70,12 +74,12 @@ def dot_source(analysis: Analysis, level: str) -> str:
 
 def dot_text(picture: Picture) -> str:
     """A picture as DOT text; the first two lines, comments, are its title and description."""
-    title = plain(picture.title)
-    graph = Digraph(name=escape(title), comment=f"{title}\n// {plain(picture.description, 2000)}")
+    title = plain(picture.title, 160)
+    graph = Digraph(name=_node_id(title), comment=f"{title}\n// {plain(picture.description, 2000)}")
     heading = _rich(title, (), (picture.legend,) if picture.legend else (), left=True)
-    graph.attr("graph", _GRAPH | {"label": heading, "rankdir": "LR" if picture.across else "TB"})
-    graph.attr("node", _NODE)
-    graph.attr("edge", _EDGE)
+    graph.attr("graph", **_GRAPH, label=heading, rankdir="LR" if picture.across else "TB")
+    graph.attr("node", **_NODE)
+    graph.attr("edge", **_EDGE)
     for frame in picture.frames:
         _draw_frame(graph, frame)
     roles = {box.name: box.role for box in picture.boxes}
@@ -95,24 +99,25 @@ def plain(text: str, limit: int = 200) -> str:
 def _draw_frame(graph: Digraph, frame: Frame) -> None:
     if not frame.title:
         for box in frame.boxes:
-            _draw_box(graph, box)
+            _draw_box(graph, box, {})
         return
-    with graph.subgraph(name=f"cluster_{frame.name}") as cluster:
+    with graph.subgraph(name=_node_id(f"cluster_{frame.name}")) as cluster:
         label = _rich(frame.title, frame.lines, frame.facts)
-        cluster.attr("graph", _FRAME | {"id": escape(frame.name), "label": label, "tooltip": escape(frame.tip)})
+        cluster.attr("graph", **_FRAME, id=_node_id(frame.name), label=label, tooltip=_quoted(frame.tip))
+        width = {"width": _inches(max([94, *(_text_points(box) + 9 for box in frame.boxes if box.role in _EVEN)]))}
         for box in frame.boxes:
-            _draw_box(cluster, box)
+            _draw_box(cluster, box, width if box.role in _EVEN else {})
 
 
-def _draw_box(graph: Digraph, box: Box) -> None:
-    attributes = {"id": escape(box.name), "class": box.role, "tooltip": escape(plain(box.tip, 500))}
-    attributes |= _LOOKS[box.role] | (_trapezium(box) if box.role == "transition" else {})
+def _draw_box(graph: Digraph, box: Box, width: dict[str, str]) -> None:
+    attributes = {"id": _node_id(box.name), "class": box.role, "tooltip": _quoted(box.tip)}
+    attributes |= _LOOKS[box.role] | (_trapezium(box) if box.role == "transition" else width)
     graph.node(_node_id(box.name), label=_label(box), **attributes)
 
 
 def _label(box: Box) -> str:
     if box.role in ("add", "fork"):
-        return str(escape(box.title))
+        return box.title
     if box.role == "slim":
         return _table([" ".join(_marked(box.title, box.lines, box.facts))])
     return _rich(box.title, box.lines, box.facts)
@@ -120,18 +125,33 @@ def _label(box: Box) -> str:
 
 def _trapezium(box: Box) -> dict[str, str]:
     """A trapezium that narrows to the right and is no wider than its text; Graphviz would make it twice as wide."""
-    lines = (box.title, *box.lines, *box.facts)
-    width = max(_ems(line) for line in lines) * _SIZE + 16
-    height = len(lines) * 1.25 * _SIZE + 8
-    return {"orientation": "-90", "fixedsize": "true", "width": f"{width / 72:.2f}", "height": f"{height / 65:.2f}"}
+    lines = 1 + len(box.lines) + len(box.facts)
+    height = (lines * 1.25 * _SIZE + 8) * 1.1
+    return {
+        "orientation": "-90",
+        "fixedsize": "true",
+        "width": _inches(_text_points(box) + 18),
+        "height": _inches(height),
+    }
 
 
-_EMS = dict.fromkeys("ijl .,/", 0.28) | dict.fromkeys("ftr-", 0.36) | dict.fromkeys("mMGw", 0.85)
+def _inches(points: float) -> str:
+    return f"{points / 72:.2f}"
+
+
+def _text_points(box: Box) -> float:
+    """About how wide a box's text is; shapes of fixed size and boxes of equal width need to know before layout."""
+    widths = [_ems(box.title) * _SIZE * 1.06, *(_ems(line) * _SIZE for line in box.lines)]
+    facts = [_ems(fact) * _SMALL for fact in box.facts]
+    return sum(widths) + sum(facts) + 3 if box.role == "slim" else max(widths + facts)
+
+
+_EMS = dict.fromkeys("ijl.,/ ", 0.28) | dict.fromkeys("ftr-()", 0.34) | dict.fromkeys("mMGw%", 0.84) | {"…": 1.0}
 
 
 def _ems(text: str) -> float:
-    """About how wide a text is in bold Helvetica, in font sizes."""
-    return sum(_EMS.get(character, 0.6) for character in text)
+    """About how wide a text is in Helvetica, in font sizes."""
+    return sum(_EMS.get(character, 0.57) for character in text)
 
 
 def _rich(title: str, lines: tuple[str, ...], facts: tuple[str, ...], left: bool = False) -> str:
@@ -141,11 +161,14 @@ def _rich(title: str, lines: tuple[str, ...], facts: tuple[str, ...], left: bool
 
 def _marked(title: str, lines: tuple[str, ...], facts: tuple[str, ...]) -> list[str]:
     """The title bold, the lines plain, the facts small and quiet."""
-    marked = [f"<B>{escape_html(plain(title))}</B>"] if title else []
-    marked += [escape_html(plain(line)) for line in lines]
-    return marked + [
-        f'<FONT POINT-SIZE="{_SMALL}" COLOR="{_QUIET}">{escape_html(plain(fact))}</FONT>' for fact in facts
-    ]
+    marked = [f"<B>{_html(title)}</B>"] if title else []
+    marked += [_html(line) for line in lines]
+    return marked + [f'<FONT POINT-SIZE="{_SMALL}" COLOR="{_QUIET}">{_html(fact)}</FONT>' for fact in facts]
+
+
+def _html(text: str) -> str:
+    """Text for an HTML-like label; Graphviz would replace a backslash and a letter by a name."""
+    return escape_html(plain(text)).replace("\\", "\\\\")
 
 
 def _table(rows: list[str], side: str = "") -> str:
@@ -183,5 +206,13 @@ def _draw_arrow(graph: Digraph, arrow: Arrow, roles: dict[str, Role]) -> None:
 
 
 def _node_id(name: str) -> str:
-    """A name that DOT takes whole; after a colon it would look for a port."""
-    return str(escape(plain(name, 10_000).replace(":", "\N{RATIO}")))
+    """A name as a DOT id: after a colon a port would be looked for, angle brackets would make it HTML."""
+    if len(name) > _LONGEST_ID:
+        name = f"{name[: _LONGEST_ID - 13]}-{sha256(name.encode()).hexdigest()[:12]}"
+    return _quoted(name.translate({ord(":"): "\N{RATIO}", ord("<"): "‹", ord(">"): "›"}))
+
+
+def _quoted(text: str) -> str:
+    """Text that DOT takes literally; without the replacement it would decode entities."""
+    quoted: str = escape(plain(text, 1000).replace("&", "&amp;"))
+    return quoted

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from analyzer.render.tables import markdown_table
+from analyzer.render.tables import padded_table
 from analyzer.render.units import exact, shape
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ def cost_table(proof: "Proof") -> str:
         [f"({cost.form}) {cost.title}", exact(cost.params), exact(cost.macs), exact(cost.num_ops)]
         for cost in proof.costs
     ]
-    return markdown_table(["form (Xie et al. 2017, Figure 3)", "parameters", "MACs", "ops"], rows, "lrrr")
+    return padded_table(["form (Xie et al. 2017, Figure 3)", "parameters", "MACs", "ops"], rows, "lrrr")
 
 
 def summary_table(proof: "Proof") -> str:
     """One line for each identity, dtype and mode: the worst errors over the blocks, with their bounds."""
-    lines: dict[tuple[str, str, str, str], "list[Comparison]"] = {}
+    lines: dict[tuple[str, str, str, str], list[Comparison]] = {}
     for row in proof.rows:
         place = "every block" if row.block else "whole network"
         lines.setdefault((row.identity, place, row.dtype, row.mode), []).append(row)
@@ -91,16 +91,16 @@ def summary_table(proof: "Proof") -> str:
     cells = [
         [*line, *(_worst_cell(rows, whats) for whats in _GROUPS.values()), _mark(rows)] for line, rows in lines.items()
     ]
-    return markdown_table(heads, cells, "llllrrrl")
+    return padded_table(heads, cells, "llllrrrl")
 
 
 def fault_table(proof: "Proof") -> str:
     """One line for each fault and form: how often it was seen, and the nearest it came to escaping."""
-    lines: dict[tuple[str, str], "list[Control]"] = {}
+    lines: dict[tuple[str, str], list[Control]] = {}
     for control in proof.controls:
         lines.setdefault((control.fault, control.form), []).append(control)
     heads = ["fault", "in form", "seen", "smallest difference", "bound", "in"]
-    return markdown_table(heads, [_fault_cells(*line, found) for line, found in lines.items()], "llrrrl")
+    return padded_table(heads, [_fault_cells(*line, found) for line, found in lines.items()], "llrrrl")
 
 
 def _fault_cells(fault: str, form: str, found: "list[Control]") -> list[str]:
@@ -112,7 +112,7 @@ def _fault_cells(fault: str, form: str, found: "list[Control]") -> list[str]:
 
 def block_table(proof: "Proof") -> str:
     """One line for each block and dtype, the worst over both modes."""
-    lines: dict[tuple[str, str], "list[Comparison]"] = {}
+    lines: dict[tuple[str, str], list[Comparison]] = {}
     for row in proof.rows:
         if row.block:
             lines.setdefault((row.block, row.dtype), []).append(row)
@@ -123,7 +123,7 @@ def block_table(proof: "Proof") -> str:
         "",
     ]
     cells = [_block_cells(proof, *line, rows) for line, rows in lines.items()]
-    return markdown_table(heads, cells, f"ll{'r' * (len(heads) - 3)}l")
+    return padded_table(heads, cells, f"ll{'r' * (len(heads) - 3)}l")
 
 
 def _block_cells(proof: "Proof", path: str, dtype: str, rows: "list[Comparison]") -> list[str]:

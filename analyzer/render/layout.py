@@ -30,10 +30,14 @@ def render(dot: str, form: str) -> bytes:
     SVG is the same bytes for the same text under one renderer, and carries the text's digest.
     Raises InvalidInput for another format and Unavailable where this machine has no renderer or it fails.
     """
-    if form not in FORMATS:
-        raise InvalidInput(f"format {shortened(form)!r} is unknown; drawings come as {', '.join(FORMATS)}.")
+    _check(form)
     drawn = laid_out(dot, form)
     return _finished(drawn.decode(), dot).encode() if form == "svg" else drawn
+
+
+def _check(form: str) -> None:
+    if form not in FORMATS:
+        raise InvalidInput(f"format {shortened(form)!r} is unknown; drawings come as {', '.join(FORMATS)}.")
 
 
 def laid_out(dot: str, form: str) -> bytes:
@@ -42,7 +46,7 @@ def laid_out(dot: str, form: str) -> bytes:
         import pygraphviz
     except ImportError:
         return _by_program(dot, form)
-    with _fontconfig_hushed():
+    with fontconfig_hushed():
         try:
             return bytes(pygraphviz.AGraph(string=dot).draw(format=form, prog="dot"))
         except (ValueError, OSError) as error:
@@ -56,35 +60,42 @@ def _by_program(dot: str, form: str) -> bytes:
             "drawing needs Graphviz: install pygraphviz (`pip install pygraphviz`) or put `dot` on the PATH; "
             "`--format dot` needs neither."
         )
-    return _output_of([program, f"-T{form}"], dot, _DOT_SECONDS)
+    done = _ran([program, f"-T{form}"], dot, _DOT_SECONDS)
+    if done.returncode:
+        raise Unavailable(f"Graphviz could not draw this network: {_said(done)}")
+    return done.stdout
 
 
 def layout_safely(dot: str, form: str, timeout: float = 20.0) -> bytes:
     """`render` in a child process, for servers: a crash, or a layout of over `timeout` seconds, is Unavailable."""
-    if form not in FORMATS:
-        raise InvalidInput(f"format {shortened(form)!r} is unknown; drawings come as {', '.join(FORMATS)}.")
+    _check(form)
     with _SLOTS:
-        return _output_of([sys.executable, "-m", "analyzer.render.layout", form], dot, timeout)
+        done = _ran([sys.executable, "-m", "analyzer.render.layout", form], dot, timeout)
+    if done.returncode < 0:
+        raise Unavailable(f"the renderer crashed (signal {-done.returncode}); `--format dot` needs none.")
+    if done.returncode:
+        raise Unavailable(_said(done))
+    return done.stdout
 
 
-def _output_of(command: list[str], dot: str, timeout: float) -> bytes:
+def _ran(command: list[str], dot: str, timeout: float) -> subprocess.CompletedProcess[bytes]:
     package = Path(__file__).parents[2]
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, input=dot.encode(), capture_output=True, timeout=timeout, cwd=package, check=False
         )
     except subprocess.TimeoutExpired:
         raise Unavailable(
             f"drawing took more than {timeout:g} seconds and was stopped; take a coarser level."
         ) from None
-    if done.returncode:
-        said = shortened(done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}", 300)
-        raise Unavailable(f"Graphviz could not draw this network: {said}")
-    return done.stdout
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    return shortened(done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}", 300)
 
 
 @contextmanager
-def _fontconfig_hushed() -> Iterator[None]:
+def fontconfig_hushed() -> Iterator[None]:
     """Hold stderr back while a C library draws; pass it on without fontconfig's remarks on the configuration."""
     try:
         saved = os.dup(2)
@@ -114,15 +125,13 @@ def digest(dot: str) -> str:
 
 
 def _finished(svg: str, dot: str) -> str:
-    """Graphviz's SVG without its version, document type and absolute comments, with title, description and digest."""
-    title, description = (line.removeprefix("// ") for line in dot.split("\n", 2)[:2])
-    start = svg.index("<svg")
-    body = re.sub(r"<!--.*?-->\n?", "", svg[start:], flags=re.DOTALL)
-    words = f"<title>{escape(title)}</title>\n<desc>{escape(description)}</desc>"
-    head, _, rest = body.partition(">")
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- dot sha256:{digest(dot)} -->\n{head} role="img">\n{words}{rest}'
-    )
+    """Graphviz's SVG without its comments and document type, with the text's digest, title and description."""
+    comments = [line.removeprefix("// ") for line in dot.split("\n", 2)[:2] if line.startswith("// ")]
+    words = [f"<{tag}>{escape(text)}</{tag}>\n" for tag, text in zip(("title", "desc"), comments, strict=False)]
+    body = re.sub(r"<!--.*?-->\n?", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    head, _, rest = body.partition(">\n")
+    opened = f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- dot sha256:{digest(dot)} -->\n{head} role="img">\n'
+    return opened + "".join(words) + rest
 
 
 def main() -> int:

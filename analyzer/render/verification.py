@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analyzer.live.checks import Check, Verification
-from analyzer.render.tables import markdown_table
+from analyzer.render.tables import padded_table
 from analyzer.render.units import exact, shape
 
 _HEADERS = ("Oracle", "Tool", "Quantity", "Ours", "Theirs", "Difference", "Verdict")
@@ -16,7 +16,7 @@ def verifications_markdown(verifications: Sequence[Verification]) -> str:
 
 
 def _section(verification: Verification) -> str:
-    table = markdown_table(_HEADERS, [_cells(check) for check in verification.checks], "lllrrrl")
+    table = padded_table(_HEADERS, [_cells(check) for check in verification.checks], "lllrrrl")
     return f"## {verification.variant} at {shape(verification.input_shape)}\n\n{table}"
 
 

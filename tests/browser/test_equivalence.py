@@ -1,0 +1,36 @@
+"""The Equivalence page in a real Chromium, with a real proof."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage, settle, type_expression
+
+SMALL = "resnet50:depths=1-1,cardinality=4,base_width=16"
+
+
+def test_proof_runs_beside_the_page_and_agrees(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("link", name="Equivalence").click()
+    expect(page.get_by_role("heading", name="Grouped convolution")).to_be_visible()
+    settle(page)
+    type_expression(page, SMALL)
+    page.get_by_role("button", name="Prove it").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Equal.", timeout=180_000)
+    expect(alert).to_contain_text(f"In all 2 blocks of {SMALL} (4 paths each)")
+    expect(page.get_by_role("cell", name="wrong slice").first).to_be_visible()
+    expect(page.get_by_role("columnheader", name="running statistics")).to_be_visible()
+    with page.expect_download() as event:
+        page.get_by_role("button", name="JSON", exact=True).click()
+    assert '"passed": true' in event.value.path().read_text(encoding="utf-8")
+
+
+def test_a_proof_can_be_cancelled_and_the_page_stays_responsive(open_page: OpenPage) -> None:
+    page = open_page("/equivalence?grouped=resnext101_64x4d")
+    page.get_by_role("button", name="Prove it").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alert")).to_contain_text("ended before it had a result")
+    expect(page.get_by_role("button", name="Prove it")).to_be_enabled()
+    type_expression(page, "resnet18")
+    expect(page.get_by_role("alert")).to_contain_text("depth 2")
+    expect(page.get_by_role("button", name="Prove it")).to_be_disabled()

@@ -1,0 +1,174 @@
+"""The Explore page in a real Chromium."""
+
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput
+from tests.browser.conftest import OpenPage, figures, settle, type_expression
+
+
+def view(page: Page) -> list[float]:
+    """The part of the drawing that is in sight: x, y, width, height."""
+    box = page.locator(".canvas > svg").get_attribute("viewBox")
+    assert box is not None
+    return [float(number) for number in box.split()]
+
+
+def test_picked_variant_shows_the_analysers_own_figures(open_page: OpenPage) -> None:
+    """Oracle: the analyser; its parameters are torchvision's published 7,978,856."""
+    page = open_page()
+    box = page.get_by_role("combobox", name="Variant", exact=True)
+    box.click()
+    box.fill("densenet121")
+    page.get_by_role("option", name="DenseNet-121").click()
+    expect(page.get_by_role("heading", name="DenseNet-121")).to_be_visible()
+    settle(page)
+    analysis = analyze("densenet121")
+    shown = figures(page)
+    assert shown["parameters"] == f"{analysis.params:,}" == "7,978,856"
+    assert shown["MACs"] == f"{analysis.macs:,}"
+    assert shown["activations"] == f"{analysis.activations:,}"
+    assert page.get_by_role("textbox", name="Variant expression").input_value() == "densenet121"
+
+
+def test_first_screen_answers_without_scrolling(open_page: OpenPage) -> None:
+    page = open_page()
+    table = page.locator('[data-testid="stDataFrame"]').first
+    for place in (page.locator(".figures"), page.locator(".canvas"), table):
+        box = place.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 800
+        assert box["x"] + box["width"] <= 1280
+
+
+def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
+    """Oracle: ResNeXt-50's published 25,028,904 parameters."""
+    page = open_page()
+    type_expression(page, "resnet50:cardinality=32,base_width=4")
+    expect(page.get_by_role("heading", name="ResNeXt-50")).to_be_visible()
+    page.get_by_role("spinbutton", name="Input size").fill("160")
+    page.get_by_role("spinbutton", name="Input size").press("Enter")
+    settle(page)
+    page.get_by_role("radio", name="block").click()
+    settle(page)
+    expect(page.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
+    assert figures(page)["parameters"] == "25,028,904"
+    other = open_page(page.url.removeprefix(page.url.split("/?")[0]))
+    expect(other.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
+    assert figures(other) == figures(page)
+    assert figures(other)["MACs"] == f"{analyze('resnext50_32x4d', 160).macs:,}"
+    assert other.get_by_role("textbox", name="Variant expression").input_value() == "resnet50:cardinality=32,base_width=4"
+
+
+def test_diagram_zooms_pans_and_keeps_its_view(open_page: OpenPage) -> None:
+    page = open_page()
+    page.locator(".canvas > svg").wait_for()
+    first = view(page)
+    page.get_by_role("button", name="Zoom in").click()
+    assert view(page)[2] < first[2]
+    zoomed = page.locator(".canvas > svg").get_attribute("viewBox") or ""
+    page.locator(".canvas").hover()
+    page.mouse.wheel(0, -300)
+    expect(page.locator(".canvas > svg")).not_to_have_attribute("viewBox", zoomed)
+    wheeled = view(page)
+    assert wheeled[2] < first[2] / 1.4
+    box = page.locator(".canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 500, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 100, steps=4)
+    page.mouse.up()
+    dragged = view(page)
+    assert dragged[0] > wheeled[0]
+    page.locator(".canvas").focus()
+    page.keyboard.press("ArrowLeft")
+    assert view(page)[0] < dragged[0]
+    before = view(page)
+    choice = page.get_by_role("combobox", name="Look inside")
+    choice.click()
+    choice.fill("stage 2")
+    page.get_by_role("option").first.click()
+    expect(choice).to_have_value("stage 2")
+    settle(page)
+    assert view(page) == before
+    page.locator(".canvas").focus()
+    page.keyboard.press("0")
+    assert view(page)[2] >= first[2]
+
+
+@pytest.mark.parametrize("how", ["click", "keyboard"])
+def test_a_node_of_the_diagram_opens_its_ops(open_page: OpenPage, how: str) -> None:
+    page = open_page("/?variant=resnet50")
+    node = page.locator('[id="layer3.0"]')
+    if how == "click":
+        node.click()
+    else:
+        node.focus()
+        page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox", name="Look inside")).to_have_value("stage 3 · layer3.0")
+    expect(node).to_have_attribute("aria-pressed", "true")
+    table = page.locator('[data-testid="stDataFrame"]').nth(1)
+    table.scroll_into_view_if_needed()
+    rows = [row for row in analyze("resnet50").rows if row.path.startswith("layer3.0.")]
+    for index in (0, 3):
+        expect(table.get_by_test_id(f"glide-cell-0-{index}")).to_have_text(rows[index].path)
+        expect(table.get_by_test_id(f"glide-cell-5-{index}")).to_have_text(str(rows[index].macs))
+
+
+def test_customise_writes_the_expression_and_the_figures(open_page: OpenPage) -> None:
+    page = open_page("/?variant=densenet121")
+    page.get_by_role("button", name="Customise").click()
+    box = page.get_by_role("spinbutton", name="growth rate")
+    box.fill("24")
+    box.press("Enter")
+    settle(page)
+    assert page.get_by_role("textbox", name="Variant expression").input_value() == "densenet121:growth_rate=24"
+    assert figures(page)["parameters"] == f"{analyze('densenet121:growth_rate=24').params:,}"
+
+
+@pytest.mark.parametrize(
+    "text", ["resnet51", "resnet50:depths=3--4`![x](http://example.invalid/x.png)`,x=:smile: $x$ -> <b>", "resnet50:depths=9999999"]
+)
+def test_wrong_expression_shows_the_sentence_verbatim_and_the_page_stays_usable(open_page: OpenPage, text: str) -> None:
+    """Oracle: the sentence that the analyser raises."""
+    with pytest.raises(InvalidInput) as raised:
+        analyze(text)
+    page = open_page()
+    type_expression(page, text)
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_count(1)
+    assert alert.inner_text().strip() == str(raised.value)
+    type_expression(page, "resnet18")
+    assert figures(page)["parameters"] == "11,689,512"
+    expect(alert).to_have_count(0)
+
+
+HOSTILE = {
+    "script": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "long": "x" * 100_000,
+    "dot": '"]; evil ["',
+    "right to left": "\u202eresnet50\u202c",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_shows_one_sentence_and_runs_nothing(open_page: OpenPage, name: str) -> None:
+    page = open_page()
+    type_expression(page, HOSTILE[name])
+    expect(page.get_by_role("alert")).to_have_count(1)
+    assert len(page.get_by_role("alert").inner_text()) < 300
+    linked = open_page(f"/?variant={quote(HOSTILE[name][:20_000])}&level={quote(HOSTILE[name][:2_000])}")
+    expect(linked.get_by_role("alert")).to_have_count(1)
+    assert linked.locator("script:not([src]):text('alert')").count() == 0
+
+
+def test_files_can_be_taken_away(open_page: OpenPage) -> None:
+    page = open_page("/?variant=resnet18")
+    for ending, start in (("CSV", "path,stage,op"), ("JSON", "{"), ("MD", "# ResNet-18"), ("SVG", "<?xml"), ("DOT", "//")):
+        with page.expect_download() as event:
+            page.get_by_role("button", name=ending, exact=True).click()
+        assert event.value.suggested_filename == f"resnet18.{ending.lower()}"
+        assert event.value.path().read_text(encoding="utf-8").startswith(start)

@@ -1,0 +1,300 @@
+"""The pages without a browser: Streamlit's AppTest runs the real scripts; figures are compared with published ones."""
+
+import gc
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput, Unavailable
+from analyzer.families.registry import FAMILIES, variant_names
+from analyzer.families.spec import rules
+from analyzer.pages import places, proving, readings
+from analyzer.pages.look import literal
+from analyzer.render.dot import LEVELS, dot_source
+
+ROOT = Path(__file__).parents[1]
+EXPLORE, EQUIVALENCE = "analyzer/pages/explore.py", "analyzer/pages/equivalence.py"
+DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g id="layer1.0" class="node block"></g></svg>'
+SECONDS = 60
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Replace the layout program by a fixed drawing, since these tests look at everything else."""
+    st.cache_data.clear()
+    monkeypatch.setattr(readings, "layout_safely", lambda dot, form, timeout: DRAWING.encode())
+    yield
+    st.cache_data.clear()
+
+
+def opened(expression: str | None = None, page: str | None = None, **parameters: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
+    for name, value in ({"variant": expression} if expression else {}).items() | parameters.items():
+        app.query_params[name] = value
+    app.run()
+    if page:
+        app.switch_page(page).run()
+    assert not app.exception
+    return app
+
+
+def figures(app: AppTest) -> list[str]:
+    """The exact figures of the headline: parameters, MACs, FLOPs, activations."""
+    html = next(item.value for item in app.get("html") if 'class="figures"' in item.value)
+    return re.findall(r"<small>([\d,]+)</small>", html)
+
+
+def typed(app: AppTest, expression: str) -> AppTest:
+    app.text_input(key="variant").set_value(expression).run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [("resnet50", 25_557_032, 4_089_184_256), ("densenet121", 7_978_856, 2_834_161_664)],
+)
+def test_headline_shows_published_figures(name: str, params: int, macs: int) -> None:
+    """Oracle: torchvision 0.29's num_params and _ops of its weights' metadata."""
+    assert figures(opened(name))[:3] == [f"{params:,}", f"{macs:,}", f"{2 * macs:,}"]
+
+
+@pytest.mark.usefixtures("drawn")
+def test_every_named_variant_opens_from_its_link_and_from_the_picker() -> None:
+    """Oracle: the analyser called directly."""
+    app = opened()
+    for name in variant_names():
+        app.selectbox(key="picked").set_value(name).run()
+        assert not app.exception
+        assert app.text_input(key="variant").value == name
+        assert figures(app)[0] == f"{analyze(name).params:,}"
+        assert figures(opened(name)) == figures(app)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_typed_expression_wins_and_the_picker_follows() -> None:
+    """Oracle: ResNeXt-50's published 25,028,904 parameters for the same network under another name."""
+    app = typed(opened(), "resnet50:cardinality=32,base_width=4")
+    assert figures(app)[0] == "25,028,904"
+    assert app.selectbox(key="picked").value == "resnext50_32x4d"
+    app = typed(app, "resnet50:depths=1-1-1-1")
+    assert app.selectbox(key="picked").value is None
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_form_has_every_field_of_the_family_with_its_rule_as_help(family: str) -> None:
+    name = next(iter(FAMILIES[family].variants))
+    app = opened(name)
+    shown = [*app.text_input, *app.number_input, *app.selectbox, *app.checkbox]
+    helps = {item.key: item.proto.help for item in shown}
+    for field, rule in rules(FAMILIES[family].spec).items():
+        assert helps[f"field-{family}-{field}"] == f"{rule.help} ({rule.rule()})"
+
+
+@pytest.mark.usefixtures("drawn")
+def test_form_writes_the_canonical_expression() -> None:
+    app = opened("densenet121")
+    app.number_input(key="field-densenet-growth_rate").set_value(24).run()
+    assert app.text_input(key="variant").value == "densenet121:growth_rate=24"
+    assert figures(app)[0] == f"{analyze('densenet121:growth_rate=24').params:,}"
+    app.number_input(key="field-densenet-growth_rate").set_value(None).run()
+    assert app.text_input(key="variant").value == "densenet121"
+
+
+@pytest.mark.usefixtures("drawn")
+def test_form_can_go_through_an_impossible_network_and_back() -> None:
+    """A ResNeXt made basic is refused until cardinality and base width are given up, too; nothing typed is lost."""
+    app = opened("resnext50_32x4d")
+    app.selectbox(key="field-resnet-block").set_value("basic").run()
+    assert "cardinality" in app.error[0].value
+    app.number_input(key="field-resnet-cardinality").set_value(1).run()
+    assert "base_width" in app.error[0].value
+    app.number_input(key="field-resnet-base_width").set_value(64).run()
+    assert not app.error
+    assert app.text_input(key="variant").value == "resnet34"
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("bad", ["resnet51", "resnet50:", "resnet50:depths=0", "", "<script>alert(1)</script>", "x" * 100_000])
+def test_wrong_expression_shows_the_sentence_and_the_page_stays_usable(bad: str) -> None:
+    """Oracle: the sentence that the analyser raises."""
+    with pytest.raises(InvalidInput) as raised:
+        analyze(bad[:4000])
+    app = opened()
+    app.text_input(key="variant").set_value(bad[:4000]).run()
+    assert [item.value for item in app.error] == [literal(str(raised.value))]
+    assert len(app.error[0].value) < 300
+    assert figures(typed(app, "resnet18"))[0] == "11,689,512"
+
+
+@pytest.mark.usefixtures("drawn")
+def test_input_size_is_taken_and_refused_in_place() -> None:
+    """Oracle: MACs of convolutions grow with the area: 64·64 over 32·32 positions, the classifier's are the same."""
+    small, large = (int(figures(opened("resnet18", input_size=side))[1].replace(",", "")) for side in ("32", "64"))
+    classifier = 512 * 1000
+    assert large - classifier == 4 * (small - classifier)
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("level", LEVELS)
+def test_level_comes_from_the_link(level: str) -> None:
+    assert opened("resnet18", level=level).segmented_control(key="level").value == level
+
+
+@pytest.mark.usefixtures("drawn")
+def test_unknown_parameters_of_a_link_are_ignored() -> None:
+    app = opened("resnet18", level='"]; evil ["', input_size="-1", nonsense="<script>")
+    assert app.segmented_control(key="level").value == "network"
+    assert figures(app)[0] == "11,689,512"
+
+
+def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(dot: str, form: str, timeout: float) -> bytes:
+        raise Unavailable("drawing needs Graphviz.")
+
+    st.cache_data.clear()
+    monkeypatch.setattr(readings, "layout_safely", missing)
+    app = opened("resnet18")
+    assert app.get("graphviz_chart")[0].proto.spec == dot_source(analyze("resnet18"), "network")
+    assert any("drawing needs Graphviz" in item.value for item in app.caption)
+
+
+def test_no_page_imports_torch_before_a_button_asks() -> None:
+    """Oracle: sys.modules of a process that ran both pages."""
+    script = (
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "app = AppTest.from_file('app.py', default_timeout=60).run()\n"
+        f"app.switch_page({EQUIVALENCE!r}).run()\n"
+        "assert not app.exception and app.button\n"
+        "print([name for name in ('torch', 'torchvision', 'fvcore') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.usefixtures("drawn")
+def test_each_page_keeps_its_network_while_the_other_is_shown() -> None:
+    app = typed(opened(), "resnet18")
+    app.switch_page(EQUIVALENCE).run()
+    assert app.text_input(key="grouped").value == "resnext50_32x4d"
+    app.text_input(key="grouped").set_value("resnext101_64x4d").run()
+    app.switch_page(EXPLORE).run()
+    assert app.text_input(key="variant").value == "resnet18"
+    app.switch_page(EQUIVALENCE).run()
+    assert app.text_input(key="grouped").value == "resnext101_64x4d"
+
+
+def test_equivalence_page_names_a_reason_where_there_is_nothing_to_prove() -> None:
+    app = opened("resnet18", EQUIVALENCE)
+    app.text_input(key="grouped").set_value("resnet18").run()
+    assert len(app.error) == 1
+    assert app.button[0].disabled
+
+
+def test_equivalence_page_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    app = opened(page=EQUIVALENCE)
+    assert "resnet-analyzer[live]" in app.error[0].value
+    assert app.button[0].disabled
+
+
+@pytest.mark.parametrize("text", ["plain", "`code`", "a ``b`` ` c", "![x](http://x/y.png) <b> $x$ :smile:", "a\nb"])
+def test_literal_is_one_code_span(text: str) -> None:
+    """Oracle: CommonMark's rule that a code span ends at the first run of exactly as many backticks as began it."""
+    marked = literal(text)
+    fence = re.match("`+", marked)
+    assert fence is not None
+    inside, end = marked[len(fence[0]) : -len(fence[0])], marked[-len(fence[0]) :]
+    assert end == fence[0]
+    assert fence[0] not in re.findall("`+", inside)
+    assert inside.strip() == " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", ["resnet50", "densenet121"])
+def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str) -> None:
+    analysis = analyze(name)
+    svg = readings.svg_of(dot_source(analysis, "network"))
+    found = places.resolved(analysis, svg)
+    options = places.places(analysis)
+    assert {"stem", "stage1", "stage4", "head"} <= set(found.values()) <= set(options)
+    assert "input" not in found
+    sizes = [len(places.rows_under(analysis, stage.stage)) for stage in analysis.stages]
+    assert sum(sizes) == len(analysis.rows)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121"])
+def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, level: str) -> None:
+    """A colour that the viewer's style sheet does not know would be unreadable in one of the themes."""
+    svg = readings.svg_of(dot_source(analyze(name), level))
+    style = (ROOT / "analyzer/pages/viewer.css").read_text(encoding="utf-8")
+    used = set(re.findall(r'(fill|stroke)="(#[0-9a-f]{6}|black|white)"', svg))
+    assert used
+    assert {pair for pair in used if f'[{pair[0]}="{pair[1]}"]' not in style} == set()
+
+
+def _proving(tmp_path: Path, *lines: str) -> proving.Proving:
+    program = tmp_path / "prover.py"
+    program.write_text("import sys, time\n" + "\n".join(lines), encoding="utf-8")
+    return proving.Proving("resnet50", (sys.executable, str(program)))
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    for _ in range(SECONDS * 50):
+        if condition():
+            return
+        time.sleep(0.02)
+    pytest.fail("waited in vain")
+
+
+def test_proof_tells_its_progress_and_its_result(tmp_path: Path) -> None:
+    running = _proving(
+        tmp_path, """print('{"done": 2, "total": 4, "path": "b"}', flush=True)""", "time.sleep(0.3)", "print('{\"proof\": 1}')"
+    )
+    _wait(lambda: running.progress == (0.25, "Block 2 of 4"))
+    assert running.result == {} or not running.running
+    _wait(lambda: not running.running)
+    assert running.result == {"proof": 1}
+
+
+def test_stopped_and_broken_proofs_say_so(tmp_path: Path) -> None:
+    running = _proving(tmp_path, "time.sleep(600)")
+    running.stop()
+    _wait(lambda: not running.running)
+    assert "ended" in running.result["problem"]
+    broken = _proving(tmp_path, "print('no JSON')")
+    _wait(lambda: not broken.running)
+    assert "problem" in broken.result
+
+
+def test_a_proof_that_nobody_refers_to_is_ended_and_its_place_is_free(tmp_path: Path) -> None:
+    marker = tmp_path / "alive"
+    tick = f"while True: open({str(marker)!r}, 'a').write('x'); time.sleep(0.02)"
+    first, second = _proving(tmp_path, tick), _proving(tmp_path, tick)
+    with pytest.raises(Unavailable, match="other proofs are running"):
+        _proving(tmp_path, tick)
+    _wait(marker.exists)
+    first.stop()
+    _wait(lambda: not first.running)
+    del second
+    gc.collect()
+
+    def quiet() -> bool:
+        size = marker.stat().st_size
+        time.sleep(0.3)
+        return marker.stat().st_size == size
+
+    _wait(quiet)
+    third = _proving(tmp_path, "print('{\"proof\": 1}')")
+    _wait(lambda: not third.running)

@@ -8,7 +8,6 @@ element, in inference too, and drops them at once.
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.storage import Run, eager_run, holders, levels
@@ -122,22 +121,3 @@ def _alive(analysis: Analysis, run: Run, step: int, batch: int, item: int) -> tu
         indices = f"{rows[step].path} (indices)"
         found.append(Alive(path=indices, shape=rows[step].output_shape, bytes=batch * index_bytes(rows[step])))
     return tuple(found)
-
-
-def memory_facts(analysis: Analysis, batch_size: int = 1, dtype: str = "float32") -> dict[str, Any]:
-    """The key "memory" of `report --format json`."""
-    from analyzer.cost.training import NO_GRADIENT, training  # training stands on this module
-
-    found = memory(analysis, batch_size, dtype)
-    facts: dict[str, Any] = {
-        "batch_size": found.batch_size,
-        "dtype": found.dtype,
-        "params_bytes": found.params_bytes,
-        "buffers_bytes": found.buffers_bytes,
-        "peak_activation_bytes": found.peak_bytes,
-        "peak_path": found.peak_path,
-    }
-    if dtype not in NO_GRADIENT:
-        trained = training(analysis, batch_size=batch_size, dtype=dtype)
-        facts["stored_for_training_bytes"] = trained.stored_bytes
-    return facts

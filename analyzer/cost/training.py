@@ -11,8 +11,9 @@ zero-padding and the global average pool keep nothing. Nothing is kept where no 
 evaluation mode: its statistics stay, its scale and shift still learn; its input is kept all the same.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple, assert_never
 
@@ -21,9 +22,7 @@ from analyzer.cost.memory import checked_batch, index_bytes, item_bytes
 from analyzer.cost.storage import Run, eager_run, levels
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import Network, network
-from analyzer.families.spec import rules
-from analyzer.graph import Graph
+from analyzer.families.network import network
 from analyzer.ops import (
     AdaptiveAvgPool2d,
     Add,
@@ -49,6 +48,11 @@ NEW_HEAD = "new-head"
 
 Learns = Callable[[int, Row], bool]
 """Whether the parameters of the op at that place learn."""
+
+
+def everything(_place: int, _row: Row) -> bool:
+    """All parameters learn."""
+    return True
 
 
 class Bytes(NamedTuple):
@@ -115,7 +119,7 @@ class OpTraining(NamedTuple):
 
 def training(
     analysis: Analysis,
-    learns: Learns = lambda _place, _row: True,
+    learns: Learns = everything,
     *,
     mode: str = "all",
     frozen_norm: bool = False,
@@ -124,7 +128,7 @@ def training(
 ) -> Training:
     """MACs and bytes of training the parameters that learn; InvalidInput for a bad batch size or dtype, or int8."""
     run, batch = eager_run(analysis, training=True), checked_batch(batch_size)
-    ops = op_training(analysis, run, learns, frozen_norm, _gradient_item(dtype))
+    ops = op_training(analysis, run, learns, frozen_norm, gradient_item(dtype))
     return Training(
         mode=mode,
         batch_size=batch,
@@ -140,7 +144,8 @@ def training(
     )
 
 
-def _gradient_item(dtype: str) -> int:
+def gradient_item(dtype: str) -> int:
+    """Bytes of one number in a dtype that has gradients; InvalidInput for another."""
     item = item_bytes(dtype)
     if dtype in NO_GRADIENT:
         raise InvalidInput(f"dtype {dtype!r}: has no gradients, so nothing trains in it; take a floating-point one.")
@@ -169,9 +174,7 @@ def op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool,
     return found
 
 
-def _keeps(
-    row: Row, reads: tuple[int, ...], written: int, sources: Sequence[bool], learned: bool
-) -> tuple[int, ...]:
+def _keeps(row: Row, reads: tuple[int, ...], written: int, sources: Sequence[bool], learned: bool) -> tuple[int, ...]:
     """The storages that an op's gradient needs; `sources` says through which of its inputs a gradient flows."""
     op = row.operation
     match op:
@@ -244,17 +247,20 @@ def transfer(
     "all"; stages joined by commas ("head", "stage4,head"); or "new-head=256": the last linear layer gives way to a new
     one of 256 classes, which alone learns. InvalidInput for an unknown stage, or where there is no classifier.
     """
+    analysis, learns = _learning(analysis, mode)
+    return training(analysis, learns, mode=mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+
+
+def _learning(analysis: Analysis, mode: str) -> tuple[Analysis, Learns]:
+    """The network that a mode trains, and which of its ops' parameters learn."""
     if mode == "all":
-        learned: Analysis = analysis
-        learns: Learns = lambda _place, _row: True  # noqa: E731
-    elif mode.startswith(f"{NEW_HEAD}="):
-        learned = _with_new_head(analysis, mode.removeprefix(f"{NEW_HEAD}="))
-        last = max(place for place, row in enumerate(learned.rows) if isinstance(row.operation, Linear))
-        learns = lambda place, _row: place == last  # noqa: E731
-    else:
-        learned, stages = analysis, _known_stages(analysis, mode)
-        learns = lambda _place, row: row.stage in stages  # noqa: E731
-    return training(learned, learns, mode=mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+        return analysis, everything
+    if mode.startswith(f"{NEW_HEAD}="):
+        analysis = _with_new_head(analysis, mode.removeprefix(f"{NEW_HEAD}="))
+        last = max(place for place, row in enumerate(analysis.rows) if isinstance(row.operation, Linear))
+        return analysis, lambda place, _: place == last
+    stages = _known_stages(analysis, mode)
+    return analysis, lambda _, row: row.stage in stages
 
 
 def _known_stages(analysis: Analysis, mode: str) -> frozenset[str]:
@@ -273,12 +279,7 @@ def _with_new_head(analysis: Analysis, text: str) -> Analysis:
     spec = analysis.network.spec
     if spec is None or not any(isinstance(row.operation, Linear) for row in analysis.rows):
         raise InvalidInput(f"trainable {NEW_HEAD}: {analysis.variant} has no classifier that could be replaced.")
-    known = rules(type(spec))["num_classes"]
-    try:
-        classes = known.parse(text)
-    except InvalidInput:
-        classes = 0
-    if not classes:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII):
         raise InvalidInput(f"trainable {NEW_HEAD}={shortened(text)}: must be a number of classes, at least 1.")
     _, height, width = analysis.input_shape
-    return analyze(network(spec.changed(num_classes=classes)), (height, width))
+    return analyze(network(spec.changed(num_classes=int(text))), (height, width))

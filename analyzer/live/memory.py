@@ -17,11 +17,11 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 
-class AllocationMeter(TorchDispatchMode):
+class AllocationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class is untyped
     """Bytes of the storages made while it is entered: `alive` now, and their `peak` so far."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.alive = 0
         self.peak = 0
         self._known: dict[int, Any] = {}
@@ -60,7 +60,8 @@ def peak_activation_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_si
         features = image(batch_size, input_shape)
         meter.hold(features)
         net(features)
-        return meter.peak
+        peak: int = meter.peak
+    return peak
 
 
 def training_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_size: int = 1) -> tuple[int, int]:
@@ -124,7 +125,7 @@ def _held(net: nn.Module) -> Iterator[Tensor]:
 
 @contextmanager
 def _mode(net: nn.Module, *, training: bool, norm: bool = True) -> Iterator[Any]:
-    """Training or evaluation mode, weights, modes, buffers and gradients put back afterwards; gives the image's maker.
+    """Training or evaluation mode; modes and buffers are put back afterwards; gives the image's maker.
 
     Without `norm` batch norm stays in evaluation mode, so that one image suffices.
     """

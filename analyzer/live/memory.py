@@ -8,10 +8,12 @@ its rounding and without the scratch space that a kernel takes and gives back wi
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -62,6 +64,17 @@ def peak_activation_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_si
         net(features)
         peak: int = meter.peak
     return peak
+
+
+def allocator_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_size: int = 1) -> int:
+    """Peak bytes that torch's CPU allocator hands out in one such evaluation, kernels' scratch space included."""
+    with _mode(net, training=False) as image, torch.no_grad():
+        features = image(batch_size, input_shape)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+            net(features)
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
+    return int(features.untyped_storage().nbytes() + max(accumulate(changes)))
 
 
 def training_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_size: int = 1) -> tuple[int, int]:

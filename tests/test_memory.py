@@ -19,7 +19,7 @@ from analyzer.errors import InvalidInput
 from analyzer.families.expression import parse
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
-from analyzer.ops import Add, Concat, Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, ReLU
+from analyzer.ops import Add, Concat, Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, Op, ReLU
 from tests.strategies import specs
 
 VARIANTS = {
@@ -43,7 +43,14 @@ VARIANTS = {
 
 def conv_net() -> Graph:
     """A convolution with ReLU, a max pool, a global pool and a classifier."""
-    ops = (Conv2d(3, 8, 3, padding=1), ReLU(), MaxPool2d(2, stride=2), GlobalAvgPool2d(), Flatten(), Linear(8, 10))
+    ops: tuple[Op, ...] = (
+        Conv2d(3, 8, 3, padding=1),
+        ReLU(),
+        MaxPool2d(2, stride=2),
+        GlobalAvgPool2d(),
+        Flatten(),
+        Linear(8, 10),
+    )
     return Graph("small", tuple(sequence(*((f"op{index}", op) for index, op in enumerate(ops)))))
 
 

@@ -83,7 +83,7 @@ def test_resnext50s_overcount_is_the_published_ratio() -> None:
 
 @pytest.mark.parametrize("mode", ["all", "head", "stage4,head", "stage3", "stem", "stage2,stage4"])
 @pytest.mark.parametrize(
-    "name", ["resnet18", "resnext50_32x4d", "resnet20_cifar:preactivation=true,se_reduction=4,depths=1-2-1-2"]
+    "name", ["resnet18", "resnext50_32x4d", "resnet:block=basic,depths=1-2-1-2,preactivation=true,se_reduction=4"]
 )
 def test_transfer_is_what_torch_keeps_and_computes(name: str, mode: str) -> None:
     """Measured: parameters with gradients, saved storages and FLOPs with `requires_grad` set stage by stage."""

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from analyzer.cost.analysis import Analysis, BlockRow, StageRow
 from analyzer.cost.formulas import CONVENTION
+from analyzer.render.memory import memory_section
 from analyzer.render.published import agreement_lines
 from analyzer.render.remarks import remarks
 from analyzer.render.tables import markdown_table
@@ -25,6 +26,7 @@ def markdown_report(analysis: Analysis, made_by: str, picture: str | None) -> st
         *_listed("**What stands out**", remarks(analysis, blocks)),
         *agreement_lines(analysis),
         _folded("Blocks, equal ones folded", _block_table(blocks)) if blocks else "",
+        _folded("Memory", memory_section(analysis)),
         _folded(f"Every op ({len(analysis.rows)})", _op_table(analysis)),
         _folded("Conventions", _conventions(analysis)),
         f"<!-- made by: {made_by} -->",

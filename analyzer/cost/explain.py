@@ -6,12 +6,12 @@ An op's figures are the formulas of `formulas.py` and `walk.py`, run on Terms; t
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis, Sum
 from analyzer.cost.places import Place, parts_of, place_at
-from analyzer.cost.trace import Constant, Given, Term, form_of, given
+from analyzer.cost.trace import START, Constant, Given, form_of, given, total
 from analyzer.cost.walk import Reach, Row, after, own_reach
 from analyzer.ops import Concat, Conv2d, Op, Shape
 
@@ -101,7 +101,7 @@ def op_figures(row: Row) -> Iterator[Figure]:
 def symbolic(op: Op) -> Op:
     """The op with a Term for each of its numbers that changes anything."""
     numbers = {item.name: getattr(op, item.name) for item in fields(op) if item.name in SYMBOLS}
-    terms = {
+    terms: dict[str, Any] = {
         name: given(value, SYMBOLS[name], divides=name == "groups")
         for name, value in numbers.items()
         if value != _NEUTRAL.get(name)
@@ -175,16 +175,30 @@ def _part_figures(analysis: Analysis, place: Place) -> Iterator[Figure]:
         yield from (Figure(name, sum(count(row) for row in rows)) for name, count in _SUMMED)
 
 
+_ASIDE = ("projection", "squeeze_excitation")
+"""Sub-graphs beside the longest path."""
+
+
 def _sum_figures(analysis: Analysis, place: Place, places: Sequence[Place]) -> Iterator[Figure]:
     for name, count in _SUMMED:
         yield Figure(name, _total(analysis, places, count))
     if place.level == "network":
         yield from _network_figures(analysis.totals)
-    yield Figure("receptive field", _seen(analysis, place, places, lambda row: row.receptive_field, grown=True))
-    first, last = analysis.rows[place.start], analysis.rows[place.stop - 1]
-    stride = _before(first).stride if place.start else 1
-    yield Figure("total stride", stride * given(last.total_stride // stride, "s"))
-    yield Figure("depth", _seen(analysis, place, places, lambda row: row.seen.depth))
+    if place.kind not in _ASIDE:
+        yield Figure("receptive field", _seen(analysis, place, places, lambda row: row.receptive_field, grown=True))
+        yield Figure("total stride", _stride(analysis, place, places))
+        yield Figure("depth", _seen(analysis, place, places, lambda row: row.seen.depth, grown=False))
+
+
+def _stride(analysis: Analysis, place: Place, places: Sequence[Place]) -> int:
+    """The product of what comes before and the strides of the parts, those of 1 left out."""
+    reached = int(_before(analysis.rows[place.start]).stride)
+    stride: int = given(reached, START) if place.start else 1
+    for part in places:
+        end = analysis.rows[part.stop - 1].total_stride
+        if end > reached:
+            stride, reached = stride * given(end // reached, part.path), end
+    return stride
 
 
 def _network_figures(totals: Sum) -> Iterator[Figure]:
@@ -195,38 +209,28 @@ def _network_figures(totals: Sum) -> Iterator[Figure]:
 
 def _total(analysis: Analysis, places: Sequence[Place], count: Callable[[Row], int]) -> int:
     """The sum over the parts, as a Term whose addends are the parts' own figures."""
-    parts = [
-        given(sum(count(row) for row in analysis.rows[place.start : place.stop]), place.path) for place in places
-    ]
-    return sum((part for part in parts if part), Term.of(0, Constant(0)))
+    rows = analysis.rows
+    return total(given(sum(count(row) for row in rows[place.start : place.stop]), place.path) for place in places)
 
 
-def _seen(
-    analysis: Analysis, place: Place, places: Sequence[Place], end: Callable[[Row], int], grown: bool = False
-) -> int:
+def _seen(analysis: Analysis, place: Place, places: Sequence[Place], end: Callable[[Row], int], grown: bool) -> int:
     """What the place's end sees (or its depth): what is seen before it, and what each part on the longest path adds."""
-    total: int = Term.of(0, Constant(0))
-    reached = 0
-    if place.start:
-        before = _before(analysis.rows[place.start])
-        reached = 1 + int(before.reach) if grown else before.depth
-        total = given(reached, "")
-    elif grown:
-        total, reached = Term.of(1, Constant(1)), 1
+    before = _before(analysis.rows[place.start])
+    reached = 1 + int(before.reach) if grown else before.depth
+    addends: list[int] = [given(reached, START)]
     for part in places:
         gain = end(analysis.rows[part.stop - 1]) - reached
         if gain > 0:
-            total = total + _gain(analysis.rows[part.start], part, gain, grown)
+            addends.append(_gain(analysis.rows[part.start], part, gain, grown))
             reached += gain
-    return total
+    return total(addends)
 
 
 def _gain(row: Row, part: Place, gain: int, grown: bool) -> int:
-    """What a part adds; an op's receptive field by its own formula."""
+    """What a part adds; to the receptive field an op adds it by its own formula."""
     if grown and part.level == "op":
         before = _before(row)
-        own = after(before, own_reach(symbolic(row.operation)))
-        added = own.reach - before.reach
+        added = after(before, own_reach(symbolic(row.operation))).reach - before.reach
         if added == gain:
             return added
     return given(gain, part.path)

@@ -1,9 +1,10 @@
 """Whole numbers that remember how they came about, so that a formula run on them can be written out.
 
 A `Term` is an int: every formula and every check takes it, and what comes out is the value with its arithmetic.
-Plain ints stand for a formula's own constants; those that change nothing (· 1, + 0) leave no trace.
+Plain ints stand for a formula's own constants; those that change nothing (· 1, + 0, · 64/64) leave no trace.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -52,6 +53,9 @@ class Quotient:
         """Whether the divisor is known to divide, so that no rounding is meant."""
         return isinstance(self.divisor, Given) and self.divisor.divides
 
+
+START = ""
+"""The symbol of what a sum starts from, as against the equal neighbours that it adds up."""
 
 Form = Constant | Given | Sum | Product | Quotient
 
@@ -106,6 +110,14 @@ def given(value: int, symbol: str, *, divides: bool = False) -> Term:
     return Term.of(value, Given(symbol, int(value), divides))
 
 
+def total(terms: Iterable[int]) -> Term:
+    """The sum of many numbers, each an addend of its own, in linear time; zeros leave no trace."""
+    kept = [(int(term), form_of(term)) for term in terms if term]
+    forms = [form for _, form in kept]
+    form = Sum(tuple((1, form) for form in forms), 0) if len(forms) > 1 else forms[0] if forms else Constant(0)
+    return Term.of(sum(value for value, _ in kept), form)
+
+
 def form_of(number: int) -> Form:
     """How a number came about; a plain int is a constant."""
     return number.form if isinstance(number, Term) else Constant(int(number))
@@ -122,16 +134,21 @@ def _parts(form: Form) -> tuple[tuple[tuple[int, Form], ...], int]:
 
 
 def _sum(left: Form, right: Form) -> Form:
-    """The sum, with equal given numbers added up, where they are neighbours or cancel."""
+    """The sum, with equal given numbers counted together, and whatever is taken from itself left out."""
     (ours, constant), (theirs, more) = _parts(left), _parts(right)
     addends = list(ours)
     for count, form in theirs:
-        place = next((i for i, (_, other) in enumerate(addends) if other == form and isinstance(form, Given)), None)
+        place = next((i for i, ours in enumerate(addends) if _joins(ours, (count, form))), None)
         if place is None:
             addends.append((count, form))
         else:
             addends[place] = (addends[place][0] + count, form)
     return _added(tuple((count, form) for count, form in addends if count), constant + more)
+
+
+def _joins(ours: tuple[int, Form], theirs: tuple[int, Form]) -> bool:
+    alike = isinstance(theirs[1], Given) or ours[0] == -theirs[0]
+    return alike and ours[1] == theirs[1]
 
 
 def _added(addends: tuple[tuple[int, Form], ...], constant: int) -> Form:
@@ -156,6 +173,9 @@ def _product(*forms: Form) -> Form:
 
 
 def _quotient(dividend: Form, divisor: Form) -> Form:
+    if isinstance(dividend, Product) and isinstance(divisor, Constant) and divisor in dividend.factors:
+        place = dividend.factors.index(divisor)
+        return _product(*dividend.factors[:place], *dividend.factors[place + 1 :])
     return dividend if divisor == Constant(1) else Quotient(dividend, divisor)
 
 

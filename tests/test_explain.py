@@ -186,7 +186,7 @@ REASONS = [
     ("seresnet50", "layer1.0.se", "r = 16: ⌊width·expansion/se_reduction⌋ = ⌊64·4/16⌋ = 16"),
     ("densenet121", "features.denseblock3.denselayer4", "k₀ + k(l − 1) channels: 256 + 3·32 = 352"),
     ("densenet121", "features.denseblock3.denselayer4.conv1", "bottleneck_ratio·growth_rate = 4·32 = 128"),
-    ("densenet121", "stage3", "k₀ + L·k = 256 + 24·32 = 1,024 channels"),
+    ("densenet121", "stage3", "k₀ + kL channels: 256 + 24·32 = 1,024"),
     ("densenet121", "features.transition1.conv", "⌊θC⌋ = ⌊256/2⌋ = 128 channels are kept"),
     ("densenet121:compression=0.3", "features.transition1", "⌊θC⌋ = ⌊256·3/10⌋ = 76 channels are kept"),
     ("densenet40_k12_cifar", "features.transition1", "θ = 1: the transition keeps all 160 channels"),

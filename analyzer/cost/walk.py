@@ -90,6 +90,8 @@ class _Costed(NamedTuple):
 
 
 _START = Reach(0, 1, 0)
+_COUNTED = (Conv2d, Linear)
+"""Ops that add to the depth."""
 
 
 def walk(graph: Graph, input_shape: Shape) -> Walked:
@@ -145,7 +147,7 @@ def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
 def own_reach(op: Op) -> Reach:
     """How far an op alone looks back."""
     extent, stride = formulas.window(op)
-    return Reach(extent - 1, stride, isinstance(op, Conv2d | Linear))
+    return Reach(extent - 1, stride, isinstance(op, _COUNTED))
 
 
 def _longest(node: Node, seen: dict[str, Reach]) -> Reach:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from analyzer.cost.explain import Explanation
-from analyzer.cost.origins import worked_out_channels
-from analyzer.cost.trace import given
+from analyzer.cost.origins import channels_of, reads, worked_out_channels
 from analyzer.ops import Conv2d, Flatten
 from analyzer.render.arithmetic import equation, numbers
 from analyzer.render.reasons_op import compressed, dense_reads, grouped, op_reasons
@@ -88,7 +87,7 @@ def _stage(scene: Scene) -> Iterator[str]:
     yield from _block_stride(first)
     yield _shortcut(first)
     if len(blocks) > 1:
-        yield _shortcut(blocks[1]) + (f" So have the {len(blocks) - 2} after it." if len(blocks) > 2 else "")
+        yield _shortcut(blocks[1]) + (f" The same holds up to {blocks[-1].place.path}." if len(blocks) > 2 else "")
     yield from _block_widths(blocks[-1])
 
 
@@ -110,10 +109,10 @@ def _dense_stage(scene: Scene, blocks: list[Scene]) -> Iterator[str]:
         yield first_stage(blocks[0])
     stage = blocks[0].place.path.rpartition(".")[0]
     count = len(blocks)
-    yield dense_reads(scene, f"{stage}.denselayer{count}")
-    entry = given(blocks[0].input_shape[0], "k₀")
-    grown = entry + given(count, "L") * given(spec.growth_rate, "k")
-    yield f"At its end it has {equation(grown)} channels."
+    last = f"{stage}.denselayer{count}"
+    yield dense_reads(scene, last)
+    grown = reads(spec, f"{last}.norm1", stage) + channels_of(spec, blocks[-1].convs[-1][0].place.path)["out_channels"]
+    yield f"At its end it has k₀ + kL channels: {numbers(grown)} = {exact(grown)}."
     yield f"Its {count} dense layers make L(L + 1)/2 = {exact(count * (count + 1) // 2)} direct connections."
 
 

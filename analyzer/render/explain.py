@@ -220,18 +220,18 @@ def _text(explained: Explained) -> Iterator[str]:
 
 def _text_parts(explanation: Explanation) -> Iterator[str]:
     for part in explanation.parts:
-        yield _part_heading(explanation, part)
+        yield "  ".join(_part_heading(explanation, part))
         yield from _aligned(_step(part.figures), part.places[0].level == "op", "  ")
     yield ""
 
 
-def _part_heading(explanation: Explanation, part: Part) -> str:
+def _part_heading(explanation: Explanation, part: Part) -> tuple[str, str, str]:
+    """Name, words and output shape of a part."""
     place = part.places[0]
     row = explanation.analysis.rows[place.start]
     words = op_words(row.operation) if place.level == "op" else KINDS.get(place.kind, place.kind)
-    sizes = f"  {shape(explanation.analysis.rows[place.stop - 1].output_shape)}"
     name = _name(explanation, part).removeprefix(f"{explanation.place.path}.")
-    return f"{name}  {words}{sizes}"
+    return name, words, shape(explanation.analysis.rows[place.stop - 1].output_shape)
 
 
 def _aligned(figures: tuple[Figure, ...], own: bool, indent: str) -> Iterator[str]:
@@ -248,8 +248,9 @@ def _markdown(explained: Explained) -> Iterator[str]:
         yield from (markdown_table(*_table(explanation)), "")
     elif explanation.parts:
         for part in explanation.parts:
-            yield f"**{_part_heading(explanation, part)}**"
-            yield from ("", *_items(_step(part.figures), part.places[0].level == "op"), "")
+            name, words, sizes = _part_heading(explanation, part)
+            items = list(_items(_step(part.figures), part.places[0].level == "op"))
+            yield from (f"**{name}**: {words}, {sizes}", "", *items, *([""] if items else []))
         yield from ("**In all**", "")
     yield from _items(explanation.figures, own)
     if explained.reasons:

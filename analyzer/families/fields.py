@@ -180,7 +180,8 @@ def check(family: str, name: str, rule: Rule, value: object) -> None:
 
 def floor_of(ratio: float, number: int) -> int:
     """⌊ratio·number⌋ with the ratio taken as the decimal it is written as (0.29·100 is 29)."""
-    return int(Fraction(repr(float(ratio))) * number)
+    exact = Fraction(repr(float(ratio)))
+    return number * exact.numerator // exact.denominator
 
 
 def _whole(text: str) -> object:

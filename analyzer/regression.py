@@ -77,7 +77,7 @@ def facts(analysis: Analysis) -> Facts:
 
 
 def _figures(analysis: Analysis) -> Facts:
-    """The facts without the op check sums, which cost the most and can move only where the fingerprint or a figure does."""
+    """The facts without the op check sums, which cost the most and move only where the fingerprint or a figure does."""
     stages = {
         stage.stage: {
             "output_shape": "x".join(map(str, stage.output_shape)),

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -48,8 +49,12 @@ def opened(expression: str | None = None, page: str | None = None, **parameters:
 
 def figures(app: AppTest) -> list[str]:
     """The exact figures of the headline: parameters, MACs, FLOPs, activations."""
-    html = next(item.value for item in app.get("html") if 'class="figures"' in item.value)
+    html = next(body for body in map(_body, app.get("html")) if 'class="figures"' in body)
     return re.findall(r"<small>([\d,]+)</small>", html)
+
+
+def _body(element: Any) -> str:
+    return str(element.proto.body)
 
 
 def typed(app: AppTest, expression: str) -> AppTest:
@@ -125,7 +130,9 @@ def test_form_can_go_through_an_impossible_network_and_back() -> None:
 
 
 @pytest.mark.usefixtures("drawn")
-@pytest.mark.parametrize("bad", ["resnet51", "resnet50:", "resnet50:depths=0", "", "<script>alert(1)</script>", "x" * 100_000])
+@pytest.mark.parametrize(
+    "bad", ["resnet51", "resnet50:", "resnet50:depths=0", "", "<script>alert(1)</script>", "x" * 100_000]
+)
 def test_wrong_expression_shows_the_sentence_and_the_page_stays_usable(bad: str) -> None:
     """Oracle: the sentence that the analyser raises."""
     with pytest.raises(InvalidInput) as raised:
@@ -184,6 +191,15 @@ def test_no_page_imports_torch_before_a_button_asks() -> None:
 
 
 @pytest.mark.usefixtures("drawn")
+def test_a_network_near_the_bounds_can_be_looked_into() -> None:
+    app = typed(opened(), "resnet:block=basic,depths=2500")
+    assert len(app.selectbox(key="part").options) == 2 + 1 + 2500
+    app.selectbox(key="part").set_value("layer1.2499").run()
+    assert not app.exception
+    assert app.dataframe[1].value["path"].iloc[0] == "layer1.2499.conv1"
+
+
+@pytest.mark.usefixtures("drawn")
 def test_each_page_keeps_its_network_while_the_other_is_shown() -> None:
     app = typed(opened(), "resnet18")
     app.switch_page(EQUIVALENCE).run()
@@ -199,6 +215,14 @@ def test_equivalence_page_names_a_reason_where_there_is_nothing_to_prove() -> No
     app = opened("resnet18", EQUIVALENCE)
     app.text_input(key="grouped").set_value("resnet18").run()
     assert len(app.error) == 1
+    assert app.button[0].disabled
+
+
+def test_equivalence_page_refuses_what_would_fill_the_servers_memory() -> None:
+    huge = "resnet50:depths=1,widths=16384,cardinality=2"
+    app = opened(page=EQUIVALENCE)
+    app.text_input(key="grouped").set_value(huge).run()
+    assert "command line" in app.error[0].value
     assert app.button[0].disabled
 
 
@@ -228,6 +252,7 @@ def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str) -> None:
     found = places.resolved(analysis, svg)
     options = places.places(analysis)
     assert {"stem", "stage1", "stage4", "head"} <= set(found.values()) <= set(options)
+    assert options["stage1"] == "stage 1"
     assert "input" not in found
     sizes = [len(places.rows_under(analysis, stage.stage)) for stage in analysis.stages]
     assert sum(sizes) == len(analysis.rows)
@@ -245,7 +270,7 @@ def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, level: 
 
 
 def _proving(tmp_path: Path, *lines: str) -> proving.Proving:
-    program = tmp_path / "prover.py"
+    program = tmp_path / f"prover{len(list(tmp_path.iterdir()))}.py"
     program.write_text("import sys, time\n" + "\n".join(lines), encoding="utf-8")
     return proving.Proving("resnet50", (sys.executable, str(program)))
 
@@ -260,7 +285,10 @@ def _wait(condition: Callable[[], bool]) -> None:
 
 def test_proof_tells_its_progress_and_its_result(tmp_path: Path) -> None:
     running = _proving(
-        tmp_path, """print('{"done": 2, "total": 4, "path": "b"}', flush=True)""", "time.sleep(0.3)", "print('{\"proof\": 1}')"
+        tmp_path,
+        """print('{"done": 2, "total": 4, "path": "b"}', flush=True)""",
+        "time.sleep(0.3)",
+        "print('{\"proof\": 1}')",
     )
     _wait(lambda: running.progress == (0.25, "Block 2 of 4"))
     assert running.result == {} or not running.running

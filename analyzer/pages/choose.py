@@ -18,7 +18,7 @@ from analyzer.pages.readings import analysis_of
 FIRST = "resnet50"
 SIDE = "input_size"
 MAX_CHARS = 200_000
-"""More than the parser's own bound, so that too long a text gets its sentence instead of being dropped by the browser."""
+"""More than the parser takes, so that too long a text gets its sentence instead of being dropped by the browser."""
 _PICKED = "picked"
 _KEPT = "kept"
 

@@ -16,12 +16,15 @@ from analyzer.live import live_imports
 from analyzer.pages.choose import expression_box, keep, restore, variant_words
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.proving import Proving
+from analyzer.pages.readings import analysis_of
 from analyzer.render.equivalence import BOUND
+from analyzer.render.units import exact
 
 _FIRST = "resnext50_32x4d"
 _EXPRESSION = "grouped"
 _PICKED = "picked_grouped"
 _PROVING = "proving"
+MAX_PARAMS = 500_000_000  # a proof holds several copies of a block's weights
 _PROSE = 960  # longest line of running text in pixels
 
 _INTRO = (
@@ -30,16 +33,25 @@ _INTRO = (
     r"path $i$ computes ${z_i = \sigma(W_2^{(i)} * \sigma(W_1^{(i)} x))}$."
 )
 _FORMS = (
-    ("(a) split, transform, merge", r"y = x + {\textstyle\sum_{i=1}^{C}} W_3^{(i)} z_i", "$C$ paths to the end, then one sum."),
+    (
+        "(a) split, transform, merge",
+        r"y = x + {\textstyle\sum_{i=1}^{C}} W_3^{(i)} z_i",
+        "$C$ paths to the end, then one sum.",
+    ),
     ("(b) split, concatenate", r"y = x + W_3 \, [z_1; \dots; z_C]", "The paths' channels side by side, then one 1×1."),
-    ("(c) grouped convolution", r"y = x + W_3 \, \sigma(W_2 *_C \sigma(W_1 x))", "One wide 3×3 convolution in $C$ groups."),
+    (
+        "(c) grouped convolution",
+        r"y = x + W_3 \, \sigma(W_2 *_C \sigma(W_1 x))",
+        "One wide 3×3 convolution in $C$ groups.",
+    ),
 )
 _WHY = (
-    r"**(a) = (b).** Cut the last 1×1 along its input channels, $W_3 = [W_3^{(1)} \dots W_3^{(C)}]$. A product with a stack is the sum "
-    r"of the products with its parts: $W_3 [z_1; \dots; z_C] = \sum_i W_3^{(i)} z_i$.",
-    "**(b) = (c).** The first 1×1 is only cut along its output channels, and $C$ convolutions side by side, each on its own "
-    "channels, are by definition one convolution in $C$ groups. Batch norm and ReLU, the $\\sigma$, act on each channel alone, "
-    "so it does not matter which path holds it.",
+    r"**(a) = (b).** Cut the last 1×1 along its input channels, $W_3 = [W_3^{(1)} \dots W_3^{(C)}]$. "
+    "A product with a stack is the sum of the products with its parts: "
+    r"$W_3 [z_1; \dots; z_C] = \sum_i W_3^{(i)} z_i$.",
+    "**(b) = (c).** The first 1×1 is only cut along its output channels, and $C$ convolutions side by side, "
+    "each on its own channels, are by definition one convolution in $C$ groups. "
+    r"Batch norm and ReLU, the $\sigma$, act on each channel alone, so it does not matter which path holds it.",
 )
 
 
@@ -52,7 +64,9 @@ def show() -> None:
     proving = _current(variant)
     running = proving is not None and proving.running
     ready = bool(variant and not problem)
-    button.button("Prove it", type="primary", disabled=running or not ready, on_click=_start, args=(variant,), width="stretch")
+    button.button(
+        "Prove it", type="primary", disabled=running or not ready, on_click=_start, args=(variant,), width="stretch"
+    )
     if problem:
         show_problem(problem)
     elif proving is not None:
@@ -123,7 +137,10 @@ def _show_proof(proving: Proving) -> None:
 def _reason(variant: str) -> str:
     """Why there is nothing to run, about the network or this machine, in one sentence; "" where there is."""
     try:
-        reason = nothing_to_prove(network(variant).graph)
+        analysis = analysis_of(variant, None)
+        if analysis.params > MAX_PARAMS:
+            return f"{exact(analysis.params)} parameters are more than a page proves; use the command line."
+        reason = nothing_to_prove(analysis.network.graph)
         if not reason:
             _require_torch()
     except (InvalidInput, Unavailable) as error:

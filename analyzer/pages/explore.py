@@ -98,13 +98,13 @@ def _take_cell(stages: list[str]) -> None:
         st.session_state[_PART] = stages[cells[0][0]]
 
 
-def _show_part(chosen: Chosen, options: list[str]) -> None:
+def _show_part(chosen: Chosen, options: dict[str, str]) -> None:
     part = st.selectbox(
         "Look inside",
-        options,
+        list(options),
         key=_PART,
         index=None,
-        format_func=partial(places.place_words, chosen.analysis),
+        format_func=options.__getitem__,
         placeholder="a stage or block, chosen here, in the table or in the diagram",
     )
     if part:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 CAPTION = (
-    "Exact, in closed form, for one image. MACs: multiply-accumulates of convolutions and linear layers; FLOPs = 2 × MACs. "
-    "Activations: output elements of convolutions and linear layers. Parameters: learned numbers."
+    "Exact, in closed form, for one image. MACs: multiply-accumulates of convolutions and linear layers; "
+    "FLOPs = 2 × MACs. Activations: output elements of convolutions and linear layers. Parameters: learned numbers."
 )
 
 
@@ -39,8 +39,18 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
         ("parameters", short(totals.params), exact(totals.params), "learned numbers"),
         ("MACs", short(totals.macs), exact(totals.macs), "multiply-accumulates of convolutions and linear layers"),
         ("FLOPs = 2 × MACs", short(totals.flops), exact(totals.flops), "floating point operations"),
-        ("activations", short(totals.activations), exact(totals.activations), "output elements of convolutions and linear layers"),
-        ("receptive field", f"{exact(totals.receptive_field)} px", f"input {height} × {width}", "before the global pool"),
+        (
+            "activations",
+            short(totals.activations),
+            exact(totals.activations),
+            "output elements of convolutions and linear layers",
+        ),
+        (
+            "receptive field",
+            f"{exact(totals.receptive_field)} px",
+            f"input {height} × {width}",
+            "before the global pool",
+        ),
         ("depth", str(totals.depth), "weighted layers", "convolutions and linear layers on the longest path"),
     ]
 
@@ -63,7 +73,15 @@ def stage_table(analysis: Analysis) -> "Styler":
             **_shares("activations", [stage.activations for stage in analysis.stages], totals.activations),
         }
     )
-    return frame.style.format(short, subset=["params", "macs", "activations"])
+    return frame.style.format(_short, subset=["params", "macs", "activations"])
+
+
+def _short(number: Any) -> str:
+    return short(int(number))  # pandas hands NumPy integers over
+
+
+def _exact(number: Any) -> str:
+    return exact(int(number))
 
 
 def _shares(name: str, values: Sequence[int], whole: int) -> dict[str, list[float]]:
@@ -110,7 +128,7 @@ def op_table(rows: Sequence[Row]) -> "Styler":
             "field": [row.receptive_field for row in rows],
         }
     )
-    return frame.style.format(exact, subset=["params", "macs", "activations", "field"])
+    return frame.style.format(_exact, subset=["params", "macs", "activations", "field"])
 
 
 def op_columns() -> dict[str, Any]:

@@ -13,7 +13,7 @@ ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none
 
 WORD_MARK = f"""<svg xmlns="http://www.w3.org/2000/svg" width="172" height="24" viewBox="0 0 172 24">
 <svg width="24" height="24">{ICON}</svg>
-<text x="32" y="17.5" font-family="Source Sans, Source Sans Pro, Helvetica, Arial, sans-serif" font-size="18" font-weight="600"
+<text x="32" y="17.5" font-family="Source Sans, Helvetica, Arial, sans-serif" font-size="18" font-weight="600"
  fill="#3b78e7" textLength="138">resnet-analyzer</text></svg>"""
 
 

@@ -8,14 +8,16 @@ from analyzer.cost.walk import Row
 from analyzer.render.units import stage_words
 
 
-def places(analysis: Analysis) -> list[str]:
-    """Stage keys and block paths, each stage before its blocks."""
-    blocks = analysis.blocks
-    return [
-        place
-        for stage in analysis.stages
-        for place in (stage.stage, *(block.path for block in blocks if block.stage == stage.stage))
-    ]
+def places(analysis: Analysis) -> dict[str, str]:
+    """Stage keys and block paths, each stage before its blocks → their words: "stage 1", "stage 1 · layer1.0"."""
+    blocks: dict[str, list[str]] = {stage.stage: [] for stage in analysis.stages}
+    for block in analysis.blocks:
+        blocks[block.stage].append(block.path)
+    words: dict[str, str] = {}
+    for stage, paths in blocks.items():
+        words[stage] = stage_words(stage)
+        words |= {path: f"{stage_words(stage)} · {path}" for path in paths}
+    return words
 
 
 def rows_under(analysis: Analysis, place: str) -> list[Row]:
@@ -23,15 +25,9 @@ def rows_under(analysis: Analysis, place: str) -> list[Row]:
     return [row for row in analysis.rows if place in (row.stage, row.path) or row.path.startswith(f"{place}.")]
 
 
-def place_words(analysis: Analysis, place: str) -> str:
-    """A place in prose: "stage 1", "stage 1 · layer1.0"."""
-    stage = rows_under(analysis, place)[0].stage
-    return stage_words(stage) if place == stage else f"{stage_words(stage)} · {place}"
-
-
 def resolved(analysis: Analysis, svg: str) -> dict[str, str]:
     """Each id in a drawing that stands for a part of the network → the block or stage that it lies in."""
-    known = set(places(analysis))
+    known = places(analysis)
     stage_of = {row.path: row.stage for row in analysis.rows}
     stage_of |= {span.path: span.stage for span in analysis.spans}
     found: dict[str, str] = {}

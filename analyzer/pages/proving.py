@@ -63,7 +63,7 @@ class Proving:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the prover found (`proof`, `verdict` and tables) or the `problem` that kept it from it; empty while it runs."""
+        """What the prover found (`proof`, `verdict` and tables), or the `problem` it met; empty while it runs."""
         return {} if self.running else self._told.result
 
 

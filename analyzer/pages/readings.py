@@ -24,5 +24,5 @@ def dot_of(expression: str, side: int | None, level: str) -> str:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def svg_of(dot: str) -> str:
-    """The diagram as SVG, laid out in a child process; raises Unavailable where there is no renderer or it takes too long."""
+    """The diagram as SVG, laid out in a child process; Unavailable without a renderer or after ten seconds."""
     return layout_safely(dot, "svg", LAYOUT_SECONDS).decode()

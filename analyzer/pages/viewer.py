@@ -18,7 +18,7 @@ _TOOLS = {
 
 
 def _button(act: str, title: str, path: str) -> str:
-    drawing = f'<svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.6" aria-hidden="true"><path d="{path}"/></svg>'
+    drawing = f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{path}"/></svg>'
     return f'<button type="button" data-act="{act}" title="{title}" aria-label="{title}">{drawing}</button>'
 
 

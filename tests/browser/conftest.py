@@ -113,7 +113,9 @@ def _foreign_requests(request: Request, address: str) -> list[str]:
 
 def settle(page: Page) -> None:
     """Wait until the server has run the script and the page has taken the result."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"] [data-testid="stMainBlockContainer"]')
+    page.wait_for_selector(
+        '[data-testid="stApp"][data-test-script-state="notRunning"] [data-testid="stMainBlockContainer"]'
+    )
     page.wait_for_timeout(250)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 

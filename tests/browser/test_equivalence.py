@@ -15,9 +15,9 @@ def test_proof_runs_beside_the_page_and_agrees(open_page: OpenPage) -> None:
     type_expression(page, SMALL)
     page.get_by_role("button", name="Prove it").click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
-    alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("Equal.", timeout=180_000)
-    expect(alert).to_contain_text(f"In all 2 blocks of {SMALL} (4 paths each)")
+    verdict = page.get_by_test_id("stAlert")
+    expect(verdict).to_contain_text("Equal.", timeout=180_000)
+    expect(verdict).to_contain_text(f"In all 2 blocks of {SMALL} (4 paths each)")
     expect(page.get_by_role("cell", name="wrong slice").first).to_be_visible()
     expect(page.get_by_role("columnheader", name="running statistics")).to_be_visible()
     with page.expect_download() as event:

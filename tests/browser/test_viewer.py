@@ -1,0 +1,41 @@
+"""The diagram viewer's script by itself, with drawings that no analyser makes."""
+
+from tests.browser.conftest import ROOT, OpenPage
+
+HOSTILE = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 100 50"
+ onload="window.ran = 1">
+<script>window.ran = 2</script>
+<foreignObject><body xmlns="http://www.w3.org/1999/xhtml"><img src="x" onerror="window.ran = 3"/></body></foreignObject>
+<image href="http://example.invalid/pixel.png"/>
+<style>@import url("http://example.invalid/style.css");</style>
+<g id="layer1" class="node"><a xlink:href="javascript:window.ran = 4"><text onclick="window.ran = 5">kept</text></a></g>
+</svg>"""
+
+SHOW = """svg => {
+  document.body.innerHTML = '<div class="viewer"><div class="canvas"></div></div>';
+  window.picked = [];
+  window.viewer({ data: { svg, label: "a drawing", places: { layer1: "stage1" }, chosen: "stage1" },
+    parentElement: document.body, setTriggerValue: (_, id) => window.picked.push(id) });
+}"""
+
+
+def test_viewer_drops_everything_that_could_run_or_be_fetched(open_page: OpenPage) -> None:
+    page = open_page()
+    source = (ROOT / "analyzer/pages/viewer.js").read_text(encoding="utf-8")
+    page.add_script_tag(content=source.replace("export default function", "window.viewer = function"), type="module")
+    page.wait_for_function("window.viewer !== undefined")
+    page.evaluate(SHOW, HOSTILE)
+    canvas = page.locator(".canvas")
+    assert canvas.locator("script, foreignObject, image, style").count() == 0
+    assert page.evaluate("[...document.querySelectorAll('.canvas *')].flatMap(e => e.getAttributeNames())") == [
+        *["xmlns", "xmlns:xlink", "viewBox", "role", "width", "height"],
+        *["id", "class", "role", "tabindex", "aria-label", "aria-pressed"],
+    ]
+    node = page.locator("#layer1")
+    assert (node.text_content() or "").strip() == "kept"
+    node.click()
+    node.press("Enter")
+    assert page.evaluate("window.picked") == ["layer1", "layer1"]
+    assert page.evaluate("window.ran") is None
+    page.evaluate(SHOW, "<p>no drawing</p>")
+    assert page.locator(".canvas > *").count() == 0

@@ -245,15 +245,19 @@ def test_literal_is_one_code_span(text: str) -> None:
     assert inside.strip() == " ".join(text.split())
 
 
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
-def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str) -> None:
+def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> None:
     analysis = analyze(name)
-    svg = readings.svg_of(dot_source(analysis, "network"))
+    svg = readings.svg_of(dot_source(analysis, level))
     found = places.resolved(analysis, svg)
     options = places.places(analysis)
-    assert {"stem", "stage1", "stage4", "head"} <= set(found.values()) <= set(options)
+    inner = {"stage1", "stage4"} if level == "network" else {analysis.blocks[0].path}
+    assert {"stem", *inner, "head"} <= set(found.values()) <= set(options)
     assert options["stage1"] == "stage 1"
     assert "input" not in found
+    if level == "block":
+        assert found[analysis.rows[0].path] == "stem"
     sizes = [len(places.rows_under(analysis, stage.stage)) for stage in analysis.stages]
     assert sum(sizes) == len(analysis.rows)
 
@@ -276,11 +280,10 @@ def _proving(tmp_path: Path, *lines: str) -> proving.Proving:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    for _ in range(SECONDS * 50):
-        if condition():
-            return
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
-    pytest.fail("waited in vain")
 
 
 def test_proof_tells_its_progress_and_its_result(tmp_path: Path) -> None:

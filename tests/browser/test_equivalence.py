@@ -8,7 +8,7 @@ SMALL = "resnet50:depths=1-1,cardinality=4,base_width=16"
 
 
 def test_proof_runs_beside_the_page_and_agrees(open_page: OpenPage) -> None:
-    page = open_page()
+    page = open_page("/?variant=resnet18&level=block")
     page.get_by_role("link", name="Equivalence").click()
     expect(page.get_by_role("heading", name="Grouped convolution")).to_be_visible()
     settle(page)
@@ -23,6 +23,10 @@ def test_proof_runs_beside_the_page_and_agrees(open_page: OpenPage) -> None:
     with page.expect_download() as event:
         page.get_by_role("button", name="JSON", exact=True).click()
     assert '"passed": true' in event.value.path().read_text(encoding="utf-8")
+    page.get_by_role("link", name="Explore").click()
+    expect(page.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNet-18, block level")
+    page.get_by_role("link", name="Equivalence").click()
+    expect(page.get_by_role("textbox", name="Variant expression")).to_have_value(SMALL)
 
 
 def test_a_proof_can_be_cancelled_and_the_page_stays_responsive(open_page: OpenPage) -> None:

@@ -28,7 +28,6 @@ EVERY_KIND = (
     "plain34",
     "seresnet50",
     "seresnext50_32x4d",
-    "tutorial_resnet50",
     "resnet56_cifar",
     "preact_resnet164_cifar",
     "wrn16_8_cifar",

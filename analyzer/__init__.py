@@ -6,10 +6,19 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analyzer.api import analyze, build, check_equivalence, diagram, measure_latency
+    from analyzer.api import analyze, build, check_equivalence, diagram, explain, measure_latency
     from analyzer.errors import InvalidInput, Unavailable
 
-__all__ = ["InvalidInput", "Unavailable", "analyze", "build", "check_equivalence", "diagram", "measure_latency"]
+__all__ = [
+    "InvalidInput",
+    "Unavailable",
+    "analyze",
+    "build",
+    "check_equivalence",
+    "diagram",
+    "explain",
+    "measure_latency",
+]
 __version__ = "0.1.0"
 
 

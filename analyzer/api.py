@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from analyzer.latency.record import LatencyRecord
     from analyzer.live.proof import Proof
     from analyzer.render.drawing import Drawing
+    from analyzer.render.explain import Explained
 
 __all__ = [
     "Analysis",
@@ -25,6 +26,7 @@ __all__ = [
     "build",
     "check_equivalence",
     "diagram",
+    "explain",
     "measure_latency",
 ]
 
@@ -37,6 +39,17 @@ def diagram(variant: str | Spec | Graph | Network, level: str = "network", input
     from analyzer.render.drawing import drawing
 
     return drawing(analyze(variant, input_size), level)
+
+
+def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: Size | None = None) -> "Explained":
+    """How each number of a network comes about, of one of its stages ("stage2"), or of what is at a weight path.
+
+    `.text`, `.markdown`, `.reasons` and `.to_dict()`; `.explanation.figures` holds the numbers as Terms with their
+    arithmetic. Raises InvalidInput as `analyze` does, and for a path that is not there. torch is not needed.
+    """
+    from analyzer.render.explain import explanation
+
+    return explanation(analyze(variant, input_size), path)
 
 
 def build(

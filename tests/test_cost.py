@@ -91,8 +91,9 @@ def seen_by_one_output(graph: Graph, low: int, high: int) -> tuple[int, int]:
 
 
 def spatial(graph: Graph) -> Graph:
-    """The graph without its global pool and what follows."""
-    last = next(index for index, node in enumerate(graph.nodes) if isinstance(node.op, GlobalAvgPool2d))
+    """The graph without its global or adaptive pool, or its flattening, and what follows."""
+    ends = GlobalAvgPool2d | AdaptiveAvgPool2d | Flatten
+    last = next(index for index, node in enumerate(graph.nodes) if isinstance(node.op, ends))
     return Graph(graph.kind, graph.nodes[:last])
 
 

@@ -40,8 +40,8 @@ def test_one_network_has_one_canonical_form_and_one_fingerprint(written: str, na
 
 
 CANONICAL = [
-    ("resnet:block=bottleneck,depths=3-24-36-3", "resnet50:depths=3-24-36-3"),
-    ("resnet50:stride_on=1x1", "resnet50:stride_on=1x1"),
+    ("resnet:block=bottleneck,depths=3-24-36-3", "resnet200"),
+    ("resnet50:stride_on=1x1", "resnet50_v1"),
     ("resnet18:num_classes=10,stem=cifar", "resnet18:stem=cifar,num_classes=10"),
     ("densenet121:compression=1", "densenet121:compression=1.0"),
     ("densenet121:compression=0.250000", "densenet121:compression=0.25"),

@@ -49,4 +49,5 @@ def test_a_goldens_stages_add_up_to_its_totals(name: str) -> None:
 
 
 def test_every_golden_of_a_variant_belongs_to_one() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(variant_names())
+    files = {path.stem for path in GOLDEN.glob("*.txt") if not path.stem.startswith("explain-")}
+    assert files == set(variant_names())

@@ -20,7 +20,6 @@ import analyzer
 from analyzer.cli import main
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.network import network
-from analyzer.families.registry import variant_names
 from analyzer.graph import Graph, Node, sequence
 from analyzer.latency.record import Conditions, LatencyRecord, Timing
 from analyzer.latency.stages import least_bytes, stage_starts
@@ -31,6 +30,7 @@ from analyzer.live.limits import PRECISIONS, Precision, kernels_told, memory_tol
 from analyzer.live.timing import _Run, _Samples
 from analyzer.ops import Conv2d, ReLU
 from analyzer.render.latency import latency_table, warnings
+from tests.names import HEADLINE
 
 RESNET = "resnet:block=basic,depths=1-1,widths=4-8,stem=cifar,stem_width=4,num_classes=2"
 DENSENET = "densenet:depths=2-1,growth_rate=4,init_features=4,stem=cifar,num_classes=2"
@@ -142,7 +142,7 @@ def test_a_record_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         taken.save(tmp_path / "file" / "record.json")
 
 
-@pytest.mark.parametrize("name", variant_names())
+@pytest.mark.parametrize("name", HEADLINE)
 def test_stage_starts_are_the_stages_of_the_analysis(name: str) -> None:
     """Closed form: the same stages in the same order as the cost fold's rows, each at a module's path."""
     starts = stage_starts(network(name).graph)

@@ -9,7 +9,6 @@ from torch import nn
 
 import analyzer
 from analyzer.cost.conventions import fvcore_by_operator
-from analyzer.families.registry import variant_names
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.live import measure
@@ -27,10 +26,11 @@ from analyzer.ops import (
     Sigmoid,
     ZeroPadShortcut,
 )
+from tests.names import EVERY_KIND
 from tests.strategies import sizes, specs
 
 
-@pytest.mark.parametrize("name", variant_names())
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_measured_equals_closed_form(name: str) -> None:
     """Measured: hooks, parameters(), buffers() and FlopCounterMode against the closed form, at three input sizes."""
     live = analyzer.build(name, device="meta")

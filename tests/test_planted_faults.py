@@ -16,8 +16,9 @@ from torch import nn
 
 import analyzer
 from analyzer.cost import formulas
-from analyzer.families import resnet
+from analyzer.families import residual
 from analyzer.families.densenet import DenseNetSpec
+from analyzer.families.residual import Residual
 from analyzer.families.resnet import ResNetSpec
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node
@@ -115,16 +116,16 @@ def unpadded_max_pool(graph: Graph) -> Graph:
     return with_nodes(graph, change)
 
 
-def ungrouped_family(right: Callable[..., Conv2d], *arguments: int) -> Conv2d:
-    return right(*arguments[:3])
+def ungrouped_family(right: Callable[..., Conv2d], block: Residual, *arguments: int) -> Conv2d:
+    return right(replace(block, groups=1), *arguments)
 
 
 def ungrouped_macs(right: Callable[[Op, Shape], int], op: Op, output: Shape) -> int:
     return right(replace(op, groups=1) if isinstance(op, Conv2d) else op, output)
 
 
-def early_stride(right: Callable[..., list[Conv2d]], spec: ResNetSpec, *arguments: int) -> list[Conv2d]:
-    return right(spec.changed(stride_on="1x1"), *arguments)
+def early_stride(right: Callable[..., list[Conv2d]], block: Residual) -> list[Conv2d]:
+    return right(replace(block, stride_on="1x1"))
 
 
 def ungrouped_module(right: Callable[[Conv2d], nn.Conv2d], op: Conv2d) -> nn.Conv2d:
@@ -149,7 +150,7 @@ def params_with_statistics(right: Callable[[Op], int], op: Op) -> int:
 FAULTS: dict[str, tuple[str, Plant, Verdicts]] = {
     "family drops groups": (
         "resnext50_32x4d",
-        planted(resnet, "_conv3x3", ungrouped_family),
+        planted(residual, "_conv3x3", ungrouped_family),
         Verdicts(BLIND, CAUGHT, CAUGHT, CAUGHT),
     ),
     "MAC formula ignores groups": (
@@ -169,7 +170,7 @@ FAULTS: dict[str, tuple[str, Plant, Verdicts]] = {
     ),
     "stride on the 1×1 instead of the 3×3": (
         "resnet50",
-        planted(resnet, "_transform", early_stride),
+        planted(residual, "_convs", early_stride),
         Verdicts(BLIND, BLIND, CAUGHT, CAUGHT),
     ),
     "ReLU before the add": (

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,8 @@ from analyzer import regression
 from analyzer.cli import main
 from analyzer.cost import formulas
 from analyzer.errors import InvalidInput
-from analyzer.families import densenet, resnet
+from analyzer.families import densenet, residual
 from analyzer.families.registry import variant_names
-from analyzer.ops import Conv2d
 
 COMMITTED = Path(__file__).parent.parent / "reports" / "baseline.json"
 
@@ -103,17 +103,13 @@ def test_a_network_that_is_no_longer_described_is_a_difference(
 
 
 def _stride_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = resnet._transform
-
-    def moved(spec: resnet.ResNetSpec, *given: Any) -> list[Conv2d]:
-        return original(spec.changed(stride_on="1x1") if spec.block == "bottleneck" else spec, *given)
-
-    monkeypatch.setattr(resnet, "_transform", moved)
+    original = residual._convs
+    monkeypatch.setattr(residual, "_convs", lambda spec: original(replace(spec, stride_on="1x1")))
 
 
 def _groups_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = resnet._conv3x3
-    monkeypatch.setattr(resnet, "_conv3x3", lambda i, o, stride=1, groups=1: original(i, o, stride))
+    original = residual._conv3x3
+    monkeypatch.setattr(residual, "_conv3x3", lambda spec, *given: original(replace(spec, groups=1), *given))
 
 
 def _growth_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

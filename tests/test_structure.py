@@ -102,6 +102,8 @@ def test_importing_every_module_outside_live_leaves_torch_out() -> None:
         ["list"],
         ["report", "resnet50", "--format", "json", "--output", "-"],
         ["report", "resnet50", "--output", "-"],
+        ["explain", "resnet18", "layer2.0"],
+        ["explain", "densenet121", "--format", "markdown"],
         ["report", "--check"],
         ["diagram", "resnet18", "--format", "dot", "--output", "-"],
         ["diagram", "resnet18", "--format", "svg", "--output", "-"],

@@ -5,7 +5,7 @@ import click
 from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
 from analyzer.cost.analysis import analyze
 from analyzer.families.expression import slug
-from analyzer.families.network import Size
+from analyzer.families.network import Network, Size
 
 
 @click.command("diagram")
@@ -20,7 +20,7 @@ from analyzer.families.network import Size
 @format_option("svg", "png", "pdf", "dot")
 @output_option
 @input_size_option
-def diagram_verb(variant: str, level: str, form: str, output: str | None, input_size: Size | None) -> None:
+def diagram_verb(variant: Network, level: str, form: str, output: str | None, input_size: Size | None) -> None:
     """Draw a network; by default into VARIANT-LEVEL.svg in the current folder.
 
     DOT text needs no Graphviz.

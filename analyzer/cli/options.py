@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import Size
+from analyzer.families.network import Network, Size, network
+from analyzer.families.toml_file import network_at
 from analyzer.files import write_whole
 
 
@@ -32,8 +33,17 @@ class _SizeType(click.ParamType[Size]):
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-variant_argument: Decorator = click.argument("variant")
-variants_argument: Decorator = click.argument("variants", nargs=-1, required=True, metavar="VARIANT…")
+
+class VariantType(click.ParamType[Network]):
+    """A variant expression, or the path of a TOML file that describes a network."""
+
+    name = "VARIANT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Network:
+        return network_at(value) if isinstance(value, str) else network(value)
+
+
+variant_argument: Decorator = click.argument("variant", type=VariantType())
 input_size_option: Decorator = click.option(
     "--input-size", type=_SizeType(), default=None, help="Input in pixels; by default 224, or 32 for CIFAR stems."
 )

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from analyzer.cli.options import deliver, format_option, input_size_option, output_option
+from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.families.network import Size
+from analyzer.families.network import Network, Size
 from analyzer.families.registry import variant_names
 from analyzer.live import live_imports
 from analyzer.live.checks import Verification
@@ -16,11 +16,11 @@ from analyzer.render.verification import verifications_markdown
 
 
 @click.command("verify")
-@click.argument("variants", nargs=-1, metavar="[VARIANT…]")
+@click.argument("variants", nargs=-1, type=VariantType(), metavar="[VARIANT…]")
 @input_size_option
 @format_option("markdown", "json")
 @output_option
-def verify_verb(variants: tuple[str, ...], input_size: Size | None, form: str, output: str | None) -> int:
+def verify_verb(variants: tuple[Network, ...], input_size: Size | None, form: str, output: str | None) -> int:
     """Closed form against the live network, fvcore, torch's counter and torchvision; needs torch.
 
     Without a VARIANT every named one is verified. Exit status 1 where any oracle disagrees.

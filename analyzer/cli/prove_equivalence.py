@@ -5,11 +5,12 @@ import sys
 
 import click
 
-from analyzer.cli.options import deliver, format_option, output_option
+from analyzer.cli.options import VariantType, deliver, format_option, output_option
+from analyzer.families.network import Network
 
 
 @click.command("equivalence")
-@click.argument("variant", default="resnext50_32x4d")
+@click.argument("variant", type=VariantType(), default="resnext50_32x4d")
 @click.option(
     "--dtype",
     "dtypes",
@@ -20,7 +21,7 @@ from analyzer.cli.options import deliver, format_option, output_option
 )
 @format_option("markdown", "json")
 @output_option
-def equivalence_verb(variant: str, dtypes: tuple[str, ...], form: str, output: str | None) -> int:
+def equivalence_verb(variant: Network, dtypes: tuple[str, ...], form: str, output: str | None) -> int:
     """Grouped convolution, split–transform–merge and split–concat are one function: proved on every block.
 
     The forms of each block share weights; outputs, gradients and running statistics are compared in evaluation and

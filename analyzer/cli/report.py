@@ -2,28 +2,47 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from analyzer.cli.options import deliver, format_option, input_size_option, output_option
+from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.memory import ITEM_BYTES
 from analyzer.errors import InvalidInput
-from analyzer.families.network import Size
+from analyzer.families.network import Network, Size
 from analyzer.files import write_whole
 
 FOLDER = Path("reports")
 
 
 @click.command("report")
-@click.argument("variants", nargs=-1, metavar="[VARIANT…]")
+@click.argument("variants", nargs=-1, type=VariantType(), metavar="[VARIANT…]")
 @input_size_option
 @format_option("markdown", "json")
 @output_option
 @click.option("--check", is_flag=True, help="Exit 1 where the reports in reports/ are out of date; write nothing.")
+@click.option("--spec", is_flag=True, help="Print the network as a TOML file instead.")
+@click.option("--batch-size", type=int, default=None, help="Print memory at this batch instead; JSON's memory, too.")
+@click.option("--dtype", type=click.Choice(list(ITEM_BYTES)), default=None, help="As --batch-size, in this dtype.")
+@click.option(
+    "--trainable",
+    metavar="all|STAGE,…|new-head=N",
+    default=None,
+    help="Print what training these stages alone costs instead; head, stage4,head; or a new classifier of N classes.",
+)
 @click.option("--refresh", is_flag=True, help="Write every report in reports/ and its index again.")
 def report_verb(
-    variants: tuple[str, ...], input_size: Size | None, form: str, output: str | None, check: bool, refresh: bool
+    variants: tuple[Network, ...],
+    input_size: Size | None,
+    form: str,
+    output: str | None,
+    check: bool,
+    spec: bool,
+    batch_size: int | None,
+    dtype: str | None,
+    trainable: str | None,
+    refresh: bool,
 ) -> int:
     """Write reports/VARIANT.md with its diagram, and print where.
 
@@ -34,9 +53,14 @@ def report_verb(
         return _check(FOLDER) if check else _refresh(FOLDER)
     if not variants:
         raise InvalidInput("report: VARIANT is missing; give one or more, such as resnet50, or --check.")
+    if spec:
+        return _write_specs(variants, output)
     analyses = [analyze(variant, input_size) for variant in variants]
+    asked = _Asked(batch_size, dtype, trainable)
     if form == "json":
-        _write_json(analyses, output)
+        _write_json(analyses, output, asked)
+    elif asked != _Asked():
+        deliver("\n".join(_memory_markdown(analysis, asked) for analysis in analyses), output)
     elif output is None:
         _write_reports(analyses, FOLDER)
     else:
@@ -44,13 +68,52 @@ def report_verb(
     return 0
 
 
-def _refuse_variants(variants: tuple[str, ...], flag: str) -> None:
+class _Asked(NamedTuple):
+    """What memory and training are asked for, where they are."""
+
+    batch_size: int | None = None
+    dtype: str | None = None
+    trainable: str | None = None
+
+
+def _memory_markdown(analysis: Analysis, asked: _Asked) -> str:
+    from analyzer.render.memory import memory_section, transfer_section
+    from analyzer.render.report import escaped
+
+    batch = 1 if asked.batch_size is None else asked.batch_size
+    title = f"# {escaped(analysis.network.title)}:"
+    if asked.trainable is None:
+        return f"{title} memory\n\n{memory_section(analysis, batch, asked.dtype)}\n"
+    section = transfer_section(analysis, asked.trainable, batch, asked.dtype or "float32")
+    return f"{title} training {escaped(asked.trainable)}\n\n{section}\n"
+
+
+def _document(analysis: Analysis, asked: _Asked) -> dict[str, Any]:
+    if asked == _Asked():
+        return analysis.to_dict()
+    from analyzer.cost.facts import memory_facts
+
+    batch = 1 if asked.batch_size is None else asked.batch_size
+    facts = memory_facts(analysis, batch, asked.dtype or "float32", asked.trainable or "all")
+    return analysis.to_dict() | {"memory": facts}
+
+
+def _write_specs(variants: tuple[Network, ...], output: str | None) -> int:
+    from analyzer.families.toml_file import toml_text
+
+    if len(variants) > 1:
+        raise InvalidInput("report: --spec prints one network; give one VARIANT.")
+    deliver("".join(toml_text(variant.spec) for variant in variants if variant.spec), output)
+    return 0
+
+
+def _refuse_variants(variants: tuple[Network, ...], flag: str) -> None:
     if variants:
         raise InvalidInput(f"report: {flag} covers every report in {FOLDER}/ and takes no VARIANT.")
 
 
-def _write_json(analyses: list[Analysis], output: str | None) -> None:
-    documents: list[dict[str, Any]] = [analysis.to_dict() for analysis in analyses]
+def _write_json(analyses: list[Analysis], output: str | None, asked: _Asked) -> None:
+    documents: list[dict[str, Any]] = [_document(analysis, asked) for analysis in analyses]
     document = documents[0] if len(documents) == 1 else {"schema": 1, "reports": documents}
     text = json.dumps(document, ensure_ascii=False)
     if output is None:
@@ -96,9 +159,9 @@ def _check(folder: Path) -> int:
 
 
 def _refresh(folder: Path) -> int:
-    from analyzer.render.bundle import INDEX, index_text, ordered, recipes
+    from analyzer.render.bundle import INDEX, index_text, made, ordered, recipes
 
-    analyses = [analyze(*recipe) for recipe in recipes(folder)]
+    analyses = [made(recipe) for recipe in recipes(folder)]
     _write_reports(analyses, folder)
     write_whole(folder / INDEX, index_text(ordered(analyses)))
     click.echo(folder / INDEX)

@@ -3,7 +3,7 @@
 import click
 
 from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
-from analyzer.families.network import Size
+from analyzer.families.network import Network, Size
 from analyzer.render.latency import latency_table
 
 
@@ -28,7 +28,7 @@ def _tell(sentence: str) -> None:
 @click.option("--num-bench-iter", type=int, default=None, help="Samples; by default at least 50 and one second.")
 @format_option("table", "json")
 @output_option
-def latency_verb(variant: str, form: str, output: str | None, input_size: Size | None, **options: object) -> int:
+def latency_verb(variant: Network, form: str, output: str | None, input_size: Size | None, **options: object) -> int:
     """Measure the latency of one batch on this machine, whole and by stage.
 
     Medians and percentiles of synchronised runs after a warm-up; the JSON keeps every sample and all conditions.

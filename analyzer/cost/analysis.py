@@ -14,6 +14,9 @@ from analyzer.ops import Shape
 if TYPE_CHECKING:
     import pandas
 
+    from analyzer.cost.memory import Memory
+    from analyzer.cost.training import Training
+
 BYTES_PER_PARAM = 4
 """float32."""
 
@@ -122,6 +125,30 @@ class Analysis:
         return self.totals.receptive_field
 
     @property
+    def peak_activation_bytes(self) -> int:
+        """Peak bytes of activations in inference at batch 1 in float32, the image included."""
+        return self.memory().peak_bytes
+
+    @property
+    def stored_for_training_bytes(self) -> int:
+        """Bytes that autograd keeps of a forward pass at batch 1 in float32, all parameters learning."""
+        return self.transfer().stored_bytes
+
+    def memory(self, batch_size: int = 1, dtype: str = "float32") -> "Memory":
+        """Bytes of parameters, buffers and activations in inference; InvalidInput for a bad batch size or dtype."""
+        from analyzer.cost.memory import memory  # stands on this module
+
+        return memory(self, batch_size, dtype)
+
+    def transfer(
+        self, mode: str = "all", *, frozen_norm: bool = False, batch_size: int = 1, dtype: str = "float32"
+    ) -> "Training":
+        """MACs and bytes of training "all", some stages ("stage4,head") or "new-head=256"; see `cost.training`."""
+        from analyzer.cost.training import transfer  # stands on this module
+
+        return transfer(self, mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+
+    @property
     def blocks(self) -> tuple[BlockRow, ...]:
         """Every block in execution order."""
         projected = {
@@ -138,6 +165,8 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `report --format json`, valid against schemas/report-1.json."""
+        from analyzer.cost.facts import memory_facts  # stands on this module
+
         spec = self.network.spec
         return {
             "schema": 1,
@@ -151,6 +180,7 @@ class Analysis:
             "totals": {name: getattr(self.totals, name) for name in _TOTALS},
             "stages": [_facts(row, _STAGE_FACTS) for row in self.stages],
             "rows": [_facts(row, _ROW_FACTS) for row in self.rows],
+            "memory": memory_facts(self),
         }
 
     def to_frame(self) -> "pandas.DataFrame":

@@ -90,6 +90,8 @@ class _Costed(NamedTuple):
 
 
 _START = Reach(0, 1, 0)
+_COUNTED = (Conv2d, Linear)
+"""Ops that add to the depth."""
 
 
 def walk(graph: Graph, input_shape: Shape) -> Walked:
@@ -113,7 +115,7 @@ def _costed(graph: Graph, input_shape: Shape, memo: dict[tuple[int, Shape], _Cos
         try:
             if isinstance(node.op, Graph):
                 held = _costed(node.op, shapes[node.inputs[0]], memo)
-                seen[node.name] = _after(before, held.seen)
+                seen[node.name] = after(before, held.seen)
             else:
                 held = _row(node, node.op, tuple([shapes[name] for name in node.inputs]), before)
                 seen[node.name] = held.seen
@@ -128,8 +130,6 @@ def _costed(graph: Graph, input_shape: Shape, memo: dict[tuple[int, Shape], _Cos
 
 def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
     output = formulas.out_shape(op, *inputs)
-    extent, stride = formulas.window(op)
-    counted = isinstance(op, Conv2d | Linear)
     return Row(
         node.name,
         node.stage,
@@ -140,8 +140,14 @@ def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
         formulas.buffers(op),
         formulas.macs(op, output),
         formulas.activations(op, output),
-        Reach(before.reach + before.stride * (extent - 1), before.stride * stride, before.depth + counted),
+        after(before, own_reach(op)),
     )
+
+
+def own_reach(op: Op) -> Reach:
+    """How far an op alone looks back."""
+    extent, stride = formulas.window(op)
+    return Reach(extent - 1, stride, isinstance(op, _COUNTED))
 
 
 def _longest(node: Node, seen: dict[str, Reach]) -> Reach:
@@ -152,7 +158,8 @@ def _longest(node: Node, seen: dict[str, Reach]) -> Reach:
     return Reach(max(path.reach for path in paths), paths[0].stride, max(path.depth for path in paths))
 
 
-def _after(before: Reach, inner: Reach) -> Reach:
+def after(before: Reach, inner: Reach) -> Reach:
+    """How far a tensor looks back whose op or sub-graph looks back `inner` and reads one that looks back `before`."""
     return Reach(before.reach + before.stride * inner.reach, before.stride * inner.stride, before.depth + inner.depth)
 
 
@@ -163,8 +170,8 @@ def _unroll(costed: _Costed, prefix: str, stage: str, start: Reach, rows: list[R
         path, label = prefix + node.name, node.stage or stage
         if isinstance(held, _Costed):
             first, place = len(rows), len(spans)
-            _unroll(held, f"{path}.", label, _after(start, before), rows, spans)
+            _unroll(held, f"{path}.", label, after(start, before), rows, spans)
             spans.insert(place, Span(path, label, held.graph.kind, in_stage, first, len(rows)))
         else:
             _, _, op, inputs, output, params, buffers, macs, activations, seen = held
-            rows.append(Row(path, label, op, inputs, output, params, buffers, macs, activations, _after(start, seen)))
+            rows.append(Row(path, label, op, inputs, output, params, buffers, macs, activations, after(start, seen)))

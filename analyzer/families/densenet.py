@@ -1,5 +1,6 @@
 """Densely connected networks: DenseNet, -B, -C and -BC (Huang et al. 2017)."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,14 +37,22 @@ class DenseNetSpec(Spec):
     )
     compression: float = ruled(Ratio("θ: a transition has ⌊θC⌋ channels; 1.0: no compression"), 0.5)
     stem: str = ruled(Choice("imagenet: 7×7/2 and max pool; cifar: 3×3", ("imagenet", "cifar")), "imagenet")
+    head: str = ruled(
+        Choice("classifier; pool: ends after the pool; none: ends with the last stage", ("classifier", "pool", "none")),
+        "classifier",
+    )
     in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
-    num_classes: int = ruled(Int("outputs of the classifier", 1, MAX_CHANNELS), 1000)
+    num_classes: int = ruled(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
 
     def _settle(self) -> None:
         if sum(self.depths) > MAX_BLOCKS:
             self._refuse("depths", f"has {sum(self.depths)} dense layers; at most {MAX_BLOCKS} are allowed")
         if (self.bottleneck_ratio or 1) * self.growth_rate > MAX_CHANNELS:
             self._refuse("bottleneck_ratio", f"times growth_rate={self.growth_rate} is over {MAX_CHANNELS} channels")
+        if self.num_classes == 0 and self.head == "classifier":
+            self._set(head="pool")
+        if self.head != "classifier":
+            self._set(num_classes=1000)
         self._set(compression=float(self.compression) if len(self.depths) > 1 else 0.5)
 
     @property
@@ -54,15 +63,16 @@ class DenseNetSpec(Spec):
     def graph(self) -> Graph:
         """Features, final norm and head, with torchvision's names."""
         features, channels = _features(self)
-        head: tuple[tuple[str, Op], ...] = (
-            ("relu", ReLU()),
-            ("avgpool", GlobalAvgPool2d()),
-            ("flatten", Flatten()),
-            ("classifier", Linear(channels, self.num_classes)),
-        )
-        return Graph(
-            "densenet", (Node("features", features, (INPUT,)), *sequence(*head, after="features", stage="head"))
-        )
+        head = sequence(*_head(self, channels), after="features", stage="head")
+        return Graph("densenet", (Node("features", features, (INPUT,)), *head))
+
+
+def _head(spec: DenseNetSpec, channels: int) -> list[tuple[str, Op]]:
+    if spec.head == "none":
+        return []
+    pooled: list[tuple[str, Op]] = [("relu", ReLU()), ("avgpool", GlobalAvgPool2d()), ("flatten", Flatten())]
+    classifier: list[tuple[str, Op]] = [("classifier", Linear(channels, spec.num_classes))]
+    return pooled + (classifier if spec.head == "classifier" else [])
 
 
 def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
@@ -79,7 +89,8 @@ def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
                 Node(f"transition{index}", _transition(channels, kept), (nodes[-1].name,), f"transition{index}")
             )
             channels = kept
-    nodes += sequence(("norm5", BatchNorm2d(channels)), after=nodes[-1].name, stage="head")
+    if spec.head != "none":
+        nodes += sequence(("norm5", BatchNorm2d(channels)), after=nodes[-1].name, stage="head")
     return Graph("features", tuple(nodes)), channels
 
 
@@ -156,6 +167,31 @@ def _densenet(depth: int, *depths: int, **more: Any) -> Variant:
     return Variant(title=f"DenseNet-{depth}", paper=_HUANG, fields={"depths": depths, **more})
 
 
+def _cifar(title: str, depths: int, growth_rate: int, **more: Any) -> Variant:
+    fields = {"depths": (depths,) * 3, "growth_rate": growth_rate, "stem": "cifar", "num_classes": 10, **more}
+    return Variant(title=f"{title} (k = {growth_rate}, CIFAR)", paper=_HUANG, fields=fields)
+
+
+def pattern(name: str) -> Variant | None:
+    """The CIFAR net of a name that carries depth and growth rate, with or without `_cifar`: densenet_bc100_k12."""
+    found = re.fullmatch(r"densenet(_bc)?(\d{1,5})_k(\d{1,5})", name.removesuffix("_cifar"), re.ASCII)
+    if found is None:
+        return None
+    depth, growth_rate = int(found[2]), int(found[3])
+    per_layer = 6 if found[1] else 3
+    if depth < 4 + per_layer or (depth - 4) % per_layer or growth_rate < 1:
+        return None
+    if found[1]:
+        return _cifar(f"DenseNet-BC-{depth}", (depth - 4) // 6, growth_rate, init_features=2 * growth_rate)
+    plain = {"init_features": 16, "bottleneck_ratio": None, "compression": 1.0}
+    return _cifar(f"DenseNet-{depth}", (depth - 4) // 3, growth_rate, **plain)
+
+
+def _patterned(*names: str) -> dict[str, Variant]:
+    found = {name: pattern(name) for name in names}
+    return {name: variant for name, variant in found.items() if variant is not None}
+
+
 FAMILY = Family(
     spec=DenseNetSpec,
     words={
@@ -170,5 +206,9 @@ FAMILY = Family(
         "densenet161": _densenet(161, 6, 12, 36, 24, growth_rate=48, init_features=96),
         "densenet169": _densenet(169, 6, 12, 32, 32),
         "densenet201": _densenet(201, 6, 12, 48, 32),
+        "densenet264": _densenet(264, 6, 12, 64, 48),
+        **_patterned("densenet40_k12_cifar", "densenet100_k12_cifar", "densenet100_k24_cifar"),
+        **_patterned("densenet_bc100_k12_cifar", "densenet_bc250_k24_cifar", "densenet_bc190_k40_cifar"),
     },
+    pattern=pattern,
 )

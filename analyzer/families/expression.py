@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import MISSING
+from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any
 
@@ -18,26 +18,26 @@ def parse(expression: str) -> Spec:
     if len(expression) > MAX_LENGTH:
         raise InvalidInput(f"expression of {len(expression)} characters: at most {MAX_LENGTH} are allowed.")
     name, colon, listed = (piece.strip() for piece in expression.partition(":"))
-    family, preset = (name, {}) if name in FAMILIES else _preset(name)
+    family, start = (name, {}) if name in FAMILIES else preset(name)
     if colon and not listed:
         raise InvalidInput(
             f"expression {shortened(expression)!r} has an empty field list; write fields after the colon, or no colon."
         )
     given = _assignments(family, listed) if colon else {}
-    return make(family, preset | given)
+    return make(family, start | given)
 
 
-def _preset(name: str) -> tuple[str, dict[str, Any]]:
+def preset(name: str) -> tuple[str, dict[str, Any]]:
+    """(family, fields off their defaults) of a named variant; InvalidInput with the closest names where none is."""
     family, variant = find(name)
-    return family, dict(variant.fields)
+    spec = make(family, dict(variant.fields))
+    return family, {field: getattr(spec, field) for field in _stated(spec)}
 
 
 def make(family: str, values: dict[str, Any]) -> Spec:
     """A spec from checked field names; InvalidInput where a required field is missing."""
     spec = FAMILIES[family].spec
-    missing = [
-        name for name, item in spec.__dataclass_fields__.items() if name not in values and item.default is MISSING
-    ]
+    missing = [item.name for item in fields(spec) if item.name not in values and item.default is MISSING]
     if missing:
         raise InvalidInput(f"{family}: {missing[0]} is missing; it must be {rules(spec)[missing[0]].rule()}.")
     return spec(**values)
@@ -91,8 +91,7 @@ def _named_specs(family: str) -> dict[Spec, str]:
 
 
 def _stated(spec: Spec) -> list[str]:
-    items = type(spec).__dataclass_fields__.items()
-    return [name for name, item in items if item.default is MISSING or getattr(spec, name) != item.default]
+    return [item.name for item in fields(spec) if item.default is MISSING or getattr(spec, item.name) != item.default]
 
 
 def _assigned(spec: Spec, names: list[str]) -> list[str]:

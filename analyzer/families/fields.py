@@ -10,21 +10,42 @@ from analyzer.errors import InvalidInput, shortened
 
 @dataclass(frozen=True, slots=True)
 class Int:
-    """A whole number from `low` to `high`, or None (written `none`) where `optional`."""
+    """A whole number from `low` to `high`, or None (written as `word`) where `optional`."""
 
     help: str
     low: int
     high: int
     optional: bool = False
+    word: str = "none"
 
     def rule(self) -> str:
-        return f"a whole number from {self.low} to {self.high}{' or none' if self.optional else ''}"
+        return f"a whole number from {self.low} to {self.high}{f' or {self.word}' if self.optional else ''}"
 
     def parse(self, text: str) -> object:
-        return None if self.optional and text == "none" else _whole(text)
+        return None if self.optional and text == self.word else _whole(text)
 
     def accepts(self, value: object) -> bool:
         return (value is None and self.optional) or _is_int(value, self.low, self.high)
+
+    def text(self, value: Any) -> str:
+        return self.word if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of a few whole numbers, or None (written `none`)."""
+
+    help: str
+    options: tuple[int, ...]
+
+    def rule(self) -> str:
+        return f"one of {', '.join(map(str, self.options))} or none"
+
+    def parse(self, text: str) -> object:
+        return None if text == "none" else _whole(text)
+
+    def accepts(self, value: object) -> bool:
+        return value is None or (_is_int(value, min(self.options), max(self.options)) and value in self.options)
 
     def text(self, value: Any) -> str:
         return "none" if value is None else str(value)
@@ -79,6 +100,31 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Config:
+    """A chain of convolutions' output channels and pools, joined by `-`: 64-M-128-M."""
+
+    help: str
+    high: int
+    longest: int
+    pool: str = "M"
+
+    def rule(self) -> str:
+        channels = f"1 to {self.longest} channels from 1 to {self.high} or {self.pool} for a pool"
+        return f"{channels}, joined by -, the first no pool"
+
+    def parse(self, text: str) -> object:
+        return tuple(part if part == self.pool else _whole(part) for part in text.split("-", self.longest + 1))
+
+    def accepts(self, value: object) -> bool:
+        if not isinstance(value, tuple) or not 1 <= len(value) <= self.longest:
+            return False
+        return all(item == self.pool or _is_int(item, 1, self.high) for item in value) and value[0] != self.pool
+
+    def text(self, value: Any) -> str:
+        return "-".join(map(str, value))
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """`true` or `false`."""
 
@@ -117,7 +163,7 @@ class Ratio:
         return f"{float(value):.6f}".rstrip("0").removesuffix(".") if value != 1 else "1.0"
 
 
-Rule = Int | IntList | Choice | Flag | Ratio
+Rule = Int | OneOf | IntList | Choice | Config | Flag | Ratio
 
 
 def ruled(rule: Rule, default: Any = MISSING) -> Any:
@@ -128,13 +174,14 @@ def ruled(rule: Rule, default: Any = MISSING) -> Any:
 def check(family: str, name: str, rule: Rule, value: object) -> None:
     """Raise InvalidInput with family, field, value and rule where the value breaks the rule."""
     if not rule.accepts(value):
-        shown = rule.text(value) if isinstance(rule, IntList) and isinstance(value, tuple) else value
+        shown = rule.text(value) if isinstance(rule, IntList | Config) and isinstance(value, tuple) else value
         raise InvalidInput(f"{family}: {name}={shortened(shown)!r} must be {rule.rule()}.")
 
 
 def floor_of(ratio: float, number: int) -> int:
     """⌊ratio·number⌋ with the ratio taken as the decimal it is written as (0.29·100 is 29)."""
-    return int(Fraction(repr(float(ratio))) * number)
+    exact = Fraction(repr(float(ratio)))
+    return number * exact.numerator // exact.denominator
 
 
 def _whole(text: str) -> object:

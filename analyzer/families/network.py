@@ -23,6 +23,8 @@ class Network:
     paper: str = ""
     note: str = ""
     spec: Spec | None = None
+    path: str = ""
+    """The TOML file that it was read from, if it was."""
 
     @property
     def family(self) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from functools import cache
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families import densenet, resnet
+from analyzer.families import alexnet, densenet, resnet, vgg
 from analyzer.families.spec import Family, Variant
 
 FAMILIES: dict[str, Family] = {
     "resnet": resnet.FAMILY,
     "densenet": densenet.FAMILY,
+    "vgg": vgg.FAMILY,
+    "alexnet": alexnet.FAMILY,
 }
 
 

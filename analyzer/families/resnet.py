@@ -1,14 +1,17 @@
-"""Residual networks: ResNet (He et al. 2015), Wide ResNet (Zagoruyko and Komodakis 2016), ResNeXt (Xie et al. 2017)."""
+"""Residual networks: ResNet, pre-activation and -B/-C/-D, Wide ResNet, ResNeXt, SE, CIFAR and plain nets."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from analyzer.families.fields import Choice, Int, IntList, ruled
-from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Spec, Variant
-from analyzer.graph import INPUT, Graph, Node, sequence
+from analyzer.families.fields import Choice, Flag, Int, IntList, OneOf, ruled
+from analyzer.families.residual import Residual, residual_block
+from analyzer.families.resnet_names import ALIASES, VARIANTS, pattern
+from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Spec
+from analyzer.graph import Graph, Node, sequence
 from analyzer.ops import (
     MAX_CHANNELS,
-    Add,
+    AvgPool2d,
     BatchNorm2d,
     Conv2d,
     Flatten,
@@ -18,6 +21,16 @@ from analyzer.ops import (
     Op,
     ReLU,
 )
+
+
+class _Stage(NamedTuple):
+    """A stage's numbers after the output stride is settled; its first block keeps the `first_dilation`."""
+
+    width: int
+    depth: int
+    stride: int
+    first_dilation: int
+    dilation: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +49,71 @@ class ResNetSpec(Spec):
     )
     cardinality: int = ruled(Int("number of paths of a bottleneck (groups of its 3×3)", 1, MAX_CHANNELS), 1)
     base_width: int = ruled(Int("width of one path at stage width 64", 1, MAX_CHANNELS), 64)
-    stem: str = ruled(Choice("imagenet: 7×7/2 and max pool; cifar: 3×3", ("imagenet", "cifar")), "imagenet")
+    stem: str = ruled(
+        Choice("imagenet: 7×7/2 and pool; cifar: 3×3; deep: three 3×3 and pool", ("imagenet", "cifar", "deep")),
+        "imagenet",
+    )
     stem_width: int = ruled(Int("channels after the stem", 1, MAX_CHANNELS), 64)
+    stem_pool: str = ruled(
+        Choice("the stem's 3×3/2 max pool: padded by 1, valid (unpadded), none", ("padded", "valid", "none")), "padded"
+    )
+    shortcut: str = ruled(
+        Choice(
+            "A: zero-pad, B: projection where shapes change, C: projection everywhere, none: plain net",
+            ("A", "B", "C", "none"),
+            (("zero_pad", "A"), ("projection", "B")),
+        ),
+        "B",
+    )
     stride_on: str = ruled(
         Choice("which convolution of a bottleneck strides: 3x3 (v1.5), 1x1 (v1)", ("3x3", "1x1")), "3x3"
     )
+    avg_down: bool = ruled(Flag("a 2×2 average pool takes the projection's stride (ResNet-D)"), False)
+    preactivation: bool = ruled(Flag("BN–ReLU–conv order (v2)"), False)
+    se_reduction: int | None = ruled(
+        Int("squeeze-and-excitation with ⌊C/r⌋ hidden channels; none: without", 1, MAX_CHANNELS, optional=True), None
+    )
+    output_stride: int | None = ruled(
+        OneOf("dilation replaces stride once this total stride is reached", (4, 8, 16, 32)), None
+    )
+    conv_bias: bool = ruled(Flag("convolutions have biases"), False)
+    head: str = ruled(
+        Choice("classifier; pool: ends after the pool; none: ends with the last stage", ("classifier", "pool", "none")),
+        "classifier",
+    )
+    head_pool: int | None = ruled(
+        Int("global: mean of the map; or the window of an average pool", 1, 1024, optional=True, word="global"), None
+    )
     in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
-    num_classes: int = ruled(Int("outputs of the classifier", 1, MAX_CHANNELS), 1000)
+    num_classes: int = ruled(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
 
     def _settle(self) -> None:
         if sum(self.depths) > MAX_BLOCKS:
             self._refuse("depths", f"has {sum(self.depths)} blocks; at most {MAX_BLOCKS} are allowed")
         if self.widths is not None and len(self.widths) != len(self.depths):
             self._refuse("widths", f"must have one width for each of the {len(self.depths)} stages of depths")
+        self._settle_stem_and_head()
         self._settle_block()
+        self._settle_stride()
         if self.widths == self._default_widths:
             self._set(widths=None)
         if self.expansion == self._default_expansion:
             self._set(expansion=None)
+
+    def _settle_stem_and_head(self) -> None:
+        if self.stem == "cifar":
+            self._set(stem_pool="padded")
+        if self.stem == "deep" and self.stem_width % 2:
+            self._refuse("stem_width", "must be even with stem=deep, whose first convolutions have half of it")
+        if self.num_classes == 0 and self.head == "classifier":
+            self._set(head="pool")
+        if self.head != "classifier":
+            self._set(num_classes=1000)
+        if self.head == "none":
+            self._set(head_pool=None)
+        if self.head_pool is not None and self._final_side < self.head_pool:
+            side = self._final_side
+            self._refuse("head_pool", f"is wider than the last map, {side}×{side} at {self.default_input_size} pixels")
 
     def _settle_block(self) -> None:
         if self.block == "basic":
@@ -63,12 +123,27 @@ class ResNetSpec(Spec):
                 self._refuse("base_width", "must be 64 with basic blocks, whose inner width is the stage width")
         if self.block == "basic" or len(self.depths) == 1:
             self._set(stride_on="3x3")
+        if self.shortcut in ("A", "none"):
+            self._set(avg_down=False)
         for width in self.stage_widths:
-            if self.inner_width(width) < 1:
-                self._refuse("base_width", f"leaves no channel: ⌊{width} · {self.base_width} / 64⌋ = 0")
-            for name, channels in (("cardinality", self.inner_width(width)), ("widths", width * self.block_expansion)):
-                if channels > MAX_CHANNELS:
-                    self._refuse(name, f"gives a block {channels} channels; at most {MAX_CHANNELS} are allowed")
+            self._check_width(width)
+
+    def _check_width(self, width: int) -> None:
+        inner, outer = self.inner_width(width), width * self.block_expansion
+        if inner < 1:
+            self._refuse("base_width", f"leaves no channel: ⌊{width} · {self.base_width} / 64⌋ = 0")
+        for name, channels in (("cardinality", inner), ("widths", outer)):
+            if channels > MAX_CHANNELS:
+                self._refuse(name, f"gives a block {channels} channels; at most {MAX_CHANNELS} are allowed")
+        if self.se_reduction is not None and outer < self.se_reduction:
+            self._refuse("se_reduction", f"leaves no hidden channel: ⌊{outer} / {self.se_reduction}⌋ = 0")
+
+    def _settle_stride(self) -> None:
+        reached = self._stem_stride * 2 ** (len(self.depths) - 1)
+        if self.output_stride is not None and not self._stem_stride <= self.output_stride <= reached:
+            self._refuse("output_stride", f"is not reached: stem and stages go from {self._stem_stride} to {reached}")
+        if self.output_stride == reached:
+            self._set(output_stride=None)
 
     @property
     def _default_widths(self) -> tuple[int, ...]:
@@ -77,6 +152,23 @@ class ResNetSpec(Spec):
     @property
     def _default_expansion(self) -> int:
         return 1 if self.block == "basic" else 4
+
+    @property
+    def _stem_stride(self) -> int:
+        if self.stem == "cifar":
+            return 1
+        return 2 if self.stem_pool == "none" else 4
+
+    @property
+    def _final_side(self) -> int:
+        """Side of the last stage's map at the default input size."""
+        side = self.default_input_size
+        if self.stem != "cifar":
+            side = (side - 1) // 2 + 1
+            side = {"padded": (side - 1) // 2 + 1, "valid": (side - 3) // 2 + 1, "none": side}[self.stem_pool]
+        for stage in self.stages():
+            side = (side - 1) // stage.stride + 1
+        return side
 
     @property
     def stage_widths(self) -> tuple[int, ...]:
@@ -90,12 +182,24 @@ class ResNetSpec(Spec):
 
     @property
     def default_input_size(self) -> int:
-        """32 for CIFAR stems, 224 for ImageNet's."""
-        return 32 if self.stem == "cifar" else 224
+        """32 for CIFAR stems, 64 for the tutorial's nets (unpadded stem pool, windowed head pool), otherwise 224."""
+        if self.stem == "cifar":
+            return 32
+        return 64 if self.stem_pool == "valid" and self.head_pool is not None else 224
 
     def inner_width(self, width: int) -> int:
         """Channels of a block's 3×3 convolutions at a stage width."""
         return width * self.base_width // 64 * self.cardinality
+
+    def stages(self) -> Iterator[_Stage]:
+        """Each stage's numbers: dilation takes the place of stride once the output stride is reached."""
+        reached, dilation = self._stem_stride, 1
+        for index, (width, depth) in enumerate(zip(self.stage_widths, self.depths, strict=True)):
+            before, stride = dilation, 2 if index else 1
+            if self.output_stride is not None and reached * stride > self.output_stride:
+                dilation, stride = dilation * stride, 1
+            reached *= stride
+            yield _Stage(width, depth, stride, before, dilation)
 
     def resolved(self) -> dict[str, Any]:
         """Every field with the value it takes effect with, as JSON types."""
@@ -108,102 +212,85 @@ class ResNetSpec(Spec):
         """Stem, stages and head, with torchvision's names."""
         nodes = _stem(self)
         channels = self.stem_width
-        for index, (width, depth) in enumerate(zip(self.stage_widths, self.depths, strict=True), 1):
-            stage = _stage(self, channels, width, depth, stride=1 if index == 1 else 2)
-            nodes.append(Node(f"layer{index}", stage, (nodes[-1].name,), f"stage{index}"))
-            channels = width * self.block_expansion
-        head = (("avgpool", GlobalAvgPool2d()), ("flatten", Flatten()), ("fc", Linear(channels, self.num_classes)))
-        return Graph("resnet", (*nodes, *sequence(*head, after=nodes[-1].name, stage="head")))
+        for index, stage in enumerate(self.stages(), 1):
+            nodes.append(Node(f"layer{index}", _stage(self, channels, stage), (nodes[-1].name,), f"stage{index}"))
+            channels = stage.width * self.block_expansion
+        nodes += sequence(*_head(self, channels), after=nodes[-1].name, stage="head")
+        return Graph("resnet", tuple(nodes))
 
 
 def _stem(spec: ResNetSpec) -> list[Node]:
-    kernel, stride = (3, 1) if spec.stem == "cifar" else (7, 2)
-    conv = Conv2d(spec.in_channels, spec.stem_width, kernel, stride=stride, padding=kernel // 2)
-    nodes = sequence(("conv1", conv), ("bn1", BatchNorm2d(spec.stem_width)), ("relu", ReLU()), stage="stem")
+    pairs: list[tuple[str, Op | Graph]] = [("conv1", _stem_convs(spec))]
+    if not spec.preactivation:
+        pairs += [("bn1", BatchNorm2d(spec.stem_width)), ("relu", ReLU())]
+    if spec.stem != "cifar" and spec.stem_pool != "none":
+        pairs.append(("maxpool", MaxPool2d(3, stride=2, padding=1 if spec.stem_pool == "padded" else 0)))
+    return sequence(*pairs, stage="stem")
+
+
+def _stem_convs(spec: ResNetSpec) -> Conv2d | Graph:
+    width, half, bias = spec.stem_width, spec.stem_width // 2, spec.conv_bias
+    if spec.stem == "cifar":
+        return Conv2d(spec.in_channels, width, 3, padding=1, bias=bias)
     if spec.stem == "imagenet":
-        nodes += sequence(("maxpool", MaxPool2d(3, stride=2, padding=1)), after="relu", stage="stem")
-    return nodes
+        return Conv2d(spec.in_channels, width, 7, stride=2, padding=3, bias=bias)
+    deep: tuple[tuple[str, Op], ...] = (
+        ("0", Conv2d(spec.in_channels, half, 3, stride=2, padding=1, bias=bias)),
+        ("1", BatchNorm2d(half)),
+        ("2", ReLU()),
+        ("3", Conv2d(half, half, 3, padding=1, bias=bias)),
+        ("4", BatchNorm2d(half)),
+        ("5", ReLU()),
+        ("6", Conv2d(half, width, 3, padding=1, bias=bias)),
+    )
+    return Graph("deep_stem", tuple(sequence(*deep)))
 
 
-def _stage(spec: ResNetSpec, channels: int, width: int, depth: int, stride: int) -> Graph:
-    first = _block(spec, channels, width, stride)
-    rest = _block(spec, width * spec.block_expansion, width, 1) if depth > 1 else first
-    return Graph("stage", tuple(sequence(*((str(i), rest if i else first) for i in range(depth)))))
+def _stage(spec: ResNetSpec, channels: int, stage: _Stage) -> Graph:
+    first = _block(spec, channels, stage.width, stage.stride, stage.first_dilation)
+    rest = first
+    if stage.depth > 1:
+        rest = _block(spec, stage.width * spec.block_expansion, stage.width, 1, stage.dilation)
+    return Graph("stage", tuple(sequence(*((str(i), rest if i else first) for i in range(stage.depth)))))
 
 
-def _block(spec: ResNetSpec, channels: int, width: int, stride: int) -> Graph:
-    out_channels = width * spec.block_expansion
-    convs = _transform(spec, channels, width, stride)
-    nodes: list[Node] = []
-    for number, conv in enumerate(convs, 1):
-        pairs: list[tuple[str, Op]] = [(f"conv{number}", conv), (f"bn{number}", BatchNorm2d(conv.out_channels))]
-        if number < len(convs):
-            pairs.append((f"relu{number}", ReLU()))
-        nodes += sequence(*pairs, after=nodes[-1].name if nodes else INPUT)
-    last, shortcut = nodes[-1].name, INPUT
-    if stride != 1 or channels != out_channels:
-        shortcut = "downsample"
-        nodes.append(Node(shortcut, _projection(channels, out_channels, stride), (INPUT,)))
-    nodes.append(Node("add", Add(), (last, shortcut)))
-    nodes.append(Node(f"relu{len(convs)}", ReLU(), ("add",)))
-    return Graph(spec.block, tuple(nodes))
+def _block(spec: ResNetSpec, channels: int, width: int, stride: int, dilation: int) -> Graph:
+    return residual_block(
+        Residual(
+            block=spec.block,
+            in_channels=channels,
+            inner_channels=spec.inner_width(width),
+            out_channels=width * spec.block_expansion,
+            stride=stride,
+            dilation=dilation,
+            groups=spec.cardinality,
+            stride_on=spec.stride_on,
+            shortcut=spec.shortcut,
+            avg_down=spec.avg_down,
+            preactivation=spec.preactivation,
+            se_reduction=spec.se_reduction,
+            bias=spec.conv_bias,
+        )
+    )
 
 
-def _transform(spec: ResNetSpec, channels: int, width: int, stride: int) -> list[Conv2d]:
-    inner, out_channels = spec.inner_width(width), width * spec.block_expansion
-    if spec.block == "basic":
-        return [_conv3x3(channels, width, stride), _conv3x3(width, out_channels)]
-    early, late = (stride, 1) if spec.stride_on == "1x1" else (1, stride)
-    return [
-        Conv2d(channels, inner, 1, stride=early),
-        _conv3x3(inner, inner, late, spec.cardinality),
-        Conv2d(inner, out_channels, 1),
-    ]
-
-
-def _conv3x3(in_channels: int, out_channels: int, stride: int = 1, groups: int = 1) -> Conv2d:
-    return Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, groups=groups)
-
-
-def _projection(in_channels: int, out_channels: int, stride: int) -> Graph:
-    conv = Conv2d(in_channels, out_channels, 1, stride=stride)
-    return Graph("projection", tuple(sequence(("0", conv), ("1", BatchNorm2d(out_channels)))))
-
-
-_HE = "Deep Residual Learning for Image Recognition, He et al., 2015"
-_XIE = "Aggregated Residual Transformations for Deep Neural Networks, Xie et al., 2017"
-_ZAGORUYKO = "Wide Residual Networks, Zagoruyko and Komodakis, 2016"
-_V15 = "v1.5: the stride sits on the 3×3, as in PyTorch"
-
-
-def _basic(title: str, *depths: int) -> Variant:
-    return Variant(title=title, paper=_HE, fields={"block": "basic", "depths": depths})
-
-
-def _bottleneck(title: str, *depths: int, paper: str = _HE, note: str = _V15, **more: Any) -> Variant:
-    return Variant(title=title, paper=paper, note=note, fields={"block": "bottleneck", "depths": depths, **more})
-
-
-def _resnext(depth: int, *depths: int, cardinality: int, base_width: int) -> Variant:
-    title = f"ResNeXt-{depth} ({cardinality}×{base_width}d)"
-    return _bottleneck(title, *depths, paper=_XIE, cardinality=cardinality, base_width=base_width)
+def _head(spec: ResNetSpec, channels: int) -> list[tuple[str, Op]]:
+    if spec.head == "none":
+        return []
+    pairs: list[tuple[str, Op]] = [("norm", BatchNorm2d(channels)), ("relu", ReLU())] if spec.preactivation else []
+    window = spec.head_pool
+    pairs.append(("avgpool", GlobalAvgPool2d() if window is None else AvgPool2d(window, stride=window)))
+    pairs.append(("flatten", Flatten()))
+    if spec.head == "classifier":
+        positions = 1 if window is None else (spec._final_side // window) ** 2
+        pairs.append(("fc", Linear(channels * positions, spec.num_classes)))
+    return pairs
 
 
 FAMILY = Family(
     spec=ResNetSpec,
     words={"groups": "cardinality", "width_per_group": "base_width", "layers": "depths"},
-    aliases={"resnet50b": "resnet50"},
-    variants={
-        "resnet18": _basic("ResNet-18", 2, 2, 2, 2),
-        "resnet34": _basic("ResNet-34", 3, 4, 6, 3),
-        "resnet50": _bottleneck("ResNet-50", 3, 4, 6, 3),
-        "resnet101": _bottleneck("ResNet-101", 3, 4, 23, 3),
-        "resnet152": _bottleneck("ResNet-152", 3, 8, 36, 3),
-        "resnext50_32x4d": _resnext(50, 3, 4, 6, 3, cardinality=32, base_width=4),
-        "resnext101_32x4d": _resnext(101, 3, 4, 23, 3, cardinality=32, base_width=4),
-        "resnext101_32x8d": _resnext(101, 3, 4, 23, 3, cardinality=32, base_width=8),
-        "resnext101_64x4d": _resnext(101, 3, 4, 23, 3, cardinality=64, base_width=4),
-        "wide_resnet50_2": _bottleneck("Wide ResNet-50-2", 3, 4, 6, 3, paper=_ZAGORUYKO, base_width=128),
-        "wide_resnet101_2": _bottleneck("Wide ResNet-101-2", 3, 4, 23, 3, paper=_ZAGORUYKO, base_width=128),
-    },
+    aliases=ALIASES,
+    variants=VARIANTS,
+    pattern=pattern,
 )

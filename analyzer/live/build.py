@@ -6,10 +6,11 @@ from typing import assert_never
 import torch
 from torch import nn
 
+from analyzer.cost.storage import overwriting
 from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.families.network import Network, network
 from analyzer.families.spec import Spec
-from analyzer.graph import Graph, Node
+from analyzer.graph import Graph
 from analyzer.live import modules
 from analyzer.live.modules import Step, Subgraph
 from analyzer.ops import (
@@ -73,11 +74,9 @@ def _usable(device: str | torch.device) -> torch.device:
 
 def _subgraph(graph: Graph) -> Subgraph:
     built = Subgraph(graph.kind, tuple(_steps(graph)))
-    by_name = {node.name: node for node in graph.nodes}
-    readers = _num_readers(graph)
+    in_place = overwriting(graph)
     for node in graph.nodes:
-        in_place = _owns_input(node, by_name, readers)
-        module = _subgraph(node.op) if isinstance(node.op, Graph) else _leaf(node.op, in_place)
+        module = _subgraph(node.op) if isinstance(node.op, Graph) else _leaf(node.op, node.name in in_place)
         _add_child(built, node.name, module)
     return built
 
@@ -94,28 +93,6 @@ def _steps(graph: Graph) -> Iterator[Step]:
     for node in graph.nodes:
         spent = tuple(source for source in dict.fromkeys(node.inputs) if last_use[source] == node.name)
         yield Step(node.name, node.inputs, spent)
-
-
-def _num_readers(graph: Graph) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for node in graph.nodes:
-        for source in node.inputs:
-            counts[source] = counts.get(source, 0) + 1
-    return counts
-
-
-def _owns_input(node: Node, by_name: dict[str, Node], readers: dict[str, int]) -> bool:
-    """Whether the node may overwrite its first input: nothing else reads it, and its gradient does not need it."""
-    source = node.inputs[0]
-    return source in by_name and readers[source] == 1 and isinstance(_maker(by_name[source].op), _OVERWRITABLE)
-
-
-_OVERWRITABLE = (Conv2d, BatchNorm2d, Linear, Add, Concat)
-"""Ops that make a new tensor which their own gradient does not read."""
-
-
-def _maker(op: Op | Graph) -> Op:
-    return _maker(op.nodes[-1].op) if isinstance(op, Graph) else op
 
 
 def _leaf(op: Op, in_place: bool) -> nn.Module:

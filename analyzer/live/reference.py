@@ -50,7 +50,7 @@ def _computed(live: nn.Module, reference: nn.Module) -> list[Check]:
     direction = torch.randn_like(evaluated[0])
     ours, theirs = (_trained(net, images, direction) for net in (live, reference))
     checks = [_tensors("outputs, evaluation mode", *({"outputs": outputs} for outputs in evaluated))]
-    return checks + [_tensors(f"{part}, training mode", ours[part], theirs[part]) for part in ours]
+    return checks + [_tensors(f"{part}, training mode", ours[part], theirs[part]) for part in ours if ours[part]]
 
 
 def _evaluated(net: nn.Module, images: Tensor) -> Tensor:
@@ -61,7 +61,9 @@ def _evaluated(net: nn.Module, images: Tensor) -> Tensor:
 
 def _trained(net: nn.Module, images: Tensor, direction: Tensor) -> dict[str, dict[str, Tensor]]:
     """What one forward and one backward pass leave, the gradient of the outputs being `direction`."""
-    outputs = net.train()(images)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # dropout draws the same masks in both networks
+        outputs = net.train()(images)
     outputs.backward(direction)
     return {
         "outputs": {"outputs": outputs.detach()},

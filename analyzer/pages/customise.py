@@ -6,7 +6,7 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import canonical, parse
-from analyzer.families.fields import Choice, Flag, Int, IntList, Ratio, Rule
+from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, Ratio, Rule
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Spec, rules
 
@@ -34,9 +34,7 @@ def _key(family: str, name: str) -> str:
 
 
 def _shown(rule: Rule, value: Any) -> object:
-    if isinstance(rule, IntList):
-        return rule.text(tuple(value))
-    return rule.text(value) if isinstance(rule, Ratio) else value
+    return rule.text(value) if isinstance(rule, IntList | Config | OneOf | Ratio) else value
 
 
 def show_form() -> None:
@@ -60,13 +58,17 @@ def _widget(family: str, name: str, rule: Rule) -> None:
     }
     match rule:
         case Int():
-            st.number_input(min_value=rule.low, max_value=rule.high, step=1, value=None, placeholder="none", **common)
+            st.number_input(
+                min_value=rule.low, max_value=rule.high, step=1, value=None, placeholder=rule.word, **common
+            )
         case Choice():
             st.selectbox(options=rule.options, **common)
+        case OneOf():
+            st.selectbox(options=["none", *map(str, rule.options)], **common)
         case Flag():
             st.checkbox(**common)
-        case IntList() | Ratio():
-            st.text_input(max_chars=200, **common)
+        case IntList() | Config() | Ratio():
+            st.text_input(max_chars=2000, **common)
 
 
 def _write(family: str, name: str) -> None:
@@ -88,5 +90,5 @@ def _tidied(expression: str) -> str:
 
 def _typed(rule: Rule, value: Any) -> str:
     if value is None:
-        return "none" if isinstance(rule, Int) and rule.optional else ""
+        return rule.word if isinstance(rule, Int) and rule.optional else ""
     return str(value).strip() if isinstance(value, str) else rule.text(value)

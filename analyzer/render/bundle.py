@@ -11,19 +11,20 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import slug
 from analyzer.families.network import Size
 from analyzer.families.registry import variant_names
+from analyzer.families.toml_file import network_at
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import dot_digest, render
-from analyzer.render.report import markdown_report
+from analyzer.render.report import escaped, markdown_report
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
 INDEX = "README.md"
 _COMMAND = "python -m analyzer report"
-_MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (\S+)(?: --input-size (\d+)(?:x(\d+))?)? -->")
+_MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size (\d+)(?:x(\d+))?)? -->")
 
 
 class Recipe(NamedTuple):
-    """What a report was made from: a variant expression and an input size, None for the variant's own."""
+    """What a report was made from: an expression or a TOML file, and an input size, None for the variant's own."""
 
     expression: str
     input_size: Size | None = None
@@ -31,7 +32,8 @@ class Recipe(NamedTuple):
     @property
     def stem(self) -> str:
         """The report's file name without its suffix."""
-        return slug(self.expression) + (f"-{_size_text(self.input_size)}" if self.input_size else "")
+        name = Path(self.expression).stem if self.expression.endswith(".toml") else self.expression
+        return slug(name) + (f"-{_size_text(self.input_size)}" if self.input_size else "")
 
     @property
     def command(self) -> str:
@@ -47,9 +49,15 @@ def _size_text(size: Size) -> str:
 def recipe_of(analysis: Analysis) -> Recipe:
     """The shortest recipe of an analysis."""
     _, height, width = analysis.input_shape
+    source = analysis.network.path or analysis.variant
     if analysis.input_shape == analysis.network.input_shape():
-        return Recipe(analysis.variant)
-    return Recipe(analysis.variant, height if height == width else (height, width))
+        return Recipe(source)
+    return Recipe(source, height if height == width else (height, width))
+
+
+def made(recipe: Recipe) -> Analysis:
+    """The analysis that a recipe asks for."""
+    return analyze(network_at(recipe.expression), recipe.input_size)
 
 
 def report_files(analysis: Analysis) -> dict[str, str | bytes]:
@@ -97,7 +105,7 @@ def index_text(analyses: list[Analysis]) -> str:
 def _index_cells(analysis: Analysis) -> list[str]:
     totals = analysis.totals
     return [
-        f"[{analysis.network.title}]({recipe_of(analysis).stem}.md)",
+        f"[{escaped(analysis.network.title)}]({recipe_of(analysis).stem}.md)",
         shape(analysis.input_shape),
         exact(totals.params),
         exact(totals.macs),
@@ -115,7 +123,7 @@ def ordered(analyses: list[Analysis]) -> list[Analysis]:
 
 def stale(folder: Path) -> Iterator[str]:
     """One sentence for each file in a folder of reports that is missing or no longer what the program would write."""
-    analyses = [analyze(*recipe) for recipe in recipes(folder)]
+    analyses = [made(recipe) for recipe in recipes(folder)]
     if not analyses:
         raise InvalidInput(f"folder {folder}: holds no reports to check; write some with `{_COMMAND} VARIANT`.")
     for analysis in analyses:

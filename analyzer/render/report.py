@@ -1,10 +1,12 @@
 """The markdown report: a first screen that answers, and the rest folded."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from analyzer.cost.analysis import Analysis, BlockRow, StageRow
 from analyzer.cost.formulas import CONVENTION
+from analyzer.render.memory import memory_section
 from analyzer.render.published import agreement_lines
 from analyzer.render.remarks import remarks
 from analyzer.render.tables import markdown_table
@@ -16,14 +18,15 @@ def markdown_report(analysis: Analysis, made_by: str, picture: str | None) -> st
     """The report as markdown; `made_by` is the command that makes it again, `picture` the diagram's file beside it."""
     blocks = analysis.blocks
     parts = [
-        f"# {analysis.network.title}",
+        f"# {escaped(analysis.network.title)}",
         _lead(analysis),
         _headline(analysis),
         _stage_table(analysis, blocks),
-        *([f"![{analysis.network.title}, stem to head]({picture})"] if picture else []),
+        *([f"![{escaped(analysis.network.title)}, stem to head]({picture})"] if picture else []),
         *_listed("**What stands out**", remarks(analysis, blocks)),
         *agreement_lines(analysis),
         _folded("Blocks, equal ones folded", _block_table(blocks)) if blocks else "",
+        _folded("Memory", memory_section(analysis)),
         _folded(f"Every op ({len(analysis.rows)})", _op_table(analysis)),
         _folded("Conventions", _conventions(analysis)),
         f"<!-- made by: {made_by} -->",
@@ -31,9 +34,14 @@ def markdown_report(analysis: Analysis, made_by: str, picture: str | None) -> st
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def escaped(text: str) -> str:
+    """A user's words as markdown that shows them as they are."""
+    return re.sub(r"([\\`*_\[\]<>#|!&])", r"\\\1", text)
+
+
 def _lead(analysis: Analysis) -> str:
     network = analysis.network
-    told = ". ".join(part for part in (network.paper, network.note) if part)
+    told = "; ".join(part for part in (network.paper, network.note) if part)
     about = f"*{told}.* " if told else ""
     return f"{about}`{network.expression}` · input {shape(analysis.input_shape)}"
 

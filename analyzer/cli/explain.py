@@ -1,0 +1,29 @@
+"""The verb that explains: where each number comes from."""
+
+import json
+
+import click
+
+from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
+from analyzer.cost.analysis import analyze
+from analyzer.families.network import Network, Size
+
+
+@click.command("explain")
+@variant_argument
+@click.argument("path", default="")
+@input_size_option
+@format_option("text", "markdown", "json")
+@output_option
+def explain_verb(variant: Network, path: str, input_size: Size | None, form: str, output: str | None) -> None:
+    """How each number comes about: formulas with their numbers filled in, and the reason for each choice.
+
+    PATH is a stage (stage2), or the weight path of a stage, block or op (layer2.0.conv2); without it, the network.
+    """
+    from analyzer.render.explain import explanation
+
+    explained = explanation(analyze(variant, input_size), path)
+    if form == "json":
+        deliver(json.dumps(explained.to_dict(), ensure_ascii=False) + "\n", output)
+    else:
+        deliver((explained.text if form == "text" else explained.markdown) + "\n", output)

@@ -1,0 +1,122 @@
+"""What fits a memory budget: the largest batch of a network, and the deepest network of a kind.
+
+Convention: inference needs parameters, buffers and the peak of activations. Training with SGD and momentum needs
+parameters, their gradients and as many bytes of momentum, buffers, and the peak of activations in the forward pass;
+the gradients of activations take the place of what the backward pass has freed (a bound from above: torch fills the
+weights' gradients only as it frees what it has stored).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.memory import MAX_BATCH, buffers_bytes, checked_batch, inference_levels, item_bytes, params_bytes
+from analyzer.cost.storage import eager_run
+from analyzer.cost.training import Bytes, everything, gradient_item, op_training, training_levels
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.expression import canonical
+from analyzer.families.network import Network, Size, network
+from analyzer.families.spec import MAX_BLOCKS, Spec, rules
+
+COPIES = 3
+"""Weights, gradients and momentum."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deepest:
+    """The deepest network that fits: its canonical expression, the blocks of its stages, the bytes that it needs."""
+
+    expression: str
+    depths: tuple[int, ...]
+    needed_bytes: int
+
+
+def needed_bytes(analysis: Analysis, *, training: bool = False, batch_size: int = 1, dtype: str = "float32") -> int:
+    """Bytes that inference, or training of all parameters, needs; InvalidInput for a bad batch size or dtype."""
+    batch = checked_batch(batch_size)
+    return max(level.at(batch) for level in _levels(analysis, training, dtype))
+
+
+def largest_batch(analysis: Analysis, budget_bytes: int, *, training: bool = False, dtype: str = "float32") -> int:
+    """The largest batch that fits the budget, at most 1,048,576; 0 where not even one image does."""
+    budget = _checked_budget(budget_bytes)
+    fitting = min((budget - level.fixed) // level.per_image for level in _levels(analysis, training, dtype))
+    return max(0, min(fitting, MAX_BATCH))
+
+
+def deepest(
+    variant: str | Spec | Network,
+    budget_bytes: int,
+    *,
+    training: bool = False,
+    batch_size: int = 1,
+    dtype: str = "float32",
+    input_size: Size | None = None,
+) -> Deepest:
+    """The network with the most blocks that fits, all else as in `variant`: blocks go to, or come off, one stage.
+
+    That is the stage with the most blocks (the last of equals). It never grows over the bounds on blocks, channels
+    and ops. InvalidInput where even one block there is too much, or the family has no `depths`.
+    """
+    base, budget = _with_depths(network(variant).spec), _checked_budget(budget_bytes)
+
+    def needed(num_blocks: int) -> int | None:
+        """Bytes with that many blocks in the growing stage; None where that is no network."""
+        try:
+            analysis = analyze(_deepened(base, num_blocks), input_size)
+        except InvalidInput:
+            return None
+        return needed_bytes(analysis, training=training, batch_size=batch_size, dtype=dtype)
+
+    analyze(base, input_size)  # so that a bad size is refused in its own words
+    num_blocks = _most(lambda number: (found := needed(number)) is not None and found <= budget)
+    spec, found = _deepened(base, max(num_blocks, 1)), needed(max(num_blocks, 1))
+    if not num_blocks or found is None:
+        raise InvalidInput(f"budget of {budget} bytes: {canonical(spec)} needs {found}, with one block in that stage.")
+    return Deepest(expression=canonical(spec), depths=tuple(spec.resolved()["depths"]), needed_bytes=found)
+
+
+def _levels(analysis: Analysis, training: bool, dtype: str) -> list[Bytes]:
+    """Bytes needed during each op, weights and buffers included."""
+    weights, item = params_bytes(analysis, dtype), item_bytes(dtype)
+    run = eager_run(analysis, training=training)
+    if training:
+        ops = op_training(analysis, run, everything, False, gradient_item(dtype))
+        during = training_levels(analysis, run, ops, item)
+        weights *= COPIES
+    else:
+        during = [Bytes(level, 0) for level in inference_levels(analysis, run, item)]
+    held = weights + buffers_bytes(analysis, dtype)
+    return [Bytes(level.per_image, level.fixed + held) for level in during]
+
+
+def _checked_budget(budget_bytes: int) -> int:
+    if type(budget_bytes) is not int or budget_bytes < 1:
+        raise InvalidInput(f"budget {shortened(budget_bytes)}: must be a whole number of bytes, at least 1.")
+    return budget_bytes
+
+
+def _with_depths(spec: Spec | None) -> Spec:
+    if spec is None or "depths" not in rules(type(spec)):
+        kind = spec.family if spec else "a graph"
+        raise InvalidInput(f"deepest: {kind} has no field depths, so there is no stage to which blocks could be added.")
+    return spec
+
+
+def _deepened(spec: Spec, num_blocks: int) -> Spec:
+    depths = spec.resolved()["depths"]
+    place = max(range(len(depths)), key=lambda index: (depths[index], index))
+    depths[place] = num_blocks
+    return spec.changed(depths=tuple(depths))
+
+
+def _most(fits: Callable[[int], bool]) -> int:
+    """The largest number from 1 to the bound on blocks that fits, by bisection; 0 where 1 does not."""
+    low, high = 0, 1
+    while high <= MAX_BLOCKS and fits(high):
+        low, high = high, 2 * high
+    high = min(high, MAX_BLOCKS + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low

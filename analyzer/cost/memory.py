@@ -1,0 +1,123 @@
+"""Bytes: parameters and buffers by dtype, and the peak of activation memory in inference.
+
+Convention: what torch's allocator is asked for by an eager forward pass without gradients (analyzer.cost.storage says
+which storages share memory and how long each lives), the image included; kernels' own scratch space and the
+allocator's rounding are not. A concat's inputs live until it is done. A max pool makes its indices, 8 bytes an output
+element, in inference too, and drops them at once.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.storage import Run, eager_run, holders, levels
+from analyzer.cost.walk import Row
+from analyzer.errors import InvalidInput, shortened
+from analyzer.graph import INPUT
+from analyzer.ops import BatchNorm2d, MaxPool2d, Shape
+
+ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "int8": 1}
+"""dtype → bytes of one number."""
+
+INDEX_BYTES = 8
+"""Of a max pool's index and of batch norm's batch counter: int64."""
+
+MAX_BATCH = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """A storage that lives at the peak: `path` is the op whose output it holds ("input": the image)."""
+
+    path: str
+    shape: Shape
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes in inference at one batch size and dtype; `peak_bytes` are those of activations, during op `peak_path`."""
+
+    batch_size: int
+    dtype: str
+    params_bytes: int
+    buffers_bytes: int
+    peak_bytes: int
+    peak_path: str
+    alive: tuple[Alive, ...]
+
+    @property
+    def total_bytes(self) -> int:
+        """Parameters, buffers and the peak of activations together."""
+        return self.params_bytes + self.buffers_bytes + self.peak_bytes
+
+
+def item_bytes(dtype: str) -> int:
+    """Bytes of one number; InvalidInput for an unknown dtype."""
+    if dtype not in ITEM_BYTES:
+        raise InvalidInput(f"dtype {shortened(dtype)!r}: must be one of {', '.join(ITEM_BYTES)}.")
+    return ITEM_BYTES[dtype]
+
+
+def checked_batch(batch_size: int) -> int:
+    """A batch size from 1 to 1,048,576; InvalidInput outside."""
+    if type(batch_size) is not int or not 1 <= batch_size <= MAX_BATCH:
+        raise InvalidInput(f"batch_size {shortened(batch_size)}: must be a whole number from 1 to {MAX_BATCH}.")
+    return batch_size
+
+
+def params_bytes(analysis: Analysis, dtype: str = "float32") -> int:
+    """Bytes of all learned numbers in that dtype, buffers not counted."""
+    return analysis.params * item_bytes(dtype)
+
+
+def buffers_bytes(analysis: Analysis, dtype: str = "float32") -> int:
+    """Bytes of batch norm's statistics, in float32 beside int8 weights, and of its counters, which stay int64."""
+    item = ITEM_BYTES["float32"] if dtype == "int8" else item_bytes(dtype)
+    norms = [row.operation.channels for row in analysis.rows if isinstance(row.operation, BatchNorm2d)]
+    return 2 * sum(norms) * item + INDEX_BYTES * len(norms)
+
+
+def memory(analysis: Analysis, batch_size: int = 1, dtype: str = "float32") -> Memory:
+    """Bytes that inference needs; the peak is the first of equal ones. InvalidInput for a bad batch size or dtype."""
+    item, batch = item_bytes(dtype), checked_batch(batch_size)
+    run = eager_run(analysis)
+    during = inference_levels(analysis, run, item)
+    peak = max(during)
+    step = during.index(peak)
+    return Memory(
+        batch_size=batch,
+        dtype=dtype,
+        params_bytes=params_bytes(analysis, dtype),
+        buffers_bytes=buffers_bytes(analysis, dtype),
+        peak_bytes=batch * peak,
+        peak_path=analysis.rows[step].path,
+        alive=_alive(analysis, run, step, batch, item),
+    )
+
+
+def inference_levels(analysis: Analysis, run: Run, item: int) -> list[int]:
+    """Bytes of activations during each op for one image; a batch of b takes b times as many."""
+    during = levels(run, [prod(storage.shape) * item for storage in run.storages])
+    return [level + index_bytes(row) for level, row in zip(during, analysis.rows, strict=True)]
+
+
+def index_bytes(row: Row) -> int:
+    """Bytes of a max pool's indices for one image."""
+    return INDEX_BYTES * prod(row.output_shape) if isinstance(row.operation, MaxPool2d) else 0
+
+
+def _alive(analysis: Analysis, run: Run, step: int, batch: int, item: int) -> tuple[Alive, ...]:
+    rows = analysis.rows
+    found = [
+        Alive(
+            path=INPUT if op < 0 else rows[op].path,
+            shape=analysis.input_shape if op < 0 else rows[op].output_shape,
+            bytes=batch * item * prod(run.storages[storage].shape),
+        )
+        for storage, op in holders(run, step).items()
+    ]
+    if index_bytes(rows[step]):
+        indices = f"{rows[step].path} (indices)"
+        found.append(Alive(path=indices, shape=rows[step].output_shape, bytes=batch * index_bytes(rows[step])))
+    return tuple(found)

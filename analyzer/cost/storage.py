@@ -1,0 +1,130 @@
+"""Which storages an eager run of a network makes, which ops share one, and how long each lives.
+
+The ground of every memory figure. Convention: ops run one after the other in the rows' order, as torch runs them
+eagerly. A ReLU or an addition overwrites its first input where nothing else needs that (`overwriting`); Flatten, and
+Dropout in inference, hand on the storage that they read. A storage lives until the last op that reads it is done. As
+in Python, whoever calls a sub-graph (stage, block, shortcut) holds its input until the whole sub-graph is done, and
+the network's caller holds the image to the end.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from analyzer.cost.analysis import Analysis
+from analyzer.graph import INPUT, Graph, Node
+from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, Dropout, Flatten, Linear, Op, ReLU, Shape
+
+_OVERWRITABLE = (Conv2d, BatchNorm2d, Linear, Add, Concat)
+"""Ops that make a new tensor which their own gradient does not read."""
+
+
+class Storage(NamedTuple):
+    """One piece of memory: its shape, the op that makes it (-1: the image) and the last op during which it lives."""
+
+    shape: Shape
+    born: int
+    dies: int
+
+
+class Run(NamedTuple):
+    """An eager run: its storages, and for each row the storages that it reads and the one that holds its output."""
+
+    storages: tuple[Storage, ...]
+    reads: tuple[tuple[int, ...], ...]
+    writes: tuple[int, ...]
+
+
+def eager_run(analysis: Analysis, *, training: bool = False) -> Run:
+    """The storages of one forward pass, image first, then in the order of the ops that make them; linear in the ops."""
+    trace = _Trace(training)
+    trace.frame(analysis.network.graph, 0)
+    shapes = [analysis.input_shape, *(analysis.rows[index].output_shape for index in trace.born[1:])]
+    lives = zip(shapes, trace.born, trace.dies, strict=True)
+    return Run(tuple(Storage(*life) for life in lives), tuple(trace.reads), tuple(trace.writes))
+
+
+class _Trace:
+    """The lists that a walk over the graph fills."""
+
+    def __init__(self, training: bool) -> None:
+        self.training = training
+        self.born: list[int] = [-1]
+        self.dies: list[int] = [-1]
+        self.reads: list[tuple[int, ...]] = []
+        self.writes: list[int] = []
+        self._overwriting: dict[int, frozenset[str]] = {}
+
+    def frame(self, graph: Graph, source: int) -> int:
+        """Run a sub-graph on a storage, which is held until the end; the storage of its output."""
+        if id(graph) not in self._overwriting:
+            self._overwriting[id(graph)] = overwriting(graph)
+        in_place = self._overwriting[id(graph)]
+        values = {INPUT: source}
+        for node in graph.nodes:
+            if isinstance(node.op, Graph):
+                values[node.name] = self.frame(node.op, values[node.inputs[0]])
+            else:
+                reads = tuple([values[name] for name in node.inputs])
+                values[node.name] = self._leaf(reads, self._shares(node.op) or node.name in in_place)
+        self.dies[source] = len(self.reads) - 1
+        return values[graph.nodes[-1].name]
+
+    def _shares(self, op: Op) -> bool:
+        return isinstance(op, Flatten) or (isinstance(op, Dropout) and not self.training)
+
+    def _leaf(self, reads: tuple[int, ...], shared: bool) -> int:
+        here = len(self.reads)
+        for source in reads:
+            self.dies[source] = here
+        written = reads[0] if shared else len(self.born)
+        if not shared:
+            self.born.append(here)
+            self.dies.append(here)
+        self.reads.append(reads)
+        self.writes.append(written)
+        return written
+
+
+def overwriting(graph: Graph) -> frozenset[str]:
+    """Nodes of a graph, not of its sub-graphs, that write over their first input: ReLUs and additions that may.
+
+    A node may where nothing else reads that input and the gradient of the op that made it does not need it.
+    """
+    by_name = {node.name: node for node in graph.nodes}
+    readers: dict[str, int] = {}
+    for node in graph.nodes:
+        for source in node.inputs:
+            readers[source] = readers.get(source, 0) + 1
+    able = (node for node in graph.nodes if isinstance(node.op, ReLU | Add))
+    return frozenset(node.name for node in able if _owns_input(node, by_name, readers))
+
+
+def _owns_input(node: Node, by_name: dict[str, Node], readers: dict[str, int]) -> bool:
+    source = node.inputs[0]
+    return source in by_name and readers[source] == 1 and isinstance(_maker(by_name[source].op), _OVERWRITABLE)
+
+
+def _maker(op: Op | Graph) -> Op:
+    return _maker(op.nodes[-1].op) if isinstance(op, Graph) else op
+
+
+def levels(run: Run, sizes: Sequence[int], kept: frozenset[int] = frozenset()) -> list[int]:
+    """The sum of `sizes` (one a storage) over the storages that live during each op; those `kept` never die."""
+    change = [0] * (len(run.reads) + 1)
+    for index, (storage, size) in enumerate(zip(run.storages, sizes, strict=True)):
+        change[max(storage.born, 0)] += size
+        if index not in kept:
+            change[storage.dies + 1] -= size
+    alive, level = [], 0
+    for step in change[:-1]:
+        level += step
+        alive.append(level)
+    return alive
+
+
+def holders(run: Run, step: int) -> dict[int, int]:
+    """Storage → the op whose output it holds when op `step` is done (-1: the image), of those that live during it."""
+    last_writer = {0: -1}
+    for index, written in enumerate(run.writes[: step + 1]):
+        last_writer[written] = index
+    return {index: op for index, op in last_writer.items() if run.storages[index].dies >= step}

@@ -1,0 +1,285 @@
+"""Training: MACs of the three passes, the storages that autograd keeps, and what transfer learning saves of both.
+
+Conventions. MACs: a convolution's or linear layer's weight gradient takes as many as its forward pass, its input
+gradient too; neither is computed where nothing that learns needs it (so the image's gradient never is). FLOPs are
+2 × MACs. Stored bytes are what autograd holds when the forward pass is done, each storage once, without weights and
+buffers, as torch keeps them: convolution, batch norm, max pool and average pool keep their input; ReLU (in place) and
+sigmoid their output; linear its input where its weights learn; a product each factor that the other's gradient needs;
+max pool its indices (int64); dropout its mask in the network's dtype (CUDA's own kernel takes one byte an element);
+batch norm in training mode 2 float32 statistics a channel (float64 beside float64). Addition, concatenation, flatten,
+zero-padding and the global average pool keep nothing. Nothing is kept where no gradient flows. Batch norm frozen means
+evaluation mode: its statistics stay, its scale and shift still learn; its input is kept all the same.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple, assert_never
+
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.memory import checked_batch, index_bytes, item_bytes
+from analyzer.cost.storage import Run, eager_run, levels
+from analyzer.cost.walk import Row
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.network import network
+from analyzer.ops import (
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    ReLU,
+    Sigmoid,
+    ZeroPadShortcut,
+)
+
+NO_GRADIENT = ("int8",)
+"""dtypes in which torch computes no gradients."""
+
+NEW_HEAD = "new-head"
+
+Learns = Callable[[int, Row], bool]
+"""Whether the parameters of the op at that place learn."""
+
+
+def everything(_place: int, _row: Row) -> bool:
+    """All parameters learn."""
+    return True
+
+
+class Bytes(NamedTuple):
+    """Bytes that grow with the batch: `per_image` for each image, and `fixed` ones."""
+
+    per_image: int
+    fixed: int
+
+    def at(self, batch_size: int) -> int:
+        """Bytes of a batch."""
+        return batch_size * self.per_image + self.fixed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTraining:
+    """A stage's share of training; `stored` are the bytes that its ops are the first to keep."""
+
+    stage: str
+    trainable_params: int
+    backward_macs: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What training costs: MACs of one image, bytes of a batch. `mode` says which parameters learn.
+
+    `peak_bytes` is the peak of activations in the forward pass: what is stored, and what else lives.
+    """
+
+    mode: str
+    batch_size: int
+    dtype: str
+    frozen_norm: bool
+    trainable_params: int
+    forward_macs: int
+    input_gradient_macs: int
+    weight_gradient_macs: int
+    stored_bytes: int
+    peak_bytes: int
+    stages: tuple[StageTraining, ...]
+
+    @property
+    def backward_macs(self) -> int:
+        """MACs of both gradients."""
+        return self.input_gradient_macs + self.weight_gradient_macs
+
+    @property
+    def macs(self) -> int:
+        """MACs of the forward and the backward pass."""
+        return self.forward_macs + self.backward_macs
+
+
+class OpTraining(NamedTuple):
+    """One op's share, the bytes of one image; `kept` are the storages that no earlier op keeps, `own` others."""
+
+    learned: int
+    input_gradient: int
+    weight_gradient: int
+    kept: tuple[int, ...]
+    stored: Bytes
+    own: Bytes
+
+
+def training(
+    analysis: Analysis,
+    learns: Learns = everything,
+    *,
+    mode: str = "all",
+    frozen_norm: bool = False,
+    batch_size: int = 1,
+    dtype: str = "float32",
+) -> Training:
+    """MACs and bytes of training the parameters that learn; InvalidInput for a bad batch size or dtype, or int8."""
+    run, batch = eager_run(analysis, training=True), checked_batch(batch_size)
+    ops = op_training(analysis, run, learns, frozen_norm, gradient_item(dtype))
+    return Training(
+        mode=mode,
+        batch_size=batch,
+        dtype=dtype,
+        frozen_norm=frozen_norm,
+        trainable_params=sum(op.learned for op in ops),
+        forward_macs=analysis.macs,
+        input_gradient_macs=sum(op.input_gradient for op in ops),
+        weight_gradient_macs=sum(op.weight_gradient for op in ops),
+        stored_bytes=sum(op.stored.at(batch) for op in ops),
+        peak_bytes=max(level.at(batch) for level in training_levels(analysis, run, ops, item_bytes(dtype))),
+        stages=_stages(analysis, ops, batch),
+    )
+
+
+def gradient_item(dtype: str) -> int:
+    """Bytes of one number in a dtype that has gradients; InvalidInput for another."""
+    item = item_bytes(dtype)
+    if dtype in NO_GRADIENT:
+        raise InvalidInput(f"dtype {dtype!r}: has no gradients, so nothing trains in it; take a floating-point one.")
+    return item
+
+
+def op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool, item: int) -> list[OpTraining]:
+    """Each row's share of training, in the rows' order; linear in their number."""
+    flows = [False] * len(run.storages)
+    seen: set[int] = set()
+    found = []
+    for place, (row, reads, written) in enumerate(zip(analysis.rows, run.reads, run.writes, strict=True)):
+        learned = row.params if row.params and learns(place, row) else 0
+        sources = [flows[source] for source in reads]
+        flows[written] = bool(learned) or any(sources)
+        kept: tuple[int, ...] = ()
+        own = Bytes(0, 0)
+        if flows[written]:
+            wanted = _keeps(row, reads, written, sources, bool(learned))
+            kept = tuple([source for source in dict.fromkeys(wanted) if source not in seen])
+            seen.update(kept)
+            own = _own_bytes(row, frozen_norm, item)
+        stored = Bytes(own.per_image + item * sum([prod(run.storages[at].shape) for at in kept]), own.fixed)
+        inputs = row.macs if sources[0] else 0
+        found.append(OpTraining(learned, inputs, row.macs if learned else 0, kept, stored, own))
+    return found
+
+
+def _keeps(row: Row, reads: tuple[int, ...], written: int, sources: Sequence[bool], learned: bool) -> tuple[int, ...]:
+    """The storages that an op's gradient needs; `sources` says through which of its inputs a gradient flows."""
+    op = row.operation
+    match op:
+        case Conv2d() | BatchNorm2d() | MaxPool2d() | AvgPool2d():
+            return reads
+        case AdaptiveAvgPool2d():
+            return reads if op.output_size > 1 else ()
+        case Linear():
+            return reads if learned else ()
+        case ReLU() | Sigmoid():
+            return (written,)
+        case Multiply():
+            return tuple(source for source, other in zip(reads, reversed(sources), strict=True) if other)
+        case GlobalAvgPool2d() | Flatten() | Dropout() | Add() | Concat() | ZeroPadShortcut():
+            return ()
+        case _:
+            assert_never(op)
+
+
+def _own_bytes(row: Row, frozen_norm: bool, item: int) -> Bytes:
+    """Bytes that an op keeps beside inputs and outputs: indices, mask, statistics."""
+    match row.operation:
+        case MaxPool2d():
+            return Bytes(index_bytes(row), 0)
+        case Dropout():
+            return Bytes(item * prod(row.output_shape), 0)
+        case BatchNorm2d() if not frozen_norm:
+            return Bytes(0, 2 * row.operation.channels * max(item, 4))
+        case _:
+            return Bytes(0, 0)
+
+
+def training_levels(analysis: Analysis, run: Run, ops: Sequence[OpTraining], item: int) -> list[Bytes]:
+    """Bytes of activations during each op of the forward pass, those kept for the backward pass never dying."""
+    kept = frozenset(storage for op in ops for storage in op.kept)
+    during = levels(run, [item * prod(storage.shape) for storage in run.storages], kept)
+    found, so_far = [], Bytes(0, 0)
+    for level, row, op in zip(during, analysis.rows, ops, strict=True):
+        passing = 0 if op.own.per_image else index_bytes(row)
+        so_far = Bytes(so_far.per_image + op.own.per_image, so_far.fixed + op.own.fixed)
+        found.append(Bytes(level + so_far.per_image + passing, so_far.fixed))
+    return found
+
+
+def _stages(analysis: Analysis, ops: Sequence[OpTraining], batch: int) -> tuple[StageTraining, ...]:
+    members: dict[str, list[OpTraining]] = {stage.stage: [] for stage in analysis.stages}
+    for row, op in zip(analysis.rows, ops, strict=True):
+        members[row.stage].append(op)
+    return tuple(
+        StageTraining(
+            stage=stage,
+            trainable_params=sum(op.learned for op in part),
+            backward_macs=sum(op.input_gradient + op.weight_gradient for op in part),
+            stored_bytes=sum(op.stored.at(batch) for op in part),
+        )
+        for stage, part in members.items()
+    )
+
+
+def transfer(
+    analysis: Analysis,
+    mode: str = "all",
+    *,
+    frozen_norm: bool = False,
+    batch_size: int = 1,
+    dtype: str = "float32",
+) -> Training:
+    """Training in one of transfer learning's modes; what does not learn below the first that does costs no gradient.
+
+    "all"; stages joined by commas ("head", "stage4,head"); or "new-head=256": the last linear layer gives way to a new
+    one of 256 classes, which alone learns. InvalidInput for an unknown stage, or where there is no classifier.
+    """
+    analysis, learns = _learning(analysis, mode)
+    return training(analysis, learns, mode=mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+
+
+def _learning(analysis: Analysis, mode: str) -> tuple[Analysis, Learns]:
+    """The network that a mode trains, and which of its ops' parameters learn."""
+    if mode == "all":
+        return analysis, everything
+    if mode.startswith(f"{NEW_HEAD}="):
+        analysis = _with_new_head(analysis, mode.removeprefix(f"{NEW_HEAD}="))
+        last = max(place for place, row in enumerate(analysis.rows) if isinstance(row.operation, Linear))
+        return analysis, lambda place, _: place == last
+    stages = _known_stages(analysis, mode)
+    return analysis, lambda _, row: row.stage in stages
+
+
+def _known_stages(analysis: Analysis, mode: str) -> frozenset[str]:
+    known = [row.stage for row in analysis.stages]
+    named = [part.strip() for part in mode.split(",")]
+    for name in named:
+        if name not in known:
+            raise InvalidInput(
+                f"trainable {shortened(name)!r}: must be all, {NEW_HEAD}=CLASSES or stages of {analysis.variant}: "
+                f"{', '.join(known)}."
+            )
+    return frozenset(named)
+
+
+def _with_new_head(analysis: Analysis, text: str) -> Analysis:
+    spec = analysis.network.spec
+    if spec is None or not any(isinstance(row.operation, Linear) for row in analysis.rows):
+        raise InvalidInput(f"trainable {NEW_HEAD}: {analysis.variant} has no classifier that could be replaced.")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII):
+        raise InvalidInput(f"trainable {NEW_HEAD}={shortened(text)}: must be a number of classes, at least 1.")
+    _, height, width = analysis.input_shape
+    return analyze(network(spec.changed(num_classes=int(text))), (height, width))

@@ -1,0 +1,103 @@
+"""Networks as TOML files: a family or a named variant, its fields, and a title."""
+
+from pathlib import Path
+from typing import Any
+
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.expression import MAX_LENGTH, canonical, field_name, make, preset
+from analyzer.families.network import Network, network
+from analyzer.families.registry import FAMILIES
+from analyzer.families.spec import Spec, rules
+
+_OWN = ("family", "variant", "title")
+_TITLE_LENGTH = 100
+
+
+def network_at(text: str) -> Network:
+    """The network of a variant expression, or of the TOML file whose path ends in `.toml`."""
+    return read_network(Path(text)) if text.endswith(".toml") else network(text)
+
+
+def read_network(path: Path) -> Network:
+    """The network that a TOML file describes; InvalidInput with one sentence where it describes none."""
+    document = _document(path)
+    for name in _OWN:
+        if not isinstance(document.get(name, ""), str):
+            raise InvalidInput(f"{path}: {name} must be a text.")
+    family, start = _start(path, document)
+    given: dict[str, Any] = {}
+    for word, value in document.items():
+        if word not in _OWN:
+            name = field_name(family, word)
+            if name in given:
+                raise InvalidInput(f"{path}: field {name} is given more than once.")
+            given[name] = _value(family, name, value)
+    return _titled(path, network(make(family, start | given)), document.get("title", path.stem))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_LENGTH + 1)
+        if len(data) > MAX_LENGTH:
+            raise InvalidInput(f"{path}: is over {MAX_LENGTH} bytes.")
+        return _parsed(data.decode())
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{path}: is no TOML ({shortened(error, 80)}).") from None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    import tomllib  # only a file needs it, and every verb imports this module
+
+    return tomllib.loads(text)
+
+
+def _start(path: Path, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    family, variant = document.get("family"), document.get("variant")
+    if variant is not None and family is None:
+        return preset(variant)
+    if family is None or variant is not None:
+        raise InvalidInput(f"{path}: needs either family (one of {', '.join(FAMILIES)}) or variant (a name).")
+    if family not in FAMILIES:
+        raise InvalidInput(f"{path}: family {shortened(family)!r} is unknown; families are {', '.join(FAMILIES)}.")
+    return family, {}
+
+
+def _value(family: str, name: str, value: object) -> object:
+    if isinstance(value, str):
+        return rules(FAMILIES[family].spec)[name].parse(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _titled(path: Path, plain: Network, title: str) -> Network:
+    if not title.strip() or len(title) > _TITLE_LENGTH or not title.isprintable():
+        raise InvalidInput(f"{path}: title must be 1 to {_TITLE_LENGTH} printable characters on one line.")
+    return Network(
+        graph=plain.graph,
+        expression=plain.expression,
+        title=title,
+        paper=plain.paper,
+        note=plain.note,
+        spec=plain.spec,
+        path=path.as_posix(),
+    )
+
+
+def toml_text(spec: Spec) -> str:
+    """The TOML file of a spec: every field with the value it takes effect with."""
+    lines = [f"# {canonical(spec)}", f'family = "{spec.family}"']
+    for name, value in spec.resolved().items():
+        lines.append(f"{name} = {_toml(rules(type(spec))[name].text(value) if value is None else value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,116 @@
+"""The arithmetic of a Term as text: with its symbols, or with its numbers filled in."""
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import assert_never
+
+from analyzer.cost.trace import START, Constant, Form, Given, Product, Quotient, Sum, form_of
+from analyzer.render.units import exact
+
+Naming = Callable[[Given], str]
+
+
+def symbols(term: int) -> str:
+    """The formula: "⌊(n + 2·p − k)/s⌋ + 1"."""
+    return _text(form_of(term), lambda leaf: leaf.symbol)
+
+
+def numbers(term: int) -> str:
+    """The formula with its numbers filled in: "⌊(224 + 2·3 − 7)/2⌋ + 1"."""
+    return _filled(form_of(term))
+
+
+def sum_of_parts(term: int) -> str:
+    """A sum with equal neighbours folded, but for what it starts from: "35 + 8 + 3 × 16"."""
+    form = form_of(term)
+    if not isinstance(form, Sum):
+        return numbers(term)
+    addends = [addend for count, addend in form.addends for _ in range(count)]
+    start = addends[:1] if isinstance(addends[0], Given) and addends[0].symbol == START else []
+    return " + ".join([*map(_filled, start), *_folded(addends[len(start) :])])
+
+
+def _folded(addends: list[Form]) -> Iterator[str]:
+    for (text, plain), run in groupby(addends, lambda form: (_filled(form), isinstance(form, Given))):
+        count = len(list(run))
+        yield from [f"{count} × {text}"] if plain and count > 1 else [text] * count
+
+
+def _filled(form: Form) -> str:
+    return _text(form, lambda leaf: exact(leaf.value))
+
+
+def equation(term: int) -> str:
+    """Formula, numbers and value: "2·C = 2·64 = 128"; what says nothing new is left out."""
+    return " = ".join(dict.fromkeys((symbols(term), numbers(term), exact(term))))
+
+
+def is_worked_out(term: int) -> bool:
+    """Whether a number came about by any arithmetic."""
+    return not isinstance(form_of(term), Constant | Given)
+
+
+def leaves(form: Form) -> Iterator[Given]:
+    """Every given number of a form."""
+    match form:
+        case Constant():
+            return
+        case Given():
+            yield form
+        case Sum():
+            for _, addend in form.addends:
+                yield from leaves(addend)
+        case Product():
+            for factor in form.factors:
+                yield from leaves(factor)
+        case Quotient():
+            yield from leaves(form.dividend)
+            yield from leaves(form.divisor)
+        case _:
+            assert_never(form)
+
+
+def _text(form: Form, named: Naming) -> str:
+    match form:
+        case Constant():
+            return exact(form.value)
+        case Given():
+            return named(form)
+        case Sum():
+            return _sum(form, named)
+        case Product():
+            return "·".join(_bracketed(factor, named) for factor in form.factors)
+        case Quotient():
+            return _quotient(form, named)
+        case _:
+            assert_never(form)
+
+
+def _bracketed(form: Form, named: Naming) -> str:
+    text = _text(form, named)
+    return f"({text})" if isinstance(form, Sum) else text
+
+
+def _quotient(form: Quotient, named: Naming) -> str:
+    divisor = _text(form.divisor, named)
+    if isinstance(form.divisor, Sum | Product):
+        divisor = f"({divisor})"
+    text = f"{_bracketed(form.dividend, named)}/{divisor}"
+    if form.exact:
+        return text
+    return f"⌈{text}⌉" if form.up else f"⌊{text}⌋"
+
+
+def _sum(form: Sum, named: Naming) -> str:
+    """What is added, what is subtracted, and the formula's own constant last."""
+    plus = [_counted(count, addend, named) for count, addend in form.addends if count > 0]
+    text = " + ".join(plus or [exact(form.constant)])
+    text += "".join(f" − {_counted(-count, addend, named)}" for count, addend in form.addends if count < 0)
+    if form.constant and plus:
+        text += f" {'+' if form.constant > 0 else '−'} {exact(abs(form.constant))}"
+    return text
+
+
+def _counted(count: int, form: Form, named: Naming) -> str:
+    text = _bracketed(form, named)
+    return text if count == 1 else f"{count}·{text}"

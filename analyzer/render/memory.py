@@ -1,0 +1,125 @@
+"""Memory and training as markdown: what a network needs, where the peak is, and what transfer learning saves."""
+
+from collections.abc import Sequence
+
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.budget import COPIES, largest_batch
+from analyzer.cost.memory import Alive, Memory, memory
+from analyzer.cost.training import NO_GRADIENT, Training, transfer
+from analyzer.render.tables import markdown_table
+from analyzer.render.units import exact, percent, shape, short, size_bytes, stage_words
+
+CONVENTION = (
+    "Activations are what an eager run asks torch's allocator for, the image included: ReLU and addition in place "
+    "where they may, a concat's inputs alive until it is done, the input of a stage or block until the whole of it is "
+    "done; without kernels' scratch space. Stored for training is what autograd keeps until the backward pass, each "
+    "storage once. MACs of training: neither gradient is computed where nothing that learns needs it."
+)
+
+_DTYPES = ("float32", "float16", "float64", "int8")
+_WORDS = {"float16": "float16, bfloat16"}
+_BUDGETS = (8, 24, 80)
+"""GiB of common accelerators."""
+
+
+def memory_section(analysis: Analysis, batch_size: int = 1, dtype: str | None = None) -> str:
+    """Bytes by dtype (or of the one given), what lives at the peak, stored bytes by stage, the batches that fit."""
+    shown = (dtype,) if dtype else _DTYPES
+    found = [memory(analysis, batch_size, each) for each in shown]
+    parts = [_byte_table(analysis, found), _peak_words(found[0])]
+    if shown[0] not in NO_GRADIENT:
+        trained = transfer(analysis, batch_size=batch_size, dtype=shown[0])
+        parts += [_training_words(trained), _stage_table(trained)]
+    return "\n\n".join([*parts, _batch_words(analysis, shown[0]), CONVENTION])
+
+
+def transfer_section(analysis: Analysis, mode: str, batch_size: int = 1, dtype: str = "float32") -> str:
+    """What training in a mode of transfer learning costs, by stage and beside training everything."""
+    trained = transfer(analysis, mode, batch_size=batch_size, dtype=dtype)
+    whole = transfer(analysis, batch_size=batch_size, dtype=dtype)
+    heads = ["training", "parameters that learn", "backward MACs", "stored", "peak of activations"]
+    rows = [[f"`{each.mode}`", *_training_cells(each)] for each in dict.fromkeys((trained, whole))]
+    return "\n\n".join(
+        [
+            f"{_batch(batch_size).capitalize()}, {dtype}.",
+            markdown_table(heads, rows, "lrrrr"),
+            _stage_table(trained),
+            CONVENTION,
+        ]
+    )
+
+
+def _training_cells(trained: Training) -> list[str]:
+    return [
+        exact(trained.trainable_params),
+        exact(trained.backward_macs),
+        size_bytes(trained.stored_bytes),
+        size_bytes(trained.peak_bytes),
+    ]
+
+
+def _byte_table(analysis: Analysis, found: Sequence[Memory]) -> str:
+    batch = _batch(found[0].batch_size)
+    rows = {
+        "parameters": [size_bytes(each.params_bytes) for each in found],
+        "buffers": [size_bytes(each.buffers_bytes) for each in found],
+        f"peak of activations in inference, {batch}": [size_bytes(each.peak_bytes) for each in found],
+        f"stored for training, {batch}": [_stored(analysis, each) for each in found],
+    }
+    heads = ["bytes", *(_WORDS.get(each.dtype, each.dtype) for each in found)]
+    return markdown_table(heads, [[name, *cells] for name, cells in rows.items()], "l" + "r" * len(found))
+
+
+def _stored(analysis: Analysis, each: Memory) -> str:
+    if each.dtype in NO_GRADIENT:
+        return "–"
+    return size_bytes(transfer(analysis, batch_size=each.batch_size, dtype=each.dtype).stored_bytes)
+
+
+def _peak_words(found: Memory) -> str:
+    alive = " · ".join(_alive_words(each) for each in found.alive)
+    return (
+        f"The peak in inference is during `{found.peak_path}` ({exact(found.peak_bytes)} B in {found.dtype}): {alive}."
+    )
+
+
+def _alive_words(alive: Alive) -> str:
+    name = "the image" if alive.path == "input" else f"`{alive.path}`"
+    return f"{name} {shape(alive.shape)} {size_bytes(alive.bytes)}"
+
+
+def _training_words(trained: Training) -> str:
+    return (
+        f"Training takes {exact(trained.macs)} MACs an image, {trained.macs / max(trained.forward_macs, 1):.2f} × the "
+        f"forward pass: forward {exact(trained.forward_macs)}, input gradients {exact(trained.input_gradient_macs)}, "
+        f"weight gradients {exact(trained.weight_gradient_macs)}."
+    )
+
+
+def _stage_table(trained: Training) -> str:
+    heads = ["stage", "parameters that learn", "backward MACs", "%", "stored for training", "%"]
+    rows = [
+        [
+            stage_words(stage.stage),
+            exact(stage.trainable_params),
+            short(stage.backward_macs),
+            percent(stage.backward_macs, trained.backward_macs),
+            size_bytes(stage.stored_bytes),
+            percent(stage.stored_bytes, trained.stored_bytes),
+        ]
+        for stage in trained.stages
+    ]
+    return markdown_table(heads, rows, "lrrrrr")
+
+
+def _batch_words(analysis: Analysis, dtype: str) -> str:
+    inference = " / ".join(exact(largest_batch(analysis, size * 2**30, dtype=dtype)) for size in _BUDGETS)
+    words = f"The largest batch in {' / '.join(map(str, _BUDGETS))} GiB, {dtype}: {inference} in inference"
+    if dtype in NO_GRADIENT:
+        return f"{words}."
+    batches = (largest_batch(analysis, size * 2**30, training=True, dtype=dtype) for size in _BUDGETS)
+    return f"{words}, {' / '.join(map(exact, batches))} in training (SGD with momentum: {COPIES} × the parameters)."
+
+
+def _batch(batch_size: int) -> str:
+    return f"batch {exact(batch_size)}"

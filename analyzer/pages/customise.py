@@ -12,7 +12,7 @@ from analyzer.families.spec import Spec, rules
 
 EXPRESSION = "variant"
 _DRAFT = "draft"
-_COLUMNS = 3
+_COLUMNS = 4
 
 
 def follow(spec: Spec) -> None:
@@ -42,10 +42,16 @@ def show_form() -> None:
     with st.popover("Customise", disabled=_DRAFT not in st.session_state, width="stretch", key="customise"):
         if _DRAFT in st.session_state:
             family, _ = st.session_state[_DRAFT]
-            columns = st.columns(_COLUMNS)
-            for place, (name, rule) in enumerate(rules(FAMILIES[family].spec).items()):
-                with columns[place % _COLUMNS]:
-                    _widget(family, name, rule)
+            _show_fields(family)
+
+
+def _show_fields(family: str) -> None:
+    fields = list(rules(FAMILIES[family].spec).items())
+    for start in range(0, len(fields), _COLUMNS):
+        row = fields[start : start + _COLUMNS]
+        for column, (name, rule) in zip(st.columns(_COLUMNS, vertical_alignment="bottom"), row, strict=False):
+            with column:
+                _widget(family, name, rule)
 
 
 def _widget(family: str, name: str, rule: Rule) -> None:

@@ -47,7 +47,8 @@ def _show_diagram(chosen: Chosen) -> str:
             label_visibility="collapsed",
         )
     keep(**{_LEVEL: level})
-    _draw(chosen, level)
+    with st.container(key="drawing"):
+        _draw(chosen, level)
     return level
 
 

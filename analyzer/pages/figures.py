@@ -92,20 +92,20 @@ def stage_columns() -> dict[str, Any]:
     """How the stage table's columns are shown."""
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     return {
-        "stage": text("stage", width=90, pinned=True),
-        "contents": text("what it is made of", width=250),
-        "output": text("output", width=110, help="channels × height × width"),
-        "params": number("params", width=80, help="parameters: learned numbers"),
+        "stage": text("stage", width=86, pinned=True),
+        "contents": text("what it is made of", width=350),
+        "output": text("output", width=100, help="channels × height × width"),
+        "params": number("params", width=72, help="parameters: learned numbers"),
         "params_share": _share_column("% of params"),
-        "macs": number("MACs", width=80, help="multiply-accumulates for one image"),
+        "macs": number("MACs", width=72, help="multiply-accumulates for one image"),
         "macs_share": _share_column("% of MACs"),
-        "activations": number("activations", width=90, help="output elements of convolutions and linear layers"),
+        "activations": number("activations", width=84, help="output elements of convolutions and linear layers"),
         "activations_share": _share_column("% of activations"),
     }
 
 
 def _share_column(label: str) -> Any:
-    return st.column_config.ProgressColumn(label, width=130, format="%.1f %%", min_value=0, max_value=100)
+    return st.column_config.ProgressColumn(label, width=110, format="%.1f %%", min_value=0, max_value=100)
 
 
 def listed(title: str, sentences: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 def grave(page: Page) -> list[tuple[str, list[Any]]]:
     """(rule, targets) of serious and critical violations."""
-    found = Axe().run(page).response["violations"]
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         (item["id"], [node["target"] for node in item["nodes"]])
         for item in found

@@ -73,20 +73,25 @@ def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
     pytest.fail("the server did not answer")
 
 
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    """One context for all tests that need no new one, so that Streamlit's scripts are loaded and compiled once."""
+    with browser.new_context() as context:
+        yield context
+
+
 @pytest.fixture
-def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
-    """Open a path in a new context of its own, by default 1280×800 and light."""
-    contexts: list[BrowserContext] = []
+def open_page(browser: Browser, shared_context: BrowserContext, address: str) -> Iterator[OpenPage]:
+    """Open a path in a tab at 1280×800, or, `alone`, in a new context, as on another person's machine."""
+    tabs: list[Page] = []
     wrong: list[str] = []
 
-    def opened(path: str = "/", width: int = 1280, height: int = 800, scheme: Any = "light") -> Page:
-        narrow = width < 500
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=narrow, is_mobile=narrow
-        )
-        context.set_default_timeout(SECONDS * 1000)
-        contexts.append(context)
-        page = context.new_page()
+    def opened(path: str = "/", scheme: Any = "light", alone: bool = False) -> Page:
+        page = browser.new_page() if alone else shared_context.new_page()
+        tabs.append(page)
+        page.set_default_timeout(SECONDS * 1000)
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.emulate_media(color_scheme=scheme)
         page.on("console", lambda message: wrong.extend(_console_errors(message)))
         page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
         page.on("request", lambda request: wrong.extend(_foreign_requests(request, address)))
@@ -96,8 +101,8 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in tabs:
+        page.close()
     assert wrong == []
 
 

@@ -56,7 +56,7 @@ def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
     settle(page)
     expect(page.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
     assert figures(page)["parameters"] == "25,028,904"
-    other = open_page(page.url.removeprefix(page.url.split("/?")[0]))
+    other = open_page(page.url.removeprefix(page.url.split("/?")[0]), alone=True)
     expect(other.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
     assert figures(other) == figures(page)
     assert figures(other)["MACs"] == f"{analyze('resnext50_32x4d', 160).macs:,}"

@@ -19,6 +19,7 @@ from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
 INDEX = "README.md"
+CLAIMS = "claims.md"
 _COMMAND = "python -m analyzer report"
 _MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size (\d+)(?:x(\d+))?)? -->")
 
@@ -81,7 +82,7 @@ def report_text(analysis: Analysis) -> str:
 def recipes(folder: Path) -> Iterator[Recipe]:
     """The recipes of the reports in a folder, by file name; InvalidInput for a report that does not tell its own."""
     for path in sorted(folder.glob("*.md")):
-        if path.name != INDEX:
+        if path.name not in (INDEX, CLAIMS):
             yield _recipe(path)
 
 
@@ -95,11 +96,23 @@ def _recipe(path: Path) -> Recipe:
     return Recipe(expression, (int(height), int(width)) if width else int(height))
 
 
-def index_text(analyses: list[Analysis]) -> str:
-    """The index of a folder of reports as markdown."""
+def index_text(analyses: list[Analysis], claims: bool) -> str:
+    """The index of a folder of reports as markdown; `claims` says whether the page of claims is beside it."""
     heads = ["network", "input", "parameters", "MACs", "activations", "receptive field", "depth"]
     table = markdown_table(heads, [_index_cells(analysis) for analysis in analyses], "llrrrrr")
-    return f"# Reports\n\n{table}\n\nMACs and activations are those of one input; each report states its conventions.\n"
+    linked = f"[Claims checked]({CLAIMS}): what is said of these networks, and whether it holds.\n\n" if claims else ""
+    note = "MACs and activations are those of one input; each report states its conventions."
+    return f"# Reports\n\n{linked}{table}\n\n{note}\n"
+
+
+def common_files(folder: Path, analyses: list[Analysis]) -> Iterator[tuple[str, str]]:
+    """(file name, content) of the index, and of the page of claims where the folder has one."""
+    has_claims = (folder / CLAIMS).exists()
+    yield INDEX, index_text(ordered(analyses), has_claims)
+    if has_claims:
+        from analyzer.render.claims import claims_page  # weighs every claim, which only a folder with that page needs
+
+        yield CLAIMS, claims_page()
 
 
 def _index_cells(analysis: Analysis) -> list[str]:
@@ -130,7 +143,8 @@ def stale(folder: Path) -> Iterator[str]:
         stem = recipe_of(analysis).stem
         yield from _stale_text(folder / f"{stem}.md", report_text(analysis))
         yield from _stale_picture(folder / f"{stem}.svg", dot_source(analysis, "network"))
-    yield from _stale_text(folder / INDEX, index_text(ordered(analyses)))
+    for name, text in common_files(folder, analyses):
+        yield from _stale_text(folder / name, text)
 
 
 def _stale_text(path: Path, wanted: str) -> Iterator[str]:

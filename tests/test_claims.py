@@ -36,7 +36,7 @@ def document() -> dict[str, Any]:
 
 
 def pairs(key: str) -> list[tuple[int, int | None]]:
-    return [(int(case.figure.value), case.against and int(case.against.value)) for case in BY_KEY[key].cases]
+    return [(int(case.figure.value), int(case.against.value) if case.against else None) for case in BY_KEY[key].cases]
 
 
 def test_the_bottleneck_has_94_per_cent_as_drawn_and_a_17th_at_equal_width() -> None:

@@ -1,7 +1,7 @@
 """An Analysis: every op, block and stage of a network with its costs, and their totals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.formulas import CONVENTION
@@ -83,6 +83,8 @@ class Analysis:
     spans: tuple[Span, ...]
     stages: tuple[StageRow, ...]
     totals: Sum
+    notes: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What readings of this analysis keep, so that it is worked out once."""
 
     @property
     def variant(self) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from analyzer.latency.record import LatencyRecord
     from analyzer.live.proof import Proof
+    from analyzer.render.compare import Compared
     from analyzer.render.drawing import Drawing
     from analyzer.render.explain import Explained
 
@@ -25,10 +26,22 @@ __all__ = [
     "analyze",
     "build",
     "check_equivalence",
+    "compare",
     "diagram",
     "explain",
     "measure_latency",
 ]
+
+
+def compare(*variants: str | Spec | Graph | Network, input_size: Size | None = None) -> "Compared":
+    """Two or more networks side by side, each against the first: `.markdown`, `.html`, `.svg` and `.to_dict()`.
+
+    `.differences` holds each difference split over the spec's fields (networks of one family), and over stages and
+    kinds of op; both sum exactly. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
+    """
+    from analyzer.render.compare import compared
+
+    return compared([analyze(variant, input_size) for variant in variants])
 
 
 def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":

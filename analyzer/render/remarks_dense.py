@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis, BlockRow
-from analyzer.cost.walk import Row, walk
+from analyzer.cost.walk import walk
 from analyzer.families.densenet import DenseNetSpec
 from analyzer.ops import Conv2d
 from analyzer.render.units import exact, short, stage_words
@@ -76,8 +76,8 @@ def _saved(analysis: Analysis) -> str:
     spec = analysis.network.spec
     if not isinstance(spec, DenseNetSpec):
         return ""
-    rows: Sequence[Row] = walk(spec.changed(compression=1.0).graph(), analysis.input_shape).rows
-    params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
+    stages = walk(spec.changed(compression=1.0).graph(), analysis.input_shape).stages.values()
+    params, macs = sum(stage.params for stage in stages), sum(stage.macs for stage in stages)
     return (
         f"; without compression the network would have {short(params)} instead of {short(analysis.params)} parameters "
         f"and {short(macs)} instead of {short(analysis.macs)} MACs"

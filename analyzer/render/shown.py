@@ -15,7 +15,7 @@ class Shown(Analysis):
     @classmethod
     def of(cls, analysis: Analysis) -> Self:
         """The same analysis, able to show itself."""
-        return cls(**{item.name: getattr(analysis, item.name) for item in fields(analysis)})
+        return cls(**{item.name: getattr(analysis, item.name) for item in fields(analysis) if item.init})
 
     def __repr__(self) -> str:
         return (

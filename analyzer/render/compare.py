@@ -26,7 +26,7 @@ from analyzer.render.units import exact, percent, shape, short, signed, signed_b
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 
 CONVENTION = (
-    "Each ratio is to the first network. MACs and activations are those of one input; the peak of activations in "
+    "Ratios are to the first network. MACs and activations are those of one input; the peak of activations in "
     "inference and what training stores are bytes at batch 1 in float32, as `report` tells them under Memory."
 )
 ORDER = (
@@ -71,9 +71,9 @@ class Compared:
     @property
     def html(self) -> str:
         """The same as one self-contained page, with the chart."""
-        from analyzer.render.compare_html import page
+        from analyzer.render.compare_html import compare_page
 
-        return page(self)
+        return compare_page(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `compare --format json`, valid against schemas/compare-1.json."""
@@ -137,20 +137,26 @@ def names(analyses: Sequence[Analysis]) -> list[str]:
     ]
 
 
+def command(found: Compared) -> str:
+    """The command line that compares the networks again, where one input size or each one's own was taken."""
+    own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
+    height, width = found.analyses[0].input_shape[1:]
+    size = "" if own else f" --input-size {height if height == width else f'{height}x{width}'}"
+    return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}"
+
+
 def _code(text: str) -> str:
     return f"`{text}`"
 
 
 def _totals(analyses: Sequence[Analysis], table: Table) -> str:
-    heads = ["network", "input"]
-    for name in _WORDS:
-        heads += [_WORDS[name], "ratio"]
+    heads = ["network", "input", *_WORDS.values(), "depth", "receptive field"]
     first = quantities(analyses[0])
     rows = [
         [_code(name), shape(each.input_shape), *_quantity_cells(each, first), str(each.depth), _field(each)]
         for name, each in zip(names(analyses), analyses, strict=True)
     ]
-    return table([*heads, "depth", "receptive field"], rows, "ll" + "r" * (2 * len(_WORDS) + 2))
+    return table(heads, rows, "ll" + "r" * (len(heads) - 2))
 
 
 def _field(analysis: Analysis) -> str:
@@ -159,8 +165,8 @@ def _field(analysis: Analysis) -> str:
 
 def _quantity_cells(analysis: Analysis, first: dict[str, int]) -> Iterator[str]:
     for name, count in quantities(analysis).items():
-        yield size_bytes(count) if name in _BYTES else exact(count)
-        yield _ratio(count, first[name])
+        words = size_bytes(count) if name in _BYTES else exact(count)
+        yield words if count == first[name] else f"{words} ({_ratio(count, first[name])})"
 
 
 def _ratio(ours: int, first: int) -> str:
@@ -263,16 +269,16 @@ def _stages(analyses: Sequence[Analysis], table: Table) -> str:
         first = figures[0].get(stage)
         for place, (name, found) in enumerate(zip(names(analyses), figures, strict=True)):
             label = "" if place else stage_words(stage)
-            rows.append([label, _code(name), *_stage_cells(found.get(stage), first)])
+            rows.append([label, _code(name), *_stage_cells(found.get(stage), first, reference=not place)])
     return table(heads, rows, "lll" + "r" * 8)
 
 
-def _stage_cells(found: StageFigures | None, first: StageFigures | None) -> list[str]:
+def _stage_cells(found: StageFigures | None, first: StageFigures | None, reference: bool) -> list[str]:
     if found is None:
         return ["–"] * 9
     cells = [shape(found.output_shape)]
     for name in ("params", "macs", "activations", "stored_bytes"):
         count = getattr(found, name)
         cells.append(size_bytes(count) if name in _BYTES else short(count))
-        cells.append(_ratio(count, getattr(first, name)) if first else "–")
+        cells.append("" if reference else _ratio(count, getattr(first, name)) if first else "–")
     return cells

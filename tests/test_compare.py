@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import analyzer
 from analyzer.cli import main
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.attribution import INPUT_SIZE, QUANTITIES, Step, quantities
+from analyzer.cost.attribution import INPUT_SIZE, QUANTITIES, State, Step, moved, quantities
 from analyzer.cost.difference import Difference, stage_order
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import parse
@@ -170,6 +170,7 @@ def test_the_input_size_is_a_share_of_its_own() -> None:
     found = Difference(analyze("resnet50:head=none", 224), analyze("resnet50:head=none", 448))
     assert [(step.changes[0].field, step.shares["params"]) for step in found.steps] == [(INPUT_SIZE, 0)]
     assert found.steps[0].shares["macs"] == 3 * found.first.macs
+    assert not found.equal
 
 
 def test_fields_that_can_only_change_together_do_and_say_why() -> None:
@@ -188,9 +189,11 @@ def test_a_field_that_cannot_go_first_waits() -> None:
 
 
 def test_a_field_without_effect_waits_until_it_has_one() -> None:
-    """By hand: the stride of basic blocks has one place only, so the block must change before its place can."""
-    spec = "resnet34:block=bottleneck,stride_on=1x1"
-    assert [name for name, _ in shares("resnet34", spec, "params")] == ["block", "stride_on"]
+    """By hand: a network that ends with the pool has no classes, so the head must change before their number can."""
+    first, second = "resnet18:head=pool", "resnet18:num_classes=10"
+    assert [name for name, _ in shares(first, second, "params")] == ["head", "num_classes"]
+    start, target = State(parse(first), (224, 224)), State(parse(second), (224, 224))
+    assert moved(start, target, ("num_classes",), ["head", "num_classes"]) == ""
 
 
 def test_equal_networks_have_no_difference() -> None:

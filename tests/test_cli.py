@@ -63,7 +63,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["diagram", "resnet50", "--level", "atom"], "'atom' is not one of"),
     (["diagram", "resnet50", "resnet18"], "unexpected extra argument"),
     (["verify", "resnet51"], "variant 'resnet51' is unknown"),
-    (["check", "extra"], "unexpected extra argument"),
+    (["check", "extra"], "baseline reports/baseline.json: does not exist"),
+    (["check", "--max", "params=26M", "--update"], "--max does not go with --update"),
+    (["check", "--module", "nonesuch", "--live"], "--live does not go with --update, --add, --remove or --module"),
     (["check", "--baseline", "missing.json"], "missing.json"),
 ]
 

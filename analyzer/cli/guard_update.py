@@ -18,10 +18,7 @@ def update_baseline(path: Path, update: bool, add: tuple[str, ...], remove: tupl
     own = dict([facts_of_module(module)]) if module else {}
     with alone(path):
         old = regression.load(path) if path.exists() else Baseline({}, {})
-        if not module:
-            new = _with_networks(old, update, added, remove)
-        else:
-            new = Baseline(old.networks, old.modules | own)
+        new = Baseline(old.networks, old.modules | own) if own else _with_networks(old, update, added, remove)
         found = _changes(old, new)
         regression.write(path, new.networks, new.modules)
     click.echo(update_text(str(path), len(new.networks) + len(new.modules), found))

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.analysis import analyze as analyzed
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph
 from analyzer.live import live_imports
+from analyzer.render.shown import Shown
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +33,16 @@ __all__ = [
 ]
 
 
+def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = None) -> Analysis:
+    """Analyse a variant expression, a Spec or a Graph at an input size in pixels (a side, or (height, width)).
+
+    Without a size the variant's own default is taken (224, or 32 for CIFAR nets). Closed form: torch is not needed.
+    In a notebook the analysis shows its stage table, and `print` writes it. Raises InvalidInput for an unknown name, a
+    bad field, an impossible network or a size that does not fit.
+    """
+    return Shown.of(analyzed(variant, input_size))
+
+
 def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":
     """Draw a network at level "network" or "block": with `.dot`, `.svg`, `.save("x.pdf")`, shown in notebooks.
 
@@ -38,7 +50,7 @@ def diagram(variant: str | Spec | Graph | Network, level: str = "network", input
     """
     from analyzer.render.drawing import drawing
 
-    return drawing(analyze(variant, input_size), level)
+    return drawing(analyzed(variant, input_size), level)
 
 
 def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: Size | None = None) -> "Explained":
@@ -49,7 +61,7 @@ def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: S
     """
     from analyzer.render.explain import explanation
 
-    return explanation(analyze(variant, input_size), path)
+    return explanation(analyzed(variant, input_size), path)
 
 
 def build(

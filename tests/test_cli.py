@@ -50,6 +50,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["report", "resnet50", "--input-size", "224x224x3"], "--input-size '224x224x3' must be"),
     (["report", "resnet50", "--input-size", "224.0"], "--input-size '224.0' must be"),
     (["report", "resnet50", "--input-size", "٢٢٤"], "--input-size '٢٢٤' must be"),
+    (["report", "resnet50", "--input-size", "224,,64"], "--input-size '' must be"),
+    (["report", "resnet50", "--input-size", "224", "--input-size", "0"], "input size 0: must be"),
+    (["report", "resnet50", "--format", "csv", "--batch-size", "8"], "take markdown or json"),
     (["report", "resnet50", "--input-size", "16385"], "whole numbers of pixels from 1 to 16384"),
     (["report", "resnet50", "--input-size", "9" * 5000], "…' must be"),
     (["report", "densenet121", "--input-size", "8"], "leaves less than 1×1"),
@@ -60,7 +63,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["diagram", "resnet50", "--level", "atom"], "'atom' is not one of"),
     (["diagram", "resnet50", "resnet18"], "unexpected extra argument"),
     (["verify", "resnet51"], "variant 'resnet51' is unknown"),
-    (["check", "extra"], "unexpected extra argument"),
+    (["check", "extra"], "baseline reports/baseline.json: does not exist"),
+    (["check", "--max", "params=26M", "--update"], "--max does not go with --update"),
+    (["check", "--module", "nonesuch", "--live"], "--live does not go with --update, --add, --remove or --module"),
     (["check", "--baseline", "missing.json"], "missing.json"),
 ]
 

@@ -91,3 +91,15 @@ def block_words(block: BlockRow) -> str:
 def block_convs(block: BlockRow) -> list[Conv2d]:
     """The convolutions of a block's transform, the shortcut's projection left out."""
     return [row.operation for row in block.transform if isinstance(row.operation, Conv2d)]
+
+
+def shortcut_words(block: BlockRow) -> str:
+    """The block's shortcut in the paper's words, "none" in a plain net; a dense layer's is its concatenation."""
+    if block.kind == "dense_layer":
+        return "concatenation"
+    if len(block.transform) < len(block.rows):
+        return "projection"
+    operations = {type(row.operation) for row in block.rows}
+    if ZeroPadShortcut in operations:
+        return "zero-pad"
+    return "identity" if Add in operations else "none"

@@ -47,19 +47,55 @@ class Outcome(NamedTuple):
     moved: tuple[Moved, ...]
 
 
+class Excess(NamedTuple):
+    """A network's figure that is over its budget."""
+
+    network: str
+    quantity: str
+    budget: int
+    figure: int
+
+
+class Verdict(NamedTuple):
+    """An outcome after tolerances, of which `tolerated` facts made use, and the budgets that are exceeded."""
+
+    outcome: Outcome
+    excess: tuple[Excess, ...] = ()
+    tolerated: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing moved beyond its tolerance and nothing is over its budget."""
+        return not (self.outcome.changes or self.outcome.moved or self.excess)
+
+
+class Baseline(NamedTuple):
+    """A baseline file: the described networks, and people's own modules (`check --module`), by their keys."""
+
+    networks: dict[str, Facts]
+    modules: dict[str, Facts]
+
+
 def key_of(analysis: Analysis) -> str:
-    """`EXPRESSION@SIZE`, the name of a network in a baseline."""
+    """`EXPRESSION@SIZE`, or `FILE.toml@SIZE`, the name of a network in a baseline."""
     _, height, width = analysis.input_shape
-    return f"{analysis.variant}@{height if height == width else f'{height}x{width}'}"
+    source = analysis.network.path or analysis.variant
+    return f"{source}@{height if height == width else f'{height}x{width}'}"
 
 
 def analysis_of(key: str) -> Analysis:
-    """The analysis that `EXPRESSION` or `EXPRESSION@SIZE` names; InvalidInput where it names none."""
+    """The analysis that `EXPRESSION` or `EXPRESSION@SIZE` names, or a TOML file's; InvalidInput where it names none."""
     expression, at, size = key.rpartition("@") if "@" in key else (key, "", "")
-    return analyze(expression, _size(key, size) if at else None)
+    sides = size_of(key, size) if at else None
+    if not expression.endswith(".toml"):
+        return analyze(expression, sides)
+    from analyzer.families.toml_file import network_at  # seldom asked for
+
+    return analyze(network_at(expression), sides)
 
 
-def _size(key: str, text: str) -> Size:
+def size_of(key: str, text: str) -> Size:
+    """`224` or `320x256`; InvalidInput, which names the key, for another text."""
     sides = text.split("x")
     if len(sides) > 2 or not all(side.isascii() and side.isdigit() and len(side) < 9 for side in sides):
         raise InvalidInput(f"network {shortened(key)!r}: after @ stands an input size such as 224 or 320x256.")
@@ -100,21 +136,27 @@ def _op_sum(row: Row) -> str:
 def _validator() -> Callable[[Any], Any]:
     import fastjsonschema  # only a baseline that is read needs it
 
-    text = (Path(__file__).parent / "schemas" / "baseline-1.json").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "schemas" / "baseline-1.json").read_text(encoding="utf-8")
     validate: Callable[[Any], Any] = fastjsonschema.compile(json.loads(text))
     return validate
 
 
 def read(path: Path) -> dict[str, Facts]:
-    """The networks of a baseline file; InvalidInput with one sentence where it cannot be read, parsed or validated."""
+    """The networks of a baseline file; InvalidInput as `load` raises it."""
+    return load(path).networks
+
+
+def load(path: Path) -> Baseline:
+    """A baseline file; InvalidInput with one sentence where it cannot be read, parsed or validated."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text, object_pairs_hook=_unique)
     except FileNotFoundError:
         raise InvalidInput(f"baseline {path}: does not exist; write one with `check --update`.") from None
     except OSError as error:
         raise InvalidInput(f"baseline {path}: cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"baseline {path}: is no JSON ({shortened(error, 80)}).") from None
+        raise InvalidInput(f"baseline {path}: {_damage(path, error)}.") from None
     newer = document.get("schema") if isinstance(document, dict) else None
     if isinstance(newer, int) and newer > SCHEMA:
         raise InvalidInput(
@@ -123,19 +165,45 @@ def read(path: Path) -> dict[str, Facts]:
     return _validated(path, document)
 
 
-def _validated(path: Path, document: Any) -> dict[str, Facts]:
+class _Repeated(ValueError):
+    """An object that names one thing twice, as a careless merge leaves it; plain JSON would drop the first."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise _Repeated(f"has {shortened(repeated)!r} twice; keep one of them, or run `check --update`")
+    return found
+
+
+def _damage(path: Path, error: Exception) -> str:
+    """What is wrong with a file that does not parse."""
+    if isinstance(error, _Repeated):
+        return str(error)
+    lines = path.read_bytes().splitlines()
+    marked = next((number for number, line in enumerate(lines, 1) if line.startswith((b"<<<<<<<", b">>>>>>>"))), 0)
+    if marked:
+        return f"is no JSON, for it has a merge's conflict marker in line {marked}; resolve it first"
+    return f"is no JSON ({shortened(error, 80)}); take it from version control again"
+
+
+def _validated(path: Path, document: Any) -> Baseline:
     import fastjsonschema
 
     try:
-        networks: dict[str, Facts] = _validator()(document)["networks"]
+        valid = _validator()(document)
     except fastjsonschema.JsonSchemaException as error:
         raise InvalidInput(f"baseline {path}: {shortened(error, 160)}.") from None
-    return networks
+    return Baseline(valid["networks"], valid.get("modules", {}))
 
 
-def write(path: Path, networks: dict[str, Facts]) -> None:
-    """Replace a baseline file at once: networks by name, one fact a line."""
-    document = {"schema": SCHEMA, "networks": dict(sorted(networks.items()))}
+def write(path: Path, networks: dict[str, Facts], modules: dict[str, Facts] | None = None) -> None:
+    """Replace a baseline file at once: networks and modules by name, one fact a line."""
+    document: Facts = {"schema": SCHEMA, "networks": dict(sorted(networks.items()))}
+    if modules:
+        document["modules"] = dict(sorted(modules.items()))
     write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 

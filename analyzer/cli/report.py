@@ -33,6 +33,9 @@ Report = tuple[Analysis, tuple[Analysis, ...]]
     default=None,
     help="Print what training these stages alone costs instead; head, stage4,head; or a new classifier of N classes.",
 )
+@click.option(
+    "--claims", is_flag=True, help="Write reports/claims.md: what is said of these networks, and its verdict."
+)
 @click.option("--refresh", is_flag=True, help="Write every report in reports/ and its index again.")
 def report_verb(
     variants: tuple[Network, ...],
@@ -44,6 +47,7 @@ def report_verb(
     batch_size: int | None,
     dtype: str | None,
     trainable: str | None,
+    claims: bool,
     refresh: bool,
 ) -> int:
     """Write reports/VARIANT.md with its diagram, and print where; or .json, .csv, .html, .tex.
@@ -54,6 +58,9 @@ def report_verb(
     if check or refresh:
         _refuse_variants(variants, "--check" if check else "--refresh")
         return _check(FOLDER) if check else _refresh(FOLDER)
+    if claims:
+        _refuse_variants(variants, "--claims")
+        return _write_claims(form, output)
     if not variants:
         raise InvalidInput("report: VARIANT is missing; give one or more, such as resnet50, or --check.")
     if spec:
@@ -135,7 +142,20 @@ def _write_specs(variants: tuple[Network, ...], output: str | None) -> int:
 
 def _refuse_variants(variants: tuple[Network, ...], flag: str) -> None:
     if variants:
-        raise InvalidInput(f"report: {flag} covers every report in {FOLDER}/ and takes no VARIANT.")
+        raise InvalidInput(f"report: {flag} is about all networks in {FOLDER}/ and takes no VARIANT.")
+
+
+def _write_claims(form: str, output: str | None) -> int:
+    from analyzer.render.claims import claims_document, claims_page
+
+    text = json.dumps(claims_document(), ensure_ascii=False) + "\n" if form == "json" else claims_page()
+    if output is None:
+        path = FOLDER / f"claims.{'json' if form == 'json' else 'md'}"
+        write_whole(path, text)
+        click.echo(path)
+    else:
+        deliver(text, output)
+    return 0
 
 
 def _write_json(reports: list[Report], output: str | None, asked: _Asked) -> None:
@@ -201,9 +221,10 @@ def _check(folder: Path) -> int:
 
 
 def _refresh(folder: Path) -> int:
-    from analyzer.render.bundle import INDEX, index_text, made, recipes
+    from analyzer.render.bundle import common_files, made, recipes
 
     reports = [made(recipe) for recipe in recipes(folder)]
     _write_reports(reports, folder)
-    _write_told(folder / INDEX, index_text(reports))
+    for name, text in common_files(folder, reports):
+        _write_told(folder / name, text)
     return 0

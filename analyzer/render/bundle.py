@@ -19,8 +19,12 @@ from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
 INDEX = "README.md"
+CLAIMS = "claims.md"
 _COMMAND = "python -m analyzer report"
 _MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size (\d+(?:x\d+)?(?:,\d+(?:x\d+)?)*))? -->")
+
+Reports = Sequence[tuple[Analysis, Sequence[Analysis]]]
+"""Of each report, the analysis at its first size and those at the others."""
 
 
 class Recipe(NamedTuple):
@@ -94,7 +98,7 @@ def report_text(analysis: Analysis, others: Sequence[Analysis] = ()) -> str:
 def recipes(folder: Path) -> Iterator[Recipe]:
     """The recipes of the reports in a folder, by file name; InvalidInput for a report that does not tell its own."""
     for path in sorted(folder.glob("*.md")):
-        if path.name != INDEX:
+        if path.name not in (INDEX, CLAIMS):
             yield _recipe(path)
 
 
@@ -112,12 +116,27 @@ def _parsed_size(text: str) -> Size:
     return (int(height), int(width)) if width else int(height)
 
 
-def index_text(reports: Sequence[tuple[Analysis, Sequence[Analysis]]]) -> str:
-    """The index of a folder of reports as markdown, in the order of the named variants, the others after them."""
+def index_text(reports: Reports, claims: bool) -> str:
+    """The index of a folder of reports as markdown, in the order of the named variants, the others after them.
+
+    `claims` says whether the page of claims is beside it.
+    """
     heads = ["network", "input", "parameters", "MACs", "activations", "receptive field", "depth"]
     rows = [_index_cells(analysis, others) for analysis, others in _ordered(reports)]
     table = markdown_table(heads, rows, "llrrrrr")
-    return f"# Reports\n\n{table}\n\nMACs and activations are those of one input; each report states its conventions.\n"
+    linked = f"[Claims checked]({CLAIMS}): what is said of these networks, and whether it holds.\n\n" if claims else ""
+    note = "MACs and activations are those of one input; each report states its conventions."
+    return f"# Reports\n\n{linked}{table}\n\n{note}\n"
+
+
+def common_files(folder: Path, reports: Reports) -> Iterator[tuple[str, str]]:
+    """(file name, content) of the index, and of the page of claims where the folder has one."""
+    has_claims = (folder / CLAIMS).exists()
+    yield INDEX, index_text(reports, has_claims)
+    if has_claims:
+        from analyzer.render.claims import claims_page  # weighs every claim, which only a folder with that page needs
+
+        yield CLAIMS, claims_page()
 
 
 def _index_cells(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
@@ -133,9 +152,7 @@ def _index_cells(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
     ]
 
 
-def _ordered(
-    reports: Sequence[tuple[Analysis, Sequence[Analysis]]],
-) -> list[tuple[Analysis, Sequence[Analysis]]]:
+def _ordered(reports: Reports) -> list[tuple[Analysis, Sequence[Analysis]]]:
     places = {name: place for place, name in enumerate(variant_names())}
 
     def place(report: tuple[Analysis, Sequence[Analysis]]) -> tuple[object, ...]:
@@ -155,7 +172,8 @@ def stale(folder: Path) -> Iterator[str]:
         stem = recipe_of(analysis, others).stem
         yield from _stale_text(folder / f"{stem}.md", report_text(analysis, others))
         yield from _stale_picture(folder / f"{stem}.svg", dot_source(analysis, "network"))
-    yield from _stale_text(folder / INDEX, index_text(reports))
+    for name, text in common_files(folder, reports):
+        yield from _stale_text(folder / name, text)
 
 
 def _stale_text(path: Path, wanted: str) -> Iterator[str]:

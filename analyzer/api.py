@@ -43,14 +43,31 @@ def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = Non
     return Shown.of(analyzed(variant, input_size))
 
 
-def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":
-    """Draw a network at level "network" or "block": with `.dot`, `.svg`, `.save("x.pdf")`, shown in notebooks.
+def diagram(
+    variant: str | Spec | Graph | Network,
+    level: str | None = None,
+    input_size: Size | None = None,
+    *,
+    stage: str | None = None,
+    path: str | None = None,
+    show: Sequence[str] = ("shape", "params", "macs"),
+    heat: str | None = None,
+    theme: str = "light",
+    direction: str | None = None,
+    page_size: str | None = None,
+    dense: str = "folded",
+) -> "Drawing":
+    """Draw a network at level "network", "stage", "block" or "op": `.dot`, `.svg`, `.mermaid`, `.save("x.pdf")`.
 
-    Raises InvalidInput as `analyze` does, and for an unknown level. torch is not needed.
+    Notebooks show it. `stage` ("stage3") or `path` ("layer3.0") draw one part, by default at level stage or op. The
+    choices are those of the command line. Raises InvalidInput as `analyze` does, for an unknown level, part or choice,
+    and for a drawing that is too large. torch is not needed.
     """
-    from analyzer.render.drawing import drawing
+    from analyzer.render.diagram_look import Look
+    from analyzer.render.drawing import drawing, level_of
 
-    return drawing(analyzed(variant, input_size), level)
+    look = Look(show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
+    return drawing(analyzed(variant, input_size), level_of(level, stage, path), look, stage=stage, path=path)
 
 
 def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: Size | None = None) -> "Explained":

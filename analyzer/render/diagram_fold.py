@@ -34,9 +34,9 @@ class Group(NamedTuple):
         return op if isinstance(op, Graph) and op.kind == "stage" else None
 
 
-def groups(graph: Graph) -> list[Group]:
-    """The network from stem to head; graphs that only hold sections are opened."""
-    placed, _ = _opened(graph, "", "", INPUT)
+def groups(graph: Graph, prefix: str = "") -> list[Group]:
+    """The network, or the sub-graph at `prefix`, from stem to head; graphs that only hold sections are opened."""
+    placed, _ = _opened(graph, prefix, "", INPUT)
     readers = Counter(name for item in placed for name in item.inputs)
     grouped = []
     for stage, section in groupby(placed, lambda item: item.stage):

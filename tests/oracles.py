@@ -3,17 +3,17 @@
 import csv
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from functools import cache
 from math import prod
 from pathlib import Path
 
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.census import census
 from analyzer.cost.conventions import CONVENTIONS
-from analyzer.cost.tally import tally
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput
+from analyzer.graph import Graph
 from analyzer.ops import BatchNorm2d, Conv2d, Linear, MaxPool2d, Op, ReLU
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -51,9 +51,11 @@ def macs_of(analysis: Analysis, op: type[Op]) -> int:
 
 
 def up_to(analysis: Analysis, path: str) -> Analysis:
-    """The network as far as the op at a path."""
-    stop = next(index for index, row in enumerate(analysis.rows) if row.path == path)
-    return replace(analysis, rows=analysis.rows[: stop + 1], spans=())
+    """The network as far as the op at a path of two names, `features.4`."""
+    (features,) = (node.op for node in analysis.network.graph.nodes if node.name == path.split(".")[0])
+    assert isinstance(features, Graph)
+    stop = [node.name for node in features.nodes].index(path.split(".")[1])
+    return analyze(Graph(features.kind, features.nodes[: stop + 1]), analysis.input_shape[1:])
 
 
 def smallest_side(analysis: Analysis) -> int:
@@ -82,15 +84,15 @@ QUANTITIES: dict[str, Callable[[Analysis], int]] = {
     "linear_outputs": lambda it: outputs(it, Linear),
     "norm_elements": lambda it: outputs(it, BatchNorm2d),
     "twice_norm_elements": lambda it: 2 * outputs(it, BatchNorm2d),
-    "norm_statistics": lambda it: tally(it).norm_statistics,
-    "conv_bias_params": lambda it: tally(it).conv_biases,
+    "norm_statistics": lambda it: census(it).norm_statistics,
+    "conv_bias_params": lambda it: census(it).conv_biases,
     "num_convs": lambda it: sum(row.op == "Conv2d" for row in it.rows),
     "num_convs_with_bias": lambda it: sum(isinstance(row.operation, Conv2d) and row.operation.bias for row in it.rows),
     "num_norms": lambda it: sum(row.op == "BatchNorm2d" for row in it.rows),
     "relu_elements": lambda it: outputs(it, ReLU),
-    "relu_module_elements": lambda it: outputs(it, ReLU) - tally(it).functional_relu_elements,
+    "relu_module_elements": lambda it: outputs(it, ReLU) - census(it).functional_relu_elements,
     "max_pool_outputs": lambda it: outputs(it, MaxPool2d),
-    "global_pool_inputs": lambda it: tally(it).adaptive_pool_inputs,
+    "global_pool_inputs": lambda it: census(it).adaptive_pool_inputs,
     "num_weighted": lambda it: sum(isinstance(row.operation, Conv2d | Linear) for row in it.rows),
     "smallest_side": smallest_side,
     "stage1_width": lambda it: stage1_blocks(it)[1].output_shape[0],

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from analyzer.cost.analysis import analyze
@@ -207,6 +207,7 @@ def longer(values: tuple[Any, ...], index: int) -> tuple[Any, ...]:
     return tuple(value + (place == index) for place, value in enumerate(values))
 
 
+@settings(max_examples=50)
 @given(resnet_specs() | densenet_specs(), st.integers(0, 3))
 def test_more_depth_never_means_fewer_parameters(spec: ResNetSpec | DenseNetSpec, stage: int) -> None:
     assume(stage < len(spec.depths))
@@ -215,6 +216,7 @@ def test_more_depth_never_means_fewer_parameters(spec: ResNetSpec | DenseNetSpec
     assert analyze(deeper).macs > analyze(spec).macs
 
 
+@settings(max_examples=50)
 @given(resnet_specs(), st.integers(0, 3))
 def test_more_width_never_means_fewer_parameters(spec: ResNetSpec, stage: int) -> None:
     """Not with shortcut B, where a block that gets as wide as what it reads loses its projection."""
@@ -292,6 +294,13 @@ IMPOSSIBLE: list[tuple[type[Spec], dict[str, Any], str]] = [
     (DenseNetSpec, {"depths": (6,), "compression": 1 / 3}, "with at most 6 places"),
     (DenseNetSpec, {"depths": (6,), "compression": True}, "compression='True' must be"),
     (DenseNetSpec, {"depths": (6,), "growth_rate": 20_000}, "bottleneck_ratio=4 times growth_rate=20000 is over 65536"),
+    (DenseNetSpec, {"depths": (1, 1), "compression": 0.01}, "compression=0.01 leaves none of 96 channels"),
+    (DenseNetSpec, {"depths": (3000,)}, "growth_rate=32 makes 96064 channels in 3000 dense layers; at most 65536"),
+    (
+        ResNetSpec,
+        {"block": "basic", "depths": (1, 1), "widths": (64, 32), "shortcut": "A"},
+        "shortcut=A cannot zero-pad 64 channels onto 32",
+    ),
     (DenseNetSpec, {"depths": (6,), "stem": "deep"}, "stem='deep' must be one of imagenet, cifar"),
 ]
 
@@ -308,8 +317,6 @@ def test_an_impossible_spec_is_refused_with_field_value_and_rule(
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (DenseNetSpec(depths=(1, 1), compression=0.01), "compression=0.01 leaves none of 96 channels"),
-        (DenseNetSpec(depths=(3000,)), "growth_rate=32 makes 96064 channels in 3000 dense layers; at most 65536"),
         (ResNetSpec(block="basic", depths=(4000,)), "28007 ops are over the bound of 20000 ops in all"),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis
-from analyzer.cost.tally import Tally, tally
+from analyzer.cost.census import Census, census
 
 
 class Convention(NamedTuple):
@@ -17,20 +17,20 @@ class Convention(NamedTuple):
     words: str
     aside: str
     kind: str
-    rule: Callable[[Tally], int]
+    rule: Callable[[Census], int]
     tools: tuple[str, ...]
 
     def count(self, analysis: Analysis) -> int:
         """What the rule gives for a network."""
-        return self.rule(tally(analysis))
+        return self.rule(census(analysis))
 
 
-def _biases(sums: Tally) -> int:
+def _biases(sums: Census) -> int:
     """One addition for each bias at each position."""
     return sums.conv_bias_additions + sums.linear_outputs
 
 
-def _fvcore_operators(sums: Tally) -> dict[str, int]:
+def _fvcore_operators(sums: Census) -> dict[str, int]:
     return {
         "conv": sums.conv_macs,
         "batch_norm": 2 * sums.norm_elements,
@@ -41,36 +41,36 @@ def _fvcore_operators(sums: Tally) -> dict[str, int]:
 
 def fvcore_by_operator(analysis: Analysis) -> dict[str, int]:
     """The flops of those of fvcore's operators that the network has, under fvcore's names."""
-    return {operator: count for operator, count in _fvcore_operators(tally(analysis)).items() if count}
+    return {operator: count for operator, count in _fvcore_operators(census(analysis)).items() if count}
 
 
-def _pool_inputs(sums: Tally) -> int:
+def _pool_inputs(sums: Census) -> int:
     return sums.max_pool_inputs + sums.avg_pool_inputs + sums.adaptive_pool_inputs
 
 
-def _thop(sums: Tally) -> int:
+def _thop(sums: Census) -> int:
     pools = sums.avg_pool_outputs + sums.adaptive_pool_inputs + sums.adaptive_pool_outputs
     return sums.macs + 4 * sums.norm_elements + pools - sums.functional_pool_inputs - sums.functional_pool_outputs
 
 
-def _ptflops_modules(sums: Tally) -> int:
+def _ptflops_modules(sums: Census) -> int:
     """Modules of ReLU and pooling are counted twice: by a hook, and by the function that they call."""
     twice = 2 * (sums.relu_elements + _pool_inputs(sums)) - sums.functional_relu_elements - sums.functional_pool_inputs
     return sums.macs + _biases(sums) + 2 * sums.norm_elements + twice
 
 
-def _calflops(sums: Tally) -> int:
+def _calflops(sums: Census) -> int:
     return 2 * sums.macs + sums.conv_bias_additions + 2 * sums.norm_elements + sums.relu_elements + _pool_inputs(sums)
 
 
-def _pytorchcv(sums: Tally) -> int:
+def _pytorchcv(sums: Census) -> int:
     """Its VGG and AlexNet have no pool of a fixed output size, which changes nothing at 224 pixels."""
     pools = sums.max_pool_window + sums.avg_pool_window + sums.global_pool_inputs + sums.gate_pool_inputs
     elements = 4 * sums.norm_elements + sums.relu_elements + 4 * sums.sigmoid_elements
     return 2 * sums.macs - sums.pair_sums + elements + pools
 
 
-def _mmpretrain(sums: Tally) -> int:
+def _mmpretrain(sums: Census) -> int:
     """The backbone and its pool; VGG's and AlexNet's classifiers belong to their backbones, a lone one does not."""
     linear = sums.linear_macs if sums.num_linears > 1 else 0
     pools = sums.max_pool_inputs + sums.avg_pool_inputs + sums.global_pool_inputs + sums.gate_pool_inputs

@@ -25,7 +25,7 @@ from analyzer.ops import (
 )
 
 
-class Tally(NamedTuple):
+class Census(NamedTuple):
     """Sums over a network's ops; a gate is a squeeze-and-excitation.
 
     `window` of a pool is k² times its outputs; `functional` is what torchvision's network does by a function call
@@ -93,7 +93,7 @@ class Tally(NamedTuple):
         return self.global_pool_outputs + self.gate_pool_outputs + self.fixed_pool_outputs
 
 
-def tally(analysis: Analysis) -> Tally:
+def census(analysis: Analysis) -> Census:
     """The sums of an analysis."""
     gates = {
         index for span in analysis.spans if span.kind == "squeeze_excitation" for index in range(span.start, span.stop)
@@ -102,7 +102,7 @@ def tally(analysis: Analysis) -> Tally:
     sums: Counter[str] = Counter()
     for index, row in enumerate(analysis.rows):
         sums.update(_share(row, index in gates, row.path in functional))
-    return Tally(**sums)
+    return Census(**sums)
 
 
 def _share(row: Row, gate: bool, functional: bool) -> dict[str, int]:

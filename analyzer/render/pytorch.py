@@ -5,7 +5,6 @@ Classes for what repeats, loops over equal blocks, and the output shapes in comm
 
 from collections.abc import Callable, Iterator
 
-from analyzer import __version__
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.storage import overwriting
 from analyzer.families.registry import FAMILIES
@@ -93,7 +92,7 @@ def _head(analysis: Analysis, name: str) -> list[str]:
     what = f"{network.title}: {analysis.params:,} parameters, {short(analysis.macs, 4)} MACs for one {size} image."
     notes = [f"{network.paper}." if network.paper else "", f"Note: {network.note}." if network.note else ""]
     how = (
-        f"Written by resnet-analyzer {__version__} from {analysis.variant}; it needs nothing but torch. "
+        f"Written by resnet-analyzer from {analysis.variant}; it needs nothing but torch. "
         f"Comments on the right give output shapes (channels, height, width) for a {size} image."
     )
     summary, *rest = wrapped(what, 3)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from analyzer.latency.record import LatencyRecord
+    from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
     from analyzer.render.drawing import Drawing
     from analyzer.render.explain import Explained
@@ -82,17 +83,22 @@ def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: S
 
 
 def build(
-    variant: str | Spec | Graph | Network, *, device: "str | torch.device" = "cpu", dtype: "torch.dtype | None" = None
-) -> "torch.nn.Module":
+    variant: str | Spec | Graph | Network,
+    *,
+    device: "str | torch.device" = "cpu",
+    dtype: "torch.dtype | None" = None,
+    zero_init_residual: bool = False,
+) -> "Net":
     """Build a live network with torchvision's weight names, in training mode; float32 on the CPU unless told otherwise.
 
     Takes (N, C, H, W) of any batch and size that fits; gives (N, classes). Every stage, block and op is a module under
-    its path in `analyze(variant).rows`. Raises InvalidInput where `variant` is no network, and Unavailable where torch
-    or the device is missing.
+    its path in `analyze(variant).rows`; `.forward_features(x)` ends before the pool, `.stage_outputs(x)` gives every
+    stage's output by name. With `zero_init_residual` each residual block starts as its shortcut. Raises InvalidInput
+    where `variant` is no network, and Unavailable where torch or the device is missing.
     """
     with live_imports():
         from analyzer.live.build import build as build_live
-    return build_live(variant, device=device, dtype=dtype)
+    return build_live(variant, device=device, dtype=dtype, zero_init_residual=zero_init_residual)
 
 
 def check_equivalence(

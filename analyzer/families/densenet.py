@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from analyzer.families.fields import Choice, Int, IntList, Ratio, floor_of, ruled
-from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Spec, Variant
+from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Initial, Spec, Variant
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.ops import (
     MAX_CHANNELS,
@@ -209,4 +209,5 @@ FAMILY = Family(
         **_patterned("densenet_bc100_k12_cifar", "densenet_bc250_k24_cifar", "densenet_bc190_k40_cifar"),
     },
     pattern=pattern,
+    initial=Initial(conv_fan="fan_in", zero_linear_bias=True),
 )

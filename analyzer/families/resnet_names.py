@@ -91,7 +91,7 @@ def _cifar_wide(depth: int, factor: int) -> Variant | None:
 def _cifar_resnext(cardinality: int, base_width: int) -> Variant | None:
     if cardinality < 1 or base_width < 1:
         return None
-    fields = {"block": "bottleneck", "widths": (64, 128, 256), "stem_width": 64}
+    fields: dict[str, Any] = {"block": "bottleneck", "widths": (64, 128, 256), "stem_width": 64}
     title = f"ResNeXt-29 ({cardinality}×{base_width}d)"
     return _cifar(title, _XIE, 3, **fields, cardinality=cardinality, base_width=base_width)
 

@@ -84,14 +84,14 @@ def _cifar_wide(depth: int, factor: int) -> Variant | None:
     if (depth - 4) % 6 or depth < 10 or factor < 1:
         return None
     widths = (16 * factor, 32 * factor, 64 * factor)
-    fields = {"widths": widths, "preactivation": True}
-    return _cifar(f"WRN-{depth}-{factor}", _ZAGORUYKO, (depth - 4) // 6, _WRN_DEPTH.format(depth), **fields)
+    note = _WRN_DEPTH.format(depth)
+    return _cifar(f"WRN-{depth}-{factor}", _ZAGORUYKO, (depth - 4) // 6, note, widths=widths, preactivation=True)
 
 
 def _cifar_resnext(cardinality: int, base_width: int) -> Variant | None:
     if cardinality < 1 or base_width < 1:
         return None
-    fields = {"block": "bottleneck", "widths": (64, 128, 256), "stem_width": 64}
+    fields: dict[str, Any] = {"block": "bottleneck", "widths": (64, 128, 256), "stem_width": 64}
     title = f"ResNeXt-29 ({cardinality}×{base_width}d)"
     return _cifar(title, _XIE, 3, **fields, cardinality=cardinality, base_width=base_width)
 

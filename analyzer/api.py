@@ -15,6 +15,7 @@ from analyzer.render.shown import Shown
 if TYPE_CHECKING:
     import torch
 
+    from analyzer.cost.reconcile import Reconciled
     from analyzer.latency.record import LatencyRecord
     from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
@@ -31,6 +32,7 @@ __all__ = [
     "diagram",
     "explain",
     "measure_latency",
+    "reconcile",
 ]
 
 
@@ -80,6 +82,21 @@ def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: S
     from analyzer.render.explain import explanation
 
     return explanation(analyzed(variant, input_size), path)
+
+
+def reconcile(
+    variant: str | Spec | Graph | Network, number: str, *, quantity: str | None = None, input_size: Size | None = None
+) -> "Reconciled":
+    """Find which convention of which tool or paper gives a published number ("4.1G", "25.6M", "25636712").
+
+    `.explained`, `.matches` (counts with their rules and networks), `.nearest` where nothing gives it, `.known_error`
+    and `.to_dict()`. `quantity` is "params", "macs", "activations" or "bytes" where that is known. Raises InvalidInput
+    as `analyze` does, and where `number` is none. torch is not needed.
+    """
+    from analyzer.cost.printed import printed
+    from analyzer.cost.reconcile import reconcile as reconciled
+
+    return reconciled(analyze(variant, input_size), printed(number, quantity))
 
 
 def build(

@@ -4,6 +4,7 @@ import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -193,18 +194,18 @@ def test_a_block_without_a_convolution_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "plain"),
+    ("family", "fields"),
     [
-        (
-            lambda: ResNetSpec(block="basic", depths=[2, 2], widths=[8, 16]),
-            ResNetSpec(block="basic", depths=(2, 2), widths=(8, 16)),
-        ),
-        (lambda: DenseNetSpec(depths=[2, 2]), DenseNetSpec(depths=(2, 2))),
-        (lambda: VGGSpec(config=[8, "M"]), VGGSpec(config=(8, "M"))),
+        (ResNetSpec, {"block": "basic", "depths": [2, 2], "widths": [8, 16]}),
+        (DenseNetSpec, {"depths": [2, 2]}),
+        (VGGSpec, {"config": [8, "M"]}),
     ],
 )
-def test_a_spec_takes_lists_for_its_lists(listed: Callable[[], Spec], plain: Spec) -> None:
-    spec = listed()
+def test_a_spec_takes_lists_for_its_lists(family: type[Spec], fields: dict[str, Any]) -> None:
+    spec, plain = (
+        family(**fields),
+        family(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}),
+    )
     assert spec == plain
     assert hash(spec) == hash(plain)
     assert analyze(spec).rows == analyze(plain).rows

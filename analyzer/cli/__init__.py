@@ -12,7 +12,7 @@ from analyzer.errors import InvalidInput, Unavailable
 
 VERBS: dict[str, dict[str, str]] = {
     "Look": {"list": "look", "report": "report", "explain": "explain", "diagram": "draw"},
-    "Prove": {"verify": "prove", "equivalence": "prove_equivalence"},
+    "Prove": {"verify": "prove", "equivalence": "prove_equivalence", "reconcile": "reconcile"},
     "Guard": {"check": "guard"},
     "Time": {"latency": "time"},
     "Take away": {"export": "export"},

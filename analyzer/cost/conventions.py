@@ -142,13 +142,6 @@ CONVENTIONS: Mapping[str, Convention] = {
         ("torchvision 0.29.1 _ops", "papers' FLOPs", "calflops 0.3.2 MACs"),
     ),
     "flops": Convention("2 × MACs", "2 per MAC", "macs", lambda sums: 2 * sums.macs, ("torch 2.14.1 FlopCounterMode",)),
-    "conv_macs": Convention(
-        "multiply-accumulates of convolutions",
-        "without the classifier",
-        "macs",
-        lambda sums: sums.conv_macs,
-        ("He et al. 2015 on VGG-16", "hand counts"),
-    ),
     "pycls": Convention(
         "MACs and the classifier's bias",
         "with the classifier's bias",
@@ -161,7 +154,7 @@ CONVENTIONS: Mapping[str, Convention] = {
         "with batch norm and pooling",
         "macs",
         lambda sums: sum(_fvcore_operators(sums).values()),
-        ("fvcore 0.1.5", "timm 1.0.31 gmacs of networks without squeeze-and-excitation"),
+        ("fvcore 0.1.5",),
     ),
     "timm": Convention(
         "MACs, 2 per batch-norm element, and the last pool's inputs",
@@ -232,6 +225,13 @@ CONVENTIONS: Mapping[str, Convention] = {
         "macs",
         lambda sums: 2 * sums.macs + _biases(sums) + sums.max_pool_window,
         ("tf.profiler on VGG",),
+    ),
+    "conv_macs": Convention(
+        "multiply-accumulates of convolutions",
+        "without the classifier",
+        "macs",
+        lambda sums: sums.conv_macs,
+        ("He et al. 2015 on VGG-16", "hand counts"),
     ),
     "activations": Convention(
         "output elements of convolutions and linear layers",

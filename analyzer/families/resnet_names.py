@@ -84,8 +84,8 @@ def _cifar_wide(depth: int, factor: int) -> Variant | None:
     if (depth - 4) % 6 or depth < 10 or factor < 1:
         return None
     widths = (16 * factor, 32 * factor, 64 * factor)
-    fields = {"widths": widths, "preactivation": True}
-    return _cifar(f"WRN-{depth}-{factor}", _ZAGORUYKO, (depth - 4) // 6, _WRN_DEPTH.format(depth), **fields)
+    note = _WRN_DEPTH.format(depth)
+    return _cifar(f"WRN-{depth}-{factor}", _ZAGORUYKO, (depth - 4) // 6, note, widths=widths, preactivation=True)
 
 
 def _cifar_resnext(cardinality: int, base_width: int) -> Variant | None:

@@ -1,7 +1,6 @@
 """Writing files whole or not at all."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from analyzer.errors import InvalidInput, shortened
@@ -25,6 +24,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
+    import tempfile  # costs milliseconds that only a file should pay
+
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     fresh = Path(name)
     try:

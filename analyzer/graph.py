@@ -53,9 +53,14 @@ class Graph:
 def _check_node(kind: str, node: Node, known: set[str]) -> None:
     if node.name in known or not node.name or "." in node.name:
         raise InvalidInput(f"graph {kind}: node name {node.name!r} must be new, not empty and without a dot.")
-    missing = [name for name in node.inputs if name not in known]
-    if missing:
-        raise InvalidInput(f"graph {kind}: node {node.name} reads {missing[0]!r}, which is not before it.")
+    for name in node.inputs:
+        if name not in known:
+            raise InvalidInput(f"graph {kind}: node {node.name} reads {name!r}, which is not before it.")
+    if isinstance(node.op, MERGES) or len(node.inputs) != 1:
+        _check_merge(kind, node)
+
+
+def _check_merge(kind: str, node: Node) -> None:
     least, more = 2 if isinstance(node.op, MERGES) else 1, isinstance(node.op, Add | Concat)
     if len(node.inputs) < least or (len(node.inputs) > least and not more):
         wanted = f"{least} or more" if more else str(least)

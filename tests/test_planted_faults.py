@@ -117,7 +117,7 @@ def unpadded_max_pool(graph: Graph) -> Graph:
 
 
 def ungrouped_family(right: Callable[..., Conv2d], block: Residual, *arguments: int) -> Conv2d:
-    return right(replace(block, groups=1), *arguments)
+    return right(block._replace(groups=1), *arguments)
 
 
 def ungrouped_macs(right: Callable[[Op, Shape], int], op: Op, output: Shape) -> int:
@@ -125,7 +125,7 @@ def ungrouped_macs(right: Callable[[Op, Shape], int], op: Op, output: Shape) -> 
 
 
 def early_stride(right: Callable[..., list[Conv2d]], block: Residual) -> list[Conv2d]:
-    return right(replace(block, stride_on="1x1"))
+    return right(block._replace(stride_on="1x1"))
 
 
 def ungrouped_module(right: Callable[[Conv2d], nn.Conv2d], op: Conv2d) -> nn.Conv2d:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +103,12 @@ def test_a_network_that_is_no_longer_described_is_a_difference(
 
 def _stride_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     original = residual._convs
-    monkeypatch.setattr(residual, "_convs", lambda spec: original(replace(spec, stride_on="1x1")))
+    monkeypatch.setattr(residual, "_convs", lambda spec: original(spec._replace(stride_on="1x1")))
 
 
 def _groups_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     original = residual._conv3x3
-    monkeypatch.setattr(residual, "_conv3x3", lambda spec, *given: original(replace(spec, groups=1), *given))
+    monkeypatch.setattr(residual, "_conv3x3", lambda spec, *given: original(spec._replace(groups=1), *given))
 
 
 def _growth_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

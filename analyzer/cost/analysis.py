@@ -1,11 +1,11 @@
 """An Analysis: every op, block and stage of a network with its costs, and their totals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.formulas import CONVENTION
-from analyzer.cost.walk import Row, Span, walk
+from analyzer.cost.walk import Row, Span, Tally, Walked, walk
 from analyzer.families.network import Network, Size, network
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph, fingerprint
@@ -75,14 +75,25 @@ class BlockRow(Sum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """A network's costs at one input size, as plain integers; `rows` holds every op in execution order."""
+    """A network's costs at one input size, as plain integers."""
 
     network: Network
     input_shape: tuple[int, int, int]
-    rows: tuple[Row, ...]
-    spans: tuple[Span, ...]
     stages: tuple[StageRow, ...]
     totals: Sum
+    walked: Walked = field(repr=False, compare=False)
+    notes: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What readings of this analysis keep, so that it is worked out once."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every op with its costs, in execution order."""
+        return self.walked.rows
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Every sub-graph as a run of `rows`, outer ones first."""
+        return self.walked.spans
 
     @property
     def variant(self) -> str:
@@ -243,26 +254,43 @@ def analyze(variant: "str | Spec | Graph | Network", input_size: Size | None = N
     """
     resolved = network(variant)
     shape = resolved.input_shape(input_size)
-    rows, spans = walk(resolved.graph, shape)
+    walked = walk(resolved.graph, shape)
     return Analysis(
         network=resolved,
         input_shape=shape,
-        rows=rows,
-        spans=spans,
-        stages=_stages(rows, spans),
-        totals=Sum(**_summed(rows)),
+        stages=tuple([_stage(name, tally) for name, tally in walked.stages.items()]),
+        totals=_total(walked),
+        walked=walked,
     )
 
 
-def _stages(rows: tuple[Row, ...], spans: tuple[Span, ...]) -> tuple[StageRow, ...]:
-    members: dict[str, list[Row]] = {}
-    for row in rows:
-        members.setdefault(row.stage, []).append(row)
-    num_blocks = dict.fromkeys(members, 0)
-    for span in spans:
-        if span.block:
-            num_blocks[rows[span.start].stage] += 1
-    return tuple(StageRow(stage=name, num_blocks=num_blocks[name], **_summed(part)) for name, part in members.items())
+def _stage(name: str, tally: Tally) -> StageRow:
+    return StageRow(
+        stage=name,
+        num_blocks=tally.num_blocks,
+        output_shape=tally.output_shape,
+        params=tally.params,
+        buffers=tally.buffers,
+        macs=tally.macs,
+        activations=tally.activations,
+        receptive_field=1 + tally.seen.reach,
+        total_stride=tally.seen.stride,
+        depth=tally.seen.depth,
+    )
+
+
+def _total(walked: Walked) -> Sum:
+    tallies = walked.stages.values()
+    return Sum(
+        output_shape=walked.output_shape,
+        params=sum([tally.params for tally in tallies]),
+        buffers=sum([tally.buffers for tally in tallies]),
+        macs=sum([tally.macs for tally in tallies]),
+        activations=sum([tally.activations for tally in tallies]),
+        receptive_field=1 + walked.seen.reach,
+        total_stride=walked.seen.stride,
+        depth=walked.seen.depth,
+    )
 
 
 def _summed(rows: Sequence[Row]) -> dict[str, Any]:

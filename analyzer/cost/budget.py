@@ -6,8 +6,8 @@ the gradients of activations take the place of what the backward pass has freed 
 weights' gradients only as it frees what it has stored).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import MAX_BATCH, buffers_bytes, checked_batch, inference_levels, item_bytes, params_bytes
@@ -22,8 +22,7 @@ COPIES = 3
 """Weights, gradients and momentum."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deepest:
+class Deepest(NamedTuple):
     """The deepest network that fits: its canonical expression, the blocks of its stages, the bytes that it needs."""
 
     expression: str
@@ -39,9 +38,17 @@ def needed_bytes(analysis: Analysis, *, training: bool = False, batch_size: int 
 
 def largest_batch(analysis: Analysis, budget_bytes: int, *, training: bool = False, dtype: str = "float32") -> int:
     """The largest batch that fits the budget, at most 1,048,576; 0 where not even one image does."""
-    budget = _checked_budget(budget_bytes)
-    fitting = min((budget - level.fixed) // level.per_image for level in _levels(analysis, training, dtype))
-    return max(0, min(fitting, MAX_BATCH))
+    return largest_batches(analysis, (budget_bytes,), training=training, dtype=dtype)[0]
+
+
+def largest_batches(
+    analysis: Analysis, budgets: Sequence[int], *, training: bool = False, dtype: str = "float32"
+) -> list[int]:
+    """`largest_batch` of several budgets in bytes."""
+    known = [_checked_budget(budget) for budget in budgets]
+    during = set(_levels(analysis, training, dtype))
+    fitting = [min((budget - level.fixed) // level.per_image for level in during) for budget in known]
+    return [max(0, min(batch, MAX_BATCH)) for batch in fitting]
 
 
 def deepest(

@@ -39,6 +39,10 @@ CONVENTION = {
 }
 
 
+WEIGHTED = (Conv2d, Linear)
+"""Ops that have MACs and activations, and add to the depth."""
+
+
 def window_positions(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
     """Positions of a window along one side: ⌊(n + 2p − d·(k − 1) − 1) / s⌋ + 1."""
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
@@ -57,6 +61,8 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
     match op:
         case Conv2d():
             return (op.out_channels, *_sides(op, shape, op.kernel, op.stride, op.padding, op.dilation))
+        case BatchNorm2d() | ReLU() | Sigmoid() | Dropout() | Add() | Multiply():
+            return shape
         case MaxPool2d():
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, op.padding, 1))
         case AvgPool2d() if op.ceil_mode:
@@ -76,8 +82,6 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
             return (prod(shape),)
         case Linear():
             return (op.out_features,)
-        case BatchNorm2d() | ReLU() | Sigmoid() | Dropout() | Add() | Multiply():
-            return shape
         case _:
             assert_never(op)
 
@@ -168,7 +172,7 @@ def macs(op: Op, output: Shape) -> int:
 
 def activations(op: Op, output: Shape) -> int:
     """Output elements where the op is a convolution or linear layer (batch 1)."""
-    return prod(output) if isinstance(op, Conv2d | Linear) else 0
+    return prod(output) if isinstance(op, WEIGHTED) else 0
 
 
 def window(op: Op) -> tuple[int, int]:
@@ -176,12 +180,12 @@ def window(op: Op) -> tuple[int, int]:
     match op:
         case Conv2d():
             return op.dilation * (op.kernel - 1) + 1, op.stride
+        case BatchNorm2d() | Linear():
+            return 1, 1
         case MaxPool2d() | AvgPool2d():
             return op.kernel, op.stride
         case ZeroPadShortcut():
             return 1, op.stride
-        case Linear() | BatchNorm2d():
-            return 1, 1
         case _:
             _nothing(op)
             return 1, 1

@@ -6,8 +6,8 @@ allocator's rounding are not. A concat's inputs live until it is done. A max poo
 element, in inference too, and drops them at once.
 """
 
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.storage import Run, eager_run, holders, levels
@@ -25,8 +25,7 @@ INDEX_BYTES = 8
 MAX_BATCH = 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alive:
+class Alive(NamedTuple):
     """A storage that lives at the peak: `path` is the op whose output it holds ("input": the image)."""
 
     path: str
@@ -34,8 +33,7 @@ class Alive:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class Memory(NamedTuple):
     """Bytes in inference at one batch size and dtype; `peak_bytes` are those of activations, during op `peak_path`."""
 
     batch_size: int

@@ -36,6 +36,13 @@ class Run(NamedTuple):
 
 def eager_run(analysis: Analysis, *, training: bool = False) -> Run:
     """The storages of one forward pass, image first, then in the order of the ops that make them; linear in the ops."""
+    key = (eager_run, training)
+    if key not in analysis.notes:
+        analysis.notes[key] = _eager_run(analysis, training)
+    return analysis.notes[key]  # type: ignore[no-any-return]
+
+
+def _eager_run(analysis: Analysis, training: bool) -> Run:
     trace = _Trace(training)
     trace.frame(analysis.network.graph, 0)
     shapes = [analysis.input_shape, *(analysis.rows[index].output_shape for index in trace.born[1:])]

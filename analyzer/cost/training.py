@@ -13,7 +13,6 @@ evaluation mode: its statistics stay, its scale and shift still learn; its input
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple, assert_never
 
@@ -66,8 +65,7 @@ class Bytes(NamedTuple):
         return batch_size * self.per_image + self.fixed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageTraining:
+class StageTraining(NamedTuple):
     """A stage's share of training; `stored` are the bytes that its ops are the first to keep."""
 
     stage: str
@@ -76,8 +74,7 @@ class StageTraining:
     stored_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
+class Training(NamedTuple):
     """What training costs: MACs of one image, bytes of a batch. `mode` says which parameters learn.
 
     `peak_bytes` is the peak of activations in the forward pass: what is stored, and what else lives.
@@ -154,6 +151,15 @@ def gradient_item(dtype: str) -> int:
 
 def op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool, item: int) -> list[OpTraining]:
     """Each row's share of training, in the rows' order; linear in their number."""
+    if learns is everything:
+        key = (op_training, frozen_norm, item)
+        if key not in analysis.notes:
+            analysis.notes[key] = _op_training(analysis, run, learns, frozen_norm, item)
+        return analysis.notes[key]  # type: ignore[no-any-return]
+    return _op_training(analysis, run, learns, frozen_norm, item)
+
+
+def _op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool, item: int) -> list[OpTraining]:
     flows = [False] * len(run.storages)
     seen: set[int] = set()
     found = []

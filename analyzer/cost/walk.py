@@ -1,11 +1,12 @@
 """The cost fold: one walk over a Graph, each distinct sub-graph costed once per input shape."""
 
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from analyzer.cost import formulas
 from analyzer.errors import InvalidInput
 from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import Conv2d, Linear, Multiply, Op, Shape
+from analyzer.ops import Multiply, Op, Shape
 
 
 class Reach(NamedTuple):
@@ -65,11 +66,55 @@ class Span(NamedTuple):
     stop: int
 
 
-class Walked(NamedTuple):
-    """Every op of a network with its costs, and its sub-graphs as runs of them, in execution order."""
+class Tally(NamedTuple):
+    """The sums of a stage's ops; shape and reach are those of its last op. `num_blocks` counts its repeated units."""
 
-    rows: tuple[Row, ...]
-    spans: tuple[Span, ...]
+    output_shape: Shape
+    seen: Reach
+    params: int = 0
+    buffers: int = 0
+    macs: int = 0
+    activations: int = 0
+    num_blocks: int = 0
+
+
+class Walked:
+    """A network's stages with their costs; and, made when asked for, every op and the sub-graphs as runs of ops."""
+
+    def __init__(self, root: "_Costed") -> None:
+        self._root = root
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of the network's output."""
+        return self._root.output_shape
+
+    @property
+    def seen(self) -> Reach:
+        """How far the network's output looks back."""
+        return self._root.seen
+
+    @property
+    def stages(self) -> dict[str, Tally]:
+        """Stage → the sums of its ops, in the order in which they start."""
+        return self._root.tallies
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every op with its costs, in execution order."""
+        return self._runs[0]
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Every sub-graph as a run of rows, outer ones first."""
+        return self._runs[1]
+
+    @cached_property
+    def _runs(self) -> tuple[tuple[Row, ...], tuple[Span, ...]]:
+        rows: list[Row] = []
+        spans: list[Span] = []
+        _unroll(self._root, "", "", _START, rows, spans)
+        return tuple(rows), tuple(spans)
 
 
 class _Part(NamedTuple):
@@ -87,19 +132,15 @@ class _Costed(NamedTuple):
     parts: list[_Part]
     output_shape: Shape
     seen: Reach
+    tallies: dict[str, Tally]
 
 
 _START = Reach(0, 1, 0)
-_COUNTED = (Conv2d, Linear)
-"""Ops that add to the depth."""
 
 
 def walk(graph: Graph, input_shape: Shape) -> Walked:
     """Costs of every op of a Graph for one input; InvalidInput names the op that the input does not fit."""
-    rows: list[Row] = []
-    spans: list[Span] = []
-    _unroll(_costed(graph, input_shape, {}), "", "", _START, rows, spans)
-    return Walked(tuple(rows), tuple(spans))
+    return Walked(_costed(graph, input_shape, {}))
 
 
 def _costed(graph: Graph, input_shape: Shape, memo: dict[tuple[int, Shape], _Costed]) -> _Costed:
@@ -124,8 +165,39 @@ def _costed(graph: Graph, input_shape: Shape, memo: dict[tuple[int, Shape], _Cos
         shapes[node.name] = held.output_shape
         parts.append(_Part(node, held, before))
     last = graph.nodes[-1].name
-    memo[key] = _Costed(graph, parts, shapes[last], seen[last])
+    memo[key] = _Costed(graph, parts, shapes[last], seen[last], _tallied(graph, parts))
     return memo[key]
+
+
+def _tallied(graph: Graph, parts: list[_Part]) -> dict[str, Tally]:
+    """Stage → sums, of a sub-graph's ops; under "" those whose stage the node that holds the sub-graph names."""
+    found: dict[str, list[Any]] = {}
+    in_stage = graph.kind == "stage"
+    for node, held, before in parts:
+        if isinstance(held, Row):
+            _add(found, node.stage, held.output_shape, held.seen, held[5:9], 0)
+            continue
+        starts = in_stage  # a block counts in the stage in which it starts
+        for inner, (shape, seen, params, buffers, macs, activations, num_blocks) in held.tallies.items():
+            costs = params, buffers, macs, activations
+            _add(found, inner or node.stage, shape, after(before, seen), costs, num_blocks + starts)
+            starts = False
+    return {stage: Tally(*sums) for stage, sums in found.items()}
+
+
+def _add(
+    found: dict[str, list[Any]], stage: str, shape: Shape, seen: Reach, costs: tuple[Any, ...], num_blocks: int
+) -> None:
+    sums = found.get(stage)
+    if sums is None:
+        found[stage] = [shape, seen, *costs, num_blocks]
+        return
+    sums[0], sums[1] = shape, seen
+    sums[2] += costs[0]
+    sums[3] += costs[1]
+    sums[4] += costs[2]
+    sums[5] += costs[3]
+    sums[6] += num_blocks
 
 
 def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
@@ -147,7 +219,7 @@ def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
 def own_reach(op: Op) -> Reach:
     """How far an op alone looks back."""
     extent, stride = formulas.window(op)
-    return Reach(extent - 1, stride, isinstance(op, _COUNTED))
+    return Reach(extent - 1, stride, isinstance(op, formulas.WEIGHTED))
 
 
 def _longest(node: Node, seen: dict[str, Reach]) -> Reach:
@@ -166,12 +238,14 @@ def after(before: Reach, inner: Reach) -> Reach:
 def _unroll(costed: _Costed, prefix: str, stage: str, start: Reach, rows: list[Row], spans: list[Span]) -> None:
     """Append the sub-graph's rows and spans with the paths, stages and reaches that they have in the whole network."""
     in_stage = costed.graph.kind == "stage"
+    at, stride, depth = start
     for node, held, before in costed.parts:
         path, label = prefix + node.name, node.stage or stage
-        if isinstance(held, _Costed):
+        if isinstance(held, Row):
+            _, _, op, inputs, output, params, buffers, macs, activations, (reach, step, deep) = held
+            seen = Reach(at + stride * reach, stride * step, depth + deep)  # `after`, written out: it is called most
+            rows.append(Row(path, label, op, inputs, output, params, buffers, macs, activations, seen))
+        else:
             first, place = len(rows), len(spans)
             _unroll(held, f"{path}.", label, after(start, before), rows, spans)
             spans.insert(place, Span(path, label, held.graph.kind, in_stage, first, len(rows)))
-        else:
-            _, _, op, inputs, output, params, buffers, macs, activations, seen = held
-            rows.append(Row(path, label, op, inputs, output, params, buffers, macs, activations, after(start, seen)))

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.registry import FAMILIES, find, suggestion, variants
+from analyzer.families.registry import FAMILIES, find, suggestion
 from analyzer.families.spec import Spec, Variant, rules
 
 MAX_LENGTH = 65_536
@@ -68,11 +69,11 @@ def field_name(family: str, word: str) -> str:
 
 def canonical(spec: Spec) -> str:
     """The one expression of a spec: a named variant plus its differences where that is shorter, or the family form."""
-    exact = _named_specs(spec.family).get(spec)
+    exact = _name(spec)
     if exact is not None:
         return exact
     best_name, best = spec.family, _stated(spec)
-    for base, name in _named_specs(spec.family).items():
+    for name, base in _named_specs(spec.family):
         different = [item for item in rules(type(spec)) if getattr(base, item) != getattr(spec, item)]
         if len(different) < len(best):
             best_name, best = name, different
@@ -81,13 +82,22 @@ def canonical(spec: Spec) -> str:
 
 def named(spec: Spec) -> Variant | None:
     """The named variant that a spec is, if it is one."""
-    name = _named_specs(spec.family).get(spec)
+    name = _name(spec)
     return find(name)[1] if name else None
 
 
+@lru_cache(maxsize=1024)
+def _name(spec: Spec) -> str | None:
+    return next((name for name, base in _named_specs(spec.family) if base == spec), None)
+
+
+def _named_specs(family: str) -> Iterator[tuple[str, Spec]]:
+    return ((name, _named_spec(family, name)) for name in FAMILIES[family].variants)
+
+
 @cache
-def _named_specs(family: str) -> dict[Spec, str]:
-    return {make(family, dict(variant.fields)): name for name, _, variant in variants(family)}
+def _named_spec(family: str, name: str) -> Spec:
+    return make(family, dict(FAMILIES[family].variants[name].fields))
 
 
 def _stated(spec: Spec) -> list[str]:

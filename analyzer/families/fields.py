@@ -1,15 +1,13 @@
 """The rules of a spec's fields: one object parses, checks, prints and describes a field, on every surface."""
 
 import re
-from dataclasses import MISSING, dataclass, field
-from fractions import Fraction
-from typing import Any
+from dataclasses import MISSING, field
+from typing import Any, NamedTuple
 
 from analyzer.errors import InvalidInput, shortened
 
 
-@dataclass(frozen=True, slots=True)
-class Int:
+class Int(NamedTuple):
     """A whole number from `low` to `high`, or None (written as `word`) where `optional`."""
 
     help: str
@@ -31,8 +29,7 @@ class Int:
         return self.word if value is None else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(NamedTuple):
     """One of a few whole numbers, or None (written `none`)."""
 
     help: str
@@ -51,8 +48,7 @@ class OneOf:
         return "none" if value is None else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class IntList:
+class IntList(NamedTuple):
     """At most `longest` whole numbers from `low` to `high`, joined by `-`; None: the default follows other fields."""
 
     help: str
@@ -78,8 +74,7 @@ class IntList:
         return "-".join(map(str, value))
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One of a few words; `words` maps other spellings onto them; the word `none` stands for itself."""
 
     help: str
@@ -99,8 +94,7 @@ class Choice:
         return str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """A chain of convolutions' output channels and pools, joined by `-`: 64-M-128-M."""
 
     help: str
@@ -124,8 +118,7 @@ class Config:
         return "-".join(map(str, value))
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """`true` or `false`."""
 
     help: str
@@ -143,8 +136,7 @@ class Flag:
         return "true" if value else "false"
 
 
-@dataclass(frozen=True, slots=True)
-class Ratio:
+class Ratio(NamedTuple):
     """A decimal above 0 and up to 1."""
 
     help: str
@@ -180,6 +172,8 @@ def check(family: str, name: str, rule: Rule, value: object) -> None:
 
 def floor_of(ratio: float, number: int) -> int:
     """⌊ratio·number⌋ with the ratio taken as the decimal it is written as (0.29·100 is 29)."""
+    from fractions import Fraction  # with decimal it costs milliseconds that only a ratio should pay
+
     exact = Fraction(repr(float(ratio)))
     return number * exact.numerator // exact.denominator
 

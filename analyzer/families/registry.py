@@ -1,18 +1,34 @@
 """All families and all named variants. Adding a family is one file and one line here."""
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families import alexnet, densenet, resnet, vgg
 from analyzer.families.spec import Family, Variant
 
-FAMILIES: dict[str, Family] = {
-    "resnet": resnet.FAMILY,
-    "densenet": densenet.FAMILY,
-    "vgg": vgg.FAMILY,
-    "alexnet": alexnet.FAMILY,
-}
+_FILES = ("resnet", "densenet", "vgg", "alexnet")
+
+
+class _Families(Mapping[str, Family]):
+    """Family → what its file offers; a file is imported when it is asked for, since that costs milliseconds."""
+
+    def __getitem__(self, key: str) -> Family:
+        if key not in _FILES:
+            raise KeyError(key)
+        found: Family = import_module(f"analyzer.families.{key}").FAMILY
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return key in _FILES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_FILES)
+
+    def __len__(self) -> int:
+        return len(_FILES)
+
+
+FAMILIES = _Families()
 
 
 def variants(family: str | None = None) -> Iterator[tuple[str, str, Variant]]:
@@ -29,20 +45,26 @@ def variant_names() -> tuple[str, ...]:
     return tuple(name for name, _, _ in variants())
 
 
-@cache
-def _by_name() -> dict[str, tuple[str, Variant]]:
-    named = {name: (family, variant) for name, family, variant in variants()}
-    for members in FAMILIES.values():
-        named |= {alias: named[name] for alias, name in members.aliases.items()}
-    return named
-
-
 def find(name: str) -> tuple[str, Variant]:
     """(family, variant) of a name; InvalidInput with the closest names where there is none."""
-    found = _by_name().get(name) or _by_pattern(name)
+    found = _by_name(name) or _by_pattern(name)
     if found is None:
-        raise InvalidInput(f"variant {shortened(name)!r} is unknown; {suggestion(name, [*_by_name(), *FAMILIES])}")
+        raise InvalidInput(f"variant {shortened(name)!r} is unknown; {suggestion(name, [*_names(), *FAMILIES])}")
     return found
+
+
+def _by_name(name: str) -> tuple[str, Variant] | None:
+    for family, members in FAMILIES.items():
+        variant = members.variants.get(members.aliases.get(name, name))
+        if variant is not None:
+            return family, variant
+    return None
+
+
+def _names() -> Iterator[str]:
+    for members in FAMILIES.values():
+        yield from members.variants
+        yield from members.aliases
 
 
 def _by_pattern(name: str) -> tuple[str, Variant] | None:

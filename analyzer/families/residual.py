@@ -1,6 +1,6 @@
 """The residual block in all its forms: basic and bottleneck, v1 and pre-activation, with every shortcut (He et al.)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.ops import (
@@ -17,8 +17,7 @@ from analyzer.ops import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Residual:
+class Residual(NamedTuple):
     """One block's numbers; `inner_channels` are its 3×3 convolutions', `shortcut` is the paper's letter or none."""
 
     block: str

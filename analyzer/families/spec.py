@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from analyzer.errors import InvalidInput
 from analyzer.families.fields import Rule, check
@@ -62,8 +62,7 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class Variant(NamedTuple):
     """A named preset: its fields, the name people use, its paper, and what a reader should know about it."""
 
     title: str
@@ -77,8 +76,7 @@ def no_pattern(_: str) -> Variant | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(NamedTuple):
     """One file's worth of networks: the spec class, the named variants, and other libraries' words for its fields."""
 
     spec: type[Spec]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.budget import COPIES, largest_batch
+from analyzer.cost.budget import COPIES, largest_batches
 from analyzer.cost.memory import Alive, Memory, memory
 from analyzer.cost.training import NO_GRADIENT, Training, transfer
 from analyzer.render.tables import markdown_table
@@ -113,11 +113,12 @@ def _stage_table(trained: Training) -> str:
 
 
 def _batch_words(analysis: Analysis, dtype: str) -> str:
-    inference = " / ".join(exact(largest_batch(analysis, size * 2**30, dtype=dtype)) for size in _BUDGETS)
+    budgets = [size * 2**30 for size in _BUDGETS]
+    inference = " / ".join(map(exact, largest_batches(analysis, budgets, dtype=dtype)))
     words = f"The largest batch in {' / '.join(map(str, _BUDGETS))} GiB, {dtype}: {inference} in inference"
     if dtype in NO_GRADIENT:
         return f"{words}."
-    batches = (largest_batch(analysis, size * 2**30, training=True, dtype=dtype) for size in _BUDGETS)
+    batches = largest_batches(analysis, budgets, training=True, dtype=dtype)
     return f"{words}, {' / '.join(map(exact, batches))} in training (SGD with momentum: {COPIES} × the parameters)."
 
 

@@ -122,19 +122,23 @@ def check_equivalence(
     variant: str | Spec | Graph | Network,
     *,
     dtypes: Sequence[str] = ("float64", "float32"),
+    full: bool = False,
     seed: int = 2017,
     progress: Callable[[int, int, str], None] = lambda _done, _total, _path: None,
 ) -> "Proof":
-    """Prove that every grouped block of a network is one function in ResNeXt's three forms (Xie et al. 2017, Figure 3).
+    """Prove that every grouped block is one function in ResNeXt's three forms, and the network's other identities.
 
     Compares outputs, gradients and running statistics, in evaluation and training mode, each against a bound derived
-    from the dtype's rounding; `.passed` is true where all are within it and every planted fault was seen. A network
-    without grouped bottlenecks passes with no rows and a `.reason`. `progress` is told the block's number, how many
-    there are, and its path. Raises InvalidInput where `variant` is no network, Unavailable where torch is missing.
+    from the dtype's rounding; `.passed` is true where all are within it and every planted fault was seen. `.rows` have
+    `.identity, .dtype, .mode, .max_abs, .max_rel, .tolerance`; `.identities` tell formula, why, and the reason where
+    one has no place here; `.reason` says why there are no three forms (Xie et al. 2017, Figure 3), where there are
+    none. `dtypes` are of float64, float32, bfloat16, float16; `full` adds the whole network forward and back.
+    `progress` is told the block's number, how many there are, and its path. Raises InvalidInput where `variant` is no
+    network or a dtype unknown, Unavailable where torch is missing.
     """
     with live_imports():
         from analyzer.live.equivalence import check_equivalence as check
-    return check(variant, dtypes=dtypes, seed=seed, progress=progress)
+    return check(variant, dtypes=dtypes, full=full, seed=seed, progress=progress)
 
 
 def measure_latency(

@@ -89,12 +89,15 @@ def test_a_changed_field_is_noticed_and_its_first_op_named(
     assert places[:1] in ([stage], []), "the first stage in the table is the op's"
 
 
+RESNEXT, DENSE, PREACT = "resnext50_32x4d@64", "densenet121@64", "resnetv2_50@64"
+
 FAULTS = {
-    "groups dropped": ("residual.py", "groups=spec.groups,", "groups=1,", "stage1", "layer1.0.conv2"),
+    "groups dropped": ("residual.py", "groups=spec.groups,", "groups=1,", RESNEXT, "stage1", "layer1.0.conv2"),
     "shortcut adds F(x) to itself": (
         "residual.py",
         'Node("add", Add(), (transformed, INPUT))',
         'Node("add", Add(), (transformed, transformed))',
+        RESNEXT,
         "stage1",
         "layer1.1.add",
     ),
@@ -102,6 +105,7 @@ FAULTS = {
         "residual.py",
         'spec.stride_on == "1x1"',
         'spec.stride_on != "1x1"',
+        RESNEXT,
         "stage2",
         "layer2.0.conv1",
     ),
@@ -109,13 +113,23 @@ FAULTS = {
         "residual.py",
         "[] if spec.preactivation else [(",
         "[] if spec else [(",
+        RESNEXT,
         "stage1",
         "layer1.0.add",
+    ),
+    "projection of what was not activated": (
+        "residual.py",
+        '_joined(spec, nodes[-1].name, "relu1")',
+        "_joined(spec, nodes[-1].name, INPUT)",
+        PREACT,
+        "stage1",
+        "layer1.0.downsample.0",
     ),
     "concatenated in the wrong order": (
         "densenet.py",
         '(joined, f"denselayer{index}")',
         '(f"denselayer{index}", joined)',
+        DENSE,
         "stage1",
         "features.denseblock1.concat1",
     ),
@@ -123,27 +137,28 @@ FAULTS = {
         "densenet.py",
         "MaxPool2d(3, stride=2, padding=1)",
         "MaxPool2d(3, stride=2)",
+        DENSE,
         "stem",
         "features.pool0",
     ),
 }
-"""Fault → file, text, its replacement, and the stage and first op that it moves."""
+"""Fault → file, text, its replacement, and a network with the stage and the first op that it moves."""
 
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package, and a baseline of a ResNeXt and a DenseNet made from the true one."""
+    """A copy of the package, and a baseline of three kinds of networks made from the true one."""
     folder = tmp_path_factory.mktemp("copy")
     own = Path(package.__file__).parent
     shutil.copytree(own, folder / "analyzer", ignore=shutil.ignore_patterns("__pycache__", "pages"))
-    regression.write(folder / "baseline.json", regression.derived(["resnext50_32x4d@64", "densenet121@64"]))
+    regression.write(folder / "baseline.json", regression.derived([RESNEXT, DENSE, PREACT]))
     return folder
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_family_code_fails_the_check_and_is_named(copied: Path, fault: str) -> None:
     """Real: the copied source is edited and a process of its own runs `check` on it."""
-    file, old, new, stage, path = FAULTS[fault]
+    file, old, new, network, stage, path = FAULTS[fault]
     source = copied / "analyzer" / "families" / file
     text = source.read_text(encoding="utf-8")
     assert text.count(old) == 1
@@ -155,7 +170,6 @@ def test_a_fault_in_the_family_code_fails_the_check_and_is_named(copied: Path, f
     finally:
         source.write_text(text, encoding="utf-8")
     assert ran.returncode == 1, ran.stderr
-    network = "densenet121@64" if file == "densenet.py" else "resnext50_32x4d@64"
-    assert [(item["network"], item["stage"], item["path"]) for item in json.loads(ran.stdout)["first_ops"]] == [
-        (network, stage, path)
-    ]
+    found = {item["network"]: (item["stage"], item["path"]) for item in json.loads(ran.stdout)["first_ops"]}
+    assert found[network] == (stage, path)
+    assert (DENSE in found) == (file == "densenet.py")

@@ -41,7 +41,7 @@ def made(name: str) -> nn.Module:
     with _told(f"--module {shortened(name)}: {attribute}() failed"):
         found = found()
     if not isinstance(found, nn.Module):
-        raise InvalidInput(f"--module {shortened(name)}: gave a {type(found).__name__}; it must be a torch.nn.Module.")
+        raise InvalidInput(f"--module {shortened(name)}: gave {type(found).__name__}; it must be a torch.nn.Module.")
     return found
 
 

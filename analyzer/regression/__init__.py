@@ -12,7 +12,7 @@ from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import Size
 from analyzer.files import write_whole
-from analyzer.graph import op_text
+from analyzer.graph import Graph, op_text
 
 SCHEMA = 1
 _STAGE_QUANTITIES = ("output_shape", "params", "macs", "activations")
@@ -107,9 +107,21 @@ def facts(analysis: Analysis) -> Facts:
     kept = _figures(analysis)
     for stage in kept["stages"].values():
         stage["ops"] = ""
-    for row in analysis.rows:
-        kept["stages"][row.stage]["ops"] += _op_sum(row)
+    for row, wiring in zip(analysis.rows, _wiring(analysis.network.graph), strict=True):
+        kept["stages"][row.stage]["ops"] += _op_sum(row, wiring)
     return kept
+
+
+def _wiring(graph: Graph) -> Iterator[str]:
+    """What each op reads, in execution order; the first op of a sub-graph tells what the sub-graph reads, too."""
+    for node in graph.nodes:
+        read = ",".join(node.inputs)
+        if isinstance(node.op, Graph):
+            first, *others = _wiring(node.op)
+            yield f"{read}/{first}"
+            yield from others
+        else:
+            yield read
 
 
 def _figures(analysis: Analysis) -> Facts:
@@ -127,9 +139,10 @@ def _figures(analysis: Analysis) -> Facts:
     return {"fingerprint": analysis.fingerprint, **totals, "stages": stages}
 
 
-def _op_sum(row: Row) -> str:
-    """Four hexadecimal digits of an op, its path and its output shape."""
-    return f"{zlib.crc32(f'{row.path} {op_text(row.operation)} {row.output_shape}'.encode()) & 0xFFFF:04x}"
+def _op_sum(row: Row, wiring: str) -> str:
+    """Four hexadecimal digits of an op, its path, what it reads and its output shape."""
+    text = f"{row.path} {op_text(row.operation)} {wiring} {row.output_shape}"
+    return f"{zlib.crc32(text.encode()) & 0xFFFF:04x}"
 
 
 @cache
@@ -248,13 +261,19 @@ def _differing(key: str, place: str, names: tuple[str, ...], old: Facts, new: Fa
 
 def _first_moved(key: str, old: Facts, analysis: Analysis) -> Iterator[Moved]:
     seen: dict[str, int] = {}
-    for row in analysis.rows:
+    for row, wiring in zip(analysis.rows, _wiring(analysis.network.graph), strict=True):
         place = 4 * seen.setdefault(row.stage, 0)
         seen[row.stage] += 1
-        if old["stages"].get(row.stage, {}).get("ops", "")[place : place + 4] != _op_sum(row):
-            yield Moved(key, row.stage, row.path, f"{op_text(row.operation)} → {'×'.join(map(str, row.output_shape))}")
+        if old["stages"].get(row.stage, {}).get("ops", "")[place : place + 4] != _op_sum(row, wiring):
+            yield Moved(key, row.stage, row.path, _now(row, wiring))
             return
     for stage, had in old["stages"].items():
         if len(had["ops"]) > 4 * seen.get(stage, 0):
             yield Moved(key, stage, f"op {seen.get(stage, 0) + 1} of {stage}", "gone")
             return
+
+
+def _now(row: Row, wiring: str) -> str:
+    """What an op is: its numbers, its output shape, and what it reads where it reads several."""
+    read = f" of {wiring}" if "," in wiring else ""
+    return f"{op_text(row.operation)}{read} → {'×'.join(map(str, row.output_shape))}"

@@ -83,7 +83,7 @@ def as_text(verdict: Verdict, baseline: str) -> str:
 def _sentence(verdict: Verdict, baseline: str) -> str:
     count = verdict.outcome.num_networks
     networks = f"{exact(count)} network{'' if count == 1 else 's'}"
-    within = f", {exact(verdict.tolerated)} facts within their tolerance" if verdict.tolerated else ""
+    within = f", {_within(verdict.tolerated)}" if verdict.tolerated else ""
     if verdict.passed:
         return f"{networks} agree{'s' if count == 1 else ''} with {baseline}{within}"
     failed = {change.network for change in verdict.outcome.changes}
@@ -91,6 +91,10 @@ def _sentence(verdict: Verdict, baseline: str) -> str:
     words = [f"{exact(len(failed))} of {networks} differ{'s' if len(failed) == 1 else ''} from {baseline}{within}"]
     words += [f"{exact(len(over))} of {networks} {'is' if len(over) == 1 else 'are'} over budget"] if over else []
     return "; ".join(words if failed else words[1:])
+
+
+def _within(count: int) -> str:
+    return "1 fact within its tolerance" if count == 1 else f"{exact(count)} facts within their tolerance"
 
 
 def _excess_words(excess: Excess) -> str:

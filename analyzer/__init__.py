@@ -6,7 +6,7 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analyzer.api import analyze, build, check_equivalence, diagram, explain, measure_latency
+    from analyzer.api import analyze, build, check_equivalence, diagram, explain, measure_latency, verify
     from analyzer.errors import InvalidInput, Unavailable
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "diagram",
     "explain",
     "measure_latency",
+    "verify",
 ]
 __version__ = "0.1.0"
 

@@ -6,7 +6,7 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analyzer.api import analyze, build, check_equivalence, diagram, explain, measure_latency, reconcile
+    from analyzer.api import analyze, build, check_equivalence, diagram, explain, measure_latency, reconcile, verify
     from analyzer.errors import InvalidInput, Unavailable
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "explain",
     "measure_latency",
     "reconcile",
+    "verify",
 ]
 __version__ = "0.1.0"
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from analyzer.cost.reconcile import Reconciled
     from analyzer.latency.record import LatencyRecord
+    from analyzer.live.checks import Verification
     from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
     from analyzer.render.drawing import Drawing
@@ -33,6 +34,7 @@ __all__ = [
     "explain",
     "measure_latency",
     "reconcile",
+    "verify",
 ]
 
 
@@ -173,3 +175,18 @@ def measure_latency(
         num_bench_iter=num_bench_iter,
         notice=notice,
     )
+
+
+def verify(
+    variant: str | Spec | Graph | Network, model: "torch.nn.Module | None" = None, input_size: Size | None = None
+) -> "Verification":
+    """Hold a network's closed form against its live network, fvcore, torch's counters, torchvision and timm.
+
+    `.passed`, `.checks` (oracle, tool, quantity, ours, theirs, difference, passed, note), `.to_dict()`. With `model`,
+    your own network is measured in place of ours, and left as found. Raises InvalidInput as `analyze` does, and
+    Unavailable where torch is missing.
+    """
+    analysis = analyze(variant, input_size)
+    with live_imports():
+        from analyzer.live.verify import verify as verify_live
+    return verify_live(analysis, model)

@@ -26,9 +26,8 @@ _SUFFIX = {"mermaid": "mmd"}
 @input_size_option
 @click.option(
     "--show",
-    default="shape,params,macs",
-    show_default=True,
-    help=f"What boxes say: some of {','.join(SHOWN)}; or none. Latency is none of them: it depends on a device.",
+    help=f"What boxes say: some of {','.join(SHOWN)}; or none. By default shape,params,macs, in figures shape. "
+    "Latency is none of them: it depends on a device.",
 )
 @click.option("--heat", type=click.Choice(HEATS), help="Shade boxes by their share, and write it on them.")
 @click.option("--theme", type=click.Choice(list(THEMES)), default="light", show_default=True, help="Colours.")
@@ -47,7 +46,7 @@ def diagram_verb(
     form: str,
     output: str | None,
     input_size: Size | None,
-    show: str,
+    show: str | None,
     heat: str | None,
     theme: str,
     direction: str | None,
@@ -60,10 +59,19 @@ def diagram_verb(
 
     DOT and Mermaid texts need no Graphviz. An HTML page zooms, pans and opens levels by click, without a network.
     """
-    from analyzer.render.drawing import drawing, level_of
+    from analyzer.render.drawing import drawing, figure_drawing, level_of
 
-    shown = () if show == "none" else tuple(show.split(","))
+    usual = "shape" if figure else "shape,params,macs"
+    shown = () if show == "none" else tuple((show or usual).split(","))
     look = Look(show=shown, heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
+    if figure == "list":
+        deliver(_figure_list(), output)
+        return
+    if figure is not None:
+        if variant is not None or level or stage or path or input_size or heat or form == "html":
+            raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat or html.")
+        deliver(figure_drawing(figure, look).content(form, scale), output or f"{figure}.{_SUFFIX.get(form, form)}")
+        return
     if variant is None:
         raise InvalidInput("diagram: VARIANT is missing; give one, such as resnet50, or --figure NAME.")
     chosen = level_of(level, stage, path)
@@ -71,3 +79,13 @@ def diagram_verb(
     drawn = drawing(analysis, chosen, look, stage=stage, path=path)
     name = "-".join([slug(analysis.variant), *([slug(stage or path or "")] if stage or path else []), chosen])
     deliver(drawn.content(form, scale), output or f"{name}.{_SUFFIX.get(form, form)}")
+
+
+def _figure_list() -> str:
+    """Each figure's name with what it redraws."""
+    from analyzer.render.figures import FIGURES
+    from analyzer.render.tables import terminal_table
+
+    return (
+        terminal_table(["figure", "what", "after"], [[name, *item[:2]] for name, item in FIGURES.items()], "lll") + "\n"
+    )

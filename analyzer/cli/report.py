@@ -160,9 +160,13 @@ def _check(folder: Path) -> int:
 
 def _refresh(folder: Path) -> int:
     from analyzer.render.bundle import INDEX, index_text, made, ordered, recipes
+    from analyzer.render.gallery import gallery_files
 
     analyses = [made(recipe) for recipe in recipes(folder)]
     _write_reports(analyses, folder)
     write_whole(folder / INDEX, index_text(ordered(analyses)))
     click.echo(folder / INDEX)
+    for path, content in gallery_files(folder).items():
+        write_whole(path, content)
+        click.echo(path)
     return 0

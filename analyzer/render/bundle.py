@@ -131,6 +131,18 @@ def stale(folder: Path) -> Iterator[str]:
         yield from _stale_text(folder / f"{stem}.md", report_text(analysis))
         yield from _stale_picture(folder / f"{stem}.svg", dot_source(analysis, "network"))
     yield from _stale_text(folder / INDEX, index_text(ordered(analyses)))
+    yield from _stale_gallery(folder)
+
+
+def _stale_gallery(folder: Path) -> Iterator[str]:
+    from analyzer.render import gallery  # a report does without
+
+    figures = folder / gallery.FOLDER
+    if figures.is_dir():
+        shown = gallery.gallery()
+        yield from _stale_text(figures / INDEX, gallery.index_text(shown))
+        for name, drawing in shown.items():
+            yield from _stale_picture(figures / name, drawing.dot)
 
 
 def _stale_text(path: Path, wanted: str) -> Iterator[str]:

@@ -141,7 +141,7 @@ def _write_reports(analyses: list[Analysis], folder: Path) -> None:
         for name, content in report_files(analysis).items():
             write_whole(folder / name, content)
             click.echo(folder / name)
-            if name.endswith(".dot"):
+            if name.endswith(".dot") and not name.endswith("-blocks.dot"):
                 click.echo(
                     "No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True
                 )

@@ -14,7 +14,7 @@ from analyzer.families.registry import variant_names
 from analyzer.families.toml_file import network_at
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import dot_digest, render
-from analyzer.render.report import escaped, markdown_report
+from analyzer.render.report import OPENED, escaped, has_blocks, markdown_report
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
@@ -61,15 +61,21 @@ def made(recipe: Recipe) -> Analysis:
 
 
 def report_files(analysis: Analysis) -> dict[str, str | bytes]:
-    """File name → content of a report: the markdown, and its diagram as SVG, or as DOT where nothing can lay it out."""
+    """File name → content of a report: the markdown, and its diagrams as SVG, or DOT where nothing can draw."""
     recipe = recipe_of(analysis)
-    dot = dot_source(analysis, "network")
-    picture: dict[str, str | bytes]
-    try:
-        picture = {f"{recipe.stem}.svg": render(dot, "svg")}
-    except Unavailable:
-        picture = {f"{recipe.stem}.dot": dot}
-    return {f"{recipe.stem}.md": report_text(analysis), **picture}
+    files: dict[str, str | bytes] = {f"{recipe.stem}.md": report_text(analysis)}
+    for stem, dot in _drawings(analysis, recipe.stem).items():
+        try:
+            files[f"{stem}.svg"] = render(dot, "svg")
+        except Unavailable:
+            files[f"{stem}.dot"] = dot
+    return files
+
+
+def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
+    """File name without suffix → DOT text: the network, and its distinct blocks where it has any."""
+    drawn = {stem: dot_source(analysis, "network")}
+    return drawn | ({f"{stem}{OPENED}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
 
 
 def report_text(analysis: Analysis) -> str:
@@ -129,7 +135,8 @@ def stale(folder: Path) -> Iterator[str]:
     for analysis in analyses:
         stem = recipe_of(analysis).stem
         yield from _stale_text(folder / f"{stem}.md", report_text(analysis))
-        yield from _stale_picture(folder / f"{stem}.svg", dot_source(analysis, "network"))
+        for name, dot in _drawings(analysis, stem).items():
+            yield from _stale_picture(folder / f"{name}.svg", dot)
     yield from _stale_text(folder / INDEX, index_text(ordered(analyses)))
     yield from _stale_gallery(folder)
 

@@ -192,7 +192,8 @@ class _Writer:
         if box.role in ("add", "fork"):
             return box.title
         if box.role == "slim":
-            return table([" ".join(marked(box.title, box.lines, box.facts, quiet))])
+            facts = (" · ".join(box.facts),) if box.facts else ()
+            return table([" ".join(marked(box.title, box.lines, facts, quiet))])
         return rich(box.title, box.lines, box.facts, quiet)
 
     def _draw_arrow(self, graph: Digraph, arrow: Arrow, roles: dict[str, Role]) -> None:

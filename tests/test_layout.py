@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,17 +29,6 @@ FEWER += [("resnet20_cifar", "network"), ("seresnet50", "block"), ("vgg16", "blo
 FEWER += [("resnet50", "op"), ("densenet121", "op")]
 SLACK = 0.75
 """Points; Graphviz rounds coordinates."""
-
-
-@pytest.fixture
-def without_pygraphviz(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-
-
-@pytest.fixture
-def dot_program(without_pygraphviz: None) -> None:
-    if shutil.which("dot") is None:
-        pytest.skip("this machine has no dot program to compare with")
 
 
 # ---- geometry, read from the laid-out output
@@ -104,7 +92,11 @@ def lines_of(item: dict[str, Any]) -> Iterator[Rectangle]:
 
 
 def check_geometry(variant: str, level: str) -> None:
-    laid = json.loads(laid_out(dot_source(analyze(variant), level), "json"))
+    check_places(json.loads(laid_out(dot_source(analyze(variant), level), "json")))
+
+
+def check_places(laid: dict[str, Any]) -> None:
+    """No box overlaps another, no text leaves its box, every box is in its frame and in no other."""
     everything = list(pieces(laid))
     nodes = [piece for piece in everything if not piece.nodes]
     frames = [piece for piece in everything if piece.nodes]

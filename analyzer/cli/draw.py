@@ -1,5 +1,7 @@
 """The verb that draws: diagram."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
@@ -8,6 +10,9 @@ from analyzer.errors import InvalidInput
 from analyzer.families.expression import slug
 from analyzer.families.network import Network, Size
 from analyzer.render.diagram_look import DENSE, DIRECTIONS, HEATS, SHOWN, THEMES, Look
+
+if TYPE_CHECKING:
+    from analyzer.render.drawing import Drawing
 
 _SUFFIX = {"mermaid": "mmd"}
 
@@ -26,9 +31,8 @@ _SUFFIX = {"mermaid": "mmd"}
 @input_size_option
 @click.option(
     "--show",
-    default="shape,params,macs",
-    show_default=True,
-    help=f"What boxes say: some of {','.join(SHOWN)}; or none. Latency is none of them: it depends on a device.",
+    help=f"What boxes say: some of {','.join(SHOWN)}; or none. By default shape,params,macs, in figures shape. "
+    "Latency is none of them: it depends on a device.",
 )
 @click.option("--heat", type=click.Choice(HEATS), help="Shade boxes by their share, and write it on them.")
 @click.option("--theme", type=click.Choice(list(THEMES)), default="light", show_default=True, help="Colours.")
@@ -47,7 +51,7 @@ def diagram_verb(
     form: str,
     output: str | None,
     input_size: Size | None,
-    show: str,
+    show: str | None,
     heat: str | None,
     theme: str,
     direction: str | None,
@@ -60,14 +64,43 @@ def diagram_verb(
 
     DOT and Mermaid texts need no Graphviz. An HTML page zooms, pans and opens levels by click, without a network.
     """
-    from analyzer.render.drawing import drawing, level_of
-
-    shown = () if show == "none" else tuple(show.split(","))
+    shown = () if show == "none" else tuple((show or ("shape" if figure else "shape,params,macs")).split(","))
     look = Look(show=shown, heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
+    if figure is not None:
+        if variant is not None or level or stage or path or input_size or heat or form == "html":
+            raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat or html.")
+        _draw_figure(figure, look, form, scale, output)
+        return
     if variant is None:
         raise InvalidInput("diagram: VARIANT is missing; give one, such as resnet50, or --figure NAME.")
-    chosen = level_of(level, stage, path)
-    analysis = analyze(variant, input_size)
-    drawn = drawing(analysis, chosen, look, stage=stage, path=path)
-    name = "-".join([slug(analysis.variant), *([slug(stage or path or "")] if stage or path else []), chosen])
+    drawn = _drawing(variant, input_size, look, level, stage, path)
+    part = [slug(stage or path or "")] if stage or path else []
+    name = "-".join([slug(variant.expression), *part, drawn.level])
     deliver(drawn.content(form, scale), output or f"{name}.{_SUFFIX.get(form, form)}")
+
+
+def _drawing(
+    variant: Network, input_size: Size | None, look: Look, level: str | None, stage: str | None, path: str | None
+) -> "Drawing":
+    from analyzer.render.drawing import drawing, level_of
+
+    return drawing(analyze(variant, input_size), level_of(level, stage, path), look, stage=stage, path=path)
+
+
+def _draw_figure(figure: str, look: Look, form: str, scale: float, output: str | None) -> None:
+    from analyzer.render.drawing import figure_drawing
+
+    if figure == "list":
+        deliver(_figure_list(), output)
+    else:
+        content = figure_drawing(figure, look).content(form, scale)
+        deliver(content, output or f"{figure}.{_SUFFIX.get(form, form)}")
+
+
+def _figure_list() -> str:
+    """Each figure's name with what it redraws."""
+    from analyzer.render.figures import FIGURES
+    from analyzer.render.tables import terminal_table
+
+    rows = [[name, figure.title, figure.source] for name, figure in FIGURES.items()]
+    return terminal_table(["figure", "what", "after"], rows, "lll") + "\n"

@@ -14,7 +14,7 @@ from analyzer.families.registry import variant_names
 from analyzer.families.toml_file import network_at
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import dot_digest, render
-from analyzer.render.report import escaped, markdown_report
+from analyzer.render.report import OPENED, escaped, has_blocks, markdown_report
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
@@ -78,15 +78,21 @@ def made(recipe: Recipe) -> tuple[Analysis, tuple[Analysis, ...]]:
 
 
 def report_files(analysis: Analysis, others: Sequence[Analysis] = ()) -> dict[str, str | bytes]:
-    """File name → content of a report: the markdown, and its diagram as SVG, or as DOT where nothing can lay it out."""
-    stem = recipe_of(analysis, others).stem
-    dot = dot_source(analysis, "network")
-    picture: dict[str, str | bytes]
-    try:
-        picture = {f"{stem}.svg": render(dot, "svg")}
-    except Unavailable:
-        picture = {f"{stem}.dot": dot}
-    return {f"{stem}.md": report_text(analysis, others), **picture}
+    """File name → content of a report: the markdown, and its diagrams as SVG, or DOT where nothing can draw."""
+    first = recipe_of(analysis, others).stem
+    files: dict[str, str | bytes] = {f"{first}.md": report_text(analysis, others)}
+    for stem, dot in _drawings(analysis, first).items():
+        try:
+            files[f"{stem}.svg"] = render(dot, "svg")
+        except Unavailable:
+            files[f"{stem}.dot"] = dot
+    return files
+
+
+def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
+    """File name without suffix → DOT text: the network, and its distinct blocks where it has any."""
+    drawn = {stem: dot_source(analysis, "network")}
+    return drawn | ({f"{stem}{OPENED}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
 
 
 def report_text(analysis: Analysis, others: Sequence[Analysis] = ()) -> str:
@@ -171,9 +177,22 @@ def stale(folder: Path) -> Iterator[str]:
     for analysis, others in reports:
         stem = recipe_of(analysis, others).stem
         yield from _stale_text(folder / f"{stem}.md", report_text(analysis, others))
-        yield from _stale_picture(folder / f"{stem}.svg", dot_source(analysis, "network"))
+        for name, dot in _drawings(analysis, stem).items():
+            yield from _stale_picture(folder / f"{name}.svg", dot)
     for name, text in common_files(folder, reports):
         yield from _stale_text(folder / name, text)
+    yield from _stale_gallery(folder)
+
+
+def _stale_gallery(folder: Path) -> Iterator[str]:
+    from analyzer.render import gallery  # a report does without
+
+    figures = folder / gallery.FOLDER
+    if figures.is_dir():
+        shown = gallery.gallery()
+        yield from _stale_text(figures / INDEX, gallery.index_text(shown))
+        for name, drawing in shown.items():
+            yield from _stale_picture(figures / name, drawing.dot)
 
 
 def _stale_text(path: Path, wanted: str) -> Iterator[str]:

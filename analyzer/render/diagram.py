@@ -36,13 +36,19 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrow:
-    """From one box to another; `paths` are the weight paths of what lies on it, a projection not drawn open."""
+    """From one box to another; `paths` are the weight paths of what lies on it, a projection not drawn open.
+
+    `weight` says how straight it is to be, where not as its flow always is; `side` on which it passes what lies
+    between, looking the way the network flows.
+    """
 
     tail: str
     head: str
     flow: Flow = "data"
     label: str = ""
     paths: tuple[str, ...] = ()
+    weight: int | None = None
+    side: Literal["", "left", "right"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,8 @@ class Picture:
     """A whole drawing; `legend` says what its lines mean, `across` that the network flows from left to right.
 
     Where `columns` is not 0 each frame is laid out by itself and the frames stand in a grid. `aligned` names boxes
-    that stand on one height (or, across, one below the other). `scale` is what the shades of heat mean.
+    that stand on one height (or, across, one below the other), `gap` is the room to the next, in inches. `scale` is
+    what the shades of heat mean.
     """
 
     title: str
@@ -76,6 +83,7 @@ class Picture:
     frames: tuple[Frame, ...]
     arrows: tuple[Arrow, ...]
     columns: int = 0
+    gap: float = 0.12
     aligned: tuple[tuple[str, ...], ...] = ()
     scale: tuple[str, ...] = ()
 

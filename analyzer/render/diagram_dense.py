@@ -21,7 +21,8 @@ def rail(ledger: Ledger, prefix: str, layers: Sequence[Unit], entry: str) -> Pie
         piece = drawing.piece([unit], number, pieces[-1].output if pieces else entry)
         box, concat = piece.boxes
         facts = ("concat", grown(ledger, prefix, layers, number))
-        pieces.append(piece._replace(boxes=(_small(box, number), replace(concat, facts=facts))))
+        arrows = tuple(replace(arrow, weight=50 if arrow.flow == "reuse" else 1) for arrow in piece.arrows)
+        pieces.append(Piece((_small(box, number), replace(concat, facts=facts)), arrows, piece.output))
     boxes = tuple(box for piece in pieces for box in piece.boxes)
     return Piece(boxes, tuple(arrow for piece in pieces for arrow in piece.arrows), pieces[-1].output)
 
@@ -48,7 +49,12 @@ def every_connection(ledger: Ledger, prefix: str, layers: Sequence[Unit], entry:
 
 
 def _fan(sources: Sequence[str], head: str) -> list[Arrow]:
-    return [Arrow(tail=tail, head=head, flow="data" if tail == sources[-1] else "reuse") for tail in sources]
+    """An arrow from each source: the last one leads straight on, the others pass left and right by turns."""
+    past: list[Arrow] = [
+        Arrow(tail=tail, head=head, flow="reuse", weight=1, side="right" if place % 2 else "left")
+        for place, tail in enumerate(sources[:-1])
+    ]
+    return [*past, Arrow(tail=sources[-1], head=head, weight=100)]
 
 
 def _small(box: Box, number: int) -> Box:

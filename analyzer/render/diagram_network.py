@@ -1,6 +1,7 @@
 """The network on one screen, from left to right: stem, stages with first and repeated blocks, transitions, head."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from analyzer.graph import Graph
 from analyzer.ops import Op
@@ -17,10 +18,15 @@ from analyzer.render.words import UNSAID, block_words, op_words
 def network_picture(view: View) -> Picture:
     """Every stage with its repeats folded: equal blocks are one box, shortcuts arrows past it."""
     frames, arrows = list[Frame](), list[Arrow]()
+    aligned: list[tuple[str, ...]] = []
     outputs: dict[str, str] = {}
     for group in view.groups:
         entries = tuple(outputs[name] for name in group.nodes[0].inputs if name in outputs)
         frame, inside, output = _section(view.ledger, group, entries)
+        if frame.title and not view.look.across(True):
+            frame, guide = _beside(frame)
+            aligned.append((guide.tail, guide.head))
+            arrows.append(guide)
         frames.append(frame)
         arrows += inside
         outputs[group.nodes[-1].path] = output
@@ -31,7 +37,23 @@ def network_picture(view: View) -> Picture:
         across=view.look.across(True),
         frames=tuple(frames),
         arrows=tuple(arrows),
+        aligned=tuple(aligned),
     )
+
+
+def _beside(frame: Frame) -> tuple[Frame, Arrow]:
+    """The frame with its heading beside its first block, since the way down would cross it above."""
+    heading = Box(
+        name=f"{frame.name}.heading",
+        role="port",
+        title=frame.title,
+        lines=frame.lines,
+        facts=frame.facts,
+        tip=frame.tip,
+    )
+    block = next(box for box in frame.boxes if box.role == "block")
+    guide = Arrow(tail=heading.name, head=block.name, flow="guide")
+    return replace(frame, title=" ", lines=(), facts=(), boxes=(heading, *frame.boxes)), guide
 
 
 def _section(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> tuple[Frame, tuple[Arrow, ...], str]:

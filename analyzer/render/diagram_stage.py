@@ -21,7 +21,7 @@ def stage_picture(view: View) -> Picture:
     outputs: dict[str, str] = {}
     for group in view.groups:
         entries = tuple(outputs.get(name, "") for name in dict.fromkeys(group.nodes[0].inputs))
-        cells.append(_section(view.ledger, group, entries))
+        cells.append(section_cell(view.ledger, group, entries))
         outputs[group.nodes[-1].path] = cells[-1].output
     arrows = tuple(arrow for cell in cells for arrow in cell.arrows)
     frames, columns = in_grid([[cell] for cell in cells])
@@ -29,14 +29,16 @@ def stage_picture(view: View) -> Picture:
         title=view.title,
         legend=" · ".join(text for text in (facts_legend(view.look), legend(arrows)) if text),
         description=view.description,
-        across=view.look.across(False),
+        across=view.look.across(view.look.dense == "all"),
         frames=frames,
         arrows=arrows,
         columns=columns,
+        gap=0.35 if view.look.dense == "all" else 0.12,
     )
 
 
-def _section(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> Cell:
+def section_cell(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> Cell:
+    """A section in its frame, between a port for each tensor that it reads and one for its output."""
     first, last = group.nodes[0].path, group.nodes[-1].path
     read = dict(zip(group.nodes[0].inputs, ledger.rows([first])[0].input_shapes, strict=False))
     ins = [port(f"{first}.in{index or ''}", shape) for index, shape in enumerate(read.values())]
@@ -61,8 +63,9 @@ def _stage(ledger: Ledger, group: Group, entry: str) -> tuple[Frame, Piece]:
     assert isinstance(graph, Graph)
     single = units(graph)
     if ledger.look.dense != "folded" and all(is_dense(unit) for unit in single):
-        draw = rail if ledger.look.dense == "rail" else every_connection
-        return stage_frame(ledger, group, ()), draw(ledger, prefix, single, entry)
+        if ledger.look.dense == "rail":
+            return stage_frame(ledger, group, ()), rail(ledger, prefix, single, entry)
+        return Frame(name=group.name, boxes=()), every_connection(ledger, prefix, single, entry)
     drawing, pieces, number = Runs(ledger, prefix, detailed=True), list[Piece](), 1
     for run in runs(graph):
         pieces.append(drawing.piece(run, number, pieces[-1].output if pieces else entry))

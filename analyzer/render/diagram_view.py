@@ -33,6 +33,11 @@ class View:
         return tuple(node.path for group in self.groups for node in group.nodes)
 
     @property
+    def words(self) -> str:
+        """The part in words, where it is one."""
+        return stage_words(self.part) if all(group.stage == self.part for group in self.groups) else self.part
+
+    @property
     def num_ops(self) -> int:
         """Ops that the drawing stands for."""
         return sum(stop - start for start, stop in self.ledger.extents(self.paths))
@@ -43,7 +48,7 @@ class View:
         rows = self.ledger.rows(self.paths)
         params, macs = (short(sum(map(SUMMED[name][0], rows))) for name in ("params", "macs"))
         network = self.ledger.analysis.network.title
-        name = f"{network}, {stage_words(self.part)}" if self.part else network
+        name = f"{network}, {self.words}" if self.part else network
         return f"{name} · input {shape(rows[0].input_shapes[0])} · {params} params · {macs} MACs"
 
     @property

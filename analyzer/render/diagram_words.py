@@ -34,7 +34,8 @@ def facts_legend(look: Look) -> str:
 def legend(arrows: Iterable[Arrow]) -> str:
     """What the lines of these arrows mean, as far as they need saying."""
     drawn = {arrow.flow for arrow in arrows}
-    return " · ".join(words for flow, words in _MEANINGS.items() if flow in drawn)
+    told = " · ".join(words for flow, words in _MEANINGS.items() if flow in drawn)
+    return told.replace("projection shortcut · dashed: zero-padded", "projection or zero-padded")
 
 
 def wrapped(text: str, limit: int = 18) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Drawings as DOT text, the Graphviz language, through the `graphviz` package."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from graphviz import Digraph
 
@@ -102,11 +102,8 @@ class _Writer:
         for arrow in drawn.arrows:
             if arrow.flow != "jump":
                 self._draw_arrow(graph, arrow, roles)
-        for names in drawn.aligned:
-            with graph.subgraph() as level:
-                level.attr(rank="same")
-                for name in names:
-                    level.node(node_id(name))
+        if not drawn.columns:
+            self._align(graph, {frame.name for frame in drawn.frames})
         return str(graph.source)
 
     def _set_defaults(self, graph: Digraph) -> None:
@@ -115,7 +112,7 @@ class _Writer:
         page = {"size": "{:.2f},{:.2f}".format(*page_inches(self._look.page_size))} if self._look.page_size else {}
         grid = {"packmode": f"array_ti{drawn.columns}", "pack": "7"} if drawn.columns else {"newrank": "true"}
         graph.attr("graph", **general, **_GRAPH, **page, **grid, bgcolor=colours.paper, label=self._heading())
-        graph.attr("graph", rankdir="LR" if drawn.across else "TB")
+        graph.attr("graph", rankdir="LR" if drawn.across else "TB", ranksep=f"{drawn.gap:g}")
         graph.attr("node", **general, fontsize=f"{SIZE}", style="filled", margin="0.06,0.04", width="0.2", height="0.2")
         graph.attr("edge", fontname=FONT, fontsize=f"{SMALL}", fontcolor=colours.quiet)
         graph.attr("edge", color=colours.line, arrowsize="0.45")
@@ -156,19 +153,35 @@ class _Writer:
             return
         colours = self._colours
         with graph.subgraph(name=node_id(f"cluster_{frame.name}")) as cluster:
-            label = rich(frame.title, frame.lines, frame.facts, colours.quiet)
-            look = _FRAME | {"fillcolor": colours.tint, "color": colours.rim}
+            label = rich(frame.title.strip(), frame.lines, frame.facts, colours.quiet) if frame.title.strip() else ""
+            look = _FRAME | {
+                "fillcolor": colours.tint,
+                "color": colours.rim,
+                "margin": f"{8 + 20 * self._drawn.gap:.0f}",
+            }
             cluster.attr("graph", **look, id=node_id(frame.name), label=label, tooltip=quoted(frame.tip))
             widest = max([94, *(text_points(box) + 9 for box in frame.boxes if box.role in _EVEN)])
             for box in frame.boxes:
                 self._draw_box(cluster, box, {"width": _inches(widest)} if box.role in _EVEN else {})
+            if self._drawn.columns:
+                self._align(cluster, {frame.name})
+
+    def _align(self, graph: Digraph, within: Collection[str]) -> None:
+        """Rows of boxes on one height; in a grid they are told inside the frame, which is laid out by itself."""
+        inside = {box.name for frame in self._drawn.frames if frame.name in within for box in frame.boxes}
+        for names in self._drawn.aligned:
+            if inside.issuperset(names):
+                with graph.subgraph() as level:
+                    level.attr(rank="same")
+                    for name in names:
+                        level.node(node_id(name))
 
     def _draw_box(self, graph: Digraph, box: Box, width: dict[str, str]) -> None:
         attributes = {"id": node_id(box.name), "class": box.role, "tooltip": quoted(box.tip)}
         attributes |= self._looks[box.role] | width
         if box.role == "transition":
             attributes |= _trapezium(box, self._drawn.across)
-        if not self._drawn.columns and box.role not in ("port", "conv"):
+        if not self._drawn.columns and box.role != "port":
             attributes |= {"group": "trunk"}
         if box.heat is not None:
             attributes |= {"fillcolor": self._colours.heats[box.heat]}
@@ -179,27 +192,35 @@ class _Writer:
         if box.role in ("add", "fork"):
             return box.title
         if box.role == "slim":
-            return table([" ".join(marked(box.title, box.lines, box.facts, quiet))])
+            facts = (" · ".join(box.facts),) if box.facts else ()
+            return table([" ".join(marked(box.title, box.lines, facts, quiet))])
         return rich(box.title, box.lines, box.facts, quiet)
 
     def _draw_arrow(self, graph: Digraph, arrow: Arrow, roles: dict[str, Role]) -> None:
         """Both ends of a shortcut give way to the trunk, so that it stays straight; a port is left at its far side."""
-        attributes = {"class": str(arrow.flow), "weight": "10"}
+        attributes = {"class": str(arrow.flow)}
         if arrow.flow == "guide":
             attributes = {"style": "invis"}
         elif arrow.flow != "data":
             attributes |= {"color": self._colours.accent}
-            if roles[arrow.head] in _MERGES:
-                attributes |= {"weight": "1"}
-            elif roles[arrow.tail] == "port":
-                attributes |= {"weight": "2"}
-        if roles[arrow.tail] == "port":
-            attributes |= {"tailport": "e" if self._drawn.across else "s"}
+        attributes |= self._ways(arrow, roles)
         if arrow.flow in _DASHED:
             attributes |= {"style": "dashed"}
         if arrow.label:
             attributes |= {"label": table([small(arrow.label, self._colours.quiet)], ' CELLPADDING="2"')}
         graph.edge(node_id(arrow.tail), node_id(arrow.head), **attributes)
+
+    def _ways(self, arrow: Arrow, roles: dict[str, Role]) -> dict[str, str]:
+        """How straight an arrow is, and where it leaves and enters."""
+        weight = 10
+        if arrow.flow not in ("data", "guide"):
+            weight = 1 if roles[arrow.head] in _MERGES else 2 if roles[arrow.tail] == "port" else 10
+        ways = {"weight": f"{weight if arrow.weight is None else arrow.weight}"}
+        if arrow.side:
+            return ways | _SIDES[self._drawn.across, arrow.side]
+        if roles[arrow.tail] == "port":
+            ways |= {"tailport": "e" if self._drawn.across else "s"}
+        return ways
 
 
 def _hold_cell(graph: Digraph, name: str) -> None:
@@ -209,9 +230,17 @@ def _hold_cell(graph: Digraph, name: str) -> None:
         cluster.node(name, label="", style="invis", width="0", height="0")
 
 
+_SIDES = {
+    (True, "left"): {"tailport": "ne", "headport": "nw"},
+    (True, "right"): {"tailport": "se", "headport": "sw"},
+    (False, "left"): {"tailport": "se", "headport": "ne"},
+    (False, "right"): {"tailport": "sw", "headport": "nw"},
+}
+"""Whether the network flows from left to right, and the side on which an arrow passes → the corners that it joins."""
+
 _GAP = '<FONT POINT-SIZE="3"> </FONT>'
-_GRAPH = {"labelloc": "t", "labeljust": "l", "pad": "0.08", "fontsize": "11", "ranksep": "0.12", "nodesep": "0.15"}
-_FRAME = {"style": "rounded,filled", "margin": "6", "labeljust": "c", "fontsize": f"{SIZE}"}
+_GRAPH = {"labelloc": "t", "labeljust": "l", "pad": "0.08", "fontsize": "11", "nodesep": "0.15"}
+_FRAME = {"style": "rounded,filled", "labeljust": "c", "fontsize": f"{SIZE}"}
 
 
 def _looks(colours: Palette) -> dict[Role, dict[str, str]]:

@@ -63,7 +63,9 @@ def text_points(box: Box) -> float:
     """About how wide a box's text is; shapes of fixed size and boxes of equal width need to know before layout."""
     widths = [ems(box.title) * SIZE * 1.06, *(ems(line) * SIZE for line in box.lines)]
     facts = [ems(fact) * SMALL for fact in box.facts]
-    return sum(widths) + sum(facts) + 3 if box.role == "slim" else max(widths + facts)
+    if box.role == "slim":
+        return sum(widths) + ems(" · ".join(box.facts)) * SMALL + 3
+    return max(widths + facts)
 
 
 _EMS = dict.fromkeys("ijl.,/ ", 0.28) | dict.fromkeys("ftr-()", 0.34) | dict.fromkeys("mMGw%", 0.84) | {"…": 1.0}

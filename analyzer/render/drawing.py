@@ -92,3 +92,15 @@ def level_of(level: str | None, stage: str | None, path: str | None) -> str:
     if level is not None:
         return level
     return "op" if path else "stage" if stage else "network"
+
+
+def figure_drawing(name: str, look: Look) -> Drawing:
+    """A figure of the papers, drawn from our own Graphs; InvalidInput with all names for an unknown one."""
+    from analyzer.render.figures import figure_picture
+
+    drawn = figure_picture(name, look)
+
+    def page() -> str:
+        raise InvalidInput(f"figure {name}: has no levels, so there is no page of it; take svg, png or pdf.")
+
+    return Drawing(title=drawn.title, level="figure", dot=dot_text(drawn, look), picture=drawn, look=look, page=page)

@@ -30,9 +30,10 @@ def markdown_report(analysis: Analysis, made_by: str, picture: str | None, other
         markdown_table(list(figures), [list(figures.values())], "r" * len(figures)),
         *answer_parts(analysis, blocks, picture, others),
         *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others)),
+        _opened(analysis, picture) if picture and has_blocks(analysis) else "",
         f"<!-- made by: {made_by} -->",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def answer_parts(
@@ -60,6 +61,20 @@ def folded_parts(
     yield "Memory", memory_section(analysis)
     yield f"Every op ({len(analysis.rows)})", _op_table(analysis)
     yield "Conventions", _conventions(analysis)
+
+
+OPENED = "-blocks"
+"""What the file name of the drawing of the distinct blocks has after that of the network's."""
+
+
+def has_blocks(analysis: Analysis) -> bool:
+    """Whether a network is made of blocks, so that they are worth a drawing of their own."""
+    return any(span.block for span in analysis.spans)
+
+
+def _opened(analysis: Analysis, picture: str) -> str:
+    title = f"{escaped(analysis.network.title)}, its distinct blocks drawn open"
+    return _folded("Distinct blocks drawn open", f"![{title}]({picture.removesuffix('.svg')}{OPENED}.svg)")
 
 
 def escaped(text: str) -> str:

@@ -81,29 +81,28 @@ def _json(value: object) -> str:
 
 
 def _opens(pictures: dict[str, Picture]) -> dict[str, dict[str, list[str]]]:
-    """Level → id of a box or frame → the next level, and the frame in it that shows the same part of the network."""
-    levels = list(pictures)
+    """Level → id of a box or frame → the next level, and the frame or box in it that shows the same part."""
     found: dict[str, dict[str, list[str]]] = {}
-    for name, following in pairwise(levels):
-        places = _places(pictures[following])
+    for name, following in pairwise(pictures):
+        targets: dict[str, str] = {}
+        for part, path in _places(pictures[following]):
+            for place in _upwards(path):
+                targets.setdefault(place, part)
         found[name] = {}
-        for part, start in _places(pictures[name]):
-            target = next((other for other, path in places if _meet(path, start)), None)
+        for part, path in _places(pictures[name]):
+            target = next((targets[place] for place in _upwards(path) if place in targets), None)
             if target is not None:
-                found[name][part] = [following, target]
+                found[name].setdefault(part, [following, target])
     return found
 
 
 def _places(drawn: Picture) -> list[tuple[str, str]]:
-    """Each box's and frame's id with a weight path that it stands for, frames first."""
-    frames, boxes = list[tuple[str, str]](), list[tuple[str, str]]()
-    for frame in drawn.frames:
-        inside = [(box.name, path) for box in frame.boxes for path in box.paths]
-        if frame.title:
-            frames += [(frame.name, path) for _, path in inside]
-        boxes += inside
-    return list(dict.fromkeys(frames + boxes))
+    """Each frame's and box's id with a weight path that it stands for, frames first."""
+    frames = [(frame.name, path) for frame in drawn.frames if frame.title for box in frame.boxes for path in box.paths]
+    return frames + [(box.name, path) for box in drawn.boxes for path in box.paths]
 
 
-def _meet(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+def _upwards(path: str) -> list[str]:
+    """A path and the paths above it, nearest first."""
+    names = path.split(".")
+    return [".".join(names[:end]) for end in range(len(names), 0, -1)]

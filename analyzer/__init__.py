@@ -6,7 +6,17 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analyzer.api import analyze, build, check_equivalence, diagram, explain, measure_latency, reconcile, verify
+    from analyzer.api import (
+        analyze,
+        build,
+        check_equivalence,
+        compare,
+        diagram,
+        explain,
+        measure_latency,
+        reconcile,
+        verify,
+    )
     from analyzer.errors import InvalidInput, Unavailable
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "analyze",
     "build",
     "check_equivalence",
+    "compare",
     "diagram",
     "explain",
     "measure_latency",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analyzer.live.checks import Verification
     from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
+    from analyzer.render.compare import Compared
     from analyzer.render.drawing import Drawing
     from analyzer.render.explain import Explained
 
@@ -30,6 +31,7 @@ __all__ = [
     "analyze",
     "build",
     "check_equivalence",
+    "compare",
     "diagram",
     "explain",
     "measure_latency",
@@ -46,6 +48,17 @@ def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = Non
     bad field, an impossible network or a size that does not fit.
     """
     return Shown.of(analyzed(variant, input_size))
+
+
+def compare(*variants: str | Spec | Graph | Network, input_size: Size | None = None) -> "Compared":
+    """Two or more networks side by side, each against the first: `.markdown`, `.html`, `.svg` and `.to_dict()`.
+
+    `.differences` holds each difference split over the spec's fields (networks of one family), and over stages and
+    kinds of op; both sum exactly. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
+    """
+    from analyzer.render.compare import compared
+
+    return compared([analyzed(variant, input_size) for variant in variants])
 
 
 def diagram(

@@ -108,6 +108,8 @@ def test_importing_every_module_outside_live_leaves_torch_out() -> None:
         ["diagram", "resnet18", "--format", "dot", "--output", "-"],
         ["diagram", "resnet18", "--format", "svg", "--output", "-"],
         ["check"],
+        ["compare", "resnet18", "resnet34"],
+        ["compare", "resnet18", "densenet121", "--format", "html"],
     ],
     ids=" ".join,
 )

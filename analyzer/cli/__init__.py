@@ -11,7 +11,7 @@ from analyzer import __version__
 from analyzer.errors import InvalidInput, Unavailable
 
 VERBS: dict[str, dict[str, str]] = {
-    "Look": {"list": "look", "report": "report", "explain": "explain", "diagram": "draw"},
+    "Look": {"list": "look", "report": "report", "explain": "explain", "diagram": "draw", "compare": "compare"},
     "Prove": {"verify": "prove", "equivalence": "prove_equivalence", "reconcile": "reconcile"},
     "Guard": {"check": "guard"},
     "Time": {"latency": "time"},

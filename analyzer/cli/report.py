@@ -148,11 +148,11 @@ def _refuse_variants(variants: tuple[Network, ...], flag: str) -> None:
 def _write_claims(form: str, output: str | None) -> int:
     from analyzer.render.claims import claims_document, claims_page
 
+    if form not in ("markdown", "json"):
+        raise InvalidInput(f"--format {form}: claims come as markdown or json.")
     text = json.dumps(claims_document(), ensure_ascii=False) + "\n" if form == "json" else claims_page()
     if output is None:
-        path = FOLDER / f"claims.{'json' if form == 'json' else 'md'}"
-        write_whole(path, text)
-        click.echo(path)
+        _write_told(FOLDER / f"claims.{'json' if form == 'json' else 'md'}", text)
     else:
         deliver(text, output)
     return 0

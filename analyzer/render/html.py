@@ -42,13 +42,18 @@ def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]]) -> str:
     articles = [_article(number, first, others) for number, (first, others) in enumerate(reports, 1)]
     links = "".join(f'<li><a href="#report{number}">{title}</a></li>' for number, title in enumerate(titles, 1))
     contents = f'<nav aria-label="Reports"><ul>{links}</ul></nav>\n' if len(reports) > 1 else ""
+    return page(", ".join(titles), f"{contents}<main>\n{''.join(articles)}</main>")
+
+
+def page(title: str, body: str) -> str:
+    """A whole page around its body: the style inside, nothing to fetch, nothing to run; both are HTML already."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{', '.join(titles)}</title>\n<style>\n{style()}</style>\n</head>\n"
-        f"<body>\n{contents}<main>\n{''.join(articles)}</main>\n</body>\n</html>\n"
+        f"<title>{title}</title>\n<style>\n{style()}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
     )
 
 

@@ -5,12 +5,14 @@ Installed with the package (entry point `pytest11`). torch is imported only for 
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from analyzer.cost.analysis import Analysis
     from analyzer.families.network import Size
     from analyzer.regression import Baseline, Facts, Outcome
 
@@ -70,47 +72,62 @@ class Architecture:
         budgets: Mapping[str, str | int],
     ) -> str:
         """What is wrong, as text; empty where the network is as it was."""
-        from analyzer.regression import Outcome, Verdict, analysis_of, limits
+        from analyzer.regression import Outcome, Verdict, limits
         from analyzer.render.changes import as_text
 
-        module = _is_module(network)
-        key, facts = _module_facts(network, size, name) if module else _network_facts(network, size)
+        subject = _module_subject(network, size, name) if _is_module(network) else _network_subject(network, size)
         if self.update:
-            self._write(key, facts, module=module)
-        outcome = self._outcome(key, facts, module=module)
+            self._write(subject)
+        outcome = subject.compared(self._read())
         if outcome is None:
-            return f"{key} is not in {self.baseline}; `pytest --architecture-update` puts it there."
+            return f"{subject.key} is not in {self.baseline}; `pytest --architecture-update` puts it there."
         allowed = limits.tolerances(f"{quantity}={text}" for quantity, text in tolerance.items())
-        kept = limits.beyond(outcome.changes, allowed)
         asked = limits.budgets(f"{quantity}={text}" for quantity, text in budgets.items())
-        excess = tuple(limits.over(key, analysis_of(key), asked)) if asked and not module else ()
+        kept = limits.beyond(outcome.changes, allowed)
+        excess = tuple(limits.over(subject.key, subject.analysis, asked)) if subject.analysis else ()
         verdict = Verdict(Outcome(1, kept, outcome.moved if kept else ()), excess, len(outcome.changes) - len(kept))
         return "" if verdict.passed else as_text(verdict, str(self.baseline))
-
-    def _outcome(self, key: str, facts: "Facts", *, module: bool) -> "Outcome | None":
-        from analyzer import regression
-        from analyzer.regression.modules import check_module
-
-        baseline = self._read()
-        if key not in (baseline.modules if module else baseline.networks):
-            return None
-        if module:
-            return check_module(key, baseline.modules[key], facts)
-        return regression.check({key: baseline.networks[key]})
 
     def _read(self) -> "Baseline":
         from analyzer import regression
 
         return regression.load(self.baseline) if self.baseline.exists() else regression.Baseline({}, {})
 
-    def _write(self, key: str, facts: "Facts", *, module: bool) -> None:
+    def _write(self, subject: "_Subject") -> None:
         from analyzer import regression
         from analyzer.regression.lock import alone
 
         with alone(self.baseline):
             baseline = self._read()
-            (baseline.modules if module else baseline.networks)[key] = facts
+            (baseline.networks if subject.analysis else baseline.modules)[subject.key] = subject.facts()
             regression.write(self.baseline, baseline.networks, baseline.modules)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A network under test: a described one has an analysis, a torch module the facts that it showed."""
+
+    key: str
+    analysis: "Analysis | None" = None
+    shown: "Facts | None" = None
+
+    def facts(self) -> "Facts":
+        """What the baseline keeps of it."""
+        from analyzer import regression
+
+        return regression.facts(self.analysis) if self.analysis else self.shown or {}
+
+    def compared(self, baseline: "Baseline") -> "Outcome | None":
+        """What moved; None where the baseline does not know it."""
+        from analyzer import regression
+        from analyzer.regression.modules import check_module
+
+        old = (baseline.networks if self.analysis else baseline.modules).get(self.key)
+        if old is None:
+            return None
+        if self.analysis:
+            return regression.check_one(self.key, old, self.analysis)
+        return check_module(self.key, old, self.facts())
 
 
 def _is_module(network: object) -> bool:
@@ -118,18 +135,21 @@ def _is_module(network: object) -> bool:
     return torch is not None and isinstance(network, torch.nn.Module)
 
 
-def _network_facts(network: Any, size: "Size | None") -> "tuple[str, Facts]":
+def _network_subject(network: Any, size: "Size | None") -> _Subject:
     from analyzer import regression
     from analyzer.cost.analysis import analyze
+    from analyzer.errors import InvalidInput
     from analyzer.families.toml_file import network_at
 
     analysis = analyze(network_at(network) if isinstance(network, str) else network, size)
-    return regression.key_of(analysis), regression.facts(analysis)
+    if analysis.network.spec is None:
+        raise InvalidInput("assert_matches_baseline: a Graph has no expression to keep it under; give its Spec.")
+    return _Subject(regression.key_of(analysis), analysis=analysis)
 
 
-def _module_facts(net: Any, size: "Size | None", name: str | None) -> "tuple[str, Facts]":
+def _module_subject(net: Any, size: "Size | None", name: str | None) -> _Subject:
     from analyzer.live.module_facts import input_shape, module_facts
 
     shape = input_shape(net, 224 if size is None else size)
     sides = str(shape[1]) if shape[1] == shape[2] else f"{shape[1]}x{shape[2]}"
-    return f"{name or type(net).__name__}@{sides}", module_facts(net, shape)
+    return _Subject(f"{name or type(net).__name__}@{sides}", shown=module_facts(net, shape))

@@ -9,7 +9,6 @@ from analyzer.cost.formulas import CONVENTION
 from analyzer.render.memory import memory_section
 from analyzer.render.published import agreement_lines
 from analyzer.render.remarks import remarks
-from analyzer.render.sizes import size_table
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, percent, shape, short, size_bytes, stage_words
 from analyzer.render.words import block_words, op_words, shortcut_words, stage_contents
@@ -42,12 +41,20 @@ def answer_parts(
     """The first screen below the headline as paragraphs of markdown."""
     drawn = f"![{escaped(analysis.network.title)}, stem to head]({picture})"
     return [
-        *([size_table([analysis, *others])] if others else []),
+        *_size_table(analysis, others),
         stage_table(analysis, blocks),
         *([drawn] if picture else []),
         *_listed("**What stands out**", remarks(analysis, blocks)),
         *agreement_lines(analysis),
     ]
+
+
+def _size_table(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
+    if not others:
+        return []
+    from analyzer.render.sizes import size_table  # few reports have one
+
+    return [size_table([analysis, *others])]
 
 
 def folded_parts(

@@ -29,13 +29,17 @@ NEARBY = Fraction(3, 10)
 """How far a mistaken figure is taken to be off, for the chance of an accident."""
 
 
+Shape = tuple[int, int, int]
+Counts = tuple[tuple[tuple[str, ...], int], ...]
+
+
 class Reading(NamedTuple):
     """A count of the network, or of another network of its name, by one convention or by several that agree."""
 
     conventions: tuple[str, ...]
     figure: int
     spec: Spec | None
-    input_shape: tuple[int, int, int]
+    input_shape: Shape
     changes: str
     num_changes: int
 
@@ -145,40 +149,41 @@ def _believed(reading: Reading, number: Printed) -> bool:
     return number.significant >= reading.needed_digits
 
 
-def _readings(analysis: Analysis, num_changes: int) -> Iterator[Reading]:
+def _readings(analysis: Analysis, num_changes: int) -> tuple[Reading, ...]:
     """Every reading so many changes away, each count of a kind once, the plainest rules first."""
-    seen: set[tuple[str, int]] = set()
-    for reading in _own(analysis) if not num_changes else _others(analysis, num_changes):
-        if reading.figure and (reading.kind, reading.figure) not in seen:
-            seen.add((reading.kind, reading.figure))
-            yield reading
+    spec, shape = analysis.network.spec, analysis.input_shape
+    if spec is not None:
+        return _of_spec(spec, shape, num_changes)
+    return () if num_changes else tuple(_made(None, shape, _counts(census(analysis))))
 
 
-def _own(analysis: Analysis) -> Iterator[Reading]:
-    spec = analysis.network.spec
-    counts = _counted(spec, analysis.input_shape[1:])[1] if spec else _counts(census(analysis))
-    for conventions, figure in counts:
-        yield Reading(conventions, figure, spec, analysis.input_shape, "", 0)
+@lru_cache(maxsize=64)
+def _of_spec(spec: Spec, shape: Shape, num_changes: int) -> tuple[Reading, ...]:
+    readings = _others(spec, shape, num_changes) if num_changes else _made(spec, *_counted(spec, shape[1:]))
+    first: dict[tuple[str, int], Reading] = {}
+    for reading in readings:
+        first.setdefault((reading.kind, reading.figure), reading)
+    return tuple(first.values())
 
 
-def _others(analysis: Analysis, num_changes: int) -> Iterator[Reading]:
-    height, width = analysis.input_shape[1:]
-    if analysis.network.spec is None:
-        return
-    for other in alternatives(analysis.network.spec, num_changes, height if height == width else None):
+def _others(spec: Spec, shape: Shape, num_changes: int) -> Iterator[Reading]:
+    height, width = shape[1:]
+    for other in alternatives(spec, num_changes, height if height == width else None):
         try:
-            shape, counts = _counted(other.spec, (other.side or height, other.side or width))
+            counted = _counted(other.spec, (other.side or height, other.side or width))
         except InvalidInput:  # the other network does not take this input
             continue
-        for conventions, figure in counts:
-            yield Reading(conventions, figure, other.spec, shape, other.words, num_changes)
+        yield from _made(other.spec, *counted, other.words, num_changes)
 
 
-Counts = tuple[tuple[tuple[str, ...], int], ...]
+def _made(spec: Spec | None, shape: Shape, counts: Counts, words: str = "", changes: int = 0) -> Iterator[Reading]:
+    for conventions, figure in counts:
+        if figure:
+            yield Reading(conventions, figure, spec, shape, words, changes)
 
 
 @lru_cache(maxsize=512)
-def _counted(spec: Spec, size: tuple[int, int]) -> tuple[tuple[int, int, int], Counts]:
+def _counted(spec: Spec, size: tuple[int, int]) -> tuple[Shape, Counts]:
     analysis = analyze(spec, size)
     return analysis.input_shape, _counts(census(analysis))
 

@@ -108,6 +108,7 @@ def test_importing_every_module_outside_live_leaves_torch_out() -> None:
         ["diagram", "resnet18", "--format", "dot", "--output", "-"],
         ["diagram", "resnet18", "--format", "svg", "--output", "-"],
         ["check"],
+        ["export", "resnet18", "--output", "-"],
     ],
     ids=" ".join,
 )

@@ -63,13 +63,21 @@ def test_dot_text_is_as_recorded(variant: str, level: str, golden: Callable[[str
 
 def small_resnets() -> st.SearchStrategy[Spec]:
     depths = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
-    common = {"stem": st.sampled_from(["imagenet", "cifar"]), "stem_width": st.sampled_from([8, 16, 64])}
+    common = {
+        "stem": st.sampled_from(["imagenet", "cifar", "deep"]),
+        "stem_width": st.sampled_from([8, 16, 64]),
+        "shortcut": st.sampled_from(["A", "B", "C", "none"]),
+        "preactivation": st.booleans(),
+        "se_reduction": st.sampled_from([None, 4]),
+        "head": st.sampled_from(["classifier", "pool", "none"]),
+    }
     basic = st.builds(ResNetSpec, block=st.just("basic"), depths=depths, **common)
     bottleneck = st.builds(
         ResNetSpec,
         block=st.just("bottleneck"),
         depths=depths,
         cardinality=st.sampled_from([1, 4]),
+        avg_down=st.booleans(),
         base_width=st.sampled_from([4, 64]),
         stride_on=st.sampled_from(["3x3", "1x1"]),
         expansion=st.sampled_from([1, 2, 4]),
@@ -272,14 +280,15 @@ def dashes(svg: ET.Element) -> Iterator[tuple[str, bool]]:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("variant", ["resnet18", "resnet50", "wide_resnet50_2", "densenet121"])
+@pytest.mark.parametrize("variant", ["resnet18", "resnet50", "wide_resnet50_2", "resnet34d", "densenet121"])
 def test_dashed_lines_are_exactly_the_projections(variant: str, level: str) -> None:
-    """Oracle: the Graph's "projection" sub-graphs; an open one has three dashed edges, into, within and out of it."""
+    """Oracle: the Graph's "projection" sub-graphs; an open one has dashed edges into, between and out of its ops."""
     analysis = analyze(variant)
     lines = list(dashes(svg_of(analysis, level)))
     assert all(dashed == (flow == "projection") for flow, dashed in lines)
-    projections = sum(span.kind == "projection" for span in analysis.spans)
-    assert sum(dashed for _, dashed in lines) == projections * (1 if level in ("network", "stage") else 3)
+    projections = [span.stop - span.start for span in analysis.spans if span.kind == "projection"]
+    expected = len(projections) if level in ("network", "stage") else sum(ops + 1 for ops in projections)
+    assert sum(dashed for _, dashed in lines) == expected
 
 
 def zero_padded() -> Graph:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from analyzer.graph import Graph, Node, leaf_ops
-from analyzer.ops import Concat, Conv2d, Op
+from analyzer.ops import BatchNorm2d, Concat, Conv2d, Op
 from analyzer.render.diagram import Arrow, Box
 from analyzer.render.diagram_costs import Ledger, span_words
 from analyzer.render.diagram_fold import Residual, Unit, residual
@@ -56,6 +56,8 @@ class Runs:
 
     def _residual_block(self, run: list[Unit], number: int, parts: Residual, entry: str) -> Piece:
         blocks = self._paths(run)
+        before = self._before(blocks, parts.before, entry)
+        entry = before.output
         after = below(blocks, (parts.add, *parts.after))
         box = self._box(blocks, parts.transform, number, len(run))
         box = replace(box, paths=below(blocks, parts.transform))
@@ -66,7 +68,17 @@ class Runs:
             Arrow(tail=box.name, head=add.name),
             Arrow(tail=entry, head=add.name, flow=parts.flow, label=label, paths=below(blocks, parts.shortcut)),
         )
-        return Piece((box, add), arrows, add.name)
+        return Piece((*before.boxes, box, add), (*before.arrows, *arrows), add.name)
+
+    def _before(self, blocks: tuple[str, ...], nodes: tuple[Node, ...], entry: str) -> Piece:
+        """What transform and shortcut both read, where it is more than the block's input."""
+        if not nodes:
+            return Piece((), (), entry)
+        paths = below(blocks, nodes)
+        words = ", ".join("BN" if isinstance(op, BatchNorm2d) else brief(op) for node in nodes for op in _leaves(node))
+        tip = self._ledger.tip(span_words(paths), paths)
+        box = Box(name=paths[0], role="section", paths=paths, lines=(words,), tip=tip)
+        return Piece((box,), (Arrow(tail=entry, head=box.name),), box.name)
 
     def _dense_layer(self, run: list[Unit], number: int, entry: str) -> Piece:
         layers, concats = (tuple(f"{self._prefix}.{unit[index].name}" for unit in run) for index in (0, 1))
@@ -108,6 +120,10 @@ def below(blocks: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:
 def brief(op: Op) -> str:
     """An op in a block, whose frame names its groups: "3×3, 128, /2"."""
     return op_words(replace(op, groups=1)).replace(" conv", "") if isinstance(op, Conv2d) else op_words(op)
+
+
+def _leaves(node: Node) -> list[Op]:
+    return [op for _, op in leaf_ops(node.op)] if isinstance(node.op, Graph) else [node.op]
 
 
 def said(nodes: Iterable[Node], words: Callable[[Op], str]) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ def reconciled_text(found: Reconciled) -> str:
     number = found.number.text
     if found.known_error:
         error = found.known_error
-        head = f"{network}: {number} is known not to be what this network has."
-        return f"{head}\n\n{_wrapped(f'{error.source}: {error.note}.', '  ')}\n"
+        told = _wrapped(f"{error.source}: {error.note}.", "  ")
+        return f"{network}: {number} is known not to be what this network has.\n\n{told}\n"
     if not found.matches:
         head = f"{network}: {number} is unexplained by {exact(found.num_readings)} readings. The nearest:"
         return (

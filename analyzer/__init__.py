@@ -6,7 +6,16 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analyzer.api import analyze, build, check_equivalence, diagram, explain, measure_latency
+    from analyzer.api import (
+        analyze,
+        build,
+        check_equivalence,
+        diagram,
+        explain,
+        load_weights,
+        measure_latency,
+        save_weights,
+    )
     from analyzer.errors import InvalidInput, Unavailable
 
 __all__ = [
@@ -17,7 +26,9 @@ __all__ = [
     "check_equivalence",
     "diagram",
     "explain",
+    "load_weights",
     "measure_latency",
+    "save_weights",
 ]
 __version__ = "0.1.0"
 

@@ -11,10 +11,13 @@ from analyzer.graph import Graph
 from analyzer.live import live_imports
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from analyzer.latency.record import LatencyRecord
     from analyzer.live.proof import Proof
+    from analyzer.live.weights import Loaded
     from analyzer.render.drawing import Drawing
     from analyzer.render.explain import Explained
 
@@ -27,7 +30,9 @@ __all__ = [
     "check_equivalence",
     "diagram",
     "explain",
+    "load_weights",
     "measure_latency",
+    "save_weights",
 ]
 
 
@@ -53,17 +58,52 @@ def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: S
 
 
 def build(
-    variant: str | Spec | Graph | Network, *, device: "str | torch.device" = "cpu", dtype: "torch.dtype | None" = None
+    variant: str | Spec | Graph | Network,
+    *,
+    device: "str | torch.device" = "cpu",
+    dtype: "torch.dtype | None" = None,
+    weights: "str | Path | None" = None,
 ) -> "torch.nn.Module":
     """Build a live network with torchvision's weight names, in training mode; float32 on the CPU unless told otherwise.
 
     Takes (N, C, H, W) of any batch and size that fits; gives (N, classes). Every stage, block and op is a module under
-    its path in `analyze(variant).rows`. Raises InvalidInput where `variant` is no network, and Unavailable where torch
-    or the device is missing.
+    its path in `analyze(variant).rows`. `weights` is a file for `load_weights`. Raises InvalidInput where `variant` is
+    no network or the file does not fit it, and Unavailable where torch or the device is missing.
     """
     with live_imports():
         from analyzer.live.build import build as build_live
-    return build_live(variant, device=device, dtype=dtype)
+    network = build_live(variant, device=device, dtype=dtype)
+    if weights is not None:
+        load_weights(network, weights)
+    return network
+
+
+def load_weights(
+    network: "torch.nn.Module", path: "str | Path", *, classifier: str = "match", strict: bool = True
+) -> "Loaded":
+    """Take over the weights of a `.pth`, `.pt`, `.safetensors`, `.npz`, `.h5` or `.keras` file into a built network.
+
+    torchvision's, timm's, Keras's and TF-Slim's names and layouts are understood, checkpoints are unwrapped, and
+    nothing in a file is run. `classifier`: "match" the number of classes, "drop" the file's and keep the network's own,
+    or "keep" the file's and change the network's. With `strict` every tensor must fit. Returns the names taken, and
+    `.notes` that a reader should know. Raises InvalidInput (with `.missing`, `.unexpected`, `.misshapen` where names
+    do not fit), and then leaves the network as it was; Unavailable where a package is missing.
+    """
+    with live_imports():
+        from analyzer.live.weights import load_weights as load
+
+        return load(network, path, classifier=classifier, strict=strict)
+
+
+def save_weights(network: "torch.nn.Module", path: "str | Path") -> None:
+    """Write a network's weights as `.safetensors`, or as a `.pth` or `.pt` state_dict, whole or not at all.
+
+    Raises InvalidInput for another ending, a network on `meta`, or a file that cannot be written.
+    """
+    with live_imports():
+        from analyzer.live.weights import save_weights as save
+
+        save(network, path)
 
 
 def check_equivalence(

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
         compare,
         diagram,
         explain,
+        load_weights,
         measure_latency,
         reconcile,
+        save_weights,
         verify,
     )
     from analyzer.errors import InvalidInput, Unavailable
@@ -28,8 +30,10 @@ __all__ = [
     "compare",
     "diagram",
     "explain",
+    "load_weights",
     "measure_latency",
     "reconcile",
+    "save_weights",
     "verify",
 ]
 __version__ = "0.1.0"

@@ -13,6 +13,8 @@ from analyzer.live import live_imports
 from analyzer.render.shown import Shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from analyzer.cost.reconcile import Reconciled
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from analyzer.live.checks import Verification
     from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
+    from analyzer.live.weights import Loaded
     from analyzer.render.compare import Compared
     from analyzer.render.drawing import Drawing
     from analyzer.render.explain import Explained
@@ -34,8 +37,10 @@ __all__ = [
     "compare",
     "diagram",
     "explain",
+    "load_weights",
     "measure_latency",
     "reconcile",
+    "save_weights",
     "verify",
 ]
 
@@ -120,17 +125,50 @@ def build(
     device: "str | torch.device" = "cpu",
     dtype: "torch.dtype | None" = None,
     zero_init_residual: bool = False,
+    weights: "str | Path | None" = None,
 ) -> "Net":
     """Build a live network with torchvision's weight names, in training mode; float32 on the CPU unless told otherwise.
 
     Takes (N, C, H, W) of any batch and size that fits; gives (N, classes). Every stage, block and op is a module under
     its path in `analyze(variant).rows`; `.forward_features(x)` ends before the pool, `.stage_outputs(x)` gives every
-    stage's output by name. With `zero_init_residual` each residual block starts as its shortcut. Raises InvalidInput
-    where `variant` is no network, and Unavailable where torch or the device is missing.
+    stage's output by name. With `zero_init_residual` each residual block starts as its shortcut; `weights` is a file for
+    `load_weights`. Raises InvalidInput where `variant` is no network or the file does not fit it, and Unavailable where
+    torch or the device is missing.
     """
     with live_imports():
         from analyzer.live.build import build as build_live
-    return build_live(variant, device=device, dtype=dtype, zero_init_residual=zero_init_residual)
+    network = build_live(variant, device=device, dtype=dtype, zero_init_residual=zero_init_residual)
+    if weights is not None:
+        load_weights(network, weights)
+    return network
+
+
+def load_weights(
+    network: "torch.nn.Module", path: "str | Path", *, classifier: str = "match", strict: bool = True
+) -> "Loaded":
+    """Take over the weights of a `.pth`, `.pt`, `.safetensors`, `.npz`, `.h5` or `.keras` file into a built network.
+
+    torchvision's, timm's, Keras's and TF-Slim's names and layouts are understood, checkpoints are unwrapped, and
+    nothing in a file is run. `classifier`: "match" the number of classes, "drop" the file's and keep the network's own,
+    or "keep" the file's and change the network's. With `strict` every tensor must fit. Returns the names taken, and
+    `.notes` that a reader should know. Raises InvalidInput (with `.missing`, `.unexpected`, `.misshapen` where names
+    do not fit), and then leaves the network as it was; Unavailable where a package is missing.
+    """
+    with live_imports():
+        from analyzer.live.weights import load_weights as load
+
+        return load(network, path, classifier=classifier, strict=strict)
+
+
+def save_weights(network: "torch.nn.Module", path: "str | Path") -> None:
+    """Write a network's weights as `.safetensors`, or as a `.pth` or `.pt` state_dict, whole or not at all.
+
+    Raises InvalidInput for another ending, a network on `meta`, or a file that cannot be written.
+    """
+    with live_imports():
+        from analyzer.live.weights import save_weights as save
+
+        save(network, path)
 
 
 def check_equivalence(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from analyzer.cost.alternatives import _OTHERS, CLASSES, SIDES
+from analyzer.cost.alternatives import OTHERS, BACKBONE, CLASSES, SIDES
 from analyzer.cost.analysis import analyze
 from analyzer.cost.conventions import CONVENTIONS
 from analyzer.cost.known_errors import KNOWN_ERRORS
@@ -129,7 +129,7 @@ def _parts() -> Iterator[str]:
     ]
     yield markdown_table(["rule", "of", "what it counts", "who counts so", "ResNet-50 at 224"], rows, "llllr")
     yield "## Networks of one name"
-    changes = [*dict.fromkeys(words for _, _, words in _OTHERS), "2k channels after the stem of a DenseNet"]
+    changes = [*dict.fromkeys(words for _, _, words in OTHERS), "2k channels after the stem of a DenseNet", BACKBONE]
     changes += [f"{', '.join(map(str, CLASSES))} classes", f"an input of {', '.join(map(str, SIDES))} pixels"]
     yield "One change, or two that are not of the input:"
     yield "\n".join(f"- {words}" for words in changes)

@@ -102,6 +102,8 @@ ANSWERS: list[tuple[str, str, str, str]] = [
     ("resnet50", "97.5MiB", "params_bytes", "resnet50"),
     ("resnet50", "102.2MB", "params_bytes", "resnet50"),
     ("resnet50", "6.80G", "fvcore", "resnet50"),
+    ("resnet50", "8.27 GFLOPs", "thop_flops", "resnet50"),
+    ("resnet50", "8174272512", "flops", "resnet50:head=pool"),
     ("resnet34", "3.6G", "macs", "resnet34:shortcut=A"),
     ("resnet18", "1820.41M", "pytorchcv", "resnet18"),
     ("resnet20_cifar", "272474", "params", "resnet20_cifar:shortcut=B"),
@@ -141,12 +143,24 @@ def test_an_error_of_a_paper_is_known(capsys: pytest.CaptureFixture[str]) -> Non
     assert not found("resnet110_cifar", "10.2M").explained
 
 
-WRONG = ["25557033", "25557031", "25657032", "4089184257", "8178368511", "26.6M", "25.9M", "4.89G", "12345678", "99.9G"]
+WRONG = [
+    "25557033",
+    "25557031",
+    "25657032",
+    "4089184257",
+    "8178368511",
+    "26.6M",
+    "25.9M",
+    "4.89G",
+    "12345678",
+    "99.9G",
+    "4.89 GMACs",
+]
 
 
 @pytest.mark.parametrize("number", WRONG)
 def test_a_planted_wrong_number_is_unexplained(number: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["reconcile", "resnet50", number]) == 1
+    assert main(["reconcile", "resnet50", *number.split()]) == 1
     out, err = capsys.readouterr()
     assert f"{number} is unexplained by " in out
     assert err == ""

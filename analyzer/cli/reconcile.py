@@ -12,22 +12,28 @@ from analyzer.families.network import Network, Size
 
 @click.command("reconcile")
 @variant_argument
-@click.argument("number")
+@click.argument("number", nargs=-1, required=True, metavar="NUMBER")
 @click.option("--quantity", type=click.Choice(KINDS), default=None, help="What the number is of, where that is known.")
 @input_size_option
 @format_option("text", "json")
 @output_option
 def reconcile_verb(
-    variant: Network, number: str, quantity: str | None, input_size: Size | None, form: str, output: str | None
+    variant: Network,
+    number: tuple[str, ...],
+    quantity: str | None,
+    input_size: Size | None,
+    form: str,
+    output: str | None,
 ) -> int:
     """Which convention of which tool or paper gives a published NUMBER.
 
     NUMBER is a count (25557032), which must agree to the unit, or digits and a unit (4.1G, 25.6M, 97.8MB), which must
-    agree as printed, rounded or cut off. Exit status 1 where nothing gives it; the nearest counts are shown then.
+    agree as printed, rounded or cut off. A paper's known error is told as such. Exit status 1 where nothing gives the
+    number; the nearest counts are shown then.
     """
     from analyzer.cost.reconcile import reconcile
 
-    found = reconcile(analyze(variant, input_size), printed(number, quantity))
+    found = reconcile(analyze(variant, input_size), printed(" ".join(number), quantity))
     if form == "json":
         deliver(json.dumps(found.to_dict(), ensure_ascii=False) + "\n", output)
     else:

@@ -14,6 +14,9 @@ CLASSES = (10, 100, 200, 1000)
 """CIFAR-10, CIFAR-100, CUB-200 or Tiny ImageNet, ImageNet."""
 
 
+BACKBONE = "no classifier, as a backbone"
+
+
 class Change(NamedTuple):
     """What is different elsewhere: the fields of the spec, the side of the input, and both in words."""
 
@@ -59,7 +62,7 @@ def _resized() -> list[Change]:
 
 def _changes(spec: Spec) -> Iterator[Change]:
     fields = spec.resolved()
-    for name, value, words in _OTHERS:
+    for name, value, words in OTHERS:
         if name in fields and fields[name] != value and _applies(spec, name):
             yield Change(((name, value),), words)
     if fields.get("block") == "bottleneck" and not fields["conv_bias"] and fields["stride_on"] == "3x3":
@@ -67,13 +70,14 @@ def _changes(spec: Spec) -> Iterator[Change]:
     if "growth_rate" in fields and fields["init_features"] != 2 * fields["growth_rate"]:
         yield Change((("init_features", 2 * fields["growth_rate"]),), "2k channels after the stem")
     if "num_classes" in rules(type(spec)) and fields["head"] == "classifier":
+        yield Change((("head", "pool"),), BACKBONE)
         for count in CLASSES:
             if count != fields["num_classes"]:
                 yield Change((("num_classes", count),), f"{count} classes")
 
 
 _KERAS = (("stride_on", "1x1"), ("conv_bias", True))
-_OTHERS: tuple[tuple[str, Any, str], ...] = (
+OTHERS: tuple[tuple[str, Any, str], ...] = (
     ("stride_on", "1x1", "stride on the 1×1: v1, as in He et al. 2015, Hu et al. 2018, Keras, pytorchcv"),
     ("stride_on", "3x3", "stride on the 3×3: v1.5, as in torchvision, timm, pycls, Xie et al. 2017"),
     ("shortcut", "A", "option A: zero-padded shortcuts, as in He et al. 2015 for CIFAR and ResNet-18"),

@@ -191,6 +191,13 @@ CONVENTIONS: Mapping[str, Convention] = {
         _thop,
         ("thop 0.1.1",),
     ),
+    "thop_flops": Convention(
+        "2 × thop's MACs",
+        "2 per MAC, with batch norm and average pooling",
+        "macs",
+        lambda sums: 2 * _thop(sums),
+        ("Ultralytics GFLOPs",),
+    ),
     "calflops": Convention(
         "2 × MACs, convolutions' biases, 2 per batch-norm element, ReLU elements and pool inputs",
         "2 per MAC, with batch norm, ReLU and pooling",

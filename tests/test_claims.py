@@ -17,6 +17,7 @@ import pytest
 
 from analyzer.cli import main
 from analyzer.cost import formulas
+from analyzer.cost.analysis import analyze
 from analyzer.cost.claims import figures
 from analyzer.cost.claims.catalogue import CLAIMS
 from analyzer.cost.claims.claim import EQUAL, About, Case, Claim, Printed, Verdict
@@ -150,7 +151,7 @@ _PARAMS = formulas.params
 def test_a_fault_in_the_formulas_turns_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: parameters that ignore groups. A verdict that were typed in would not notice."""
     monkeypatch.setattr(formulas, "params", _ungrouped)
-    monkeypatch.setattr(figures, "analysis_of", figures.analysis_of.__wrapped__)
+    monkeypatch.setattr(figures, "_kept", analyze)
     again = Claim(
         *(getattr(BY_KEY["grouping_divides_parameters"], name) for name in ("statement", "why", "matters", "weigh"))
     )

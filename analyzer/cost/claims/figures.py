@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from analyzer.cost import formulas
-from analyzer.cost.analysis import analyze
+from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.explain import explained, op_figures
 from analyzer.cost.memory import item_bytes, memory
 from analyzer.cost.places import place_at
@@ -37,8 +37,12 @@ class Figure:
     unit: str = ""
 
 
-analysis_of = lru_cache(maxsize=128)(analyze)
-"""The analysis of an expression at an input size, kept while the claims are weighed."""
+_kept = lru_cache(maxsize=128)(analyze)
+
+
+def analysis_of(network: str, size: int | None = None) -> Analysis:
+    """The analysis of an expression at an input size, kept while the claims are weighed."""
+    return _kept(network, size)
 
 
 def every_op(_: Op) -> bool:

@@ -131,9 +131,9 @@ def build(
 
     Takes (N, C, H, W) of any batch and size that fits; gives (N, classes). Every stage, block and op is a module under
     its path in `analyze(variant).rows`; `.forward_features(x)` ends before the pool, `.stage_outputs(x)` gives every
-    stage's output by name. With `zero_init_residual` each residual block starts as its shortcut; `weights` is a file for
-    `load_weights`. Raises InvalidInput where `variant` is no network or the file does not fit it, and Unavailable where
-    torch or the device is missing.
+    stage's output by name. With `zero_init_residual` each residual block starts as its shortcut; `weights` is a file
+    for `load_weights`. Raises InvalidInput where `variant` is no network or the file does not fit it, and
+    Unavailable where torch or the device is missing.
     """
     with live_imports():
         from analyzer.live.build import build as build_live

@@ -40,14 +40,14 @@ BOUND = (
 
 SHORT_BOUND = (
     "float16 and bfloat16 store 11 and 8 digits of what float32 sums: their bound is 2·λ·(u₃₂·Σ√n + u·√r) with r "
-    "roundings one after the other. Over a whole network bfloat16's passes 1, where it says nothing any more, and a fault "
-    "in one path of many may be smaller than it, so faults are planted in float64 and float32."
+    "roundings one after the other. Over a whole network bfloat16's passes 1, where it says nothing any more, and a "
+    "fault in one path of many may be smaller than it, so faults are planted in float64 and float32."
 )
 
 DRIFT = (
-    "In training mode the statistics of each batch norm depend on all samples, and magnify rounding from block to block: "
-    "float64 is held to 1e-11, float32's drift is reported and not judged. It is as small as it is because ReLUs take "
-    "the same sides in all forms; left alone, single inputs cross zero and gradients differ by whole per cents."
+    "In training mode the statistics of each batch norm depend on all samples, and magnify rounding from block to "
+    "block: float64 is held to 1e-11, float32's drift is reported and not judged. It is as small as it is because "
+    "ReLUs take the same sides in all forms; left alone, single inputs cross zero and gradients differ by whole per cents."
 )
 
 BIASES = (

@@ -71,6 +71,7 @@ def folded_parts(
 
 
 OPENED = "-blocks"
+OPENED_TITLE = "Distinct blocks drawn open"
 """What the file name of the drawing of the distinct blocks has after that of the network's."""
 
 
@@ -81,7 +82,7 @@ def has_blocks(analysis: Analysis) -> bool:
 
 def _opened(analysis: Analysis, picture: str) -> str:
     title = f"{escaped(analysis.network.title)}, its distinct blocks drawn open"
-    return _folded("Distinct blocks drawn open", f"![{title}]({picture.removesuffix('.svg')}{OPENED}.svg)")
+    return _folded(OPENED_TITLE, f"![{title}]({picture.removesuffix('.svg')}{OPENED}.svg)")
 
 
 def escaped(text: str) -> str:

@@ -47,7 +47,8 @@ SHORT_BOUND = (
 DRIFT = (
     "In training mode the statistics of each batch norm depend on all samples, and magnify rounding from block to "
     "block: float64 is held to 1e-11, float32's drift is reported and not judged. It is as small as it is because "
-    "ReLUs take the same sides in all forms; left alone, single inputs cross zero and gradients differ by whole per cents."
+    "ReLUs take the same sides in all forms; left alone, single inputs cross zero and gradients differ by whole "
+    "per cents."
 )
 
 BIASES = (

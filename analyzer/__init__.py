@@ -6,7 +6,19 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analyzer.api import analyze, build, check_equivalence, diagram, explain, measure_latency, verify
+    from analyzer.api import (
+        analyze,
+        build,
+        check_equivalence,
+        compare,
+        diagram,
+        explain,
+        load_weights,
+        measure_latency,
+        reconcile,
+        save_weights,
+        verify,
+    )
     from analyzer.errors import InvalidInput, Unavailable
 
 __all__ = [
@@ -15,9 +27,13 @@ __all__ = [
     "analyze",
     "build",
     "check_equivalence",
+    "compare",
     "diagram",
     "explain",
+    "load_weights",
     "measure_latency",
+    "reconcile",
+    "save_weights",
     "verify",
 ]
 __version__ = "0.1.0"

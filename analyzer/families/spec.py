@@ -21,6 +21,8 @@ class Spec:
 
     def __post_init__(self) -> None:
         for name, rule in rules(type(self)).items():
+            if isinstance(getattr(self, name), list):
+                self._set(**{name: tuple(getattr(self, name))})
             check(self.family, name, rule, getattr(self, name))
         self._settle()
 

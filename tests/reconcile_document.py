@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from analyzer.cost.alternatives import OTHERS, BACKBONE, CLASSES, SIDES
+from analyzer.cost.alternatives import BACKBONE, CLASSES, OTHERS, SIDES
 from analyzer.cost.analysis import analyze
 from analyzer.cost.conventions import CONVENTIONS
 from analyzer.cost.known_errors import KNOWN_ERRORS

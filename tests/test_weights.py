@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import analyzer
+from analyzer.cli import main
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.live import weights_files
 from analyzer.live.weights import WeightsMismatch, load_weights, save_weights
@@ -458,6 +460,19 @@ def test_timm_networks_give_the_same_outputs(tmp_path: Path) -> None:
             expected = theirs(images)
         ours = analyzer.build(f"{name}:num_classes=7", weights=tmp_path / "timm.pth")
         assert error(ours, images, expected) <= (1e-5 if name == "resnetv2_50" else 0.0), name
+
+
+def test_verify_takes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Closed form: a fitting file is one more check; one that does not fit, or two networks, is exit 2."""
+    save_weights(trained(), tmp_path / "net.safetensors")
+    path = str(tmp_path / "net.safetensors")
+    assert main(["verify", TINY, "--weights", path]) == 0
+    assert re.search(r"weights file +\| net.safetensors .*\| equal", capsys.readouterr().out)
+    for variants in ([DENSE], [TINY, DENSE]):
+        assert main(["verify", *variants, "--weights", path]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.count("\n") == 1
 
 
 def test_first_densenet_names_fit(tmp_path: Path) -> None:

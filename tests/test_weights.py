@@ -135,6 +135,28 @@ def test_every_name_that_does_not_fit_is_listed(tmp_path: Path) -> None:
     assert torch.equal(net.state_dict()["bn1.bias"], content["bn1.bias"])
 
 
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda tensor: tensor.to_sparse(), "sparse_coo"),
+        (lambda tensor: tensor.to("meta"), "meta"),
+        (lambda tensor: tensor.to(torch.complex64), "complex64"),
+        (lambda tensor: tensor.bool(), "bool"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch has something to say of sparse tensors in general
+def test_tensors_of_another_kind_are_misshapen(tmp_path: Path, spoil: Callable[[Tensor], Tensor], told: str) -> None:
+    """Planted: the last tensor sparse, without numbers, complex or of truth values; none before it is taken."""
+    content = dict(trained().state_dict())
+    content["fc.bias"] = spoil(content["fc.bias"])
+    torch.save(content, tmp_path / "net.pth")
+    net = analyzer.build(TINY)
+    before = state(net)
+    with pytest.raises(InvalidInput, match=rf"1 misshapen \(fc.bias \(3\) {told} for \(3\)\)"):
+        load_weights(net, tmp_path / "net.pth")
+    assert same(state(net), before)
+
+
 def test_another_networks_file_is_refused_shortly(tmp_path: Path) -> None:
     """Closed form: dozens of names make one sentence that says how many; the exception has them all."""
     save_weights(trained(DENSE), tmp_path / "dense.pth")

@@ -42,4 +42,4 @@ app:
 	$(BIN)python -m streamlit run app.py
 
 bench:
-	$(BIN)python benchmarks/speed.py
+	$(BIN)python -m benchmarks.speed

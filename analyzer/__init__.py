@@ -10,11 +10,14 @@ if TYPE_CHECKING:
         analyze,
         build,
         check_equivalence,
+        compare,
         diagram,
         explain,
         load_weights,
         measure_latency,
+        reconcile,
         save_weights,
+        verify,
     )
     from analyzer.errors import InvalidInput, Unavailable
 
@@ -24,11 +27,14 @@ __all__ = [
     "analyze",
     "build",
     "check_equivalence",
+    "compare",
     "diagram",
     "explain",
     "load_weights",
     "measure_latency",
+    "reconcile",
     "save_weights",
+    "verify",
 ]
 __version__ = "0.1.0"
 

@@ -3,21 +3,27 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.analysis import analyze as analyzed
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph
 from analyzer.live import live_imports
+from analyzer.render.shown import Shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
 
+    from analyzer.cost.reconcile import Reconciled
     from analyzer.latency.record import LatencyRecord
+    from analyzer.live.checks import Verification
+    from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
     from analyzer.live.weights import Loaded
+    from analyzer.render.compare import Compared
     from analyzer.render.drawing import Drawing
     from analyzer.render.explain import Explained
 
@@ -28,22 +34,63 @@ __all__ = [
     "analyze",
     "build",
     "check_equivalence",
+    "compare",
     "diagram",
     "explain",
     "load_weights",
     "measure_latency",
+    "reconcile",
     "save_weights",
+    "verify",
 ]
 
 
-def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":
-    """Draw a network at level "network" or "block": with `.dot`, `.svg`, `.save("x.pdf")`, shown in notebooks.
+def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = None) -> Analysis:
+    """Analyse a variant expression, a Spec or a Graph at an input size in pixels (a side, or (height, width)).
 
-    Raises InvalidInput as `analyze` does, and for an unknown level. torch is not needed.
+    Without a size the variant's own default is taken (224, or 32 for CIFAR nets). Closed form: torch is not needed.
+    In a notebook the analysis shows its stage table, and `print` writes it. Raises InvalidInput for an unknown name, a
+    bad field, an impossible network or a size that does not fit.
     """
-    from analyzer.render.drawing import drawing
+    return Shown.of(analyzed(variant, input_size))
 
-    return drawing(analyze(variant, input_size), level)
+
+def compare(*variants: str | Spec | Graph | Network, input_size: Size | None = None) -> "Compared":
+    """Two or more networks side by side, each against the first: `.markdown`, `.html`, `.svg` and `.to_dict()`.
+
+    `.differences` holds each difference split over the spec's fields (networks of one family), and over stages and
+    kinds of op; both sum exactly. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
+    """
+    from analyzer.render.compare import compared
+
+    return compared([analyzed(variant, input_size) for variant in variants])
+
+
+def diagram(
+    variant: str | Spec | Graph | Network,
+    level: str | None = None,
+    input_size: Size | None = None,
+    *,
+    stage: str | None = None,
+    path: str | None = None,
+    show: Sequence[str] = ("shape", "params", "macs"),
+    heat: str | None = None,
+    theme: str = "light",
+    direction: str | None = None,
+    page_size: str | None = None,
+    dense: str = "folded",
+) -> "Drawing":
+    """Draw a network at level "network", "stage", "block" or "op": `.dot`, `.svg`, `.mermaid`, `.save("x.pdf")`.
+
+    Notebooks show it. `stage` ("stage3") or `path` ("layer3.0") draw one part, by default at level stage or op. The
+    choices are those of the command line. Raises InvalidInput as `analyze` does, for an unknown level, part or choice,
+    and for a drawing that is too large. torch is not needed.
+    """
+    from analyzer.render.diagram_look import Look
+    from analyzer.render.drawing import drawing, level_of
+
+    look = Look(show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
+    return drawing(analyzed(variant, input_size), level_of(level, stage, path), look, stage=stage, path=path)
 
 
 def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: Size | None = None) -> "Explained":
@@ -54,7 +101,22 @@ def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: S
     """
     from analyzer.render.explain import explanation
 
-    return explanation(analyze(variant, input_size), path)
+    return explanation(analyzed(variant, input_size), path)
+
+
+def reconcile(
+    variant: str | Spec | Graph | Network, number: str, *, quantity: str | None = None, input_size: Size | None = None
+) -> "Reconciled":
+    """Find which convention of which tool or paper gives a published number ("4.1G", "25.6M", "25636712").
+
+    `.explained`, `.matches` (counts with their rules and networks), `.nearest` where nothing gives it, `.known_error`
+    and `.to_dict()`. `quantity` is "params", "macs", "activations" or "bytes" where that is known. Raises InvalidInput
+    as `analyze` does, and where `number` is none. torch is not needed.
+    """
+    from analyzer.cost.printed import printed
+    from analyzer.cost.reconcile import reconcile as reconciled
+
+    return reconciled(analyze(variant, input_size), printed(number, quantity))
 
 
 def build(
@@ -62,17 +124,20 @@ def build(
     *,
     device: "str | torch.device" = "cpu",
     dtype: "torch.dtype | None" = None,
+    zero_init_residual: bool = False,
     weights: "str | Path | None" = None,
-) -> "torch.nn.Module":
+) -> "Net":
     """Build a live network with torchvision's weight names, in training mode; float32 on the CPU unless told otherwise.
 
     Takes (N, C, H, W) of any batch and size that fits; gives (N, classes). Every stage, block and op is a module under
-    its path in `analyze(variant).rows`. `weights` is a file for `load_weights`. Raises InvalidInput where `variant` is
-    no network or the file does not fit it, and Unavailable where torch or the device is missing.
+    its path in `analyze(variant).rows`; `.forward_features(x)` ends before the pool, `.stage_outputs(x)` gives every
+    stage's output by name. With `zero_init_residual` each residual block starts as its shortcut; `weights` is a file
+    for `load_weights`. Raises InvalidInput where `variant` is no network or the file does not fit it, and
+    Unavailable where torch or the device is missing.
     """
     with live_imports():
         from analyzer.live.build import build as build_live
-    network = build_live(variant, device=device, dtype=dtype)
+    network = build_live(variant, device=device, dtype=dtype, zero_init_residual=zero_init_residual)
     if weights is not None:
         load_weights(network, weights)
     return network
@@ -161,3 +226,18 @@ def measure_latency(
         num_bench_iter=num_bench_iter,
         notice=notice,
     )
+
+
+def verify(
+    variant: str | Spec | Graph | Network, model: "torch.nn.Module | None" = None, input_size: Size | None = None
+) -> "Verification":
+    """Hold a network's closed form against its live network, fvcore, torch's counters, torchvision and timm.
+
+    `.passed`, `.checks` (oracle, tool, quantity, ours, theirs, difference, passed, note), `.to_dict()`. With `model`,
+    your own network is measured in place of ours, and left as found. Raises InvalidInput as `analyze` does, and
+    Unavailable where torch is missing.
+    """
+    analysis = analyze(variant, input_size)
+    with live_imports():
+        from analyzer.live.verify import verify as verify_live
+    return verify_live(analysis, model)

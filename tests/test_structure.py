@@ -108,6 +108,9 @@ def test_importing_every_module_outside_live_leaves_torch_out() -> None:
         ["diagram", "resnet18", "--format", "dot", "--output", "-"],
         ["diagram", "resnet18", "--format", "svg", "--output", "-"],
         ["check"],
+        ["compare", "resnet18", "resnet34"],
+        ["compare", "resnet18", "densenet121", "--format", "html"],
+        ["export", "resnet18", "--output", "-"],
     ],
     ids=" ".join,
 )
@@ -178,6 +181,6 @@ def test_the_readme_has_its_two_commands() -> None:
 
 def test_the_readmes_speed_table_is_what_the_record_says() -> None:
     run = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "speed.py", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "benchmarks.speed", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr

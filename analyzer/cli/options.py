@@ -22,13 +22,28 @@ class _SizeType(click.ParamType[Size]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # click converts defaults, too
-        match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", value, re.ASCII)
-        if match is None:
-            raise InvalidInput(
-                f"--input-size {shortened(value)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels."
-            )
-        height, width = match.groups()
-        return (int(height), int(width)) if width else int(height)
+        return _size(value)
+
+
+class _SizesType(click.ParamType[tuple[Size, ...]]):
+    """`224`, `320x256`, or several joined by commas."""
+
+    name = "SIZE[,SIZE…]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Size, ...]:
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # click converts defaults, too
+        return tuple(_size(part) for part in value.split(","))
+
+
+def _size(text: str) -> Size:
+    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text, re.ASCII)
+    if match is None:
+        raise InvalidInput(
+            f"--input-size {shortened(text)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels."
+        )
+    height, width = match.groups()
+    return (int(height), int(width)) if width and width != height else int(height)
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -46,6 +61,13 @@ class VariantType(click.ParamType[Network]):
 variant_argument: Decorator = click.argument("variant", type=VariantType())
 input_size_option: Decorator = click.option(
     "--input-size", type=_SizeType(), default=None, help="Input in pixels; by default 224, or 32 for CIFAR stems."
+)
+input_sizes_option: Decorator = click.option(
+    "--input-size",
+    "input_sizes",
+    type=_SizesType(),
+    multiple=True,
+    help="Input in pixels, one or several (224,288x384); by default 224, or 32 for CIFAR stems.",
 )
 output_option: Decorator = click.option("--output", default=None, help="File to write, or - for standard output.")
 

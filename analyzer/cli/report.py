@@ -1,4 +1,4 @@
-"""The verb report: markdown with its diagram, or JSON; and the check that committed reports are still true."""
+"""The verb report in every format; and the check that committed reports are still true."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
+from analyzer.cli.options import VariantType, deliver, format_option, input_sizes_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import ITEM_BYTES
 from analyzer.errors import InvalidInput
@@ -14,12 +14,14 @@ from analyzer.families.network import Network, Size
 from analyzer.files import write_whole
 
 FOLDER = Path("reports")
+Report = tuple[Analysis, tuple[Analysis, ...]]
+"""A network at the first input size, and at the others."""
 
 
 @click.command("report")
 @click.argument("variants", nargs=-1, type=VariantType(), metavar="[VARIANT…]")
-@input_size_option
-@format_option("markdown", "json")
+@input_sizes_option
+@format_option("markdown", "json", "csv", "html", "latex")
 @output_option
 @click.option("--check", is_flag=True, help="Exit 1 where the reports in reports/ are out of date; write nothing.")
 @click.option("--spec", is_flag=True, help="Print the network as a TOML file instead.")
@@ -31,10 +33,13 @@ FOLDER = Path("reports")
     default=None,
     help="Print what training these stages alone costs instead; head, stage4,head; or a new classifier of N classes.",
 )
+@click.option(
+    "--claims", is_flag=True, help="Write reports/claims.md: what is said of these networks, and its verdict."
+)
 @click.option("--refresh", is_flag=True, help="Write every report in reports/ and its index again.")
 def report_verb(
     variants: tuple[Network, ...],
-    input_size: Size | None,
+    input_sizes: tuple[tuple[Size, ...], ...],
     form: str,
     output: str | None,
     check: bool,
@@ -42,30 +47,58 @@ def report_verb(
     batch_size: int | None,
     dtype: str | None,
     trainable: str | None,
+    claims: bool,
     refresh: bool,
 ) -> int:
-    """Write reports/VARIANT.md with its diagram, and print where.
+    """Write reports/VARIANT.md with its diagram, and print where; or .json, .csv, .html, .tex.
 
-    With --output - the report goes to standard output, and nothing is written. The diagram stands beside the markdown.
+    With --output - the report goes to standard output, and nothing is written. The diagram stands beside the markdown
+    and inside the HTML, which is one file. CSV has one row an op; LaTeX is tables for a paper (booktabs).
     """
     if check or refresh:
         _refuse_variants(variants, "--check" if check else "--refresh")
         return _check(FOLDER) if check else _refresh(FOLDER)
+    if claims:
+        _refuse_variants(variants, "--claims")
+        return _write_claims(form, output)
     if not variants:
         raise InvalidInput("report: VARIANT is missing; give one or more, such as resnet50, or --check.")
     if spec:
         return _write_specs(variants, output)
-    analyses = [analyze(variant, input_size) for variant in variants]
-    asked = _Asked(batch_size, dtype, trainable)
-    if form == "json":
-        _write_json(analyses, output, asked)
-    elif asked != _Asked():
-        deliver("\n".join(_memory_markdown(analysis, asked) for analysis in analyses), output)
-    elif output is None:
-        _write_reports(analyses, FOLDER)
-    else:
-        deliver(_markdown(analyses), output)
+    sizes: tuple[Size | None, ...] = tuple(dict.fromkeys(size for given in input_sizes for size in given)) or (None,)
+    reports = [_report(variant, sizes) for variant in variants]
+    _write(reports, form, output, _Asked(batch_size, dtype, trainable))
     return 0
+
+
+def _report(variant: Network, sizes: tuple[Size | None, ...]) -> Report:
+    first, *others = [analyze(variant, size) for size in sizes]
+    return first, tuple(others)
+
+
+def _write(reports: list[Report], form: str, output: str | None, asked: "_Asked") -> None:
+    if form == "json":
+        _write_json(reports, output, asked)
+    elif asked != _Asked():
+        _refuse_form(form)
+        deliver("\n".join(_memory_markdown(each, asked) for each in _flat(reports)), output)
+    elif form != "markdown":
+        _write_form(reports, form, output)
+    elif output is None:
+        _write_reports(reports, FOLDER)
+    else:
+        deliver(_markdown(reports), output)
+
+
+def _flat(reports: list[Report]) -> list[Analysis]:
+    return [analysis for first, others in reports for analysis in (first, *others)]
+
+
+def _refuse_form(form: str) -> None:
+    if form != "markdown":
+        raise InvalidInput(
+            f"--format {form}: has no form of its own for --batch-size, --dtype and --trainable; take markdown or json."
+        )
 
 
 class _Asked(NamedTuple):
@@ -109,39 +142,68 @@ def _write_specs(variants: tuple[Network, ...], output: str | None) -> int:
 
 def _refuse_variants(variants: tuple[Network, ...], flag: str) -> None:
     if variants:
-        raise InvalidInput(f"report: {flag} covers every report in {FOLDER}/ and takes no VARIANT.")
+        raise InvalidInput(f"report: {flag} is about all networks in {FOLDER}/ and takes no VARIANT.")
 
 
-def _write_json(analyses: list[Analysis], output: str | None, asked: _Asked) -> None:
-    documents: list[dict[str, Any]] = [_document(analysis, asked) for analysis in analyses]
+def _write_claims(form: str, output: str | None) -> int:
+    from analyzer.render.claims import claims_document, claims_page
+
+    if form not in ("markdown", "json"):
+        raise InvalidInput(f"--format {form}: claims come as markdown or json.")
+    text = json.dumps(claims_document(), ensure_ascii=False) + "\n" if form == "json" else claims_page()
+    if output is None:
+        _write_told(FOLDER / f"claims.{'json' if form == 'json' else 'md'}", text)
+    else:
+        deliver(text, output)
+    return 0
+
+
+def _write_json(reports: list[Report], output: str | None, asked: _Asked) -> None:
+    documents: list[dict[str, Any]] = [_document(analysis, asked) for analysis in _flat(reports)]
     document = documents[0] if len(documents) == 1 else {"schema": 1, "reports": documents}
-    text = json.dumps(document, ensure_ascii=False)
+    text = json.dumps(document, ensure_ascii=False) + "\n"
     if output is None:
         from analyzer.render.bundle import recipe_of
 
-        stem = recipe_of(analyses[0]).stem if len(analyses) == 1 else "reports"
-        output = str(FOLDER / f"{stem}.json")
-        write_whole(Path(output), text + "\n")
-        click.echo(output)
+        stem = recipe_of(*reports[0]).stem if len(reports) == 1 else "reports"
+        _write_told(FOLDER / f"{stem}.json", text)
     else:
-        deliver(text + "\n", output)
+        deliver(text, output)
 
 
-def _markdown(analyses: list[Analysis]) -> str:
+def _write_form(reports: list[Report], form: str, output: str | None) -> None:
+    """One file a network in the folder, or everything in the one document that is asked for."""
+    from analyzer.render.bundle import recipe_of
+    from analyzer.render.forms import SUFFIXES, document
+
+    if output is None:
+        for report in reports:
+            _write_told(FOLDER / f"{recipe_of(*report).stem}.{SUFFIXES[form]}", document(form, [report]))
+    else:
+        deliver(document(form, reports), output)
+
+
+def _write_told(path: Path, content: str | bytes) -> None:
+    write_whole(path, content)
+    click.echo(path)
+
+
+def _markdown(reports: list[Report]) -> str:
     from analyzer.render.bundle import recipe_of
     from analyzer.render.report import markdown_report
 
-    return "\n".join(markdown_report(analysis, recipe_of(analysis).command, None) for analysis in analyses)
+    return "\n".join(
+        markdown_report(first, recipe_of(first, others).command, None, others) for first, others in reports
+    )
 
 
-def _write_reports(analyses: list[Analysis], folder: Path) -> None:
+def _write_reports(reports: list[Report], folder: Path) -> None:
     from analyzer.render.bundle import report_files
 
-    for analysis in analyses:
-        for name, content in report_files(analysis).items():
-            write_whole(folder / name, content)
-            click.echo(folder / name)
-            if name.endswith(".dot"):
+    for report in reports:
+        for name, content in report_files(*report).items():
+            _write_told(folder / name, content)
+            if name.endswith(".dot") and not name.endswith("-blocks.dot"):
                 click.echo(
                     "No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True
                 )
@@ -159,10 +221,13 @@ def _check(folder: Path) -> int:
 
 
 def _refresh(folder: Path) -> int:
-    from analyzer.render.bundle import INDEX, index_text, made, ordered, recipes
+    from analyzer.render.bundle import common_files, made, recipes
+    from analyzer.render.gallery import gallery_files
 
-    analyses = [made(recipe) for recipe in recipes(folder)]
-    _write_reports(analyses, folder)
-    write_whole(folder / INDEX, index_text(ordered(analyses)))
-    click.echo(folder / INDEX)
+    reports = [made(recipe) for recipe in recipes(folder)]
+    _write_reports(reports, folder)
+    for name, text in common_files(folder, reports):
+        _write_told(folder / name, text)
+    for path, content in gallery_files(folder).items():
+        _write_told(path, content)
     return 0

@@ -62,6 +62,11 @@ def comparisons(analysis: Analysis) -> Iterator[Comparison]:
 
 def printed_as(count: int, figure: Figure) -> bool:
     """Whether a count, in the figure's unit, rounds or truncates to the printed digits (papers do both)."""
-    printed = Decimal(figure.published)
-    scaled = Decimal(count) / figure.unit
+    return prints_as(count, figure.published, figure.unit)
+
+
+def prints_as(count: int, digits: str, unit: int) -> bool:
+    """Whether a count in that unit rounds or truncates to these digits."""
+    printed = Decimal(digits)
+    scaled = Decimal(count) / unit
     return any(scaled.quantize(printed, rounding=rounding) == printed for rounding in (ROUND_HALF_UP, ROUND_DOWN))

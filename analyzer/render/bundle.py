@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,74 +14,97 @@ from analyzer.families.registry import variant_names
 from analyzer.families.toml_file import network_at
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import dot_digest, render
-from analyzer.render.report import escaped, markdown_report
+from analyzer.render.report import OPENED, escaped, has_blocks, markdown_report
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
 INDEX = "README.md"
+CLAIMS = "claims.md"
 _COMMAND = "python -m analyzer report"
-_MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size (\d+)(?:x(\d+))?)? -->")
+_MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size (\d+(?:x\d+)?(?:,\d+(?:x\d+)?)*))? -->")
+
+Reports = Sequence[tuple[Analysis, Sequence[Analysis]]]
+"""Of each report, the analysis at its first size and those at the others."""
 
 
 class Recipe(NamedTuple):
-    """What a report was made from: an expression or a TOML file, and an input size, None for the variant's own."""
+    """What a report was made from: an expression or a TOML file, and an input size, None for the variant's own.
+
+    `others` are the further sizes of a report on several.
+    """
 
     expression: str
     input_size: Size | None = None
+    others: tuple[Size, ...] = ()
 
     @property
     def stem(self) -> str:
         """The report's file name without its suffix."""
         name = Path(self.expression).stem if self.expression.endswith(".toml") else self.expression
-        return slug(name) + (f"-{_size_text(self.input_size)}" if self.input_size else "")
+        return "-".join([slug(name), *self._sizes])
 
     @property
     def command(self) -> str:
         """The command line that makes the report again."""
-        size = f" --input-size {_size_text(self.input_size)}" if self.input_size else ""
-        return f"{_COMMAND} {self.expression}{size}"
+        sizes = f" --input-size {','.join(self._sizes)}" if self._sizes else ""
+        return f"{_COMMAND} {self.expression}{sizes}"
+
+    @property
+    def _sizes(self) -> list[str]:
+        return [_size_text(size) for size in (self.input_size, *self.others) if size]
 
 
 def _size_text(size: Size) -> str:
     return str(size) if isinstance(size, int) else f"{size[0]}x{size[1]}"
 
 
-def recipe_of(analysis: Analysis) -> Recipe:
-    """The shortest recipe of an analysis."""
-    _, height, width = analysis.input_shape
+def recipe_of(analysis: Analysis, others: Sequence[Analysis] = ()) -> Recipe:
+    """The shortest recipe of an analysis, or of a report on it and the same network at other input sizes."""
     source = analysis.network.path or analysis.variant
-    if analysis.input_shape == analysis.network.input_shape():
+    if analysis.input_shape == analysis.network.input_shape() and not others:
         return Recipe(source)
-    return Recipe(source, height if height == width else (height, width))
+    return Recipe(source, _size_of(analysis), tuple(_size_of(other) for other in others))
 
 
-def made(recipe: Recipe) -> Analysis:
-    """The analysis that a recipe asks for."""
-    return analyze(network_at(recipe.expression), recipe.input_size)
+def _size_of(analysis: Analysis) -> Size:
+    _, height, width = analysis.input_shape
+    return height if height == width else (height, width)
 
 
-def report_files(analysis: Analysis) -> dict[str, str | bytes]:
-    """File name → content of a report: the markdown, and its diagram as SVG, or as DOT where nothing can lay it out."""
-    recipe = recipe_of(analysis)
-    dot = dot_source(analysis, "network")
-    picture: dict[str, str | bytes]
-    try:
-        picture = {f"{recipe.stem}.svg": render(dot, "svg")}
-    except Unavailable:
-        picture = {f"{recipe.stem}.dot": dot}
-    return {f"{recipe.stem}.md": report_text(analysis), **picture}
+def made(recipe: Recipe) -> tuple[Analysis, tuple[Analysis, ...]]:
+    """The analysis that a recipe asks for, and those at its other input sizes."""
+    network = network_at(recipe.expression)
+    return analyze(network, recipe.input_size), tuple(analyze(network, size) for size in recipe.others)
 
 
-def report_text(analysis: Analysis) -> str:
+def report_files(analysis: Analysis, others: Sequence[Analysis] = ()) -> dict[str, str | bytes]:
+    """File name → content of a report: the markdown, and its diagrams as SVG, or DOT where nothing can draw."""
+    first = recipe_of(analysis, others).stem
+    files: dict[str, str | bytes] = {f"{first}.md": report_text(analysis, others)}
+    for stem, dot in _drawings(analysis, first).items():
+        try:
+            files[f"{stem}.svg"] = render(dot, "svg")
+        except Unavailable:
+            files[f"{stem}.dot"] = dot
+    return files
+
+
+def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
+    """File name without suffix → DOT text: the network, and its distinct blocks where it has any."""
+    drawn = {stem: dot_source(analysis, "network")}
+    return drawn | ({f"{stem}{OPENED}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
+
+
+def report_text(analysis: Analysis, others: Sequence[Analysis] = ()) -> str:
     """The markdown of a report in a folder, which shows the SVG beside it."""
-    recipe = recipe_of(analysis)
-    return markdown_report(analysis, recipe.command, f"{recipe.stem}.svg")
+    recipe = recipe_of(analysis, others)
+    return markdown_report(analysis, recipe.command, f"{recipe.stem}.svg", others)
 
 
 def recipes(folder: Path) -> Iterator[Recipe]:
     """The recipes of the reports in a folder, by file name; InvalidInput for a report that does not tell its own."""
     for path in sorted(folder.glob("*.md")):
-        if path.name != INDEX:
+        if path.name not in (INDEX, CLAIMS):
             yield _recipe(path)
 
 
@@ -89,23 +112,43 @@ def _recipe(path: Path) -> Recipe:
     found = _MADE_BY.search(path.read_text(encoding="utf-8"))
     if found is None:
         raise InvalidInput(f"report {path}: has no line that tells how it was made; make it again with `{_COMMAND}`.")
-    expression, height, width = found.groups()
-    if height is None:
-        return Recipe(expression)
-    return Recipe(expression, (int(height), int(width)) if width else int(height))
+    expression, listed = found.groups()
+    size, *others = [_parsed_size(text) for text in listed.split(",")] if listed else [None]
+    return Recipe(expression, size, tuple(other for other in others if other))
 
 
-def index_text(analyses: list[Analysis]) -> str:
-    """The index of a folder of reports as markdown."""
+def _parsed_size(text: str) -> Size:
+    height, _, width = text.partition("x")
+    return (int(height), int(width)) if width else int(height)
+
+
+def index_text(reports: Reports, claims: bool) -> str:
+    """The index of a folder of reports as markdown, in the order of the named variants, the others after them.
+
+    `claims` says whether the page of claims is beside it.
+    """
     heads = ["network", "input", "parameters", "MACs", "activations", "receptive field", "depth"]
-    table = markdown_table(heads, [_index_cells(analysis) for analysis in analyses], "llrrrrr")
-    return f"# Reports\n\n{table}\n\nMACs and activations are those of one input; each report states its conventions.\n"
+    rows = [_index_cells(analysis, others) for analysis, others in _ordered(reports)]
+    table = markdown_table(heads, rows, "llrrrrr")
+    linked = f"[Claims checked]({CLAIMS}): what is said of these networks, and whether it holds.\n\n" if claims else ""
+    note = "MACs and activations are those of one input; each report states its conventions."
+    return f"# Reports\n\n{linked}{table}\n\n{note}\n"
 
 
-def _index_cells(analysis: Analysis) -> list[str]:
+def common_files(folder: Path, reports: Reports) -> Iterator[tuple[str, str]]:
+    """(file name, content) of the index, and of the page of claims where the folder has one."""
+    has_claims = (folder / CLAIMS).exists()
+    yield INDEX, index_text(reports, has_claims)
+    if has_claims:
+        from analyzer.render.claims import claims_page  # weighs every claim, which only a folder with that page needs
+
+        yield CLAIMS, claims_page()
+
+
+def _index_cells(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
     totals = analysis.totals
     return [
-        f"[{escaped(analysis.network.title)}]({recipe_of(analysis).stem}.md)",
+        f"[{escaped(analysis.network.title)}]({recipe_of(analysis, others).stem}.md)",
         shape(analysis.input_shape),
         exact(totals.params),
         exact(totals.macs),
@@ -115,22 +158,41 @@ def _index_cells(analysis: Analysis) -> list[str]:
     ]
 
 
-def ordered(analyses: list[Analysis]) -> list[Analysis]:
-    """Analyses in the order of the named variants, the others after them."""
+def _ordered(reports: Reports) -> list[tuple[Analysis, Sequence[Analysis]]]:
     places = {name: place for place, name in enumerate(variant_names())}
-    return sorted(analyses, key=lambda item: (places.get(item.variant, len(places)), item.variant, item.input_shape))
+
+    def place(report: tuple[Analysis, Sequence[Analysis]]) -> tuple[object, ...]:
+        first, others = report
+        shapes = [other.input_shape for other in others]
+        return places.get(first.variant, len(places)), first.variant, first.input_shape, shapes
+
+    return sorted(reports, key=place)
 
 
 def stale(folder: Path) -> Iterator[str]:
     """One sentence for each file in a folder of reports that is missing or no longer what the program would write."""
-    analyses = [made(recipe) for recipe in recipes(folder)]
-    if not analyses:
+    reports = [made(recipe) for recipe in recipes(folder)]
+    if not reports:
         raise InvalidInput(f"folder {folder}: holds no reports to check; write some with `{_COMMAND} VARIANT`.")
-    for analysis in analyses:
-        stem = recipe_of(analysis).stem
-        yield from _stale_text(folder / f"{stem}.md", report_text(analysis))
-        yield from _stale_picture(folder / f"{stem}.svg", dot_source(analysis, "network"))
-    yield from _stale_text(folder / INDEX, index_text(ordered(analyses)))
+    for analysis, others in reports:
+        stem = recipe_of(analysis, others).stem
+        yield from _stale_text(folder / f"{stem}.md", report_text(analysis, others))
+        for name, dot in _drawings(analysis, stem).items():
+            yield from _stale_picture(folder / f"{name}.svg", dot)
+    for name, text in common_files(folder, reports):
+        yield from _stale_text(folder / name, text)
+    yield from _stale_gallery(folder)
+
+
+def _stale_gallery(folder: Path) -> Iterator[str]:
+    from analyzer.render import gallery  # a report does without
+
+    figures = folder / gallery.FOLDER
+    if figures.is_dir():
+        shown = gallery.gallery()
+        yield from _stale_text(figures / INDEX, gallery.index_text(shown))
+        for name, drawing in shown.items():
+            yield from _stale_picture(figures / name, drawing.dot)
 
 
 def _stale_text(path: Path, wanted: str) -> Iterator[str]:

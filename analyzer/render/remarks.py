@@ -1,38 +1,46 @@
 """What stands out in a network: sentences computed from its costs."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis, BlockRow, StageRow
 from analyzer.ops import Conv2d
-from analyzer.render.units import exact, percent, stage_words
-from analyzer.render.words import block_convs
+from analyzer.render.remarks_dense import dense_remarks
+from analyzer.render.units import exact, percent, short, stage_words
+from analyzer.render.words import block_convs, shortcut_words
 
 
 def remarks(analysis: Analysis, blocks: Sequence[BlockRow]) -> list[str]:
-    """Up to five sentences, each with the figures that it rests on."""
+    """Up to six sentences, each with the figures that it rests on."""
     found = [
         _where_costs_live(analysis),
         _level_blocks(blocks),
         _bottleneck(blocks),
-        _grouping(blocks),
-        _dense_reuse(blocks),
-        _transitions(analysis),
+        _grouping(analysis),
+        *dense_remarks(analysis, blocks),
     ]
     return [sentence for sentence in found if sentence]
 
 
 def _where_costs_live(analysis: Analysis) -> str:
-    stages = [stage for stage in analysis.stages if stage.num_blocks]
+    """The stages with the most parameters, MACs and activations."""
+    stages = [stage for stage in analysis.stages if stage.num_blocks] or analysis.stages
     if len(stages) < 2:
         return ""
     by_params = max(stages, key=lambda stage: stage.params)
     by_memory = max(stages, key=lambda stage: stage.activations)
+    by_macs = max(stages, key=lambda stage: stage.macs)
+    macs = f"{percent(by_macs.macs, analysis.macs, 0)} % of the MACs"
     if by_params is by_memory:
-        return f"{_name(by_params)} leads in both: {_shares(analysis, by_params)}."
+        most = (
+            f"also leads with {macs}" if by_macs is by_params else f"{_name(by_macs).lower()} has the most MACs: {macs}"
+        )
+        return f"{_name(by_params)} leads in both: {_shares(analysis, by_params)}; {most}."
     return (
         f"Parameters and memory live apart: {_name(by_params).lower()} holds {_shares(analysis, by_params)}; "
-        f"{_name(by_memory).lower()} holds {_shares(analysis, by_memory)}."
+        f"{_name(by_memory).lower()} holds {_shares(analysis, by_memory)}. "
+        f"{_name(by_macs)} computes most, {macs}."
     )
 
 
@@ -47,18 +55,32 @@ def _shares(analysis: Analysis, stage: StageRow) -> str:
 
 
 def _level_blocks(blocks: Sequence[BlockRow]) -> str:
-    repeated = [block for block in blocks if block.kind != "dense_layer" and len(block.transform) == len(block.rows)]
-    stages = {block.stage for block in repeated}
-    costs = {block.macs for block in repeated}
-    if len(stages) < 2 or len(costs) != 1:
+    """What a block that keeps its shape costs, where all cost the same, and how its parameters grow."""
+    level = [block for block in blocks if _keeps_its_shape(block)]
+    stages = {block.stage: block for block in level}
+    if len(stages) < 2 or len({block.macs for block in level}) != 1:
         return ""
-    return (
-        "Each time the map halves the width doubles, so a block with an identity shortcut costs exactly the same "
-        f"in each of {len(stages)} stages: {exact(costs.pop())} MACs."
+    shapes = [block.output_shape for block in stages.values()]
+    why = "Each time the map halves the width doubles, so a block" if _halves_and_doubles(shapes) else "A block"
+    what = " with an identity shortcut" if shortcut_words(level[0]) == "identity" else " that keeps its shape"
+    first, last = level[0].params, level[-1].params
+    grown = f"; its parameters grow from {exact(first)} to {exact(last)}" if first < last else ""
+    return f"{why}{what} costs exactly the same in each of {len(stages)} stages: {exact(level[0].macs)} MACs{grown}."
+
+
+def _keeps_its_shape(block: BlockRow) -> bool:
+    return block.rows[0].input_shapes[0] == block.output_shape and len(block.transform) == len(block.rows)
+
+
+def _halves_and_doubles(shapes: Sequence[tuple[int, ...]]) -> bool:
+    return all(
+        (2 * before[0], before[1], before[2]) == (after[0], 2 * after[1], 2 * after[2])
+        for before, after in pairwise(shapes)
     )
 
 
 def _bottleneck(blocks: Sequence[BlockRow]) -> str:
+    """What the 1×1 convolutions save against two 3×3 at the block's width."""
     block = next((block for block in blocks if block.kind == "bottleneck"), None)
     if block is None:
         return ""
@@ -72,45 +94,21 @@ def _bottleneck(blocks: Sequence[BlockRow]) -> str:
     )
 
 
-def _grouping(blocks: Sequence[BlockRow]) -> str:
-    convs = [conv for block in blocks for conv in block_convs(block)]
-    grouped = [conv for conv in convs if conv.groups > 1]
-    if not grouped:
+def _grouping(analysis: Analysis) -> str:
+    """What the groups save against the same width in one group, in these convolutions and in the whole network."""
+    grouped = {
+        index: row.operation
+        for index, row in enumerate(analysis.rows)
+        if isinstance(row.operation, Conv2d) and row.operation.groups > 1
+    }
+    if len({conv.groups for conv in grouped.values()}) != 1:
         return ""
-    ours = sum(formulas.params(conv) for conv in grouped)
-    dense = sum(formulas.params(Conv2d(conv.in_channels, conv.out_channels, conv.kernel)) for conv in grouped)
+    times = next(iter(grouped.values())).groups
+    ours = sum(formulas.params(conv) - conv.bias * conv.out_channels for conv in grouped.values())
+    params = analysis.params + (times - 1) * ours
+    macs = analysis.macs + (times - 1) * sum(analysis.rows[index].macs for index in grouped)
     return (
-        f"Cardinality {grouped[0].groups}: the grouped 3×3 convolutions have {exact(ours)} weights in all; "
-        f"ungrouped at the same width they would have {exact(dense)}, {grouped[0].groups} times as many."
+        f"Cardinality {times}: the grouped 3×3 convolutions have {exact(ours)} weights in all; ungrouped at the same "
+        f"width they would have {times} times as many, and the network {short(params)} instead of "
+        f"{short(analysis.params)} parameters and {short(macs)} instead of {short(analysis.macs)} MACs."
     )
-
-
-def _dense_reuse(blocks: Sequence[BlockRow]) -> str:
-    layers = [block for block in blocks if block.kind == "dense_layer"]
-    if not layers:
-        return ""
-    stages = {layer.stage: 0 for layer in layers}
-    for layer in layers:
-        stages[layer.stage] += 1
-    stage, count = max(stages.items(), key=lambda item: item[1])
-    growth = layers[0].output_shape[0]
-    first = next(layer for layer in layers if layer.stage == stage).rows[0].output_shape[0]
-    return (
-        f"The {count} dense layers of {stage_words(stage)} make L(L + 1)/2 = {exact(count * (count + 1) // 2)} direct "
-        f"connections: layer l reads {first} + {growth}(l − 1) channels and adds {growth}, "
-        f"up to {exact(first + growth * count)}."
-    )
-
-
-def _transitions(analysis: Analysis) -> str:
-    spans = [span for span in analysis.spans if span.kind == "transition"]
-    if not spans:
-        return ""
-    given, kept = zip(*(_compression(analysis, span.start, span.stop) for span in spans), strict=True)
-    pairs = ", ".join(f"{before} → {after}" for before, after in zip(given, kept, strict=True))
-    return f"Transitions compress the channels ({pairs}) and halve the map."
-
-
-def _compression(analysis: Analysis, start: int, stop: int) -> tuple[int, int]:
-    shapes = [row.output_shape for row in analysis.rows[start:stop]]
-    return shapes[0][0], shapes[-1][0]

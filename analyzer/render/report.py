@@ -11,27 +11,78 @@ from analyzer.render.published import agreement_lines
 from analyzer.render.remarks import remarks
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, percent, shape, short, size_bytes, stage_words
-from analyzer.render.words import block_words, op_words, stage_contents
+from analyzer.render.words import block_words, op_words, shortcut_words, stage_contents
+
+STAGE_HEADS = ("stage", "blocks", "output", "parameters", "%", "MACs", "%", "activations", "%")
 
 
-def markdown_report(analysis: Analysis, made_by: str, picture: str | None) -> str:
-    """The report as markdown; `made_by` is the command that makes it again, `picture` the diagram's file beside it."""
+def markdown_report(analysis: Analysis, made_by: str, picture: str | None, others: Sequence[Analysis] = ()) -> str:
+    """The report as markdown; `made_by` is the command that makes it again, `picture` the diagram's file beside it.
+
+    `others` are analyses of the same network at other input sizes.
+    """
+    figures = headline(analysis)
     blocks = analysis.blocks
     parts = [
         f"# {escaped(analysis.network.title)}",
-        _lead(analysis),
-        _headline(analysis),
-        _stage_table(analysis, blocks),
-        *([f"![{escaped(analysis.network.title)}, stem to head]({picture})"] if picture else []),
-        *_listed("**What stands out**", remarks(analysis, blocks)),
-        *agreement_lines(analysis),
-        _folded("Blocks, equal ones folded", _block_table(blocks)) if blocks else "",
-        _folded("Memory", memory_section(analysis)),
-        _folded(f"Every op ({len(analysis.rows)})", _op_table(analysis)),
-        _folded("Conventions", _conventions(analysis)),
+        lead(analysis),
+        markdown_table(list(figures), [list(figures.values())], "r" * len(figures)),
+        *answer_parts(analysis, blocks, picture, others),
+        *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others)),
+        _opened(analysis, picture) if picture and has_blocks(analysis) else "",
         f"<!-- made by: {made_by} -->",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def answer_parts(
+    analysis: Analysis, blocks: Sequence[BlockRow], picture: str | None, others: Sequence[Analysis]
+) -> list[str]:
+    """The first screen below the headline as paragraphs of markdown."""
+    drawn = f"![{escaped(analysis.network.title)}, stem to head]({picture})"
+    return [
+        *_size_table(analysis, others),
+        stage_table(analysis, blocks),
+        *([drawn] if picture else []),
+        *_listed("**What stands out**", remarks(analysis, blocks)),
+        *agreement_lines(analysis),
+    ]
+
+
+def _size_table(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
+    if not others:
+        return []
+    from analyzer.render.sizes import size_table  # few reports have one
+
+    return [size_table([analysis, *others])]
+
+
+def folded_parts(
+    analysis: Analysis, blocks: Sequence[BlockRow], others: Sequence[Analysis] = ()
+) -> Iterator[tuple[str, str]]:
+    """(title, markdown) of each part below the first screen."""
+    for other in others:
+        yield f"Stages at {shape(other.input_shape)}", stage_table(other, blocks)
+    if blocks:
+        yield "Blocks, equal ones folded", _block_table(blocks)
+    yield "Memory", memory_section(analysis)
+    yield f"Every op ({len(analysis.rows)})", _op_table(analysis)
+    yield "Conventions", _conventions(analysis)
+
+
+OPENED = "-blocks"
+OPENED_TITLE = "Distinct blocks drawn open"
+"""What the file name of the drawing of the distinct blocks has after that of the network's."""
+
+
+def has_blocks(analysis: Analysis) -> bool:
+    """Whether a network is made of blocks, so that they are worth a drawing of their own."""
+    return any(span.block for span in analysis.spans)
+
+
+def _opened(analysis: Analysis, picture: str) -> str:
+    title = f"{escaped(analysis.network.title)}, its distinct blocks drawn open"
+    return _folded(OPENED_TITLE, f"![{title}]({picture.removesuffix('.svg')}{OPENED}.svg)")
 
 
 def escaped(text: str) -> str:
@@ -39,16 +90,18 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>#|!&])", r"\\\1", text)
 
 
-def _lead(analysis: Analysis) -> str:
+def lead(analysis: Analysis) -> str:
+    """The paper, what to know, the expression and the input in one line of markdown."""
     network = analysis.network
     told = "; ".join(part for part in (network.paper, network.note) if part)
     about = f"*{told}.* " if told else ""
     return f"{about}`{network.expression}` · input {shape(analysis.input_shape)}"
 
 
-def _headline(analysis: Analysis) -> str:
+def headline(analysis: Analysis) -> dict[str, str]:
+    """The headline figures as markdown by their names."""
     totals = analysis.totals
-    cells = {
+    return {
         "parameters": f"**{short(totals.params, 4)}** ({exact(totals.params)})",
         "MACs (FLOPs = 2×)": f"**{short(totals.macs, 4)}** ({short(totals.flops, 4)})",
         "activations": short(totals.activations, 4),
@@ -56,16 +109,16 @@ def _headline(analysis: Analysis) -> str:
         "depth": str(totals.depth),
         "float32 weights": size_bytes(totals.params_bytes),
     }
-    return markdown_table(list(cells), [list(cells.values())], "r" * len(cells))
 
 
-def _stage_table(analysis: Analysis, blocks: Sequence[BlockRow]) -> str:
-    heads = ["stage", "blocks", "output", "parameters", "%", "MACs", "%", "activations", "%"]
-    rows = [_stage_cells(analysis, stage, blocks) for stage in analysis.stages]
-    return markdown_table(heads, rows, "lllrrrrrr")
+def stage_table(analysis: Analysis, blocks: Sequence[BlockRow]) -> str:
+    """The stages with what they are made of, their outputs and costs, as a markdown table."""
+    rows = [stage_cells(analysis, stage, blocks) for stage in analysis.stages]
+    return markdown_table(STAGE_HEADS, rows, "lllrrrrrr")
 
 
-def _stage_cells(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> list[str]:
+def stage_cells(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> list[str]:
+    """A stage's cells below STAGE_HEADS."""
     totals = analysis.totals
     return [
         stage_words(stage.stage),
@@ -122,13 +175,6 @@ def _block_cells(run: list[BlockRow]) -> list[str]:
 
 def _from_to(first: int, last: int) -> str:
     return exact(first) if first == last else f"{exact(first)} … {exact(last)}"
-
-
-def shortcut_words(block: BlockRow) -> str:
-    """The block's shortcut in the paper's words; a dense layer's is its concatenation."""
-    if block.kind == "dense_layer":
-        return "concatenation"
-    return "projection" if len(block.transform) < len(block.rows) else "identity"
 
 
 def _op_table(analysis: Analysis) -> str:

@@ -45,3 +45,16 @@ def stage_words(stage: str) -> str:
     """A stage's key as prose: "stage1" as "stage 1", "transition2" as "transition 2"."""
     letters = stage.rstrip("0123456789")
     return f"{letters} {stage[len(letters) :]}".strip()
+
+
+def signed(number: int) -> str:
+    """A difference: "+1,024", "−528,128", "0"."""
+    return f"{_SIGNS[(number > 0) - (number < 0)]}{exact(abs(number))}"
+
+
+def signed_bytes(number: int) -> str:
+    """A difference in bytes: "+25.1 MiB", "−512 B", "0"."""
+    return f"{_SIGNS[(number > 0) - (number < 0)]}{size_bytes(abs(number))}" if number else "0"
+
+
+_SIGNS = {1: "+", 0: "", -1: "−"}

@@ -82,6 +82,8 @@ def block_words(block: BlockRow) -> str:
     out_channels = block.output_shape[0]
     if block.kind == "dense_layer":
         return f"dense layer, k = {out_channels}"
+    if not convs:
+        return f"{block.kind} {out_channels}"
     inner = convs[0].out_channels
     widths = str(inner) if inner == out_channels else f"{inner} → {out_channels}"
     groups = max(conv.groups for conv in convs)
@@ -91,3 +93,15 @@ def block_words(block: BlockRow) -> str:
 def block_convs(block: BlockRow) -> list[Conv2d]:
     """The convolutions of a block's transform, the shortcut's projection left out."""
     return [row.operation for row in block.transform if isinstance(row.operation, Conv2d)]
+
+
+def shortcut_words(block: BlockRow) -> str:
+    """The block's shortcut in the paper's words, "none" in a plain net; a dense layer's is its concatenation."""
+    if block.kind == "dense_layer":
+        return "concatenation"
+    if len(block.transform) < len(block.rows):
+        return "projection"
+    operations = {type(row.operation) for row in block.rows}
+    if ZeroPadShortcut in operations:
+        return "zero-pad"
+    return "identity" if Add in operations else "none"

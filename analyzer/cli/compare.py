@@ -1,0 +1,36 @@
+"""The verb compare: networks side by side, and what their differences are due to."""
+
+import json
+
+import click
+
+from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
+from analyzer.cost.analysis import analyze
+from analyzer.families.network import Network, Size
+
+
+@click.command("compare")
+@click.argument("variants", nargs=-1, type=VariantType(), metavar="VARIANT VARIANT…")
+@input_size_option
+@format_option("markdown", "json", "html", "svg")
+@output_option
+def compare_verb(variants: tuple[Network, ...], input_size: Size | None, form: str, output: str | None) -> None:
+    """Put networks side by side by stage, and split each difference to the first over what causes it.
+
+    Networks of one family: over the fields that differ, one at a time, summing exactly. Others: over stages and kinds
+    of op. HTML is one file with its chart; SVG is the chart alone.
+    """
+    from analyzer.render.compare import compared, markdown
+    from analyzer.render.tables import padded_table
+
+    found = compared([analyze(variant, input_size) for variant in variants])
+    match form:
+        case "json":
+            content = json.dumps(found.to_dict(), ensure_ascii=False) + "\n"
+        case "html":
+            content = found.html
+        case "svg":
+            content = found.svg
+        case _:
+            content = markdown(found, padded_table) if output in (None, "-") else found.markdown
+    deliver(content, output)

@@ -1,0 +1,79 @@
+"""A chart of networks side by side as SVG: one row a stage, one bar a network, one column a quantity."""
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.difference import StageFigures, stage_figures, stage_order
+from analyzer.render.units import short, size_bytes, stage_words
+
+COLOURS = ("#0b57d0", "#d9730d", "#0f8a5f", "#a3478f", "#8a6d00", "#5b6770")
+"""Told apart by people who are colour-blind, too; a seventh network takes the first again."""
+_COLUMNS: tuple[tuple[str, str, Callable[[int], str]], ...] = (
+    ("parameters", "params", short),
+    ("MACs", "macs", short),
+    ("activations", "activations", short),
+    ("stored for training", "stored_bytes", size_bytes),
+)
+_LABELS, _COLUMN, _BAR, _THICK = 100, 215, 130, 12
+_LINE, _GAP, _TOP = 16, 12, 28
+_STYLE = (
+    "text{font:12px system-ui,Segoe UI,Helvetica,Arial,sans-serif;fill:#16191d}.quiet{fill:#57606a}"
+    ".head{font-weight:600}@media(prefers-color-scheme:dark){text{fill:#eef0f3}.quiet{fill:#a3adba}}"
+)
+
+
+def chart(analyses: Sequence[Analysis], names: Sequence[str]) -> str:
+    """Stages by parameters, MACs, activations and stored bytes; each column has a scale of its own."""
+    figures = [stage_figures(analysis) for analysis in analyses]
+    stages = stage_order(analyses)
+    top = _LINE * len(names) + _TOP
+    row = _LINE * len(names) + _GAP
+    width, height = 16 + _LABELS + _COLUMN * len(_COLUMNS), 16 + top + row * len(stages)
+    parts = [*_legend(names), *_heads(top)]
+    for place, stage in enumerate(stages):
+        y = top + row * place
+        parts.append(_text(0, y + 14 + _LINE * (len(names) - 1) / 2, stage_words(stage)))
+        parts += _row_bars([found.get(stage) for found in figures], figures, y)
+    drawn = "\n".join(parts)
+    title = escape(f"{', '.join(names)}: parameters, MACs, activations and bytes stored for training, by stage")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 -8 {width} {height}" width="{width}" height="{height}" '
+        f'role="img" aria-label="{title}">\n<style>{_STYLE}</style>\n{drawn}\n</svg>\n'
+    )
+
+
+def _legend(names: Sequence[str]) -> Iterator[str]:
+    for place, name in enumerate(names):
+        yield _rect(_LABELS, _LINE * place + 2, _THICK, place)
+        yield _text(_LABELS + _LINE + 4, _LINE * place + 12, name)
+
+
+def _heads(top: int) -> Iterator[str]:
+    for column, (words, _, _) in enumerate(_COLUMNS):
+        yield _text(_LABELS + _COLUMN * column, top - 6, words, "head")
+
+
+def _row_bars(
+    found: Sequence[StageFigures | None], all_figures: Sequence[dict[str, StageFigures]], y: int
+) -> list[str]:
+    parts = []
+    for column, (_, name, words) in enumerate(_COLUMNS):
+        x = _LABELS + _COLUMN * column
+        most = max(getattr(stage, name) for figures in all_figures for stage in figures.values()) or 1
+        for place, stage in enumerate(found):
+            count = getattr(stage, name) if stage else 0
+            length = _BAR * count / most
+            parts.append(_rect(x, y + _LINE * place + 4, length, place) if count else "")
+            parts.append(_text(x + length + 4, y + _LINE * place + 14, words(count) if stage else "–", "quiet"))
+    return [part for part in parts if part]
+
+
+def _rect(x: float, y: float, width: float, place: int) -> str:
+    colour = COLOURS[place % len(COLOURS)]
+    return f'<rect x="{x:g}" y="{y:g}" width="{max(width, 1):.1f}" height="{_THICK}" rx="2" fill="{colour}"/>'
+
+
+def _text(x: float, y: float, words: str, kind: str = "") -> str:
+    mark = f' class="{kind}"' if kind else ""
+    return f'<text x="{x:.1f}" y="{y:g}"{mark}>{escape(words)}</text>'

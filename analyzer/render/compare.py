@@ -1,0 +1,284 @@
+"""Networks side by side as people read them: totals, stages, and what each difference is due to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.attribution import INPUT_SIZE, Change, Step, quantities
+from analyzer.cost.difference import (
+    HEAD,
+    Difference,
+    Kind,
+    Part,
+    StageFigures,
+    by_role,
+    differences,
+    part_sums,
+    stage_figures,
+    stage_order,
+)
+from analyzer.render.report import escaped
+from analyzer.render.tables import markdown_table
+from analyzer.render.units import exact, percent, shape, short, signed, signed_bytes, size_bytes, stage_words
+
+Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
+
+CONVENTION = (
+    "Ratios are to the first network. MACs and activations are those of one input; the peak of activations in "
+    "inference and what training stores are bytes at batch 1 in float32, as `report` tells them under Memory."
+)
+ORDER = (
+    "Fields change one at a time, in the order in which the spec lists them, the input size last; one that alone would "
+    "make no network waits, and an inner width changes before its cut into paths. A share depends on that order, their "
+    "sum does not: it is the whole difference, exactly."
+)
+_WORDS = {
+    "params": "parameters",
+    "macs": "MACs",
+    "activations": "activations",
+    "peak_bytes": "peak in inference",
+    "stored_bytes": "stored for training",
+}
+_BYTES = ("peak_bytes", "stored_bytes")
+_OP_WORDS = {"BatchNorm2d": "batch norm", "Linear": "linear"}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two or more networks, each against the first: `markdown`, and `to_dict` for machines."""
+
+    analyses: tuple[Analysis, ...]
+
+    @cached_property
+    def differences(self) -> tuple[Difference, ...]:
+        """Each network but the first, against the first."""
+        return differences(self.analyses)
+
+    @property
+    def markdown(self) -> str:
+        """For a file: what differs and why, the rest folded."""
+        return markdown(self, markdown_table)
+
+    @property
+    def svg(self) -> str:
+        """A chart of the stages' parameters, MACs, activations and stored bytes."""
+        from analyzer.render.bars import chart
+
+        return chart(self.analyses, names(self.analyses))
+
+    @property
+    def html(self) -> str:
+        """The same as one self-contained page, with the chart."""
+        from analyzer.render.compare_html import compare_page
+
+        return compare_page(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of `compare --format json`, valid against schemas/compare-1.json."""
+        from analyzer.render.compare_facts import document
+
+        return document(self)
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def __str__(self) -> str:
+        return self.markdown
+
+
+def compared(analyses: Sequence[Analysis]) -> Compared:
+    """Networks side by side; InvalidInput where there are fewer than two."""
+    differences(analyses)
+    return Compared(tuple(analyses))
+
+
+def markdown(found: Compared, table: Table) -> str:
+    """Markdown whose tables that function makes: bare for files, padded for a terminal."""
+    folded = (
+        f"<details><summary>{title}</summary>\n\n{content}\n\n</details>" for title, content in details(found, table)
+    )
+    return "\n\n".join([f"# {heading(found)}", *answers(found, table), *folded]) + "\n"
+
+
+def heading(found: Compared) -> str:
+    """The networks' titles, with their input sizes where these differ."""
+    sizes = len({analysis.input_shape[1:] for analysis in found.analyses}) > 1
+    *first, last = (
+        escaped(each.network.title) + (f" at {shape(each.input_shape)}" if sizes else "") for each in found.analyses
+    )
+    return f"{', '.join(first)} and {last}"
+
+
+def answers(found: Compared, table: Table = markdown_table) -> list[str]:
+    """The first screen: totals, a sentence and the reasons for each difference, the stages side by side."""
+    parts = [_totals(found.analyses, table)]
+    for difference in found.differences:
+        parts += [_sentence(difference), *_reasons(difference, table)]
+    return [*parts, "**Stage by stage**", _stages(found.analyses, table), CONVENTION]
+
+
+def details(found: Compared, table: Table = markdown_table) -> Iterator[tuple[str, str]]:
+    """(title, content) of what is folded: every difference by stage and kind of op."""
+    for difference in found.differences:
+        if not difference.equal:
+            ours, theirs = names((difference.first, difference.second))
+            title = f"By stage and kind of op: {theirs} against {ours}"
+            yield title, _by_kind(difference, difference.parts, table)
+
+
+def names(analyses: Sequence[Analysis]) -> list[str]:
+    """What tells the networks apart: the expression, and the input size where two have the same one."""
+    known = [analysis.variant for analysis in analyses]
+    return [
+        each.variant if known.count(each.variant) == 1 else f"{each.variant}@{'x'.join(map(str, each.input_shape[1:]))}"
+        for each in analyses
+    ]
+
+
+def command(found: Compared) -> str:
+    """The command line that compares the networks again, where one input size or each one's own was taken."""
+    own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
+    height, width = found.analyses[0].input_shape[1:]
+    size = "" if own else f" --input-size {height if height == width else f'{height}x{width}'}"
+    return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def _totals(analyses: Sequence[Analysis], table: Table) -> str:
+    heads = ["network", "input", *_WORDS.values(), "depth", "receptive field"]
+    first = quantities(analyses[0])
+    rows = [
+        [_code(name), shape(each.input_shape), *_quantity_cells(each, first), str(each.depth), _field(each)]
+        for name, each in zip(names(analyses), analyses, strict=True)
+    ]
+    return table(heads, rows, "ll" + "r" * (len(heads) - 2))
+
+
+def _field(analysis: Analysis) -> str:
+    return f"{exact(analysis.receptive_field)} px"
+
+
+def _quantity_cells(analysis: Analysis, first: dict[str, int]) -> Iterator[str]:
+    for name, count in quantities(analysis).items():
+        words = size_bytes(count) if name in _BYTES else exact(count)
+        yield words if count == first[name] else f"{words} ({_ratio(count, first[name])})"
+
+
+def _ratio(ours: int, first: int) -> str:
+    """Over the first network's: "0.98", "=" where equal, "–" where there is nothing to compare with."""
+    if ours == first:
+        return "="
+    if not first:
+        return "–"
+    return f"{ours / first:,.0f}" if ours >= 1000 * first else f"{ours / first:#.3g}"
+
+
+def _sentence(difference: Difference) -> str:
+    ours, theirs = names((difference.first, difference.second))
+    if difference.equal:
+        return f"**{_code(theirs)} is {_code(ours)}**: one graph, fingerprint `{difference.first.fingerprint}`."
+    told = [_more(_WORDS[name], was, now) for name, (was, now) in difference.totals.items() if name not in _BYTES]
+    return f"**{_code(theirs)} against {_code(ours)}**: {', '.join(told)}."
+
+
+def _more(words: str, was: int, now: int) -> str:
+    if was == now:
+        return f"as many {words}"
+    share = f" ({signed(now - was)[0]}{percent(abs(now - was), was)} %)" if was else ""
+    return f"{exact(abs(now - was))} {'more' if now > was else 'fewer'} {words}{share}"
+
+
+def _reasons(difference: Difference, table: Table) -> list[str]:
+    if difference.equal:
+        return []
+    if difference.by_field:
+        return [_by_field(difference, table), ORDER]
+    apart = "Networks of different families share no fields; their difference by role and kind of op, the head apart:"
+    return [apart, _by_kind(difference, by_role(difference.parts), table)]
+
+
+def _by_field(difference: Difference, table: Table) -> str:
+    rows = [[_step_words(step), *_shares(step.shares)] for step in difference.steps]
+    whole = {name: now - was for name, (was, now) in difference.totals.items()}
+    return table(["due to", *_WORDS.values()], [*rows, ["**all together**", *_shares(whole)]], "l" + "r" * len(_WORDS))
+
+
+def _shares(shares: dict[str, int]) -> Iterator[str]:
+    for name in _WORDS:
+        yield signed_bytes(shares[name]) if name in _BYTES else signed(shares[name])
+
+
+def _step_words(step: Step) -> str:
+    words = ", ".join(map(_change_words, step.changes))
+    return f"{words} (together: {escaped(step.why.rstrip('.'))})" if step.why else words
+
+
+def _change_words(change: Change) -> str:
+    name = "input size" if change.field == INPUT_SIZE else _code(change.field)
+    return f"{name} {change.old} → {change.new}"
+
+
+def kind_words(kind: Kind) -> str:
+    """A kind of op: "3×3 conv, grouped", "batch norm", "linear"."""
+    if kind.kernel:
+        return f"{kind.kernel}×{kind.kernel} conv{', grouped' if kind.grouped else ''}"
+    return _OP_WORDS.get(kind.op, kind.op)
+
+
+def _by_kind(difference: Difference, parts: Sequence[Part], table: Table) -> str:
+    before = [part for part in parts if part.stage != HEAD]
+    head = [part for part in parts if part.stage == HEAD]
+    rows = [_part_cells(part) for part in before]
+    rows += [["**all before the head**", "", *_sum_cells(before)], *map(_part_cells, head)]
+    rows.append(["**all together**", "", *_sum_cells(parts)])
+    ours, theirs = map(_code, names((difference.first, difference.second)))
+    heads = ["stage", "ops"]
+    for name in ("params", "macs"):
+        heads += [f"{_WORDS[name]} of {ours}", f"of {theirs}", "difference"]
+    return table(heads, rows, "llrrrrrr")
+
+
+def _part_cells(part: Part) -> list[str]:
+    return [stage_words(part.stage), kind_words(part.kind), *_pair_cells(part.counts)]
+
+
+def _sum_cells(parts: Sequence[Part]) -> list[str]:
+    return _pair_cells(dict(part_sums(parts)))
+
+
+def _pair_cells(counts: dict[str, tuple[int, int]]) -> list[str]:
+    cells: list[str] = []
+    for name in ("params", "macs"):
+        was, now = counts[name]
+        cells += [exact(was), exact(now), signed(now - was)]
+    return cells
+
+
+def _stages(analyses: Sequence[Analysis], table: Table) -> str:
+    figures = [stage_figures(analysis) for analysis in analyses]
+    heads = ["stage", "network", "output"]
+    for words in ("parameters", "MACs", "activations", "stored for training"):
+        heads += [words, "ratio"]
+    rows = []
+    for stage in stage_order(analyses):
+        first = figures[0].get(stage)
+        for place, (name, found) in enumerate(zip(names(analyses), figures, strict=True)):
+            label = "" if place else stage_words(stage)
+            rows.append([label, _code(name), *_stage_cells(found.get(stage), first, reference=not place)])
+    return table(heads, rows, "lll" + "r" * 8)
+
+
+def _stage_cells(found: StageFigures | None, first: StageFigures | None, reference: bool) -> list[str]:
+    if found is None:
+        return ["–"] * 9
+    cells = [shape(found.output_shape)]
+    for name in ("params", "macs", "activations", "stored_bytes"):
+        count = getattr(found, name)
+        cells.append(size_bytes(count) if name in _BYTES else short(count))
+        cells.append("" if reference else _ratio(count, getattr(first, name)) if first else "–")
+    return cells

@@ -1,0 +1,31 @@
+"""Reports in the formats that are one document each: CSV, HTML and LaTeX."""
+
+from collections.abc import Sequence
+
+from analyzer.cost.analysis import Analysis
+from analyzer.errors import InvalidInput, shortened
+
+SUFFIXES = {"csv": "csv", "html": "html", "latex": "tex"}
+"""Format → suffix of its files."""
+
+
+def document(form: str, reports: Sequence[tuple[Analysis, Sequence[Analysis]]]) -> str:
+    """One document of all reports, each a network at its first and its other input sizes.
+
+    Only the format that is asked for is imported. InvalidInput for another one.
+    """
+    match form:
+        case "csv":
+            from analyzer.render import spreadsheet
+
+            return spreadsheet.document(reports)
+        case "html":
+            from analyzer.render import html
+
+            return html.document(reports)
+        case "latex":
+            from analyzer.render import latex
+
+            return latex.document(reports)
+        case _:
+            raise InvalidInput(f"format {shortened(form)!r} is unknown; documents come as {', '.join(SUFFIXES)}.")

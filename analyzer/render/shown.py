@@ -1,0 +1,49 @@
+"""An analysis that shows itself: a stage table in a notebook, as markdown, and in a terminal."""
+
+from dataclasses import fields
+from typing import Self
+
+from analyzer.cost.analysis import Analysis
+from analyzer.render.units import exact, shape, short
+
+
+class Shown(Analysis):
+    """An Analysis with a short `repr`, its stage table as `str`, and HTML and markdown for notebooks."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Self:
+        """The same analysis, able to show itself."""
+        return cls(**{item.name: getattr(analysis, item.name) for item in fields(analysis) if item.init})
+
+    def __repr__(self) -> str:
+        return (
+            f"<Analysis of {self.variant} at {shape(self.input_shape)}: "
+            f"{exact(self.params)} params, {exact(self.macs)} MACs>"
+        )
+
+    def __str__(self) -> str:
+        from analyzer.render.report import STAGE_HEADS, stage_cells
+        from analyzer.render.tables import terminal_table
+
+        blocks = self.blocks
+        rows = [stage_cells(self, stage, blocks) for stage in self.stages]
+        total = ["total", "", "", exact(self.params), "", short(self.macs), "", short(self.activations), ""]
+        table = terminal_table(STAGE_HEADS, [*rows, total], "lllrrrrrr")
+        return f"{self.network.title}, input {shape(self.input_shape)}\n\n{table}"
+
+    def _repr_markdown_(self) -> str:
+        from analyzer.render.report import escaped, lead, stage_table
+
+        title = f"**{escaped(self.network.title)}**"
+        return "\n\n".join([f"{title} · {_headline(self)}", lead(self), stage_table(self, self.blocks)])
+
+    def _repr_html_(self) -> str:
+        from analyzer.render.html import rendered
+
+        return f'<div style="overflow-x:auto">{rendered(self._repr_markdown_())}</div>'
+
+
+def _headline(analysis: Analysis) -> str:
+    return f"{exact(analysis.params)} parameters · {short(analysis.macs, 4)} MACs · depth {analysis.depth}"

@@ -1,0 +1,1 @@
+"""How fast the analyzer is beside other tools."""

@@ -2,7 +2,7 @@
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 .NOTPARALLEL:
-.PHONY: check format lint types contracts reports-check test fix reports app bench
+.PHONY: check format lint types contracts reports-check test fix reports proofs app bench
 
 check: format lint types contracts reports-check test
 
@@ -32,6 +32,11 @@ fix:
 reports:
 	$(BIN)python -m analyzer report --refresh
 	$(BIN)python -m analyzer check --update
+
+proofs:
+	$(BIN)python -m analyzer equivalence resnext50_32x4d --full --format markdown --output reports/equivalence/resnext50_32x4d.md
+	$(BIN)python -m analyzer equivalence resnext101_64x4d --full --dtype float64 --dtype float32 --format markdown --output reports/equivalence/resnext101_64x4d.md
+	$(BIN)python -m analyzer equivalence resnext101_64x4d --full --dtype bfloat16 --dtype float16 --format markdown --output reports/equivalence/resnext101_64x4d-16bit.md
 
 app:
 	$(BIN)python -m streamlit run app.py

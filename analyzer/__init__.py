@@ -6,7 +6,19 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analyzer.api import analyze, build, check_equivalence, compare, diagram, explain, measure_latency
+    from analyzer.api import (
+        analyze,
+        build,
+        check_equivalence,
+        compare,
+        diagram,
+        explain,
+        load_weights,
+        measure_latency,
+        reconcile,
+        save_weights,
+        verify,
+    )
     from analyzer.errors import InvalidInput, Unavailable
 
 __all__ = [
@@ -18,7 +30,11 @@ __all__ = [
     "compare",
     "diagram",
     "explain",
+    "load_weights",
     "measure_latency",
+    "reconcile",
+    "save_weights",
+    "verify",
 ]
 __version__ = "0.1.0"
 

@@ -13,10 +13,16 @@ from analyzer.live import live_imports
 from analyzer.render.shown import Shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
+    from analyzer.cost.reconcile import Reconciled
     from analyzer.latency.record import LatencyRecord
+    from analyzer.live.checks import Verification
+    from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
+    from analyzer.live.weights import Loaded
     from analyzer.render.compare import Compared
     from analyzer.render.drawing import Drawing
     from analyzer.render.explain import Explained
@@ -31,7 +37,11 @@ __all__ = [
     "compare",
     "diagram",
     "explain",
+    "load_weights",
     "measure_latency",
+    "reconcile",
+    "save_weights",
+    "verify",
 ]
 
 
@@ -56,14 +66,31 @@ def compare(*variants: str | Spec | Graph | Network, input_size: Size | None = N
     return compared([analyzed(variant, input_size) for variant in variants])
 
 
-def diagram(variant: str | Spec | Graph | Network, level: str = "network", input_size: Size | None = None) -> "Drawing":
-    """Draw a network at level "network" or "block": with `.dot`, `.svg`, `.save("x.pdf")`, shown in notebooks.
+def diagram(
+    variant: str | Spec | Graph | Network,
+    level: str | None = None,
+    input_size: Size | None = None,
+    *,
+    stage: str | None = None,
+    path: str | None = None,
+    show: Sequence[str] = ("shape", "params", "macs"),
+    heat: str | None = None,
+    theme: str = "light",
+    direction: str | None = None,
+    page_size: str | None = None,
+    dense: str = "folded",
+) -> "Drawing":
+    """Draw a network at level "network", "stage", "block" or "op": `.dot`, `.svg`, `.mermaid`, `.save("x.pdf")`.
 
-    Raises InvalidInput as `analyze` does, and for an unknown level. torch is not needed.
+    Notebooks show it. `stage` ("stage3") or `path` ("layer3.0") draw one part, by default at level stage or op. The
+    choices are those of the command line. Raises InvalidInput as `analyze` does, for an unknown level, part or choice,
+    and for a drawing that is too large. torch is not needed.
     """
-    from analyzer.render.drawing import drawing
+    from analyzer.render.diagram_look import Look
+    from analyzer.render.drawing import drawing, level_of
 
-    return drawing(analyzed(variant, input_size), level)
+    look = Look(show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
+    return drawing(analyzed(variant, input_size), level_of(level, stage, path), look, stage=stage, path=path)
 
 
 def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: Size | None = None) -> "Explained":
@@ -77,37 +104,94 @@ def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: S
     return explanation(analyzed(variant, input_size), path)
 
 
+def reconcile(
+    variant: str | Spec | Graph | Network, number: str, *, quantity: str | None = None, input_size: Size | None = None
+) -> "Reconciled":
+    """Find which convention of which tool or paper gives a published number ("4.1G", "25.6M", "25636712").
+
+    `.explained`, `.matches` (counts with their rules and networks), `.nearest` where nothing gives it, `.known_error`
+    and `.to_dict()`. `quantity` is "params", "macs", "activations" or "bytes" where that is known. Raises InvalidInput
+    as `analyze` does, and where `number` is none. torch is not needed.
+    """
+    from analyzer.cost.printed import printed
+    from analyzer.cost.reconcile import reconcile as reconciled
+
+    return reconciled(analyze(variant, input_size), printed(number, quantity))
+
+
 def build(
-    variant: str | Spec | Graph | Network, *, device: "str | torch.device" = "cpu", dtype: "torch.dtype | None" = None
-) -> "torch.nn.Module":
+    variant: str | Spec | Graph | Network,
+    *,
+    device: "str | torch.device" = "cpu",
+    dtype: "torch.dtype | None" = None,
+    zero_init_residual: bool = False,
+    weights: "str | Path | None" = None,
+) -> "Net":
     """Build a live network with torchvision's weight names, in training mode; float32 on the CPU unless told otherwise.
 
     Takes (N, C, H, W) of any batch and size that fits; gives (N, classes). Every stage, block and op is a module under
-    its path in `analyze(variant).rows`. Raises InvalidInput where `variant` is no network, and Unavailable where torch
-    or the device is missing.
+    its path in `analyze(variant).rows`; `.forward_features(x)` ends before the pool, `.stage_outputs(x)` gives every
+    stage's output by name. With `zero_init_residual` each residual block starts as its shortcut; `weights` is a file
+    for `load_weights`. Raises InvalidInput where `variant` is no network or the file does not fit it, and
+    Unavailable where torch or the device is missing.
     """
     with live_imports():
         from analyzer.live.build import build as build_live
-    return build_live(variant, device=device, dtype=dtype)
+    network = build_live(variant, device=device, dtype=dtype, zero_init_residual=zero_init_residual)
+    if weights is not None:
+        load_weights(network, weights)
+    return network
+
+
+def load_weights(
+    network: "torch.nn.Module", path: "str | Path", *, classifier: str = "match", strict: bool = True
+) -> "Loaded":
+    """Take over the weights of a `.pth`, `.pt`, `.safetensors`, `.npz`, `.h5` or `.keras` file into a built network.
+
+    torchvision's, timm's, Keras's and TF-Slim's names and layouts are understood, checkpoints are unwrapped, and
+    nothing in a file is run. `classifier`: "match" the number of classes, "drop" the file's and keep the network's own,
+    or "keep" the file's and change the network's. With `strict` every tensor must fit. Returns the names taken, and
+    `.notes` that a reader should know. Raises InvalidInput (with `.missing`, `.unexpected`, `.misshapen` where names
+    do not fit), and then leaves the network as it was; Unavailable where a package is missing.
+    """
+    with live_imports():
+        from analyzer.live.weights import load_weights as load
+
+        return load(network, path, classifier=classifier, strict=strict)
+
+
+def save_weights(network: "torch.nn.Module", path: "str | Path") -> None:
+    """Write a network's weights as `.safetensors`, or as a `.pth` or `.pt` state_dict, whole or not at all.
+
+    Raises InvalidInput for another ending, a network on `meta`, or a file that cannot be written.
+    """
+    with live_imports():
+        from analyzer.live.weights import save_weights as save
+
+        save(network, path)
 
 
 def check_equivalence(
     variant: str | Spec | Graph | Network,
     *,
     dtypes: Sequence[str] = ("float64", "float32"),
+    full: bool = False,
     seed: int = 2017,
     progress: Callable[[int, int, str], None] = lambda _done, _total, _path: None,
 ) -> "Proof":
-    """Prove that every grouped block of a network is one function in ResNeXt's three forms (Xie et al. 2017, Figure 3).
+    """Prove that every grouped block is one function in ResNeXt's three forms, and the network's other identities.
 
     Compares outputs, gradients and running statistics, in evaluation and training mode, each against a bound derived
-    from the dtype's rounding; `.passed` is true where all are within it and every planted fault was seen. A network
-    without grouped bottlenecks passes with no rows and a `.reason`. `progress` is told the block's number, how many
-    there are, and its path. Raises InvalidInput where `variant` is no network, Unavailable where torch is missing.
+    from the dtype's rounding; `.passed` is true where all are within it and every planted fault was seen. `.rows` have
+    `.identity, .dtype, .mode, .max_abs, .max_rel, .tolerance`; `.identities` tell formula, why, and the reason where
+    one has no place here; `.reason` says why there are no three forms (Xie et al. 2017, Figure 3), where there are
+    none. `dtypes` are of float64, float32, bfloat16, float16; `full` adds the whole network forward and back.
+    `progress` is told the block's number, how many there are, and its path. Raises InvalidInput where `variant` is no
+    network or a dtype unknown, Unavailable where torch is missing.
     """
     with live_imports():
         from analyzer.live.equivalence import check_equivalence as check
-    return check(variant, dtypes=dtypes, seed=seed, progress=progress)
+    return check(variant, dtypes=dtypes, full=full, seed=seed, progress=progress)
 
 
 def measure_latency(
@@ -142,3 +226,18 @@ def measure_latency(
         num_bench_iter=num_bench_iter,
         notice=notice,
     )
+
+
+def verify(
+    variant: str | Spec | Graph | Network, model: "torch.nn.Module | None" = None, input_size: Size | None = None
+) -> "Verification":
+    """Hold a network's closed form against its live network, fvcore, torch's counters, torchvision and timm.
+
+    `.passed`, `.checks` (oracle, tool, quantity, ours, theirs, difference, passed, note), `.to_dict()`. With `model`,
+    your own network is measured in place of ours, and left as found. Raises InvalidInput as `analyze` does, and
+    Unavailable where torch is missing.
+    """
+    analysis = analyze(variant, input_size)
+    with live_imports():
+        from analyzer.live.verify import verify as verify_live
+    return verify_live(analysis, model)

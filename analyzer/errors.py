@@ -15,5 +15,7 @@ def shortened(value: object, limit: int = 60) -> str:
         text = " ".join(str(value)[: limit * 4].split())
     except ValueError:  # Python refuses to write out whole numbers of more than 4,300 digits
         text = "of more than 4300 digits"
+    except RecursionError:
+        text = "nested too deep to be shown"
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"

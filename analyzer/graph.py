@@ -85,6 +85,17 @@ def leaf_ops(graph: Graph) -> Iterator[tuple[str, Op]]:
             yield node.name, node.op
 
 
+def nesting(graph: Graph, most: int) -> int:
+    """How many graphs deep the deepest op lies, 1 for a graph of ops alone; `most` + 1 where it is deeper than that."""
+    level, depth = [graph], 0
+    while level and depth <= most:
+        depth += 1
+        level = list(
+            {id(node.op): node.op for part in level for node in part.nodes if isinstance(node.op, Graph)}.values()
+        )
+    return depth
+
+
 def num_ops(graph: Graph) -> int:
     """Number of leaf ops; linear in the number of distinct sub-graphs."""
     sizes: dict[int, int] = {}
@@ -123,7 +134,7 @@ def fingerprint(graph: Graph) -> str:
     def digest(part: Graph) -> str:
         if id(part) not in digests:
             lines = [
-                part.kind,
+                _told_apart(part.kind),
                 *(
                     _node_text(node, digest(node.op) if isinstance(node.op, Graph) else op_text(node.op))
                     for node in part.nodes
@@ -136,7 +147,16 @@ def fingerprint(graph: Graph) -> str:
 
 
 def _node_text(node: Node, op: str) -> str:
-    return f"{node.name}|{op}|{','.join(node.inputs)}|{node.stage}"
+    name, stage = _told_apart(node.name), _told_apart(node.stage)
+    return f"{name}|{op}|{','.join(map(_told_apart, node.inputs))}|{stage}"
+
+
+_MARKS = str.maketrans({"\\": "\\\\", "|": "\\p", ",": "\\c", "\n": "\\n"})
+
+
+def _told_apart(text: str) -> str:
+    """A word without the marks that a fingerprint's text is divided by; plain words, ours, are as they were."""
+    return text if text.isidentifier() or text.isdigit() else text.translate(_MARKS)
 
 
 @lru_cache(maxsize=2**14)

@@ -1,6 +1,8 @@
 """Options and fixtures that several test files share."""
 
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,3 +42,16 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return check
+
+
+@pytest.fixture
+def without_pygraphviz(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide pygraphviz, as on a machine that lacks it."""
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+
+
+@pytest.fixture
+def dot_program(without_pygraphviz: None) -> None:
+    """Let the `dot` on the PATH draw; skip where there is none."""
+    if shutil.which("dot") is None:
+        pytest.skip("this machine has no dot program to compare with")

@@ -58,12 +58,14 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["report", "densenet121", "--input-size", "8"], "leaves less than 1×1"),
     (["report", "resnet50\n\x1b[31m"], "variant 'resnet50 ?[31m' is unknown"),
     (["report", "x" * 70_000], "at most 65536 are allowed"),
-    (["diagram"], "Missing argument 'VARIANT'"),
+    (["diagram"], "VARIANT is missing"),
     (["diagram", "resnet51"], "variant 'resnet51' is unknown"),
     (["diagram", "resnet50", "--level", "atom"], "'atom' is not one of"),
     (["diagram", "resnet50", "resnet18"], "unexpected extra argument"),
     (["verify", "resnet51"], "variant 'resnet51' is unknown"),
-    (["check", "extra"], "unexpected extra argument"),
+    (["check", "extra"], "baseline reports/baseline.json: does not exist"),
+    (["check", "--max", "params=26M", "--update"], "--max does not go with --update"),
+    (["check", "--module", "nonesuch", "--live"], "--live does not go with --update, --add, --remove or --module"),
     (["check", "--baseline", "missing.json"], "missing.json"),
 ]
 

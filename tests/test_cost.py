@@ -25,7 +25,7 @@ from analyzer.ops import (
     ReLU,
     Sigmoid,
 )
-from tests.strategies import sizes, specs
+from tests.strategies import sizable, sized, sizes, specs
 
 COUNTS = ("params", "buffers", "macs", "activations")
 
@@ -42,9 +42,9 @@ def added(parts: list[dict[str, int]]) -> dict[str, int]:
     return {name: sum(part[name] for part in parts) for name in COUNTS}
 
 
-@given(specs, sizes)
-def test_rows_blocks_and_stages_add_up_to_the_totals(spec: Spec, size: tuple[int, int]) -> None:
-    analysis = analyze(spec, size)
+@given(sized)
+def test_rows_blocks_and_stages_add_up_to_the_totals(case: tuple[Spec, tuple[int, int] | None]) -> None:
+    analysis = analyze(*case)
     assert counts(analysis.totals) == total(analysis.rows) == added([counts(stage) for stage in analysis.stages])
     inside = {row.path for block in analysis.blocks for row in block.rows}
     outside = tuple(row for row in analysis.rows if row.path not in inside)
@@ -56,17 +56,29 @@ def test_rows_blocks_and_stages_add_up_to_the_totals(spec: Spec, size: tuple[int
     assert [analysis.flops, analysis.totals.params_bytes] == [2 * analysis.macs, 4 * analysis.params]
 
 
-@given(specs, sizes)
-def test_rows_follow_the_graph(spec: Spec, size: tuple[int, int]) -> None:
+def ends(spec: Spec) -> tuple[str, str]:
+    """The first and the last stage's name by the interface: VGG and AlexNet have no stem, `head=none` no head."""
+    stages = [stage.stage for stage in analyze(spec).stages if stage.stage.startswith("stage")]
+    first = "stem" if spec.family in ("resnet", "densenet") else "stage1"
+    return first, stages[-1] if spec.resolved()["head"] == "none" else "head"
+
+
+@given(sized)
+def test_rows_follow_the_graph(case: tuple[Spec, tuple[int, int] | None]) -> None:
     """Every leaf once, in order, with positive shapes; the first reads the image and the last writes the classes."""
-    analysis = analyze(spec, size)
+    (spec, size), analysis = case, analyze(*case)
     assert [(row.path, row.operation) for row in analysis.rows] == list(leaf_ops(analysis.network.graph))
     assert all(side >= 1 for row in analysis.rows for shape in (*row.input_shapes, row.output_shape) for side in shape)
     assert analysis.rows[0].input_shapes == (analysis.input_shape,)
-    assert analysis.input_shape[1:] == size
-    assert analysis.rows[-1].output_shape == analysis.totals.output_shape == (analysis.network.spec.num_classes,)  # type: ignore[union-attr]
+    assert analysis.input_shape[1:] == (size or (spec.default_input_size,) * 2)
+    assert analysis.rows[-1].output_shape == analysis.totals.output_shape
+    fields = spec.resolved()
+    if fields["head"] == "classifier":
+        assert analysis.totals.output_shape == (fields["num_classes"],)
+    else:
+        assert len(analysis.totals.output_shape) == (1 if fields["head"] == "pool" else 3)
     assert "" not in {stage.stage for stage in analysis.stages}
-    assert (analysis.stages[0].stage, analysis.stages[-1].stage) == ("stem", "head")
+    assert (analysis.stages[0].stage, analysis.stages[-1].stage) == ends(spec)
 
 
 def seen_by_one_output(graph: Graph, low: int, high: int) -> tuple[int, int]:
@@ -93,7 +105,7 @@ def seen_by_one_output(graph: Graph, low: int, high: int) -> tuple[int, int]:
 def spatial(graph: Graph) -> Graph:
     """The graph without its global or adaptive pool, or its flattening, and what follows."""
     ends = GlobalAvgPool2d | AdaptiveAvgPool2d | Flatten
-    last = next(index for index, node in enumerate(graph.nodes) if isinstance(node.op, ends))
+    last = next((index for index, node in enumerate(graph.nodes) if isinstance(node.op, ends)), len(graph.nodes))
     return Graph(graph.kind, graph.nodes[:last])
 
 
@@ -111,14 +123,14 @@ def test_a_named_variants_receptive_field_is_what_one_output_depends_on(name: st
     assert analyze(name).receptive_field == last - first + 1
 
 
-@given(specs)
+@given(sizable)
 def test_parameters_do_not_depend_on_the_input_size(spec: Spec) -> None:
     small, large = analyze(spec, 33), analyze(spec, (64, 47))
     assert [row.params for row in small.rows] == [row.params for row in large.rows]
     assert small.macs < large.macs
 
 
-@given(specs, sizes)
+@given(sizable, sizes)
 def test_swapping_height_and_width_swaps_every_shape(spec: Spec, size: tuple[int, int]) -> None:
     one, other = analyze(spec, size), analyze(spec, size[::-1])
     assert one.macs == other.macs

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.densenet import DenseNetSpec
+from analyzer.families.registry import variant_names
 from analyzer.families.resnet import ResNetSpec
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
@@ -21,6 +22,7 @@ from analyzer.render.diagram import Picture
 from analyzer.render.diagram_fold import residual, runs, units
 from analyzer.render.diagram_words import wrapped
 from analyzer.render.dot import LEVELS, dot_source, dot_text
+from analyzer.render.dot import picture as pictured
 from analyzer.render.layout import render
 from tests.names import HEADLINE
 
@@ -36,10 +38,20 @@ Edge = tuple[str, str]
     ("variant", "level"),
     [
         ("resnet18", "network"),
+        ("resnet18", "stage"),
         ("resnet18", "block"),
+        ("resnet20_cifar", "network"),
+        ("resnet50d", "stage"),
+        ("resnetv2_50", "block"),
         ("resnext50_32x4d", "block"),
+        ("seresnet50", "stage"),
+        ("wrn16_8_cifar", "network"),
+        ("plain18", "network"),
         ("densenet121", "network"),
+        ("densenet121", "stage"),
         ("densenet121", "block"),
+        ("vgg11", "network"),
+        ("alexnet", "stage"),
     ],
 )
 def test_dot_text_is_as_recorded(variant: str, level: str, golden: Callable[[str, str], None]) -> None:
@@ -51,13 +63,21 @@ def test_dot_text_is_as_recorded(variant: str, level: str, golden: Callable[[str
 
 def small_resnets() -> st.SearchStrategy[Spec]:
     depths = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
-    common = {"stem": st.sampled_from(["imagenet", "cifar"]), "stem_width": st.sampled_from([8, 16, 64])}
+    common = {
+        "stem": st.sampled_from(["imagenet", "cifar", "deep"]),
+        "stem_width": st.sampled_from([8, 16, 64]),
+        "shortcut": st.sampled_from(["A", "B", "C", "none"]),
+        "preactivation": st.booleans(),
+        "se_reduction": st.sampled_from([None, 4]),
+        "head": st.sampled_from(["classifier", "pool", "none"]),
+    }
     basic = st.builds(ResNetSpec, block=st.just("basic"), depths=depths, **common)
     bottleneck = st.builds(
         ResNetSpec,
         block=st.just("bottleneck"),
         depths=depths,
         cardinality=st.sampled_from([1, 4]),
+        avg_down=st.booleans(),
         base_width=st.sampled_from([4, 64]),
         stride_on=st.sampled_from(["3x3", "1x1"]),
         expansion=st.sampled_from([1, 2, 4]),
@@ -161,7 +181,7 @@ def sources(picture: Picture, name: str) -> Iterator[str]:
 def test_arrows_are_the_graphs_edges_after_folding(level: str, spec: Spec) -> None:
     """Oracle: the Graph flattened to ops and contracted here."""
     analysis = analyze(spec, 64)
-    picture = LEVELS[level](analysis)
+    picture = pictured(analysis, level)
     assert drawn(picture) == contracted(picture, analysis.network.graph)
 
 
@@ -170,16 +190,27 @@ def test_arrows_are_the_graphs_edges_after_folding(level: str, spec: Spec) -> No
 def test_arrows_of_named_variants(variant: str, level: str) -> None:
     """Oracle: the Graph flattened to ops and contracted here."""
     analysis = analyze(variant)
-    picture = LEVELS[level](analysis)
+    picture = pictured(analysis, level)
     assert drawn(picture) == contracted(picture, analysis.network.graph)
     assert len({box.name for box in picture.boxes} | {frame.name for frame in picture.frames if frame.title}) == len(
         picture.boxes
     ) + sum(bool(frame.title) for frame in picture.frames), "ids must be unique"
 
 
-@pytest.mark.parametrize("variant", HEADLINE)
-def test_network_level_is_small(variant: str) -> None:
-    assert len(LEVELS["network"](analyze(variant)).boxes) <= 40
+@pytest.mark.parametrize("level", ["network", "stage"])
+def test_network_and_stage_level_are_small(level: str) -> None:
+    sizes = {variant: len(pictured(analyze(variant), level).boxes) for variant in variant_names()}
+    assert {variant: size for variant, size in sizes.items() if size > 40} == {}
+
+
+@pytest.mark.parametrize("variant", ["resnet1202_cifar", "preact_resnet1001_cifar"])
+def test_every_op_of_the_deepest_nets_is_refused_in_one_sentence(variant: str) -> None:
+    with pytest.raises(
+        InvalidInput,
+        match=rf"^op level of {variant}: \d+ ops are over the bound of 1500; take level block, or one part by "
+        r"its stage or path\.$",
+    ):
+        dot_source(analyze(variant), "op")
 
 
 # ---- folding
@@ -249,14 +280,15 @@ def dashes(svg: ET.Element) -> Iterator[tuple[str, bool]]:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("variant", ["resnet18", "resnet50", "wide_resnet50_2", "densenet121"])
+@pytest.mark.parametrize("variant", ["resnet18", "resnet50", "wide_resnet50_2", "resnet34d", "densenet121"])
 def test_dashed_lines_are_exactly_the_projections(variant: str, level: str) -> None:
-    """Oracle: the Graph's "projection" sub-graphs; an open one has three dashed edges, into, within and out of it."""
+    """Oracle: the Graph's "projection" sub-graphs; an open one has dashed edges into, between and out of its ops."""
     analysis = analyze(variant)
     lines = list(dashes(svg_of(analysis, level)))
     assert all(dashed == (flow == "projection") for flow, dashed in lines)
-    projections = sum(span.kind == "projection" for span in analysis.spans)
-    assert sum(dashed for _, dashed in lines) == projections * (1 if level == "network" else 3)
+    projections = [span.stop - span.start for span in analysis.spans if span.kind == "projection"]
+    expected = len(projections) if level in ("network", "stage") else sum(ops + 1 for ops in projections)
+    assert sum(dashed for _, dashed in lines) == expected
 
 
 def zero_padded() -> Graph:
@@ -270,7 +302,7 @@ def zero_padded() -> Graph:
     return Graph("tiny", (*stem, Node("layer1", stage, ("conv1",), "stage1"), *head))
 
 
-@pytest.mark.parametrize(("level", "expected"), [("network", 1), ("block", 2)])
+@pytest.mark.parametrize(("level", "expected"), [("network", 1), ("stage", 1), ("block", 2), ("op", 2)])
 def test_zero_padded_shortcuts_are_dashed(level: str, expected: int) -> None:
     lines = list(dashes(svg_of(analyze(zero_padded(), 32), level)))
     assert [flow for flow, dashed in lines if dashed] == ["zero-pad"] * expected
@@ -382,11 +414,12 @@ def test_hostile_words_are_only_text(word: str, level: str) -> None:
 def test_too_large_a_drawing_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dot, "MAX_BOXES", 10)
     with pytest.raises(
-        InvalidInput, match=r"block level of resnet18: \d+ boxes .* over the bound of 10 .* coarser level\."
+        InvalidInput,
+        match=r"block level of resnet18: \d+ boxes .* bound of 10 .*; take level stage, or one part by its stage",
     ):
         dot_source(analyze("resnet18"), "block")
 
 
 def test_unknown_level_is_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"level 'stages' is unknown; levels are network, block\."):
+    with pytest.raises(InvalidInput, match=r"level 'stages' is unknown; levels are network, stage, block, op\."):
         dot_source(analyze("resnet18"), "stages")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from analyzer.cost.analysis import analyze
@@ -15,9 +15,10 @@ from analyzer.families.network import network
 from analyzer.families.registry import FAMILIES, variant_names, variants
 from analyzer.families.resnet import ResNetSpec
 from analyzer.families.spec import Spec, rules
+from analyzer.families.vgg import VGGSpec
 from analyzer.graph import leaf_ops
-from analyzer.ops import Add, Concat, Conv2d, Linear
-from tests.strategies import densenet_specs, resnet_specs, specs
+from analyzer.ops import Add, AvgPool2d, BatchNorm2d, Concat, Conv2d, Linear, MaxPool2d, Op, ReLU
+from tests.strategies import densenet_specs, resnet_specs, specs, vgg_specs
 
 NAMES = {
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2", "wide_resnet101_2"),
@@ -50,56 +51,106 @@ def test_the_variants_of_one_family_are_listed_alone() -> None:
 
 
 def convolutions(spec: Spec) -> list[Conv2d]:
-    return [op for path, op in leaf_ops(spec.graph()) if isinstance(op, Conv2d) and "downsample" not in path]
+    """The convolutions of stem and transforms, without shortcuts' and squeeze-and-excitation's."""
+    aside = (".downsample", ".se.")
+    ops = [op for path, op in leaf_ops(spec.graph()) if not any(part in path for part in aside)]
+    return [op for op in ops if isinstance(op, Conv2d)]
+
+
+def stem_convolutions(spec: ResNetSpec) -> list[tuple[int, int, int, int, int, int]]:
+    """The ResNet paper's 7×7/2 and CIFAR 3×3, and the Bag of Tricks' three 3×3 of half, half and whole width."""
+    image, width, half = spec.in_channels, spec.stem_width, spec.stem_width // 2
+    if spec.stem == "deep":
+        return [(3, image, half, 1, 2, 1), (3, half, half, 1, 1, 1), (3, half, width, 1, 1, 1)]
+    return [(3, image, width, 1, 1, 1) if spec.stem == "cifar" else (7, image, width, 1, 2, 1)]
+
+
+def strides_and_dilations(spec: ResNetSpec) -> list[tuple[int, int, int]]:
+    """Each stage's stride, its first block's dilation and the others', as torchvision's `_make_layer` sets them."""
+    made, total, dilation = [], {"cifar": 1}.get(spec.stem, 2 if spec.stem_pool == "none" else 4), 1
+    for index in range(len(spec.depths)):
+        stride, before = (2 if index else 1), dilation
+        if stride == 2 and spec.output_stride is not None and total * 2 > spec.output_stride:
+            stride, dilation = 1, dilation * 2
+        total *= stride
+        made.append((stride, before, dilation))
+    return made
 
 
 @given(resnet_specs())
 def test_a_residual_networks_convolutions_are_the_papers(spec: ResNetSpec) -> None:
-    """Table 1 of the ResNet and ResNeXt papers, block by block: (kernel, in, out, groups, stride)."""
-    stem = (
-        (3, spec.in_channels, spec.stem_width, 1, 1)
-        if spec.stem == "cifar"
-        else (7, spec.in_channels, spec.stem_width, 1, 2)
-    )
-    wanted, channels = [stem], spec.stem_width
+    """Table 1 of the ResNet and ResNeXt papers, block by block: (kernel, in, out, groups, stride, dilation)."""
+    wanted, channels = stem_convolutions(spec), spec.stem_width
     default_expansion = 4 if spec.block == "bottleneck" else 1
-    for index, depth in enumerate(spec.depths):
+    for index, (depth, (stage_stride, first_dilation, dilation)) in enumerate(
+        zip(spec.depths, strides_and_dilations(spec), strict=True)
+    ):
         width = spec.widths[index] if spec.widths else 64 * 2**index
         out = width * (spec.expansion or default_expansion)
         inner = width * spec.base_width // 64 * spec.cardinality
         for number in range(depth):
-            stride = 2 if index > 0 and number == 0 else 1
+            stride, around = (1, dilation) if number else (stage_stride, first_dilation)
             if spec.block == "basic":
-                wanted += [(3, channels, width, 1, stride), (3, width, out, 1, 1)]
+                wanted += [(3, channels, width, 1, stride, around), (3, width, out, 1, 1, around)]
             else:
                 first, second = (stride, 1) if spec.stride_on == "1x1" else (1, stride)
                 wanted += [
-                    (1, channels, inner, 1, first),
-                    (3, inner, inner, spec.cardinality, second),
-                    (1, inner, out, 1, 1),
+                    (1, channels, inner, 1, first, 1),
+                    (3, inner, inner, spec.cardinality, second, around),
+                    (1, inner, out, 1, 1, 1),
                 ]
             channels = out
-    made = [(op.kernel, op.in_channels, op.out_channels, op.groups, op.stride) for op in convolutions(spec)]
-    assert made == wanted
+    made = convolutions(spec)
+    assert [(op.kernel, op.in_channels, op.out_channels, op.groups, op.stride, op.dilation) for op in made] == wanted
+    assert all(op.padding == op.dilation * (op.kernel // 2) and op.bias == spec.conv_bias for op in made)
 
 
 @given(resnet_specs())
-def test_a_projection_stands_where_shapes_change_and_nowhere_else(spec: ResNetSpec) -> None:
-    """Option B of the ResNet paper: a 1×1 convolution with the block's stride where stride or channels differ."""
-    projections = {path: op for path, op in leaf_ops(spec.graph()) if path.endswith(".downsample.0")}
-    made = {path: (op.kernel, op.stride) for path, op in projections.items() if isinstance(op, Conv2d)}
-    first_changes = spec.stem_width != spec.stage_widths[0] * spec.block_expansion
-    wanted = {"layer1.0.downsample.0": (1, 1)} if first_changes else {}
-    wanted |= {f"layer{stage}.0.downsample.0": (1, 2) for stage in range(2, len(spec.depths) + 1)}
+def test_a_projection_stands_where_the_shortcuts_letter_says(spec: ResNetSpec) -> None:
+    """B: a 1×1 convolution with the block's stride where stride or channels differ; C: everywhere; A, none: nowhere."""
+    wanted, channels = {}, spec.stem_width
+    for stage, (stride, _, _) in enumerate(strides_and_dilations(spec), 1):
+        out = spec.stage_widths[stage - 1] * spec.block_expansion
+        for block in range(spec.depths[stage - 1]):
+            changes = (block == 0 and stride != 1) or channels != out
+            if spec.shortcut == "C" or (spec.shortcut == "B" and changes):
+                wanted[f"layer{stage}.{block}"] = (1, channels, out, stride if block == 0 else 1)
+            channels = out
+    rows = [(path.rpartition(".downsample."), op) for path, op in leaf_ops(spec.graph()) if ".downsample." in path]
+    convs = {place[0]: op for place, op in rows if isinstance(op, Conv2d)}
+    pools = {place[0]: op.stride for place, op in rows if isinstance(op, AvgPool2d)}
+    made = {
+        path: (op.kernel, op.in_channels, op.out_channels, op.stride * pools.get(path, 1)) for path, op in convs.items()
+    }
     assert made == wanted
+    assert set(pools) == {path for path, (*_, stride) in wanted.items() if spec.avg_down and stride > 1}
+    assert sum(isinstance(op, BatchNorm2d) for _, op in rows) == (0 if spec.preactivation else len(wanted))
 
 
 @given(resnet_specs())
 def test_a_residual_network_adds_once_a_block_and_is_as_deep_as_the_paper_counts(spec: ResNetSpec) -> None:
-    """Depth: one stem convolution, two or three a block, one classifier; shortcut projections do not count."""
+    """Depth: the stem, two or three a block, one classifier; shortcut projections and gates do not count."""
     analysis = analyze(spec)
-    assert sum(isinstance(row.operation, Add) for row in analysis.rows) == sum(spec.depths) == len(analysis.blocks)
-    assert analysis.depth == 1 + sum(spec.depths) * (2 if spec.block == "basic" else 3) + 1
+    num_adds = 0 if spec.shortcut == "none" else sum(spec.depths)
+    assert sum(isinstance(row.operation, Add) for row in analysis.rows) == num_adds
+    assert len(analysis.blocks) == sum(spec.depths)
+    stem, end = (3 if spec.stem == "deep" else 1), (1 if spec.head == "classifier" else 0)
+    assert analysis.depth == stem + sum(spec.depths) * (2 if spec.block == "basic" else 3) + end
+
+
+@given(resnet_specs())
+def test_squeeze_and_excitation_gates_each_block_with_biases(spec: ResNetSpec) -> None:
+    """Hu et al. 2018 with biases: 1×1 to ⌊C/r⌋ hidden channels and back, once a block, after its last convolution."""
+    gates = [(path, op) for path, op in leaf_ops(spec.graph()) if ".se.fc" in path and isinstance(op, Conv2d)]
+    wanted = []
+    for stage, (depth, width) in enumerate(zip(spec.depths, spec.stage_widths, strict=True), 1):
+        out = width * spec.block_expansion
+        hidden = out // spec.se_reduction if spec.se_reduction else 0
+        both = (
+            [("fc1", Conv2d(out, hidden, 1, bias=True)), ("fc2", Conv2d(hidden, out, 1, bias=True))] if hidden else []
+        )
+        wanted += [(f"layer{stage}.{block}.se.{name}", op) for block in range(depth) for name, op in both]
+    assert gates == wanted
 
 
 @given(densenet_specs())
@@ -120,7 +171,8 @@ def test_a_dense_networks_convolutions_are_the_papers(spec: DenseNetSpec) -> Non
             wanted.append((1, channels, channels * thousandths // 1_000_000))
             channels = channels * thousandths // 1_000_000
     assert [(op.kernel, op.in_channels, op.out_channels) for op in convolutions(spec)] == wanted
-    assert list(leaf_ops(spec.graph()))[-1][1] == Linear(channels, spec.num_classes)
+    linears = [op for _, op in leaf_ops(spec.graph()) if isinstance(op, Linear)]
+    assert linears == ([Linear(channels, spec.num_classes)] if spec.head == "classifier" else [])
 
 
 @given(densenet_specs())
@@ -151,14 +203,60 @@ def test_one_path_of_width_64_is_the_plain_bottleneck(spec: ResNetSpec) -> None:
     assert network("resnet50:cardinality=1,base_width=64").graph == network("resnet50").graph
 
 
-@given(specs, st.integers(0, 3))
-def test_more_depth_never_means_fewer_parameters(spec: Spec, stage: int) -> None:
-    depths = list(getattr(spec, "depths"))  # noqa: B009  # both families have it, their base does not
-    assume(stage < len(depths))
-    depths[stage] += 1
-    deeper = spec.changed(depths=tuple(depths))
+def longer(values: tuple[Any, ...], index: int) -> tuple[Any, ...]:
+    return tuple(value + (place == index) for place, value in enumerate(values))
+
+
+@settings(max_examples=50)
+@given(resnet_specs() | densenet_specs(), st.integers(0, 3))
+def test_more_depth_never_means_fewer_parameters(spec: ResNetSpec | DenseNetSpec, stage: int) -> None:
+    assume(stage < len(spec.depths))
+    deeper = spec.changed(depths=longer(spec.depths, stage))
     assert analyze(deeper).params > analyze(spec).params
     assert analyze(deeper).macs > analyze(spec).macs
+
+
+@settings(max_examples=50)
+@given(resnet_specs(), st.integers(0, 3))
+def test_more_width_never_means_fewer_parameters(spec: ResNetSpec, stage: int) -> None:
+    """Not with shortcut B, where a block that gets as wide as what it reads loses its projection."""
+    assume(stage < len(spec.depths) and spec.shortcut != "B")
+    outputs = [spec.stem_width, *(width * spec.block_expansion for width in longer(spec.stage_widths, stage))]
+    assume(spec.shortcut != "A" or outputs == sorted(outputs))
+    wider = spec.changed(widths=longer(spec.stage_widths, stage))
+    assert analyze(wider).params > analyze(spec).params
+    assert analyze(wider).macs > analyze(spec).macs
+
+
+@given(densenet_specs(), st.sampled_from(("growth_rate", "init_features")))
+def test_more_dense_width_never_means_fewer_parameters(spec: DenseNetSpec, name: str) -> None:
+    assert analyze(spec.changed(**{name: getattr(spec, name) + 1})).params > analyze(spec).params
+
+
+@given(vgg_specs(), st.integers(0, 6))
+def test_more_vgg_depth_never_means_fewer_parameters(spec: VGGSpec, place: int) -> None:
+    """One more convolution of the width that is read there."""
+    assume(place < len(spec.config) and spec.config[place] != "M")
+    config = (*spec.config[: place + 1], *spec.config[place:])
+    assert analyze(spec.changed(config=config)).params > analyze(spec).params
+
+
+@given(vgg_specs())
+def test_a_vgg_networks_layers_are_its_configs(spec: VGGSpec) -> None:
+    """Simonyan and Zisserman, Table 1: 3×3 convolutions with bias, each with ReLU, and 2×2 pools of stride 2."""
+    wanted: list[Op] = []
+    channels = spec.in_channels
+    for item in spec.config:
+        if isinstance(item, str):
+            wanted.append(MaxPool2d(2, stride=2))
+        else:
+            norm = [BatchNorm2d(item)] if spec.batch_norm else []
+            wanted += [Conv2d(channels, item, 3, padding=1, bias=True), *norm, ReLU()]
+            channels = item
+    assert [op for path, op in leaf_ops(spec.graph()) if path.startswith("features.")] == wanted
+    linears = [op for _, op in leaf_ops(spec.graph()) if isinstance(op, Linear)]
+    hidden = [Linear(channels * 49, 4096), Linear(4096, 4096), Linear(4096, spec.num_classes)]
+    assert linears == (hidden if spec.head == "classifier" else [])
 
 
 @given(st.integers(1, 1_000_000), st.integers(1, 65_536))
@@ -196,6 +294,13 @@ IMPOSSIBLE: list[tuple[type[Spec], dict[str, Any], str]] = [
     (DenseNetSpec, {"depths": (6,), "compression": 1 / 3}, "with at most 6 places"),
     (DenseNetSpec, {"depths": (6,), "compression": True}, "compression='True' must be"),
     (DenseNetSpec, {"depths": (6,), "growth_rate": 20_000}, "bottleneck_ratio=4 times growth_rate=20000 is over 65536"),
+    (DenseNetSpec, {"depths": (1, 1), "compression": 0.01}, "compression=0.01 leaves none of 96 channels"),
+    (DenseNetSpec, {"depths": (3000,)}, "growth_rate=32 makes 96064 channels in 3000 dense layers; at most 65536"),
+    (
+        ResNetSpec,
+        {"block": "basic", "depths": (1, 1), "widths": (64, 32), "shortcut": "A"},
+        "shortcut=A cannot zero-pad 64 channels onto 32",
+    ),
     (DenseNetSpec, {"depths": (6,), "stem": "deep"}, "stem='deep' must be one of imagenet, cifar"),
 ]
 
@@ -212,8 +317,6 @@ def test_an_impossible_spec_is_refused_with_field_value_and_rule(
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (DenseNetSpec(depths=(1, 1), compression=0.01), "compression=0.01 leaves none of 96 channels"),
-        (DenseNetSpec(depths=(3000,)), "growth_rate=32 makes 96064 channels in 3000 dense layers; at most 65536"),
         (ResNetSpec(block="basic", depths=(4000,)), "28007 ops are over the bound of 20000 ops in all"),
     ],
 )
@@ -233,13 +336,30 @@ def test_fields_without_effect_take_their_default() -> None:
     )
 
 
+OTHER: list[tuple[str, Any]] = [
+    *(("stride_on", "1x1"), ("stem", "cifar"), ("stem", "deep"), ("in_channels", 9), ("num_classes", 99)),
+    *(
+        ("preactivation", True),
+        ("conv_bias", True),
+        ("batch_norm", True),
+        ("stem_pool", "none"),
+        ("stem_pool", "valid"),
+    ),
+    *(("shortcut", "none"), ("head", "pool"), ("head", "none"), ("se_reduction", 1), ("bottleneck_ratio", None)),
+]
+
+
 @given(specs)
 def test_two_specs_of_one_graph_differ_only_where_a_floor_hides_it(spec: Spec) -> None:
     """A field that has an effect changes the Graph: no second expression of a network goes unnoticed."""
-    for name, other in (("stride_on", "1x1"), ("stem", "cifar"), ("in_channels", 9), ("num_classes", 99)):
-        if name in rules(type(spec)) and getattr(spec, name) != other:
+    for name, other in OTHER:
+        if name not in rules(type(spec)) or getattr(spec, name) == other:
+            continue
+        try:
             changed = spec.changed(**{name: other})
-            assert (changed == spec) == (changed.graph() == spec.graph()), name
+        except InvalidInput:
+            continue
+        assert (changed == spec) == (changed.graph() == spec.graph()), name
 
 
 @given(specs)

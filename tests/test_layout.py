@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,25 +16,19 @@ import analyzer
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
+from analyzer.families.registry import variant_names
 from analyzer.render import layout
-from analyzer.render.dot import LEVELS, dot_source
+from analyzer.render.dot import LEVELS, dot_source, picture
 from analyzer.render.layout import digest, dot_digest, laid_out, layout_safely, render
 from tests.names import HEADLINE
 
-DRAWINGS = [(variant, level) for variant in HEADLINE for level in LEVELS]
+DRAWINGS = [(variant, level) for variant in variant_names() for level in ("network", "stage", "block")]
+DRAWINGS += [(variant, "op") for variant in ("resnet50", "densenet121", "resnet110_cifar")]
+FEWER = [(variant, level) for variant in HEADLINE for level in ("network", "stage", "block")]
+FEWER += [("resnet20_cifar", "network"), ("seresnet50", "block"), ("vgg16", "block"), ("resnet50d", "stage")]
+FEWER += [("resnet50", "op"), ("densenet121", "op")]
 SLACK = 0.75
 """Points; Graphviz rounds coordinates."""
-
-
-@pytest.fixture
-def without_pygraphviz(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-
-
-@pytest.fixture
-def dot_program(without_pygraphviz: None) -> None:
-    if shutil.which("dot") is None:
-        pytest.skip("this machine has no dot program to compare with")
 
 
 # ---- geometry, read from the laid-out output
@@ -99,7 +92,11 @@ def lines_of(item: dict[str, Any]) -> Iterator[Rectangle]:
 
 
 def check_geometry(variant: str, level: str) -> None:
-    laid = json.loads(laid_out(dot_source(analyze(variant), level), "json"))
+    check_places(json.loads(laid_out(dot_source(analyze(variant), level), "json")))
+
+
+def check_places(laid: dict[str, Any]) -> None:
+    """No box overlaps another, no text leaves its box, every box is in its frame and in no other."""
     everything = list(pieces(laid))
     nodes = [piece for piece in everything if not piece.nodes]
     frames = [piece for piece in everything if piece.nodes]
@@ -122,7 +119,7 @@ def test_nothing_overlaps_or_is_clipped(variant: str, level: str) -> None:
     check_geometry(variant, level)
 
 
-@pytest.mark.parametrize(("variant", "level"), DRAWINGS)
+@pytest.mark.parametrize(("variant", "level"), FEWER)
 @pytest.mark.usefixtures("dot_program")
 def test_nothing_overlaps_or_is_clipped_with_the_dot_program(variant: str, level: str) -> None:
     """Measured: places and text widths as Graphviz reports them, with whatever version of dot is installed."""
@@ -138,22 +135,34 @@ def test_network_level_flows_from_left_to_right_on_one_line(variant: str) -> Non
     assert max(y) - min(y) < SLACK
 
 
-@pytest.mark.parametrize("variant", ["resnet18", "resnet152", "densenet121"])
+@pytest.mark.parametrize(("variant", "level"), [("resnet34", "block"), ("densenet121", "block"), ("resnet50", "op")])
 @pytest.mark.parametrize("renderer", ["pygraphviz", "dot"])
-def test_block_level_reads_like_lines_of_text(variant: str, renderer: str, request: pytest.FixtureRequest) -> None:
+def test_grid_reads_like_lines_of_text(variant: str, level: str, renderer: str, request: pytest.FixtureRequest) -> None:
     """Frames of a row follow each other from left to right, each row lies below the one before, none is too wide."""
     if renderer == "dot":
         request.getfixturevalue("dot_program")
     analysis = analyze(variant)
-    places = {piece.name: piece.place for piece in pieces(json.loads(laid_out(dot_source(analysis, "block"), "json")))}
+    places = {piece.name: piece.place for piece in pieces(json.loads(laid_out(dot_source(analysis, level), "json")))}
     rows = [
         [places[f"cluster_{frame.name}"] for frame in row]
-        for _, row in groupby(LEVELS["block"](analysis).frames, lambda frame: frame.row)
+        for _, row in groupby(picture(analysis, level).frames, lambda frame: frame.cell[0])
     ]
-    assert len(rows) == 2
+    assert len(rows) > 1
     assert all(left.right < right.left for row in rows for left, right in pairwise(row))
     assert all(max(low.high for low in below) < min(high.low for high in above) for above, below in pairwise(rows))
-    assert max(row[-1].right - row[0].left for row in rows) < 1000
+    assert max(row[-1].right - row[0].left for row in rows) < 1300
+
+
+@pytest.mark.parametrize("renderer", ["pygraphviz", "dot"])
+def test_boxes_of_a_chain_are_evenly_spaced(renderer: str, request: pytest.FixtureRequest) -> None:
+    """The gaps between the boxes of a stem, next to far longer blocks, are all the same."""
+    if renderer == "dot":
+        request.getfixturevalue("dot_program")
+    laid = json.loads(laid_out(dot_source(analyze("seresnet50"), "block"), "json"))
+    places = {piece.name: piece.place for piece in pieces(laid)}
+    chain = [places[name] for name in ("conv1", "bn1", "relu", "maxpool")]
+    gaps = [above.low - below.high for above, below in pairwise(chain)]
+    assert max(gaps) - min(gaps) < SLACK
 
 
 # ---- bytes
@@ -293,7 +302,7 @@ def test_python_interface_draws_shows_and_saves(tmp_path: Path) -> None:
     for suffix, start in {".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".dot": b"// ResNet-18"}.items():
         drawing.save(tmp_path / f"x{suffix}")
         assert (tmp_path / f"x{suffix}").read_bytes().startswith(start)
-    with pytest.raises(InvalidInput, match=r"file 'x\.gif' must end in \.svg, \.png, \.pdf or \.dot\."):
+    with pytest.raises(InvalidInput, match=r"file 'x\.gif' must end in \.svg, \.png, \.pdf, \.dot, \.mmd or \.html\."):
         drawing.save("x.gif")
-    with pytest.raises(InvalidInput, match="level 'op' is unknown"):
-        analyzer.diagram("resnet18", level="op")
+    with pytest.raises(InvalidInput, match="level 'ops' is unknown"):
+        analyzer.diagram("resnet18", level="ops")

@@ -27,7 +27,7 @@ from analyzer.ops import (
     ZeroPadShortcut,
 )
 from tests.names import EVERY_KIND
-from tests.strategies import sizes, specs
+from tests.strategies import sized
 
 
 @pytest.mark.parametrize("name", EVERY_KIND)
@@ -43,10 +43,11 @@ def test_measured_equals_closed_form(name: str) -> None:
     assert measure.torch_flops(live, analysis.input_shape) == analysis.flops
 
 
-@settings(max_examples=20)
-@given(spec=specs, size=sizes)
-def test_measured_equals_closed_form_for_any_spec(spec: Spec, size: tuple[int, int]) -> None:
+@settings(max_examples=40)
+@given(sized)
+def test_measured_equals_closed_form_for_any_spec(case: tuple[Spec, tuple[int, int] | None]) -> None:
     """Measured: hooks, parameters(), buffers() and FlopCounterMode over the families' fields and odd input sizes."""
+    spec, size = case
     analysis, live = analyzer.analyze(spec, size), analyzer.build(spec, device="meta")
     assert measure.output_shapes(live, analysis.input_shape) == described_shapes(analysis)
     assert measure.num_params(live) == described_params(analysis)

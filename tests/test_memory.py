@@ -20,7 +20,7 @@ from analyzer.families.expression import parse
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.ops import Add, Concat, Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, Op, ReLU
-from tests.strategies import specs
+from tests.strategies import sizable
 
 VARIANTS = {
     "resnet18": 32,
@@ -154,7 +154,7 @@ def test_overwriting_spares_what_others_read() -> None:
 
 
 @hypothesis_settings(max_examples=40)
-@given(spec=specs)
+@given(spec=sizable)
 def test_peak_holds_the_largest_op_and_grows_with_the_batch(spec: Spec) -> None:
     """Property: no op fits in less than its own input and output; a batch of b takes b times one image."""
     analysis = analyze(spec, 33)
@@ -168,7 +168,7 @@ def test_peak_holds_the_largest_op_and_grows_with_the_batch(spec: Spec) -> None:
 
 
 @hypothesis_settings(max_examples=25)
-@given(spec=specs)
+@given(spec=sizable)
 def test_peak_of_random_networks_is_torchs(spec: Spec) -> None:
     """Measured: on `meta`, where batch norm's statistics, 2 of 4 bytes a channel, live during a batch norm."""
     from analyzer.live.build import build

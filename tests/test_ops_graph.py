@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analyzer.errors import InvalidInput
+from analyzer.families.expression import canonical
 from analyzer.families.network import network
 from analyzer.families.registry import variant_names
 from analyzer.families.spec import Spec
@@ -192,19 +194,28 @@ def test_the_named_variants_are_all_different_networks() -> None:
 
 
 PRINTS = """
+import sys
+from analyzer.families.expression import canonical
 from analyzer.families.network import network
-from analyzer.families.registry import variant_names
 from analyzer.graph import fingerprint
-print(*(fingerprint(network(name).graph) for name in variant_names()))
+print(*(fingerprint(network(text).graph) for text in sys.stdin.read().split()))
 """
 
 
-def test_fingerprints_are_the_same_in_every_process() -> None:
+@settings(max_examples=1)
+@given(st.lists(specs, min_size=40, max_size=40))
+def test_fingerprints_are_the_same_in_every_process(random: list[Spec]) -> None:
     """Python shuffles sets and hashes by PYTHONHASHSEED; a fingerprint must not notice."""
-    here = " ".join(fingerprint(network(name).graph) for name in variant_names())
-    for seed in ("0", "1", "12345"):
+    texts = [*variant_names(), *map(canonical, random)]
+    here = " ".join(fingerprint(network(text).graph) for text in texts)
+    for seed in ("0", "12345"):
         environment = os.environ | {"PYTHONHASHSEED": seed}
         told = subprocess.run(
-            [sys.executable, "-c", PRINTS], env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", PRINTS],
+            input="\n".join(texts),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert told.stdout.strip() == here

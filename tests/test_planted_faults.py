@@ -1,13 +1,15 @@
 """Faults planted on purpose, and which oracle sees each: the table below is asserted cell by cell.
 
 Closed form = built: the cost fold against hooks, `parameters()` and FlopCounterMode of the live network.
-Published counts: against torchvision's `num_params`, and its `_ops` (10⁹ MACs).
+Published counts: against torchvision's parameters and 10⁹ MACs, as tests/published has them.
 Reference output: against torchvision's own network with the same weights.
+A second table has faults in the figures of memory and training, and the oracle of `verify` that sees each.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -15,7 +17,11 @@ import torchvision
 from torch import nn
 
 import analyzer
-from analyzer.cost import formulas
+from analyzer.cost import formulas, storage
+from analyzer.cost import memory as costed_memory
+from analyzer.cost import training as costed_training
+from analyzer.cost.training import Bytes, OpTraining
+from analyzer.cost.walk import Row
 from analyzer.families import residual
 from analyzer.families.densenet import DenseNetSpec
 from analyzer.families.residual import Residual
@@ -24,8 +30,9 @@ from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node
 from analyzer.live import build as building
 from analyzer.live import measure
-from analyzer.live.verify import described_params, described_shapes
+from analyzer.live.verify import described_params, described_shapes, verify
 from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, MaxPool2d, Op, ReLU, Shape
+from tests.oracles import agrees, entries
 
 BLIND, CAUGHT = False, True
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -227,13 +234,20 @@ def test_without_a_fault_no_oracle_speaks(name: str) -> None:
 def seen_in(name: str) -> Verdicts:
     """What each oracle says of a variant as it is now."""
     analysis = analyzer.analyze(name)
-    published = torchvision.models.get_model_weights(name).DEFAULT.meta
     return Verdicts(
         built=differs_from_built(name),
-        published_params=analysis.params != published["num_params"],
-        published_macs=round(analysis.macs / 10**9, 3) != published["_ops"],
+        published_params=differs_from_published(name, "params", analysis.params),
+        published_macs=differs_from_published(name, "macs", analysis.macs),
         reference_output=differs_from_reference(name),
     )
+
+
+def differs_from_published(name: str, quantity: str, count: int) -> bool:
+    """Published: a total that torchvision states with its weights."""
+    stated = [entry for entry in entries("totals") if entry["source"] == "torchvision-weights"]
+    own = [entry for entry in stated if (entry["expression"], entry["quantity"]) == (name, quantity)]
+    assert own, f"nothing is published for {name}"
+    return not all(agrees(count, entry) for entry in own)
 
 
 def differs_from_built(name: str) -> bool:
@@ -260,3 +274,59 @@ def differs_from_reference(name: str) -> bool:
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         return not torch.equal(live(image), reference(image))
+
+
+def nothing(*_: object) -> int:
+    return 0
+
+
+def no_statistics(right: Callable[..., Bytes], row: Row, frozen_norm: bool, item: int) -> Bytes:
+    return Bytes(0, 0) if isinstance(row.operation, BatchNorm2d) else right(row, frozen_norm, item)
+
+
+def norm_activations(right: Callable[[Op, Shape], int], op: Op, output: Shape) -> int:
+    return prod(output) if isinstance(op, BatchNorm2d) else right(op, output)
+
+
+def ungrouped_backward(right: Callable[..., list[OpTraining]], *arguments: Any) -> list[OpTraining]:
+    """What torch's own counter does: weight gradients times the groups."""
+    rows = arguments[0].rows
+    groups = [row.operation.groups if isinstance(row.operation, Conv2d) else 1 for row in rows]
+    found = zip(right(*arguments), groups, strict=True)
+    return [op._replace(weight_gradient=op.weight_gradient * factor) for op, factor in found]
+
+
+GROUPED = "resnet:block=bottleneck,depths=1-1,widths=8-16,stem_width=32,cardinality=2,preactivation=true"
+FIGURES: dict[str, tuple[str, Plant, set[str]]] = {
+    "a max pool's indices are forgotten": (
+        GROUPED,
+        planted(costed_memory, "index_bytes", nothing),
+        {"allocation meter"},
+    ),
+    "no op overwrites its input": (
+        "vgg:config=8,head=pool",
+        planted(storage, "overwriting", lambda right, graph: frozenset()),
+        {"allocation meter"},
+    ),
+    "batch norm keeps no statistics": (
+        GROUPED,
+        planted(costed_training, "_own_bytes", no_statistics),
+        {"saved tensors"},
+    ),
+    "activations include batch norm's": (GROUPED, planted(formulas, "activations", norm_activations), {"fvcore"}),
+    "weight gradients ignore groups": (
+        GROUPED,
+        planted(costed_training, "op_training", ungrouped_backward),
+        {"backward counter", "FlopCounterMode"},
+    ),
+}
+"""Faults in the figures of memory, training and activations, and the oracles of `verify` that see them."""
+
+
+@pytest.mark.parametrize("fault", FIGURES)
+def test_verify_names_the_oracle_that_sees_a_wrong_figure(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured: on a small network, and nothing speaks without the fault."""
+    name, plant, oracles = FIGURES[fault]
+    assert {check.oracle for check in verify(analyzer.analyze(name, 32)).checks if check.passed is False} == set()
+    plant(monkeypatch)
+    assert {check.oracle for check in verify(analyzer.analyze(name, 32)).checks if check.passed is False} == oracles

@@ -196,5 +196,13 @@ def test_json_tells_the_same_as_the_text(baseline: Path, capsys: pytest.CaptureF
     document = json.loads(capsys.readouterr().out)
     assert document["passed"] is False
     assert document["changes"] == [
-        {"network": "resnet50@224", "place": "total", "quantity": "params", "old": 1, "new": 25557032}
+        {
+            "network": "resnet50@224",
+            "place": "total",
+            "quantity": "params",
+            "old": 1,
+            "new": 25557032,
+            "delta": 25557031,
+            "percent": 2555703100.0,
+        }
     ]

@@ -124,10 +124,11 @@ def test_report_writes_markdown_and_diagram_and_prints_where(folder: Path, capsy
     assert written == [
         "reports/resnet50-depths-1-1-stem-cifar-320x256.md",
         "reports/resnet50-depths-1-1-stem-cifar-320x256.svg",
+        "reports/resnet50-depths-1-1-stem-cifar-320x256-blocks.svg",
     ]
     text = (folder.parent / written[0]).read_text(encoding="utf-8")
     assert "input 3×320×256" in text
-    assert f"({Path(written[1]).name})" in text
+    assert all(f"({Path(picture).name})" in text for picture in written[1:])
     assert list(recipes(folder)) == [Recipe("resnet50:depths=1-1,stem=cifar", (320, 256))]
 
 
@@ -152,6 +153,7 @@ def _refreshed(folder: Path) -> None:
         (lambda path: _replace(path / "README.md", "ResNet-18", "ResNet-19"), "README.md is out of date"),
         (lambda path: _replace(path / "resnet18.svg", "dot sha256:", "dot sha256:0"), "resnet18.svg is out of date"),
         (lambda path: (path / "densenet121.svg").unlink(), "densenet121.svg is missing"),
+        (lambda path: (path / "densenet121-blocks.svg").unlink(), "densenet121-blocks.svg is missing"),
         (lambda path: (path / "densenet121.md").unlink(), "README.md is out of date"),
     ],
 )
@@ -193,7 +195,7 @@ def test_without_a_renderer_the_diagram_is_dot_text(folder: Path, monkeypatch: p
 
     monkeypatch.setattr(bundle, "render", missing)
     assert main(["report", "resnet18"]) == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["resnet18.dot", "resnet18.md"]
+    assert sorted(path.name for path in folder.iterdir()) == ["resnet18-blocks.dot", "resnet18.dot", "resnet18.md"]
 
 
 def test_committed_reports_cover_every_named_variant_and_are_true() -> None:

@@ -270,7 +270,8 @@ def test_a_committed_report_on_several_sizes_is_kept_true(
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "reports"
     assert main(["report", "resnet18", "--input-size", "64,32x96"]) == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["resnet18-64-32x96.md", "resnet18-64-32x96.svg"]
+    written = [f"resnet18-64-32x96{suffix}" for suffix in ("-blocks.svg", ".md", ".svg")]
+    assert sorted(path.name for path in folder.iterdir()) == written
     assert list(recipes(folder)) == [Recipe("resnet18", 64, ((32, 96),))]
     assert main(["report", "--refresh"]) == 0
     assert list(stale(folder)) == []

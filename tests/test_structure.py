@@ -110,6 +110,7 @@ def test_importing_every_module_outside_live_leaves_torch_out() -> None:
         ["check"],
         ["compare", "resnet18", "resnet34"],
         ["compare", "resnet18", "densenet121", "--format", "html"],
+        ["export", "resnet18", "--output", "-"],
     ],
     ids=" ".join,
 )

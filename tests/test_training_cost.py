@@ -17,7 +17,7 @@ from analyzer.cost.training import training, transfer
 from analyzer.errors import InvalidInput
 from analyzer.families.spec import Spec
 from analyzer.ops import Conv2d
-from tests.strategies import specs
+from tests.strategies import sizable
 from tests.test_memory import VARIANTS, conv_net
 from tests.test_report import SCHEMA
 
@@ -129,7 +129,7 @@ def test_training_all_of_a_small_network_by_hand() -> None:
 
 
 @hypothesis_settings(max_examples=30)
-@given(spec=specs)
+@given(spec=sizable)
 def test_training_never_needs_less_than_inference(spec: Spec) -> None:
     """Property: the peak of the forward pass holds inference's, what is stored, and grows with what learns."""
     analysis = analyze(spec, 33)

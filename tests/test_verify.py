@@ -5,7 +5,11 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
+import jsonschema
 import pytest
 import torch
 import torchvision
@@ -17,7 +21,8 @@ from analyzer.errors import Unavailable
 from analyzer.families.registry import variant_names
 from analyzer.live import live_imports, measure, reference
 from analyzer.live import verify as verifying
-from analyzer.live.checks import Check, Verification, entries, figure, silent
+from analyzer.live.build import build
+from analyzer.live.checks import Check, Verification, beside, entries, figure, silent
 from analyzer.live.verify import verify
 from analyzer.ops import Conv2d, Op, Shape
 from analyzer.render.verification import verifications_markdown
@@ -34,16 +39,23 @@ def test_a_torchvision_network_agrees_with_every_oracle() -> None:
     """Closed form, measured, published and reference output, each with its tool's version."""
     found = verify(analyze("resnet18"))
     assert found.passed
-    assert found.num(True) == len(found.checks) == 18
+    assert len(found.checks) == (29 if find_spec("timm") else 25)
+    assert {check.oracle for check in found.checks if check.passed is None} <= {"CPU allocator", "max_memory_allocated"}
     by_oracle = {check.oracle: check.tool for check in found.checks}
     assert by_oracle.keys() == {
         "forward hooks",
         "parameters()",
         "buffers()",
         "FlopCounterMode",
+        "backward counter",
+        "saved tensors",
+        "allocation meter",
+        "CPU allocator",
+        "max_memory_allocated",
         "fvcore",
         "published figures",
         "torchvision's network",
+        "timm's network",
     }
     assert by_oracle["forward hooks"] == f"torch {torch.__version__}"
     assert by_oracle["torchvision's network"] == f"torchvision {torchvision.__version__}"
@@ -57,9 +69,111 @@ def test_a_torchvision_network_agrees_with_every_oracle() -> None:
 def test_a_name_that_torchvision_lacks_is_no_pass() -> None:
     found = verify(analyze(SMALL, 32))
     last = found.checks[-1]
-    assert (last.passed, last.note) == (None, "no such network in torchvision")
+    assert (last.oracle, last.passed, last.note) == ("timm's network", None, "no such network in timm")
+    assert (found.checks[-2].passed, found.checks[-2].note) == (None, "no such network in torchvision")
     assert found.passed
-    assert (found.num(None), found.num(False)) == (1, 0)
+    assert found.num(False) == 0
+
+
+TIMM = ("resnet50d", "resnetv2_50", "seresnet50", "resnet34d", "seresnext50_32x4d")
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_timms_network_computes_the_same(name: str) -> None:
+    """Reference output: timm's own network through a name map; bits, but for its convolution as a classifier."""
+    pytest.importorskip("timm", reason="timm is in the extra oracles")
+    checks = reference._timm(analyze(name), build(name))
+    assert [check.quantity.partition(":")[0] for check in checks] == [
+        "state_dict",
+        "outputs, evaluation mode",
+        "outputs, training mode",
+        "gradients, training mode",
+        "running statistics, training mode",
+    ]
+    assert all(check.passed for check in checks), checks
+    if name != "resnetv2_50":
+        assert all(check.difference == 0 for check in checks)
+
+
+def test_timm_finds_a_fault_in_a_network_that_torchvision_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reference output: another epsilon in every batch norm, in float64 too, and a weight of another shape."""
+    pytest.importorskip("timm", reason="timm is in the extra oracles")
+    for name in ("resnet18d", "resnetv2_50"):
+        live = build(name)
+        for module in live.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eps = 1.1e-5
+        assert not all(check.passed for check in reference._timm(analyze(name), live))
+    (first, *others) = reference._timm(analyze("resnet18d"), build("resnet18d:num_classes=5"))
+    assert (first.passed, others) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (SMALL, "no such network in timm"),
+        ("resnet20_cifar", "no such network in timm"),
+        ("vgg11", "timm writes the head as convolutions, so the weights do not fit"),
+    ],
+)
+def test_where_timm_cannot_speak_it_says_why(name: str, reason: str) -> None:
+    (check,) = reference._timm(analyze(name), torch.nn.Identity())
+    assert (check.passed, check.note) == (None, reason)
+
+
+def test_without_timm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "find_spec", lambda _: None)
+    (check,) = reference._timm(analyze("resnet50d"), torch.nn.Identity())
+    assert check.note == "timm is not installed; install resnet-analyzer[oracles]"
+
+
+def test_someones_own_network_is_measured_and_left_as_found() -> None:
+    """Measured: torchvision's own ResNet-18 in our place; modes, hooks, gradients, buffers, random state as before."""
+    net = torchvision.models.resnet18()
+    net.layer1.eval()
+    net.fc.bias.grad = torch.ones(1000)
+    net.conv1.weight.requires_grad_(False)
+    before = _found(net)
+    found = verify(analyze("resnet18", 64), net)
+    assert _found(net) == before
+    assert {check.quantity: check for check in found.checks if not check.passed}.keys() == {
+        "training FLOPs, groups counted once",  # its first convolution does not learn
+        "training FLOPs by its rule for groups",
+    }
+    assert {check.theirs for check in found.checks if check.quantity == "params"} == {11_689_512}
+
+
+def _found(net: torch.nn.Module) -> list[object]:
+    modes = [(path, module.training, len(module._forward_hooks)) for path, module in net.named_modules()]
+    gradients = [None if weight.grad is None else weight.grad.sum().item() for weight in net.parameters()]
+    values = [value.double().sum().item() for value in net.state_dict().values()]
+    return [
+        modes,
+        gradients,
+        values,
+        [weight.requires_grad for weight in net.parameters()],
+        torch.get_rng_state().sum(),
+    ]
+
+
+def test_someone_elses_network_is_told_apart() -> None:
+    """Measured: a network of another width differs in params, FLOPs and state_dict."""
+    other = build("resnet:block=basic,depths=1,widths=8,stem_width=9", device="meta")
+    found = verify(analyze("resnet:block=basic,depths=1,widths=8,stem_width=8", 32), build_small(other))
+    failed = {check.quantity for check in found.checks if check.passed is False}
+    assert {"params", "names, shapes, order", "FLOPs = 2 · MACs", "flops"} <= failed
+
+
+def build_small(net: torch.nn.Module) -> torch.nn.Module:
+    return net.to_empty(device="cpu")
+
+
+def test_a_toml_file_is_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A network of one's own, from a file, against every oracle that knows it."""
+    path = tmp_path / "mine.toml"
+    path.write_text('family = "resnet"\nblock = "basic"\ndepths = [1]\nwidths = [8]\nstem = "cifar"\n')
+    assert main(["verify", str(path)]) == 0
+    assert "no such network in torchvision" in capsys.readouterr().out
 
 
 def test_the_random_state_is_left_as_found() -> None:
@@ -96,6 +210,8 @@ def test_large_inputs_leave_fvcore_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "fvcore_flops", refused)
     found = verify(analyze(SMALL, 16_384))
     (fvcore,) = (check for check in found.checks if check.oracle == "fvcore")
+    (meter,) = (check for check in found.checks if check.oracle == "allocation meter")
+    assert meter.note.startswith("left out: it runs the network")
     assert fvcore.passed is None
     assert fvcore.note.startswith("left out: fvcore runs the network, and its ")
 
@@ -140,7 +256,8 @@ def test_a_network_with_weights_in_another_order_differs(monkeypatch: pytest.Mon
 
 
 def test_not_a_number_is_a_difference() -> None:
-    check = reference._tensors("outputs", {"x": torch.tensor([math.nan])}, {"x": torch.tensor([math.nan])})
+    other = reference.Reference("torchvision's network", "torchvision 1", torch.nn.Identity(), str)
+    check = reference._tensors("outputs", {"x": torch.tensor([math.nan])}, {"x": torch.tensor([math.nan])}, other)
     assert check.passed is False
     found = Verification(variant="x", input_shape=(3, 1, 1), checks=(check,))
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["checks"][0]["difference"] == "nan"
@@ -151,6 +268,7 @@ def test_the_table_says_what_differs() -> None:
         figure("fvcore", "fvcore 1", "flops", 2_000, 1_999),
         figure("published figures", "torchvision 1", "_ops", 4.0891, 4.0891),
         silent("torchvision's network", "torchvision 1", "all of it", "no such network in torchvision"),
+        beside("CPU allocator", "torch 1", "peak", 10, 12, "scratch space on top"),
         entries("forward hooks", "torch 1", "shapes", {"conv1": (1,)}, {"conv1": (2,)}),
     )
     text = verifications_markdown([Verification(variant="odd", input_shape=(3, 5, 7), checks=checks)])
@@ -159,8 +277,9 @@ def test_the_table_says_what_differs() -> None:
     assert rows[2] == ["fvcore", "fvcore 1", "flops", "2,000", "1,999", "1", "DIFFERS"]
     assert rows[3][3:] == ["4.0891", "4.0891", "0.0", "equal"]
     assert rows[4][3:] == ["–", "–", "–", "not applicable: no such network in torchvision"]
-    assert rows[5][3:] == ["1", "1", "1", "DIFFERS: conv1: (1,) here, (2,) there"]
-    assert text.endswith("\n1 network: 1 checks equal, 2 differ, 1 not applicable.\n")
+    assert rows[5][3:] == ["10", "12", "-2", "not judged: scratch space on top"]
+    assert rows[6][3:] == ["1", "1", "1", "DIFFERS: conv1: (1,) here, (2,) there"]
+    assert text.endswith("\n1 network: 1 checks equal, 2 differ, 2 not applicable or not judged.\n")
 
 
 def test_the_verb_prints_the_table_and_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,6 +292,7 @@ def test_the_verb_prints_the_table_and_exits_0(capsys: pytest.CaptureFixture[str
 def test_the_verb_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", SMALL, "resnet18", "--input-size", "32", "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, json.loads(files("analyzer").joinpath("schemas/verify-1.json").read_text()))
     assert (document["schema"], document["passed"]) == (1, True)
     assert [item["variant"] for item in document["verifications"]] == [analyze(SMALL).variant, "resnet18"]
     assert all(check["passed"] in (True, None) for item in document["verifications"] for check in item["checks"])

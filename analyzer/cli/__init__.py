@@ -12,9 +12,10 @@ from analyzer.errors import InvalidInput, Unavailable
 
 VERBS: dict[str, dict[str, str]] = {
     "Look": {"list": "look", "report": "report", "explain": "explain", "diagram": "draw", "compare": "compare"},
-    "Prove": {"verify": "prove", "equivalence": "prove_equivalence"},
+    "Prove": {"verify": "prove", "equivalence": "prove_equivalence", "reconcile": "reconcile"},
     "Guard": {"check": "guard"},
     "Time": {"latency": "time"},
+    "Take away": {"export": "export"},
 }
 """Group of the help text → verb → module of this package that holds its command of the same name."""
 

@@ -1,35 +1,106 @@
 """The verb that draws: diagram."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
+from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
 from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput
 from analyzer.families.expression import slug
 from analyzer.families.network import Network, Size
+from analyzer.render.diagram_look import DENSE, DIRECTIONS, HEATS, SHOWN, THEMES, Look
+
+if TYPE_CHECKING:
+    from analyzer.render.drawing import Drawing
+
+_SUFFIX = {"mermaid": "mmd"}
 
 
 @click.command("diagram")
-@variant_argument
+@click.argument("variant", type=VariantType(), required=False)
 @click.option(
     "--level",
-    type=click.Choice(["network", "block"]),
-    default="network",
-    show_default=True,
-    help="network: stages on one screen; block: every distinct block drawn open.",
+    type=click.Choice(["network", "stage", "block", "op"]),
+    help="network: all on one screen (default); stage: its distinct blocks; block: those drawn open; op: every op.",
 )
-@format_option("svg", "png", "pdf", "dot")
+@click.option("--stage", help="Draw one stage: stage3, stem; by default at level stage.")
+@click.option("--path", help="Draw what is at a weight path: layer3.0; by default at level op.")
+@format_option("svg", "png", "pdf", "dot", "mermaid", "html")
 @output_option
 @input_size_option
-def diagram_verb(variant: Network, level: str, form: str, output: str | None, input_size: Size | None) -> None:
+@click.option(
+    "--show",
+    help=f"What boxes say: some of {','.join(SHOWN)}; or none. By default shape,params,macs, in figures shape. "
+    "Latency is none of them: it depends on a device.",
+)
+@click.option("--heat", type=click.Choice(HEATS), help="Shade boxes by their share, and write it on them.")
+@click.option("--theme", type=click.Choice(list(THEMES)), default="light", show_default=True, help="Colours.")
+@click.option("--direction", type=click.Choice(DIRECTIONS), help="Where the network flows.")
+@click.option("--page-size", help="Fit into a page: a3, a4, a5, letter, a4-landscape, or WIDTHxHEIGHT in mm.")
+@click.option("--scale", type=click.FloatRange(0.1, 10), default=1.0, show_default=True, help="Enlarge a PNG.")
+@click.option(
+    "--dense", type=click.Choice(DENSE), default="folded", show_default=True, help="Dense stages at level stage."
+)
+@click.option("--figure", help="Draw a figure of the papers instead; `--figure list` names them.")
+def diagram_verb(
+    variant: Network | None,
+    level: str | None,
+    stage: str | None,
+    path: str | None,
+    form: str,
+    output: str | None,
+    input_size: Size | None,
+    show: str | None,
+    heat: str | None,
+    theme: str,
+    direction: str | None,
+    page_size: str | None,
+    scale: float,
+    dense: str,
+    figure: str | None,
+) -> None:
     """Draw a network; by default into VARIANT-LEVEL.svg in the current folder.
 
-    DOT text needs no Graphviz.
+    DOT and Mermaid texts need no Graphviz. An HTML page zooms, pans and opens levels by click, without a network.
     """
-    from analyzer.render.dot import dot_source
-    from analyzer.render.layout import render
+    shown = () if show == "none" else tuple((show or ("shape" if figure else "shape,params,macs")).split(","))
+    look = Look(show=shown, heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
+    if figure is not None:
+        if variant is not None or level or stage or path or input_size or heat or form == "html":
+            raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat or html.")
+        _draw_figure(figure, look, form, scale, output)
+        return
+    if variant is None:
+        raise InvalidInput("diagram: VARIANT is missing; give one, such as resnet50, or --figure NAME.")
+    drawn = _drawing(variant, input_size, look, level, stage, path)
+    part = [slug(stage or path or "")] if stage or path else []
+    name = "-".join([slug(variant.expression), *part, drawn.level])
+    deliver(drawn.content(form, scale), output or f"{name}.{_SUFFIX.get(form, form)}")
 
-    analysis = analyze(variant, input_size)
-    dot = dot_source(analysis, level)
-    content = dot if form == "dot" else render(dot, form)
-    target = output or f"{slug(analysis.variant)}-{level}.{form}"
-    deliver(content, target)
+
+def _drawing(
+    variant: Network, input_size: Size | None, look: Look, level: str | None, stage: str | None, path: str | None
+) -> "Drawing":
+    from analyzer.render.drawing import drawing, level_of
+
+    return drawing(analyze(variant, input_size), level_of(level, stage, path), look, stage=stage, path=path)
+
+
+def _draw_figure(figure: str, look: Look, form: str, scale: float, output: str | None) -> None:
+    from analyzer.render.drawing import figure_drawing
+
+    if figure == "list":
+        deliver(_figure_list(), output)
+    else:
+        content = figure_drawing(figure, look).content(form, scale)
+        deliver(content, output or f"{figure}.{_SUFFIX.get(form, form)}")
+
+
+def _figure_list() -> str:
+    """Each figure's name with what it redraws."""
+    from analyzer.render.figures import FIGURES
+    from analyzer.render.tables import terminal_table
+
+    rows = [[name, figure.title, figure.source] for name, figure in FIGURES.items()]
+    return terminal_table(["figure", "what", "after"], rows, "lll") + "\n"

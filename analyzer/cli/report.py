@@ -203,7 +203,7 @@ def _write_reports(reports: list[Report], folder: Path) -> None:
     for report in reports:
         for name, content in report_files(*report).items():
             _write_told(folder / name, content)
-            if name.endswith(".dot"):
+            if name.endswith(".dot") and not name.endswith("-blocks.dot"):
                 click.echo(
                     "No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True
                 )
@@ -222,9 +222,12 @@ def _check(folder: Path) -> int:
 
 def _refresh(folder: Path) -> int:
     from analyzer.render.bundle import common_files, made, recipes
+    from analyzer.render.gallery import gallery_files
 
     reports = [made(recipe) for recipe in recipes(folder)]
     _write_reports(reports, folder)
     for name, text in common_files(folder, reports):
         _write_told(folder / name, text)
+    for path, content in gallery_files(folder).items():
+        _write_told(path, content)
     return 0

@@ -95,7 +95,8 @@ class _Trace:
 def overwriting(graph: Graph) -> frozenset[str]:
     """Nodes of a graph, not of its sub-graphs, that write over their first input: ReLUs and additions that may.
 
-    A node may where nothing else reads that input and the gradient of the op that made it does not need it.
+    A node may where nothing else reads that input, the gradient of the op that made it does not need it, and it is
+    of the same stage, so that every stage's output stays whole.
     """
     by_name = {node.name: node for node in graph.nodes}
     readers: dict[str, int] = {}
@@ -108,7 +109,15 @@ def overwriting(graph: Graph) -> frozenset[str]:
 
 def _owns_input(node: Node, by_name: dict[str, Node], readers: dict[str, int]) -> bool:
     source = node.inputs[0]
-    return source in by_name and readers[source] == 1 and isinstance(_maker(by_name[source].op), _OVERWRITABLE)
+    if source not in by_name or readers[source] > 1 or not isinstance(_maker(by_name[source].op), _OVERWRITABLE):
+        return False
+    return _last_stage(by_name[source]) == node.stage
+
+
+def _last_stage(node: Node) -> str:
+    """The stage of a node's output: its own, or that of the last op in it."""
+    inner = _last_stage(node.op.nodes[-1]) if isinstance(node.op, Graph) else ""
+    return inner or node.stage
 
 
 def _maker(op: Op | Graph) -> Op:

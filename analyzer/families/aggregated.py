@@ -25,7 +25,7 @@ TITLES = {
 class Part:
     """What an op of a path holds: slice `index` of `count` equal ones, along `axis`, of each tensor of the op `source`.
 
-    Tensors without that axis (a bias, a counter) are held whole.
+    A bias without that axis is shared out, 1/`count` to each path; a counter is held whole.
     """
 
     source: str
@@ -135,7 +135,8 @@ def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> F
     """The block with `chain` replaced by C sliced copies of itself, whose outputs `merge` joins."""
     count = cardinality(block)
     names = [f"path{index}" for index in range(count)]
-    paths = [Node(name, _path(chain, index, count), chain[0].inputs) for index, name in enumerate(names)]
+    path = _path(chain, count)
+    paths = [Node(name, path, chain[0].inputs) for name in names]
     start = block.nodes.index(chain[0])
     after = [_rewired(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
     nodes = (*block.nodes[:start], *paths, replace(merge, inputs=tuple(names)), *after)
@@ -151,15 +152,15 @@ def _rewired(node: Node, old: str, new: str) -> Node:
     return replace(node, inputs=tuple(new if name == old else name for name in node.inputs))
 
 
-def _path(chain: tuple[Node, ...], index: int, count: int) -> Graph:
-    return Graph("path", tuple(sequence(*((node.name, _sliced(node, chain, index, count)) for node in chain))))
+def _path(chain: tuple[Node, ...], count: int) -> Graph:
+    return Graph("path", tuple(sequence(*((node.name, _sliced(node, chain, count)) for node in chain))))
 
 
-def _sliced(node: Node, chain: tuple[Node, ...], index: int, count: int) -> Op:
+def _sliced(node: Node, chain: tuple[Node, ...], count: int) -> Op:
     """One path's share of an op of the chain."""
     match node.op:
         case Conv2d() as conv if _axis(node, chain) == 1:
-            return replace(conv, in_channels=conv.in_channels // count, bias=conv.bias and index == 0)
+            return replace(conv, in_channels=conv.in_channels // count)
         case Conv2d(groups=1) as conv:
             return replace(conv, out_channels=conv.out_channels // count)
         case Conv2d() as conv:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from analyzer.families.fields import Choice, Int, ruled
-from analyzer.families.spec import Family, Spec, Variant
+from analyzer.families.spec import Family, Initial, Spec, Variant
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.ops import MAX_CHANNELS, AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Op, ReLU
 
@@ -78,5 +78,6 @@ FAMILY = Family(
     spec=AlexNetSpec,
     words={},
     aliases={},
+    initial=Initial(conv_fan=""),
     variants={"alexnet": Variant(title="AlexNet", paper=_PAPER, fields={}, note="one tower, as in torchvision")},
 )

@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from analyzer.errors import InvalidInput
 from analyzer.families.fields import Choice, Int, IntList, Ratio, floor_of, ruled
-from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Spec, Variant
+from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Initial, Spec, Variant
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.ops import (
     MAX_CHANNELS,
@@ -54,6 +53,20 @@ class DenseNetSpec(Spec):
         if self.head != "classifier":
             self._set(num_classes=1000)
         self._set(compression=float(self.compression) if len(self.depths) > 1 else 0.5)
+        self._check_channels()
+
+    def _check_channels(self) -> None:
+        channels = self.init_features
+        for index, depth in enumerate(self.depths, 1):
+            channels += depth * self.growth_rate
+            if channels > MAX_CHANNELS:
+                made = f"makes {channels} channels in {depth} dense layers; at most {MAX_CHANNELS} are allowed"
+                self._refuse("growth_rate", made)
+            if index < len(self.depths):
+                kept = _compressed(self, channels)
+                if kept < 1:
+                    self._refuse("compression", f"leaves none of {channels} channels; ⌊θC⌋ must be at least 1")
+                channels = kept
 
     @property
     def default_input_size(self) -> int:
@@ -79,10 +92,9 @@ def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
     nodes = _stem(spec)
     channels = spec.init_features
     for index, depth in enumerate(spec.depths, 1):
-        grown = _grown(spec, channels, depth)
         block = _dense_block(spec, channels, depth)
         nodes.append(Node(f"denseblock{index}", block, (nodes[-1].name,), f"stage{index}"))
-        channels = grown
+        channels += depth * spec.growth_rate
         if index < len(spec.depths):
             kept = _compressed(spec, channels)
             nodes.append(
@@ -141,30 +153,16 @@ def _transition(channels: int, kept: int) -> Graph:
     )
 
 
-def _grown(spec: DenseNetSpec, channels: int, depth: int) -> int:
-    grown = channels + depth * spec.growth_rate
-    if grown > MAX_CHANNELS:
-        raise InvalidInput(
-            f"densenet: growth_rate={spec.growth_rate} makes {grown} channels in {depth} dense layers; "
-            f"at most {MAX_CHANNELS} are allowed."
-        )
-    return grown
-
-
 def _compressed(spec: DenseNetSpec, channels: int) -> int:
-    kept = floor_of(spec.compression, channels)
-    if kept < 1:
-        raise InvalidInput(
-            f"densenet: compression={spec.compression} leaves none of {channels} channels; ⌊θC⌋ must be at least 1."
-        )
-    return kept
+    """⌊θC⌋, the channels that a transition keeps."""
+    return floor_of(spec.compression, channels)
 
 
 _HUANG = "Densely Connected Convolutional Networks, Huang et al., 2017"
 
 
-def _densenet(depth: int, *depths: int, **more: Any) -> Variant:
-    return Variant(title=f"DenseNet-{depth}", paper=_HUANG, fields={"depths": depths, **more})
+def _densenet(depth: int, *depths: int, note: str = "", **more: Any) -> Variant:
+    return Variant(title=f"DenseNet-{depth}", paper=_HUANG, fields={"depths": depths, **more}, note=note)
 
 
 def _cifar(title: str, depths: int, growth_rate: int, **more: Any) -> Variant:
@@ -206,9 +204,10 @@ FAMILY = Family(
         "densenet161": _densenet(161, 6, 12, 36, 24, growth_rate=48, init_features=96),
         "densenet169": _densenet(169, 6, 12, 32, 32),
         "densenet201": _densenet(201, 6, 12, 48, 32),
-        "densenet264": _densenet(264, 6, 12, 64, 48),
+        "densenet264": _densenet(264, 6, 12, 64, 48, note="by the paper's own rule its depth is 265, not 264"),
         **_patterned("densenet40_k12_cifar", "densenet100_k12_cifar", "densenet100_k24_cifar"),
         **_patterned("densenet_bc100_k12_cifar", "densenet_bc250_k24_cifar", "densenet_bc190_k40_cifar"),
     },
     pattern=pattern,
+    initial=Initial(conv_fan="fan_in", zero_linear_bias=True),
 )

@@ -166,7 +166,9 @@ def ruled(rule: Rule, default: Any = MISSING) -> Any:
 def check(family: str, name: str, rule: Rule, value: object) -> None:
     """Raise InvalidInput with family, field, value and rule where the value breaks the rule."""
     if not rule.accepts(value):
-        shown = rule.text(value) if isinstance(rule, IntList | Config) and isinstance(value, tuple) else value
+        shown = value
+        if isinstance(rule, IntList | Config) and isinstance(value, tuple):
+            shown = "-".join(map(shortened, value[:60]))
         raise InvalidInput(f"{family}: {name}={shortened(shown)!r} must be {rule.rule()}.")
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import canonical, named, parse
 from analyzer.families.spec import MAX_OPS, Spec
-from analyzer.graph import Graph, in_channels, num_ops
+from analyzer.graph import Graph, in_channels, nesting, num_ops
 
 MAX_SIDE = 16_384
+MAX_NESTING = 64
 
 Size = int | tuple[int, int]
 """Side of a square input, or (height, width), in pixels."""
@@ -61,7 +62,9 @@ def network(variant: "str | Spec | Graph | Network") -> Network:
 
 
 def _bounded(graph: Graph) -> Graph:
+    if nesting(graph, MAX_NESTING) > MAX_NESTING:
+        raise InvalidInput(f"{shortened(graph.kind)}: graphs are nested over {MAX_NESTING} deep, the bound.")
     count = num_ops(graph)
     if count > MAX_OPS:
-        raise InvalidInput(f"{graph.kind}: {count} ops are over the bound of {MAX_OPS} ops in all.")
+        raise InvalidInput(f"{shortened(graph.kind)}: {count} ops are over the bound of {MAX_OPS} ops in all.")
     return graph

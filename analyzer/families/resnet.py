@@ -127,6 +127,16 @@ class ResNetSpec(Spec):
             self._set(avg_down=False)
         for width in self.stage_widths:
             self._check_width(width)
+        if self.shortcut == "A":
+            self._check_zero_pad()
+
+    def _check_zero_pad(self) -> None:
+        channels = self.stem_width
+        for width in self.stage_widths:
+            outer = width * self.block_expansion
+            if outer < channels:
+                self._refuse("shortcut", f"cannot zero-pad {channels} channels onto {outer}; stages must not narrow")
+            channels = outer
 
     def _check_width(self, width: int) -> None:
         inner, outer = self.inner_width(width), width * self.block_expansion

@@ -14,6 +14,7 @@ _HU = "Squeeze-and-Excitation Networks, Hu et al., 2018"
 _V1 = "v1: the stride sits on the first 1×1, as in the paper"
 _V15 = "v1.5: the stride sits on the 3×3, as in PyTorch"
 _V2 = "v2: batch norm and ReLU come before each convolution"
+_WRN_DEPTH = "the paper's {} counts three projections, which depth here does not, and no classifier"
 _MISTAKE = "the tutorial's widths 4-8-16-32 are a mistake for 64-128-256-512, kept as published"
 
 _DEPTHS = {
@@ -50,14 +51,15 @@ def _tricks(letter: str, depth: int) -> Variant:
 
 
 def _tutorial(depth: int, note: str = "", **more: Any) -> Variant:
-    told = "a Keras tutorial's net for 64×64 images of 6 classes: biases, unpadded stem pool, 2×2 average pool"
+    told = "a Keras tutorial's net for 64×64 images of 6 classes: biases, unpadded stem pool, 2×2 average pool, "
+    told += "which has a window, so that receptive field and total stride count it"
     fields = {"stride_on": "1x1", "stem_pool": "valid", "conv_bias": True, "head_pool": 2, "num_classes": 6, **more}
     return _net(f"Tutorial ResNet-{depth}", _HE, depth, "; ".join(filter(None, (told, note))), **fields)
 
 
-def _cifar(title: str, paper: str, depths: int, **fields: Any) -> Variant:
+def _cifar(title: str, paper: str, depths: int, note: str = "", **fields: Any) -> Variant:
     given = {"block": "basic", "widths": (16, 32, 64), "stem_width": 16, "stem": "cifar", "num_classes": 10, **fields}
-    return Variant(title=f"{title} (CIFAR)", paper=paper, fields={"depths": (depths,) * 3, **given})
+    return Variant(title=f"{title} (CIFAR)", paper=paper, fields={"depths": (depths,) * 3, **given}, note=note)
 
 
 def _cifar_resnet(depth: int) -> Variant | None:
@@ -82,13 +84,14 @@ def _cifar_wide(depth: int, factor: int) -> Variant | None:
     if (depth - 4) % 6 or depth < 10 or factor < 1:
         return None
     widths = (16 * factor, 32 * factor, 64 * factor)
-    return _cifar(f"WRN-{depth}-{factor}", _ZAGORUYKO, (depth - 4) // 6, widths=widths, preactivation=True)
+    note = _WRN_DEPTH.format(depth)
+    return _cifar(f"WRN-{depth}-{factor}", _ZAGORUYKO, (depth - 4) // 6, note, widths=widths, preactivation=True)
 
 
 def _cifar_resnext(cardinality: int, base_width: int) -> Variant | None:
     if cardinality < 1 or base_width < 1:
         return None
-    fields = {"block": "bottleneck", "widths": (64, 128, 256), "stem_width": 64}
+    fields: dict[str, Any] = {"block": "bottleneck", "widths": (64, 128, 256), "stem_width": 64}
     title = f"ResNeXt-29 ({cardinality}×{base_width}d)"
     return _cifar(title, _XIE, 3, **fields, cardinality=cardinality, base_width=base_width)
 

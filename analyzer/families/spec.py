@@ -21,6 +21,8 @@ class Spec:
 
     def __post_init__(self) -> None:
         for name, rule in rules(type(self)).items():
+            if isinstance(getattr(self, name), list):
+                self._set(**{name: tuple(getattr(self, name))})
             check(self.family, name, rule, getattr(self, name))
         self._settle()
 
@@ -76,6 +78,17 @@ def no_pattern(_: str) -> Variant | None:
     return None
 
 
+class Initial(NamedTuple):
+    """How torchvision starts a family's weights: Kaiming normal convolutions (He et al. 2015) scaled by `conv_fan`.
+
+    "" leaves convolutions to torch; `linear_std` is the spread of linear layers' normal weights, None torch's own.
+    """
+
+    conv_fan: str = "fan_out"
+    linear_std: float | None = None
+    zero_linear_bias: bool = False
+
+
 class Family(NamedTuple):
     """One file's worth of networks: the spec class, the named variants, and other libraries' words for its fields."""
 
@@ -84,3 +97,4 @@ class Family(NamedTuple):
     aliases: Mapping[str, str]
     words: Mapping[str, str]
     pattern: Callable[[str], Variant | None] = no_pattern
+    initial: Initial = Initial()

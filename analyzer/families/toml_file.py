@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.expression import MAX_LENGTH, canonical, field_name, make, preset
+from analyzer.families.expression import canonical, field_name, make, preset
 from analyzer.families.network import Network, network
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Spec, rules
 
 _OWN = ("family", "variant", "title")
 _TITLE_LENGTH = 100
+MAX_BYTES = 16_384
+"""More than any network needs, and little enough for dotted names, whose reading takes the square of their length."""
 
 
 def network_at(text: str) -> Network:
@@ -23,31 +25,37 @@ def read_network(path: Path) -> Network:
     document = _document(path)
     for name in _OWN:
         if not isinstance(document.get(name, ""), str):
-            raise InvalidInput(f"{path}: {name} must be a text.")
+            raise InvalidInput(f"{_told(path)}: {name} must be a text.")
     family, start = _start(path, document)
     given: dict[str, Any] = {}
     for word, value in document.items():
         if word not in _OWN:
             name = field_name(family, word)
             if name in given:
-                raise InvalidInput(f"{path}: field {name} is given more than once.")
+                raise InvalidInput(f"{_told(path)}: field {name} is given more than once.")
             given[name] = _value(family, name, value)
     return _titled(path, network(make(family, start | given)), document.get("title", path.stem))
 
 
 def _document(path: Path) -> dict[str, Any]:
     try:
+        if path.exists() and not path.is_file():
+            raise InvalidInput(f"{_told(path)}: is no regular file, so it cannot be read as TOML.")
         with path.open("rb") as file:
-            data = file.read(MAX_LENGTH + 1)
-        if len(data) > MAX_LENGTH:
-            raise InvalidInput(f"{path}: is over {MAX_LENGTH} bytes.")
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise InvalidInput(f"{_told(path)}: is over {MAX_BYTES} bytes.")
         return _parsed(data.decode())
     except OSError as error:
-        raise InvalidInput(f"{path}: cannot be read ({error.strerror}).") from None
+        raise InvalidInput(f"{_told(path)}: cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
         if isinstance(error, InvalidInput):
             raise
-        raise InvalidInput(f"{path}: is no TOML ({shortened(error, 80)}).") from None
+        raise InvalidInput(f"{_told(path)}: is no TOML ({shortened(error, 80)}).") from None
+
+
+def _told(path: Path) -> str:
+    return shortened(path, 200)
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -61,9 +69,11 @@ def _start(path: Path, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if variant is not None and family is None:
         return preset(variant)
     if family is None or variant is not None:
-        raise InvalidInput(f"{path}: needs either family (one of {', '.join(FAMILIES)}) or variant (a name).")
+        raise InvalidInput(f"{_told(path)}: needs either family (one of {', '.join(FAMILIES)}) or variant (a name).")
     if family not in FAMILIES:
-        raise InvalidInput(f"{path}: family {shortened(family)!r} is unknown; families are {', '.join(FAMILIES)}.")
+        raise InvalidInput(
+            f"{_told(path)}: family {shortened(family)!r} is unknown; families are {', '.join(FAMILIES)}."
+        )
     return family, {}
 
 
@@ -75,7 +85,7 @@ def _value(family: str, name: str, value: object) -> object:
 
 def _titled(path: Path, plain: Network, title: str) -> Network:
     if not title.strip() or len(title) > _TITLE_LENGTH or not title.isprintable():
-        raise InvalidInput(f"{path}: title must be 1 to {_TITLE_LENGTH} printable characters on one line.")
+        raise InvalidInput(f"{_told(path)}: title must be 1 to {_TITLE_LENGTH} printable characters on one line.")
     return Network(
         graph=plain.graph,
         expression=plain.expression,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from analyzer.families.fields import Choice, Config, Flag, Int, ruled
-from analyzer.families.spec import Family, Spec, Variant
+from analyzer.families.spec import Family, Initial, Spec, Variant
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.ops import (
     MAX_CHANNELS,
@@ -108,4 +108,5 @@ FAMILY = Family(
         for depth in _REPEATS
         for batch_norm in (False, True)
     },
+    initial=Initial(linear_std=0.01, zero_linear_bias=True),
 )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from analyzer.errors import Unavailable
 
-EXTRA = ("torch", "torchvision", "fvcore")
+EXTRA = ("torch", "torchvision", "fvcore", "safetensors", "h5py")
 """The packages of the extra `live`."""
 
 

@@ -1,7 +1,7 @@
 """The module fold: a Graph becomes nested torch modules with torchvision's weight names and order of operations."""
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import torch
 from torch import nn
@@ -9,10 +9,12 @@ from torch import nn
 from analyzer.cost.storage import overwriting
 from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.families.network import Network, network
-from analyzer.families.spec import Spec
+from analyzer.families.registry import FAMILIES
+from analyzer.families.spec import Initial, Spec
 from analyzer.graph import Graph
 from analyzer.live import modules
-from analyzer.live.modules import Step, Subgraph
+from analyzer.live.initial import initialise, zero_last
+from analyzer.live.modules import Net, Step, Subgraph
 from analyzer.ops import (
     AdaptiveAvgPool2d,
     Add,
@@ -32,8 +34,10 @@ from analyzer.ops import (
     ZeroPadShortcut,
 )
 
-FAN_IN_FAMILIES = ("densenet",)
-"""Families whose convolutions torchvision initialises by fan-in, with linear biases of zero; all others by fan-out."""
+_Built = TypeVar("_Built", bound=Subgraph)
+
+_POOLS = (GlobalAvgPool2d, AdaptiveAvgPool2d, AvgPool2d, Flatten)
+"""Ops with which a head begins, after its norm and ReLU."""
 
 
 def build(
@@ -41,21 +45,25 @@ def build(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
-) -> nn.Module:
+    zero_init_residual: bool = False,
+) -> Net:
     """Build a network in training mode, torchvision's in weight names, their order, arithmetic and initialisation.
 
     Takes (N, C, H, W) of any batch and size that fits; gives (N, classes); float32 where no dtype is given.
     Every stage, block and op is a module under its path in `analyze(variant).rows`, so forward hooks fire on each.
+    With `zero_init_residual` each residual block starts as its shortcut: its last norm's scale is zero.
     Raises InvalidInput where `variant` is no network, Unavailable where this machine cannot use the device.
     """
     resolved = network(variant)
-    built = _subgraph(resolved.graph)
-    built.to(dtype=_floating(dtype or torch.float32))
+    net = _net(resolved.graph)
+    net.to(dtype=_floating(dtype or torch.float32))
     place = _usable(device)
     if place.type != "meta":
-        built.to_empty(device=place)
-        _initialise(built, fan_in=resolved.family in FAN_IN_FAMILIES)
-    return built
+        net.to_empty(device=place)
+        initialise(net, FAMILIES[resolved.family].initial if resolved.family in FAMILIES else Initial())
+        if zero_init_residual:
+            zero_last(net)
+    return net
 
 
 def _floating(dtype: torch.dtype) -> torch.dtype:
@@ -72,13 +80,44 @@ def _usable(device: str | torch.device) -> torch.device:
         raise Unavailable(f"device {shortened(device)!r} cannot be used on this machine: {reason}.") from None
 
 
+def _net(graph: Graph) -> Net:
+    steps = tuple(_steps(graph))
+    return _filled(
+        Net(graph.kind, steps, num_feature_steps=_num_before_pool(graph), stage_ends=stage_ends(graph)), graph
+    )
+
+
 def _subgraph(graph: Graph) -> Subgraph:
-    built = Subgraph(graph.kind, tuple(_steps(graph)))
+    return _filled(Subgraph(graph.kind, tuple(_steps(graph))), graph)
+
+
+def _filled(built: _Built, graph: Graph) -> _Built:
     in_place = overwriting(graph)
     for node in graph.nodes:
         module = _subgraph(node.op) if isinstance(node.op, Graph) else _leaf(node.op, node.name in in_place)
         _add_child(built, node.name, module)
     return built
+
+
+def _num_before_pool(graph: Graph) -> int:
+    """Number of nodes before the head's pool; all of them where the head has none, or reads anything else."""
+    for place, node in enumerate(graph.nodes):
+        if node.stage == "head" and isinstance(node.op, _POOLS):
+            after = graph.nodes[place:]
+            allowed = {node.inputs[0], *(later.name for later in after)}
+            if all(source in allowed for later in after for source in later.inputs):
+                return place
+    return len(graph.nodes)
+
+
+def stage_ends(graph: Graph, prefix: str = "", inherited: str = "") -> dict[str, str]:
+    """Stage → path of the outermost module whose output is the stage's, in execution order."""
+    ends: dict[str, str] = {}
+    for node in graph.nodes:
+        stage, path = node.stage or inherited, prefix + node.name
+        inner = stage_ends(node.op, f"{path}.", stage) if isinstance(node.op, Graph) else {}
+        ends |= inner if len(inner) > 1 else {stage: path}
+    return {stage: path for stage, path in ends.items() if stage}
 
 
 def _add_child(parent: Subgraph, name: str, module: nn.Module) -> None:
@@ -144,18 +183,3 @@ def _conv(op: Conv2d) -> nn.Conv2d:
         bias=op.bias,
         device="meta",
     )
-
-
-def _initialise(built: nn.Module, fan_in: bool) -> None:
-    """Give torchvision's initial weights: Kaiming normal convolutions (He et al. 2015), batch norm 1 and 0."""
-    for module in built.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_in" if fan_in else "fan_out", nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
-        elif isinstance(module, nn.Linear):
-            module.reset_parameters()
-            if fan_in:
-                nn.init.zeros_(module.bias)

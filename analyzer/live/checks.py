@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One quantity as we and an oracle have it; `passed` is None where the oracle cannot speak, and `note` says why."""
+    """One quantity as we and an oracle have it; `passed` is None where the oracle cannot judge, and `note` says why."""
 
     oracle: str
     tool: str
@@ -33,11 +33,11 @@ class Verification:
         return not self.num(passed=False)
 
     def num(self, passed: bool | None) -> int:
-        """Number of checks that passed (True), failed (False) or do not apply (None)."""
+        """Number of checks that passed (True), failed (False) or judge nothing (None)."""
         return sum(check.passed is passed for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types: variant, input_shape, passed and the checks."""
+        """JSON types: variant, input_shape, passed and the checks; a network of schemas/verify-1.json."""
         return {
             "variant": self.variant,
             "input_shape": list(self.input_shape),
@@ -72,6 +72,13 @@ def entries(oracle: str, tool: str, quantity: str, ours: dict[Any, Any], theirs:
         difference=len(keys),
         passed=not keys,
         note=note,
+    )
+
+
+def beside(oracle: str, tool: str, quantity: str, ours: float, theirs: float, note: str) -> Check:
+    """Two numbers that need not be equal, and why; not judged."""
+    return Check(
+        oracle=oracle, tool=tool, quantity=quantity, ours=ours, theirs=theirs, difference=ours - theirs, note=note
     )
 
 

@@ -1,27 +1,50 @@
 """One block in its three forms, compared tensor by tensor, and with faults planted in it."""
 
+import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from analyzer.cost.walk import Row, walk
-from analyzer.families.aggregated import forms
+from analyzer.families.aggregated import Form, forms
 from analyzer.graph import Graph, in_channels
 from analyzer.live.faults import FAULTS, Fault
-from analyzer.live.forms import Evaluation, Runnable, State, copied, evaluate, random_state, run, runnable
+from analyzer.live.forms import (
+    Evaluation,
+    Runnable,
+    State,
+    copied,
+    crossings,
+    evaluate,
+    random_state,
+    run,
+    runnable,
+    take_sides,
+)
 from analyzer.live.proof import Comparison, Control
-from analyzer.live.rounding import tolerance
+from analyzer.live.rounding import SHORT, path_additions, tolerance
 
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
-BATCH_SIZE = 4
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+BATCH_SIZE = 2
 SIDE = 5
-"""Input of each block in pixels: batch norm sees 4·5·5 samples a channel, or 4·3·3 after a stride."""
+"""Input of each block in pixels: batch norm sees 2·5·5 samples a channel, or 2·3·3 after a stride."""
 
-MAX_DRAWS = 6
-"""Draws after which a difference in a ReLU's sign is taken for a true one."""
+SLOW = {"float16": (2, 3)}
+"""Batch size and side in types whose backward convolutions CPUs compute a hundred times slower than float32's."""
+
+
+def sizes(dtype: str) -> tuple[int, int]:
+    """Batch size and side in pixels of a block's input."""
+    return SLOW.get(dtype, (BATCH_SIZE, SIDE))
 
 
 class Case(NamedTuple):
@@ -37,11 +60,19 @@ class Case(NamedTuple):
 
 
 class _Draw(NamedTuple):
-    """Random weights, input and output gradient, in float64."""
+    """Random weights, input and output gradient, in float64 and at full size."""
 
     state: State
     features: Tensor
     cotangent: Tensor
+
+    def cut(self, case: Case) -> "_Draw":
+        """The same in the case's type and at its size; weights are cast when they are copied."""
+        batch_size, side = sizes(case.dtype)
+        features = self.features[:batch_size, :, :side, :side].to(DTYPES[case.dtype])
+        kept = -(-side * self.cotangent.shape[-1] // self.features.shape[-1])
+        cotangent = self.cotangent[:batch_size, :, :kept, :kept].to(DTYPES[case.dtype])
+        return _Draw(self.state, features, cotangent)
 
 
 class Trio(NamedTuple):
@@ -63,27 +94,37 @@ def trio(block: Graph) -> Trio:
 def planted(net: Runnable, fault: Fault) -> Runnable:
     """The form with the fault in it; its module is shared where the fault is in the weights only."""
     form = fault(net.form)
-    return Runnable(form=form, module=net.module) if form.graph is net.form.graph else runnable(form)
+    if form.graph is not net.form.graph:
+        return runnable(form)
+    return Runnable(form=form, module=net.module, names=net.names, relus=net.relus)
 
 
 @dataclass(slots=True, kw_only=True)
 class Bench:
-    """A block at its path, and the draws made for it so far."""
+    """A block at its path, with its random weights, input and output gradient, drawn when first needed."""
 
     path: str
     trio: Trio
     seed: int
-    draws: list[_Draw] = field(default_factory=list)
+    _drawn: _Draw | None = field(default=None, init=False)
 
-    def draw(self, number: int) -> _Draw:
-        """The block's draw of that number, the same whatever was compared before."""
-        while len(self.draws) <= number:
-            self.draws.append(_drawn(self.trio, self.seed + len(self.draws)))
-        return self.draws[number]
+    @property
+    def draw(self) -> _Draw:
+        """Weights, input and output gradient in float64, the same whatever was compared before."""
+        if self._drawn is None:
+            self._drawn = _drawn(self.trio, self.seed)
+        return self._drawn
 
-    def tolerance(self, case: Case, *, gradient: bool) -> float:
-        """The bound on rounding for this block."""
-        return tolerance(self.trio.rows, case.dtype, batch_size=BATCH_SIZE, training=case.training, gradient=gradient)
+    def tolerance(self, case: Case, form: Form, *, gradient: bool) -> float:
+        """The bound on rounding between this form of the block and the grouped one."""
+        return tolerance(
+            self.trio.rows,
+            case.dtype,
+            batch_size=BATCH_SIZE,  # a smaller batch has shorter sums, which the bound covers
+            training=case.training,
+            gradient=gradient,
+            additions=path_additions(form.graph, self.trio.block, gradient=gradient),
+        )
 
 
 def _drawn(trio: Trio, seed: int) -> _Draw:
@@ -98,49 +139,62 @@ def _drawn(trio: Trio, seed: int) -> _Draw:
 
 def comparisons(bench: Bench, case: Case) -> Iterator[Comparison]:
     """Forms (a) and (b) against (c): output, gradients, and in training mode the running statistics."""
-    evaluations, draw = _evaluations(bench, case)
-    for net, evaluation in zip(bench.trio.nets[:-1], evaluations, strict=False):
-        for what, gradient, pairs in _in_common(evaluation, evaluations[-1], case.training):
-            worst = max((difference(*pair), name) for name, pair in pairs.items())
-            yield Comparison(
+    given = bench.draw.cut(case)
+    with quick_backward(case.dtype):
+        reference = evaluate(bench.trio.nets[-1], *given, training=case.training)
+        beside_it = [beside(net, reference, given, case) for net in bench.trio.nets[:-1]]
+    for net, (evaluation, crossed) in zip(bench.trio.nets, beside_it, strict=False):
+        for what, gradient, pairs in in_common(evaluation, reference, case.training):
+            yield compared(
+                pairs,
                 identity=f"({net.form.letter}) = (c)",
                 block=bench.path,
                 what=what,
-                where=worst[1],
                 dtype=case.dtype,
                 mode=case.mode,
-                max_abs=worst[0].max_abs,
-                max_rel=worst[0].max_rel,
-                tolerance=bench.tolerance(case, gradient=gradient),
-                draw=draw,
+                tolerance=bench.tolerance(case, net.form, gradient=gradient),
+                crossed=crossed,
             )
 
 
-def _evaluations(bench: Bench, case: Case) -> tuple[list[Evaluation], int]:
-    """All forms on the first draw in which every ReLU lets the same elements through in all of them.
+@contextmanager
+def quick_backward(dtype: str) -> Iterator[None]:
+    """Torch's own convolutions in types whose backward ones oneDNN computes far slower; both sum in float32."""
+    if dtype not in SLOW:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a setting of Intel GPUs, which leaving oneDNN alone touches
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
 
-    At zero a ReLU has no gradient: where rounding moves an input across it, the forms' gradients rightly differ.
+
+def beside(
+    net: Runnable, reference: Evaluation, given: tuple[State, Tensor, Tensor], case: Case
+) -> tuple[Evaluation, int]:
+    """A form's evaluation, and at how many ReLUs' inputs rounding led it to the other side of zero than the reference.
+
+    There its output stands, and the way back is run again on the reference's sides, for lack of a gradient at zero.
+    Types with few digits always cross somewhere, so there the first run is forward only.
     """
-    evaluations: list[Evaluation] = []
-    for number in range(MAX_DRAWS):
-        state, features, cotangent = bench.draw(number)
-        features, cotangent = features.to(DTYPES[case.dtype]), cotangent.to(DTYPES[case.dtype])
-        evaluations = [evaluate(net, state, features, cotangent, training=case.training) for net in bench.trio.nets]
-        if all(_same_signs(evaluation, evaluations[-1]) for evaluation in evaluations):
-            return evaluations, number
-    return evaluations, MAX_DRAWS - 1
+    found = evaluate(net, *given, training=case.training, backward=case.dtype not in SHORT)
+    crossed = crossings(found.signs, reference.signs)
+    if not crossed and found.gradients:
+        return found, 0
+    again = evaluate(net, *given, training=case.training, signs=reference.signs)
+    return replace(found, input_gradient=again.input_gradient, gradients=again.gradients), crossed
 
 
-def _same_signs(one: Evaluation, other: Evaluation) -> bool:
-    return one.signs.keys() == other.signs.keys() and all(
-        torch.equal(one.signs[key], other.signs[key]) for key in one.signs
-    )
+def compared(pairs: "_Pairs", **place: Any) -> Comparison:
+    """A row about the worst of some tensors, each beside its reference."""
+    worst, where = max((difference(*pair), name) for name, pair in pairs.items())
+    return Comparison(where=where, max_abs=worst.max_abs, max_rel=worst.max_rel, **place)
 
 
 _Pairs = dict[str, tuple[Tensor, Tensor]]
 
 
-def _in_common(one: Evaluation, reference: Evaluation, training: bool) -> Iterator[tuple[str, bool, _Pairs]]:
+def in_common(one: Evaluation, reference: Evaluation, training: bool) -> Iterator[tuple[str, bool, _Pairs]]:
     """(what, whether it is a gradient, tensors by name) of everything that two evaluations have in common."""
     yield "output", False, {"output": (one.output, reference.output)}
     yield "gradient of input", True, {"input": (one.input_gradient, reference.input_gradient)}
@@ -150,7 +204,18 @@ def _in_common(one: Evaluation, reference: Evaluation, training: bool) -> Iterat
 
 
 def _paired(one: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> _Pairs:
-    return {name: (one[name], reference[name]) for name in reference}
+    return {name: (_with_weight(one, name), _with_weight(reference, name)) for name in reference}
+
+
+def _with_weight(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    """A tensor; a convolution's bias together with its weight.
+
+    Before batch norm a bias has gradient zero in training mode: relative to itself, all that is seen is rounding.
+    """
+    weight = tensors.get(f"{name.removesuffix('.bias')}.weight") if name.endswith(".bias") else None
+    if weight is None or weight.ndim < 4:
+        return tensors[name]
+    return torch.cat([tensors[name], weight.flatten()])
 
 
 class Difference(NamedTuple):
@@ -162,8 +227,10 @@ class Difference(NamedTuple):
 
 def difference(one: Tensor, reference: Tensor) -> Difference:
     """How far a tensor is from its reference; relative to 1 where the reference is zero throughout."""
-    worst = float(torch.nan_to_num((one - reference).abs().max(), nan=torch.inf))
-    largest = float(reference.abs().max())
+    worst = 0.0 if torch.equal(one, reference) else float((one - reference).abs_().max())
+    if not worst < torch.inf:
+        return Difference(torch.inf, torch.inf)
+    largest = float(reference.abs().max()) if worst else 0.0
     return Difference(worst / largest if largest > 0 else worst, worst)
 
 
@@ -171,17 +238,23 @@ def difference(one: Tensor, reference: Tensor) -> Difference:
 def controls(bench: Bench, dtype: str) -> list[Control]:
     """Each fault planted in forms (a) and (b), their outputs compared with form (c) in evaluation mode."""
     case = Case(dtype, "eval")
-    state, features, _ = bench.draw(0)
-    state, features = copied(state, DTYPES[dtype]), features.to(DTYPES[dtype])
-    expected = run(bench.trio.nets[-1], state, features, training=False)
+    state, features = copied(bench.draw.state, DTYPES[dtype]), bench.draw.cut(case).features
+    expected = forward(bench.trio.nets[-1], state, features)
     return [
         Control(
             fault=fault,
-            form=net.form.letter,
+            identity=f"({net.form.letter}) = (c)",
             block=bench.path,
             dtype=dtype,
-            max_rel=difference(run(net, state, features, training=False), expected).max_rel,
-            tolerance=bench.tolerance(case, gradient=False),
+            max_rel=difference(forward(net, state, features), expected).max_rel,
+            tolerance=bench.tolerance(case, net.form, gradient=False),
         )
         for fault, net in bench.trio.faulty
     ]
+
+
+@torch.no_grad()
+def forward(net: Runnable, state: State, features: Tensor, *, training: bool = False) -> Tensor:
+    """A form's output, with every ReLU following its own input."""
+    take_sides(net, None)
+    return run(net, state, features, training=training)

@@ -1,6 +1,7 @@
 """The proof that ResNeXt's three forms are one function, run on every grouped block and on the whole network."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -8,32 +9,24 @@ import torch
 
 from analyzer.cost.walk import walk
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.aggregated import TITLES, Form, cardinality, grouped_blocks, network_forms, nothing_to_prove
+from analyzer.families.aggregated import TITLES, cardinality, grouped_blocks, network_forms, nothing_to_prove
 from analyzer.families.network import Network, network
-from analyzer.families.spec import MAX_OPS, Spec
-from analyzer.graph import Graph, num_ops
-from analyzer.live.comparison import (
-    BATCH_SIZE,
-    DTYPES,
-    SIDE,
-    Bench,
-    Case,
-    Trio,
-    comparisons,
-    controls,
-    difference,
-    trio,
-)
-from analyzer.live.forms import random_state, run, runnable
+from analyzer.families.spec import Spec
+from analyzer.graph import Graph
+from analyzer.live import equivalence_network
+from analyzer.live.comparison import DTYPES, Bench, Case, Trio, comparisons, controls, sizes, trio
+from analyzer.live.identities import check_identities
 from analyzer.live.proof import Comparison, Control, FormCost, Proof
-from analyzer.live.rounding import tolerance
+from analyzer.ops import Conv2d
+
+DEFAULT_DTYPES = ("float64", "float32")
+CONTROLLED = ("float64", "float32")
+"""Types in which a fault in one path of many is larger than the bound; in shorter ones it need not be."""
 
 MODES = ("eval", "train")
 SEED = 2017
-NETWORK_BATCH_SIZE = 2
-NETWORK_SIDE = 64
 SEEDS_A_BLOCK = 100
-"""Distance between the seeds of neighbouring blocks, more than the draws that one can use."""
+"""Distance between the seeds of neighbouring blocks."""
 
 
 Progress = Callable[[int, int, str], None]
@@ -47,37 +40,61 @@ def _silent(_done: int, _total: int, _path: str) -> None:
 def check_equivalence(
     variant: str | Spec | Graph | Network,
     *,
-    dtypes: Sequence[str] = tuple(DTYPES),
+    dtypes: Sequence[str] = DEFAULT_DTYPES,
+    full: bool = False,
     seed: int = SEED,
     progress: Progress = _silent,
 ) -> Proof:
     """Compare forms (a) and (b) with (c) in every grouped block, forward and back, eval and train, and in the whole.
 
-    Each block has its own random weights and batch norm statistics. Planted faults must be detected for it to pass.
-    A network without grouped bottlenecks gives a Proof without rows that says why. Raises InvalidInput where `variant`
-    is no network or a dtype is neither float64 nor float32.
+    Then prove every other identity that the network has a place for. Each block has its own random weights and batch
+    norm statistics; planted faults must be detected for it to pass. Without `full`, the whole network's forms are
+    compared by their outputs in evaluation mode alone, and faults planted in the coarsest of the types only.
+    Raises InvalidInput where `variant` is no network or a dtype is unknown.
     """
     for dtype in dtypes:
         if dtype not in DTYPES:
-            raise InvalidInput(f"dtype {shortened(dtype)!r}: must be {' or '.join(DTYPES)}.")
+            raise InvalidInput(f"dtype {shortened(dtype)!r}: must be one of {', '.join(DTYPES)}.")
     resolved = network(variant)
     blocks = dict(grouped_blocks(resolved.graph))
-    rows, found = _over_blocks(blocks, dtypes, seed, progress)
-    progress(len(blocks) + 1, len(blocks), "")
+    with _one_thread():
+        rows, found = _over_blocks(blocks, dtypes, _controlled(dtypes, full), seed, progress)
+        progress(len(blocks) + 1, len(blocks), "")
+        rows += equivalence_network.network_rows(resolved, dtypes, seed) if blocks and full else ()
+        others = check_identities(resolved, dtypes, seed)
+        progress(len(blocks) + 1, len(blocks), "done")
     return Proof(
         variant=resolved.expression,
         title=resolved.title,
         reason=nothing_to_prove(resolved.graph),
         blocks={path: cardinality(block) for path, block in blocks.items()},
-        rows=(*rows, *(_network_rows(resolved, seed) if blocks and "float64" in dtypes else ())),
-        controls=tuple(found),
+        rows=(*rows, *others.rows),
+        controls=(*found, *others.controls),
         costs=tuple(_costs(resolved)) if blocks else (),
-        conditions=_conditions(resolved, dtypes, seed),
+        identities=others.identities,
+        conditions=_conditions(resolved, dtypes, full, seed),
     )
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for torch: on small tensors threads wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _controlled(dtypes: Sequence[str], full: bool) -> list[str]:
+    """The types in which faults are planted: all that can show them, or the coarsest of those."""
+    able = [dtype for dtype in CONTROLLED if dtype in dtypes]
+    return able if full else able[-1:]
+
+
 def _over_blocks(
-    blocks: dict[str, Graph], dtypes: Sequence[str], seed: int, progress: Progress
+    blocks: dict[str, Graph], dtypes: Sequence[str], controlled: Sequence[str], seed: int, progress: Progress
 ) -> tuple[list[Comparison], list[Control]]:
     rows: list[Comparison] = []
     found: list[Control] = []
@@ -85,7 +102,7 @@ def _over_blocks(
         progress(number, len(blocks), bench.path)
         for case in product(dtypes, MODES):
             rows += comparisons(bench, Case(*case))
-        for dtype in dtypes:
+        for dtype in controlled:
             found += controls(bench, dtype)
     return rows, found
 
@@ -99,52 +116,30 @@ def _benches(blocks: dict[str, Graph], seed: int) -> Iterator[Bench]:
         yield Bench(path=path, trio=shared, seed=seed + SEEDS_A_BLOCK * index)
 
 
-def _conditions(resolved: Network, dtypes: Sequence[str], seed: int) -> dict[str, Any]:
+def _conditions(resolved: Network, dtypes: Sequence[str], full: bool, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
         "dtypes": list(dtypes),
-        "block_batch_size": BATCH_SIZE,
-        "block_input_size": SIDE,
-        "network_batch_size": NETWORK_BATCH_SIZE,
-        "network_input_shape": list(resolved.input_shape(NETWORK_SIDE)),
+        "full": full,
+        "block_inputs": {dtype: list(sizes(dtype)) for dtype in dtypes},
+        "network_batch_size": equivalence_network.BATCH_SIZE,
+        "network_input_shape": list(equivalence_network.small_shape(resolved)),
         "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+        "threads": 1,
     }
-
-
-@torch.no_grad()
-def _network_rows(resolved: Network, seed: int) -> list[Comparison]:
-    """The whole network in evaluation mode and float64, in the forms that stay within the bound on ops."""
-    *split, whole = network_forms(resolved.graph)
-    generator = torch.Generator().manual_seed(seed)
-    state = random_state(whole.graph, generator)
-    shape = resolved.input_shape(NETWORK_SIDE)
-    images = torch.empty(NETWORK_BATCH_SIZE, *shape, dtype=torch.float64).normal_(generator=generator)
-    rows = walk(whole.graph, shape).rows
-    bound = tolerance(rows, "float64", batch_size=NETWORK_BATCH_SIZE, training=False, gradient=False)
-    expected = run(runnable(whole), state, images, training=False)
-    affordable = [form for form in split if num_ops(form.graph) <= MAX_OPS]
-    outputs = [(form, run(runnable(form), state, images, training=False)) for form in affordable]
-    return [_network_row(form, *difference(output, expected), bound) for form, output in outputs]
-
-
-def _network_row(form: Form, max_rel: float, max_abs: float, bound: float) -> Comparison:
-    return Comparison(
-        identity=f"({form.letter}) = (c)",
-        block="",
-        what="output",
-        where="output",
-        dtype="float64",
-        mode="eval",
-        max_abs=max_abs,
-        max_rel=max_rel,
-        tolerance=bound,
-        draw=0,
-    )
 
 
 def _costs(resolved: Network) -> Iterator[FormCost]:
     for form in network_forms(resolved.graph):
         rows = walk(form.graph, resolved.input_shape()).rows
-        params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-        yield FormCost(form=form.letter, title=TITLES[form.letter], params=params, macs=macs, num_ops=len(rows))
+        biases = sum(
+            row.operation.out_channels for row in rows if isinstance(row.operation, Conv2d) and row.operation.bias
+        )
+        yield FormCost(
+            form=form.letter,
+            title=TITLES[form.letter],
+            params=sum(row.params for row in rows),
+            biases=biases,
+            macs=sum(row.macs for row in rows),
+            num_ops=len(rows),
+        )

@@ -5,10 +5,12 @@ freed. That is what torch's allocator is asked for on any device (also on `meta`
 its rounding and without the scratch space that a kernel takes and gives back within one op.
 """
 
+import os
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
+from math import prod
 from typing import Any
 
 import torch
@@ -68,6 +70,7 @@ def peak_activation_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_si
 
 def allocator_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_size: int = 1) -> int:
     """Peak bytes that torch's CPU allocator hands out in one such evaluation, kernels' scratch space included."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler would tell standard error that there is no GPU
     with _mode(net, training=False) as image, torch.no_grad():
         features = image(batch_size, input_shape)
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
@@ -88,6 +91,21 @@ def training_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_size
         output.sum().backward()
         net.zero_grad()
         return forward, meter.peak
+
+
+def cuda_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_size: int = 1) -> int:
+    """Peak bytes of activations that CUDA's caching allocator hands out in one such evaluation: max_memory_allocated.
+
+    Each storage is rounded up to 512 bytes there, and cuDNN's work space comes from the same allocator.
+    """
+    weight = next(net.parameters())
+    with _mode(net, training=False) as image, torch.no_grad():
+        net(image(batch_size, input_shape))  # libraries take their own memory in the first run
+        before = torch.cuda.memory_allocated(weight.device)
+        torch.cuda.reset_peak_memory_stats(weight.device)
+        net(image(batch_size, input_shape))
+        peak: int = torch.cuda.max_memory_allocated(weight.device)
+        return peak - before
 
 
 def stored_bytes(
@@ -113,12 +131,30 @@ def stored_bytes(
     return sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in held)
 
 
-def training_flops(net: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """FLOPs of one image's forward and backward pass by torch's FlopCounterMode, which counts 2 a MAC."""
-    with _mode(net, training=True, norm=False) as image, FlopCounterMode(display=False) as counter:
-        net(image(1, input_shape)).sum().backward()
-        net.zero_grad()
+def training_flops(net: nn.Module, input_shape: tuple[int, ...], *, grouped: bool = False) -> int:
+    """FLOPs of one image's forward and backward pass by torch's FlopCounterMode, which counts 2 a MAC.
+
+    torch multiplies the weight gradient of a grouped convolution by its groups; with `grouped` it is counted right.
+    """
+    learned = [weight for weight in net.parameters() if weight.requires_grad]
+    counting = {torch.ops.aten.convolution_backward: _convolution_backward_flops} if grouped else {}
+    counter = FlopCounterMode(display=False, custom_mapping=counting)
+    with (
+        _mode(net, training=True, norm=False) as image,
+        torch.enable_grad(),
+        torch.random.fork_rng(devices=[]),
+        counter,
+    ):
+        torch.autograd.grad(net(image(1, input_shape)).sum(), learned)
     return int(counter.get_total_flops())
+
+
+def _convolution_backward_flops(
+    gradient: tuple[int, ...], image: tuple[int, ...], weight: tuple[int, ...], *settings: Any, **_: Any
+) -> int:
+    """Each gradient that is asked for takes as many MACs as the forward pass: an output element, C_in/groups·k·k."""
+    asked_for = settings[-1]
+    return 2 * prod(gradient) * prod(weight[1:]) * (bool(asked_for[0]) + bool(asked_for[1]))
 
 
 def train_only(net: nn.Module, learns: Callable[[str], bool]) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One tensor, or the worst of several, in two forms: errors are max|a − b| and max|a − b| / max|b|.
+    """One tensor, or the worst of several, computed in two ways: errors are max|a − b| and max|a − b| / max|b|.
 
-    `block` is a weight path, "" for the whole network; `where` names the worst parameter; `draw` counts the random
-    inputs that were replaced because rounding moved a ReLU's input across zero, where no gradient exists.
+    `block` is a weight path, "" for the whole network; `where` names the worst tensor. A `tolerance` of None means
+    that the error is reported and not judged. `crossed` counts the ReLUs' inputs that rounding moved across zero, where
+    no gradient exists: there both ways take the same side.
     """
 
     identity: str
@@ -20,13 +21,13 @@ class Comparison:
     mode: str
     max_abs: float
     max_rel: float
-    tolerance: float
-    draw: int
+    tolerance: float | None
+    crossed: int = 0
 
     @property
     def passed(self) -> bool:
-        """Whether the relative error is within the tolerance; false for NaN."""
-        return self.max_rel <= self.tolerance
+        """Whether the relative error is within the tolerance, if it is judged; false for NaN."""
+        return self.tolerance is None or self.max_rel <= self.tolerance
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of a row."""
@@ -35,10 +36,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """A fault planted in one form of one block, which the comparison must see."""
+    """A fault planted in one way of computing a block, which the comparison must see."""
 
     fault: str
-    form: str
+    identity: str
     block: str
     dtype: str
     max_rel: float
@@ -56,20 +57,43 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormCost:
-    """Closed-form cost of the whole network with its blocks in one form, at batch 1."""
+    """Closed-form cost of the whole network with its blocks in one form, at batch 1.
+
+    `biases` are those of `params` that are convolutions' biases: in form (a) each path has its own for the last 1×1.
+    """
 
     form: str
     title: str
     params: int
+    biases: int
     macs: int
     num_ops: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """Every comparison, control and cost of one check; `reason` says why where there is nothing to prove.
+class Identity:
+    """Two formulas that are one function, in a sentence, and why; `reason` says why a network has no place for it.
 
-    `blocks` maps the path of each grouped block to its cardinality.
+    `found` tells of this network what errors cannot: how many batch norms folded, how many MACs either way has.
+    """
+
+    name: str
+    title: str
+    formula: str
+    why: str
+    reason: str = ""
+    found: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of an identity; its reason is null where the network has a place for it."""
+        return asdict(self) | {"reason": self.reason or None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Every comparison, control and cost of one check; `reason` says why there are no three forms, if so.
+
+    `blocks` maps the path of each grouped block to its cardinality; `identities` are the others, proved or not there.
     """
 
     variant: str
@@ -79,18 +103,19 @@ class Proof:
     rows: tuple[Comparison, ...]
     controls: tuple[Control, ...]
     costs: tuple[FormCost, ...]
+    identities: tuple[Identity, ...]
     conditions: dict[str, Any]
 
     @property
     def passed(self) -> bool:
-        """Whether all forms agree, every planted fault was detected, and the forms cost the same."""
+        """Whether all that is judged agrees, every planted fault was detected, and the forms cost what they should."""
         agree = all(row.passed for row in self.rows)
         return agree and all(control.detected for control in self.controls) and self.costs_equal
 
     @property
     def costs_equal(self) -> bool:
-        """Whether the forms have the same parameters and MACs."""
-        return len({(cost.params, cost.macs) for cost in self.costs}) <= 1
+        """Whether the forms have the same MACs, and the same parameters but for convolutions' biases."""
+        return len({(cost.params - cost.biases, cost.macs) for cost in self.costs}) <= 1
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `equivalence --format json`, valid against schemas/equivalence-1.json."""
@@ -104,4 +129,5 @@ class Proof:
             "rows": [row.to_dict() for row in self.rows],
             "controls": [control.to_dict() for control in self.controls],
             "costs": [asdict(cost) for cost in self.costs],
+            "identities": [item.to_dict() for item in self.identities],
         }

@@ -16,13 +16,22 @@ twice that:
 with nᵢ the length of each reduction that the tensor depends on: k²·Cᵢₙ/groups for a convolution, N·H·W twice for batch
 norm's batch statistics, 4 for its arithmetic. A gradient depends on all these and on the reductions of the way back:
 k²·Cₒᵤₜ/groups for a convolution's input, N·H·W for its weights, and N·H·W twice for a batch norm.
+
+In float16 and bfloat16 sums are accumulated in float32, as torch's kernels do, and each op's result is rounded once
+more when it is stored. Those roundings, r of them one after the other, are independent and add up as √r:
+
+    max|a − b| / max|b|  ≤  2 · λ · (u₃₂ · Σ √nᵢ + u · √r)
+
+with one for each op that computes, m − 1 for a sum of m tensors, and m − 1 for the gradient of a tensor read m times.
+A weight's gradient is rounded once for each image, since torch's own float16 convolution stores it after each.
 """
 
 from collections.abc import Iterable, Iterator
-from math import exp2, log, prod, sqrt
+from math import exp2, inf, log, prod, sqrt
 from typing import assert_never
 
 from analyzer.cost.walk import Row
+from analyzer.graph import Graph
 from analyzer.ops import (
     AdaptiveAvgPool2d,
     Add,
@@ -41,8 +50,11 @@ from analyzer.ops import (
     ZeroPadShortcut,
 )
 
-UNIT_ROUNDOFF = {"float64": exp2(-53), "float32": exp2(-24)}
+UNIT_ROUNDOFF = {"float64": exp2(-53), "float32": exp2(-24), "float16": exp2(-11), "bfloat16": exp2(-8)}
 """Half the distance from 1 to the next number of the dtype."""
+
+SHORT = ("float16", "bfloat16")
+"""Types in which values are stored, and sums accumulated in float32."""
 
 NUM_SUMS = 10**9
 """More sums than a check of the largest named network compares."""
@@ -50,18 +62,68 @@ NUM_SUMS = 10**9
 RISK = 1e-6
 """Probability that rounding alone makes a check fail, all its sums together."""
 
-CEILING = {"float64": 1e-12, "float32": 1.0}
-"""A promise on top of the bound: float64 holds within 1e-12 whatever the lengths."""
+CEILING = 1e-12
+"""A promise on top of the bound: float64 holds within 1e-12 whatever the lengths, for a block or a whole network."""
 
 CONFIDENCE = sqrt(2 * log(2 * NUM_SUMS / RISK))
 """λ: 2·exp(−λ²/2) · NUM_SUMS = RISK."""
 
 
-def tolerance(rows: Iterable[Row], dtype: str, *, batch_size: int, training: bool, gradient: bool) -> float:
-    """2·λ·u·Σ√nᵢ over the reductions of these ops, those of the way back included for a gradient; at most CEILING."""
-    lengths = [length for row in rows for length in _lengths(row, batch_size, training, gradient)]
-    bound = 2 * CONFIDENCE * UNIT_ROUNDOFF[dtype] * sum(map(sqrt, lengths))
-    return min(bound, CEILING[dtype])
+def tolerance(
+    rows: Iterable[Row],
+    dtype: str,
+    *,
+    batch_size: int,
+    training: bool,
+    gradient: bool,
+    additions: int = 0,
+    ceiling: float = CEILING,
+) -> float:
+    """The bound over the roundings of these ops, those of the way back included for a gradient; float64's is capped.
+
+    `additions` counts what the rows do not tell of: sums of paths, and of gradients where a tensor is read twice.
+    """
+    listed = tuple(rows)
+    lengths = [length for row in listed for length in _lengths(row, batch_size, training, gradient)]
+    summed = sum(map(sqrt, lengths))
+    if dtype not in SHORT:
+        return min(2 * CONFIDENCE * UNIT_ROUNDOFF[dtype] * summed, ceiling if dtype == "float64" else inf)
+    stored = sum(_stored(row, batch_size if gradient else 0) for row in listed) + additions
+    return 2 * CONFIDENCE * (UNIT_ROUNDOFF["float32"] * summed + UNIT_ROUNDOFF[dtype] * sqrt(stored))
+
+
+def path_additions(graph: Graph, reference: Graph, *, gradient: bool) -> int:
+    """Additions of tensors in one form of a graph that its reference lacks, and on the way back those of gradients."""
+    forward = _added(graph) - _added(reference)
+    return forward + _shared(graph) if gradient else forward
+
+
+def _added(graph: Graph) -> int:
+    """For each sum of m tensors m − 1, at every level."""
+    nested = sum(_added(node.op) for node in graph.nodes if isinstance(node.op, Graph))
+    return nested + sum(len(node.inputs) - 1 for node in graph.nodes if isinstance(node.op, Add))
+
+
+def _shared(graph: Graph) -> int:
+    """For each tensor that m ops or sub-graphs read m − 1, at every level."""
+    reads = [source for node in graph.nodes for source in node.inputs]
+    nested = sum(_shared(node.op) for node in graph.nodes if isinstance(node.op, Graph))
+    return len(reads) - len(set(reads)) + nested
+
+
+def _stored(row: Row, images: int) -> int:
+    """Roundings of stored results: one where an op computes; on the way back of its input, of a weight per image."""
+    match row.operation:
+        case Conv2d() | Linear() | BatchNorm2d():
+            return 2 + images if images else 1
+        case Add():
+            return len(row.input_shapes) - 1
+        case AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d() | Sigmoid() | Multiply():
+            return 2 if images else 1
+        case ReLU() | MaxPool2d() | Flatten() | Dropout() | Concat() | ZeroPadShortcut():
+            return 0
+        case _:
+            assert_never(row.operation)
 
 
 def _lengths(row: Row, batch_size: int, training: bool, gradient: bool) -> Iterator[int]:

@@ -186,6 +186,8 @@ def _show_result(proving: Proving) -> None:
     _show_table("faults", result)
     st.html('<h2 class="section">The three forms cost the same</h2>')
     _show_table("costs", result)
+    st.html('<h2 class="section">The other identities of this network</h2>')
+    _show_table("identities", result)
     with st.expander("Every block"):
         _show_table("blocks", result)
 

@@ -5,7 +5,7 @@ import sys
 
 from analyzer.api import check_equivalence
 from analyzer.errors import InvalidInput, Unavailable
-from analyzer.render import equivalence
+from analyzer.render import equivalence, identities
 
 
 def main(variant: str) -> int:
@@ -22,6 +22,7 @@ def main(variant: str) -> int:
         errors=equivalence.summary_table(proof),
         faults=equivalence.fault_table(proof),
         blocks=equivalence.block_table(proof),
+        identities=identities.identity_table(proof),
         report=equivalence.markdown_proof(proof),
     )
     return 0 if proof.passed else 1

@@ -60,7 +60,8 @@ class Proving:
         if not told:
             return 0.0, "Loading torch …"
         share = min(max(told["done"] - 1, 0) / max(told["total"], 1), 1.0)
-        return share, f"Block {told['done']} of {told['total']}" if told["done"] <= told["total"] else "Whole network"
+        over = told["done"] > told["total"]
+        return share, "The other identities" if over else f"Block {told['done']} of {told['total']}"
 
     @property
     def result(self) -> dict[str, Any]:

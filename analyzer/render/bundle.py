@@ -14,7 +14,7 @@ from analyzer.families.registry import variant_names
 from analyzer.families.toml_file import network_at
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import dot_digest, render
-from analyzer.render.report import escaped, markdown_report
+from analyzer.render.report import OPENED, escaped, has_blocks, markdown_report
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
@@ -22,6 +22,9 @@ INDEX = "README.md"
 CLAIMS = "claims.md"
 _COMMAND = "python -m analyzer report"
 _MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size (\d+(?:x\d+)?(?:,\d+(?:x\d+)?)*))? -->")
+
+Reports = Sequence[tuple[Analysis, Sequence[Analysis]]]
+"""Of each report, the analysis at its first size and those at the others."""
 
 
 class Recipe(NamedTuple):
@@ -75,15 +78,21 @@ def made(recipe: Recipe) -> tuple[Analysis, tuple[Analysis, ...]]:
 
 
 def report_files(analysis: Analysis, others: Sequence[Analysis] = ()) -> dict[str, str | bytes]:
-    """File name → content of a report: the markdown, and its diagram as SVG, or as DOT where nothing can lay it out."""
-    stem = recipe_of(analysis, others).stem
-    dot = dot_source(analysis, "network")
-    picture: dict[str, str | bytes]
-    try:
-        picture = {f"{stem}.svg": render(dot, "svg")}
-    except Unavailable:
-        picture = {f"{stem}.dot": dot}
-    return {f"{stem}.md": report_text(analysis, others), **picture}
+    """File name → content of a report: the markdown, and its diagrams as SVG, or DOT where nothing can draw."""
+    first = recipe_of(analysis, others).stem
+    files: dict[str, str | bytes] = {f"{first}.md": report_text(analysis, others)}
+    for stem, dot in _drawings(analysis, first).items():
+        try:
+            files[f"{stem}.svg"] = render(dot, "svg")
+        except Unavailable:
+            files[f"{stem}.dot"] = dot
+    return files
+
+
+def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
+    """File name without suffix → DOT text: the network, and its distinct blocks where it has any."""
+    drawn = {stem: dot_source(analysis, "network")}
+    return drawn | ({f"{stem}{OPENED}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
 
 
 def report_text(analysis: Analysis, others: Sequence[Analysis] = ()) -> str:
@@ -113,7 +122,7 @@ def _parsed_size(text: str) -> Size:
     return (int(height), int(width)) if width else int(height)
 
 
-def index_text(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], claims: bool) -> str:
+def index_text(reports: Reports, claims: bool) -> str:
     """The index of a folder of reports as markdown, in the order of the named variants, the others after them.
 
     `claims` says whether the page of claims is beside it.
@@ -126,7 +135,7 @@ def index_text(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], claims: b
     return f"# Reports\n\n{linked}{table}\n\n{note}\n"
 
 
-def common_files(folder: Path, reports: Sequence[tuple[Analysis, Sequence[Analysis]]]) -> Iterator[tuple[str, str]]:
+def common_files(folder: Path, reports: Reports) -> Iterator[tuple[str, str]]:
     """(file name, content) of the index, and of the page of claims where the folder has one."""
     has_claims = (folder / CLAIMS).exists()
     yield INDEX, index_text(reports, has_claims)
@@ -149,9 +158,7 @@ def _index_cells(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
     ]
 
 
-def _ordered(
-    reports: Sequence[tuple[Analysis, Sequence[Analysis]]],
-) -> list[tuple[Analysis, Sequence[Analysis]]]:
+def _ordered(reports: Reports) -> list[tuple[Analysis, Sequence[Analysis]]]:
     places = {name: place for place, name in enumerate(variant_names())}
 
     def place(report: tuple[Analysis, Sequence[Analysis]]) -> tuple[object, ...]:
@@ -170,9 +177,22 @@ def stale(folder: Path) -> Iterator[str]:
     for analysis, others in reports:
         stem = recipe_of(analysis, others).stem
         yield from _stale_text(folder / f"{stem}.md", report_text(analysis, others))
-        yield from _stale_picture(folder / f"{stem}.svg", dot_source(analysis, "network"))
+        for name, dot in _drawings(analysis, stem).items():
+            yield from _stale_picture(folder / f"{name}.svg", dot)
     for name, text in common_files(folder, reports):
         yield from _stale_text(folder / name, text)
+    yield from _stale_gallery(folder)
+
+
+def _stale_gallery(folder: Path) -> Iterator[str]:
+    from analyzer.render import gallery  # a report does without
+
+    figures = folder / gallery.FOLDER
+    if figures.is_dir():
+        shown = gallery.gallery()
+        yield from _stale_text(figures / INDEX, gallery.index_text(shown))
+        for name, drawing in shown.items():
+            yield from _stale_picture(figures / name, drawing.dot)
 
 
 def _stale_text(path: Path, wanted: str) -> Iterator[str]:

@@ -1,20 +1,34 @@
 """What a drawing says of a part of a network: shape, parameters and MACs, on the box and, to the unit, in its tip."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 
 from analyzer.cost.analysis import Analysis, BlockRow
 from analyzer.cost.walk import Row
-from analyzer.render.units import exact, shape, short
+from analyzer.render.diagram_look import DEFAULT, Look
+from analyzer.render.units import exact, shape, short, size_bytes
+
+SUMMED: dict[str, tuple[Callable[[Row], int], str]] = {
+    "params": (lambda row: row.params, " params"),
+    "macs": (lambda row: row.macs, " MACs"),
+    "activations": (lambda row: row.activations, " activations"),
+}
+"""Costs that add up, with their units."""
 
 
 class Ledger:
     """An analysis, looked up by weight path. Of equal parts that differ in their costs, ranges are told."""
 
-    def __init__(self, analysis: Analysis) -> None:
+    def __init__(self, analysis: Analysis, look: Look = DEFAULT) -> None:
+        self.analysis, self.look = analysis, look
         self._rows = analysis.rows
         self._blocks = analysis.blocks
         self._extents = {span.path: (span.start, span.stop) for span in analysis.spans}
         self._extents |= {row.path: (index, index + 1) for index, row in enumerate(analysis.rows)}
+
+    def extents(self, paths: Iterable[str]) -> list[tuple[int, int]]:
+        """First and last row, the latter excluded, of what is at each path."""
+        return [self._extents[path] for path in paths]
 
     def rows(self, paths: Iterable[str]) -> list[Row]:
         """The ops at or below the paths, in the paths' order."""
@@ -28,25 +42,71 @@ class Ledger:
         """The block at a path."""
         return next((block for block in self._blocks if block.path == path), None)
 
-    def facts(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """The last output shape, then parameters and MACs of all paths together, where there are any."""
-        rows = self.rows(paths)
-        return (shape(rows[-1].output_shape), *_counted([_sums(rows)], " params", " MACs"))
+    @cached_property
+    def alive_bytes(self) -> list[int]:
+        """Bytes of activations that live during each op: inference, one image, float32."""
+        from analyzer.cost.memory import ITEM_BYTES, inference_levels  # only drawings that tell memory need them
+        from analyzer.cost.storage import eager_run
 
-    def each(self, paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-        """Parameters and MACs of one of several equal parts, each given by the paths that it consists of."""
-        return _counted([_sums(self.rows(part)) for part in paths], " params", " MACs")
+        return inference_levels(self.analysis, eager_run(self.analysis), ITEM_BYTES["float32"])
+
+    def peak_bytes(self, paths: Iterable[str]) -> int:
+        """Most bytes of activations alive during any op at or below the paths."""
+        return max(max(self.alive_bytes[slice(*extent)]) for extent in self.extents(paths))
+
+    def facts(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """The last output shape, then the costs of all paths together, where there are any, and the rest."""
+        rows = self.rows(paths)
+        first = (shape(rows[-1].output_shape),) if "shape" in self.look.show else ()
+        return (*first, *self._counted([rows]), *self._rest(paths, rows))
+
+    def each(self, parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        """Costs of one of several equal parts, each given by the paths that it consists of."""
+        return self._counted([self.rows(part) for part in parts])
+
+    def part_facts(self, parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        """Output shape, costs and the rest of one of several equal parts, each given by its paths."""
+        first = (self.shapes([part[-1] for part in parts]),) if "shape" in self.look.show else ()
+        each = self.each(parts)
+        counted = tuple(f"each {text}" for text in each) if len(parts) > 1 else each
+        return (*first, *counted, *self._rest(parts[-1], self.rows(parts[-1])))
 
     def op_facts(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Output shape, parameters and MACs of one of several equal ops."""
-        sums = [_sums(self.rows([path])) for path in paths]
-        if len(set(sums)) > 1:
-            return (self.shapes(paths), *_counted(sums, " params", " MACs"))
-        return tuple(text for text in (self.shapes(paths), " · ".join(_counted(sums, "", ""))) if text)
+        """Output shape, costs and the rest of one of several equal ops; parameters and MACs alone share a line."""
+        parts = [self.rows([path]) for path in paths]
+        first = (self.shapes(paths),) if "shape" in self.look.show else ()
+        pair = [name for name in self.look.show if name in SUMMED] == ["params", "macs"]
+        if pair and len({(part[0].params, part[0].macs) for part in parts}) == 1:
+            counted = self._counted(parts, units=False)
+            return (*first, *([" · ".join(counted)] if counted else []), *self._rest(paths, parts[-1]))
+        return (*first, *self._counted(parts), *self._rest(paths, parts[-1]))
 
-    def params(self, paths: Sequence[str]) -> str:
-        """Parameters of one of several equal ops, empty where there are none."""
-        return _from_to([_sums(self.rows([path]))[0] for path in paths], "")
+    def _counted(self, parts: Sequence[list[Row]], units: bool = True) -> tuple[str, ...]:
+        """The costs to show, each from the first part's to the last's; zeros are left out."""
+        texts = []
+        for name in (name for name in SUMMED if name in self.look.show):
+            cost, unit = SUMMED[name]
+            texts.append(_from_to([sum(map(cost, rows)) for rows in parts], unit if units else ""))
+        return tuple(text for text in texts if text)
+
+    def _rest(self, paths: Sequence[str], rows: list[Row]) -> tuple[str, ...]:
+        """Memory, receptive field, stride and path, as far as they are to be shown."""
+        last = rows[-1]
+        made: dict[str, Callable[[], str]] = {
+            "memory": lambda: f"{size_bytes(self.peak_bytes(paths))} alive",
+            "receptive-field": lambda: f"RF {exact(last.receptive_field)} px",
+            "total-stride": lambda: f"total stride {last.total_stride}",
+            "path": lambda: span_words(paths),
+        }
+        return tuple(text() for name, text in made.items() if name in self.look.show)
+
+    def slim_facts(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Parameters of one of several equal ops, nothing where there are none; and where memory is to be shown, it."""
+        params = (
+            _from_to([self.rows([path])[0].params for path in paths], " params") if "params" in self.look.show else ""
+        )
+        memory = f"{size_bytes(self.peak_bytes(paths))} alive" if "memory" in self.look.show else ""
+        return tuple(text for text in (params, memory) if text)
 
     def shapes(self, paths: Sequence[str]) -> str:
         """Output shape of one of several equal ops; where it changes, channels from first to last: "96 … 256×56×56"."""
@@ -56,22 +116,9 @@ class Ledger:
     def tip(self, words: str, paths: Sequence[str]) -> str:
         """One sentence with the exact numbers."""
         rows = self.rows(paths)
-        params, macs = _sums(rows)
+        params, macs = (exact(sum(map(SUMMED[name][0], rows))) for name in ("params", "macs"))
         together = " together" if len(paths) > 1 else ""
-        return (
-            f"{words}: output {shape(rows[-1].output_shape)}, {exact(params)} parameters, {exact(macs)} MACs{together}"
-        )
-
-
-def _sums(rows: Iterable[Row]) -> tuple[int, int]:
-    counted = [(row.params, row.macs) for row in rows]
-    return sum(params for params, _ in counted), sum(macs for _, macs in counted)
-
-
-def _counted(sums: Sequence[tuple[int, int]], *units: str) -> tuple[str, ...]:
-    """Parameters and MACs with their units, from the first to the last; zeros are left out."""
-    texts = (_from_to(numbers, unit) for numbers, unit in zip(zip(*sums, strict=True), units, strict=True))
-    return tuple(text for text in texts if text)
+        return f"{words}: output {shape(rows[-1].output_shape)}, {params} parameters, {macs} MACs{together}"
 
 
 def _from_to(numbers: Sequence[int], unit: str) -> str:

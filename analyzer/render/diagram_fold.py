@@ -34,9 +34,9 @@ class Group(NamedTuple):
         return op if isinstance(op, Graph) and op.kind == "stage" else None
 
 
-def groups(graph: Graph) -> list[Group]:
-    """The network from stem to head; graphs that only hold sections are opened."""
-    placed, _ = _opened(graph, "", "", INPUT)
+def groups(graph: Graph, prefix: str = "") -> list[Group]:
+    """The network, or the sub-graph at `prefix`, from stem to head; graphs that only hold sections are opened."""
+    placed, _ = _opened(graph, prefix, "", INPUT)
     readers = Counter(name for item in placed for name in item.inputs)
     grouped = []
     for stage, section in groupby(placed, lambda item: item.stage):
@@ -132,8 +132,12 @@ def _without_inputs(op: Op | Graph) -> object:
 
 
 class Residual(NamedTuple):
-    """A block as transform, shortcut (nothing where it is the identity) and add; `after` follows the add."""
+    """A block as transform, shortcut (nothing where it is the identity) and add.
 
+    `before` is what both read, BN and ReLU with pre-activation; `after` follows the add.
+    """
+
+    before: tuple[Node, ...]
     transform: tuple[Node, ...]
     shortcut: tuple[Node, ...]
     flow: Flow
@@ -142,18 +146,23 @@ class Residual(NamedTuple):
 
 
 def residual(graph: Graph) -> Residual | None:
-    """A block's parts where it is F(x) + shortcut(x) with a shortcut from its input; None where it is anything else."""
-    unit = units(graph)[0]
-    add = unit[-1]
-    if not isinstance(add.op, Add) or len(add.inputs) != 2 or len(unit) == 1:
+    """A block's parts where it is F(x) + shortcut(x) of one tensor x; None where it is anything else."""
+    cut = units(graph)
+    place = next((index for index, unit in enumerate(cut) if len(unit) > 1), None)
+    if place is None:
         return None
-    after = graph.nodes[len(unit) :]
-    if INPUT in add.inputs:
-        return Residual(unit[:-1], (), "identity", add, after)
+    before, unit = tuple(node for alone in cut[:place] for node in alone), cut[place]
+    after = graph.nodes[len(before) + len(unit) :]
+    entry, add = before[-1].name if before else INPUT, unit[-1]
+    if not isinstance(add.op, Add) or len(add.inputs) != 2:
+        return None
+    if entry in add.inputs:
+        return Residual(before, unit[:-1], (), "identity", add, after)
     for node in unit[:-1]:
         flow = shortcut_flow(node)
-        if flow and node.inputs == (INPUT,) and node.name in add.inputs:
-            return Residual(tuple(other for other in unit[:-1] if other is not node), (node,), flow, add, after)
+        if flow and node.inputs == (entry,) and node.name in add.inputs:
+            transform = tuple(other for other in unit[:-1] if other is not node)
+            return Residual(before, transform, (node,), flow, add, after)
     return None
 
 

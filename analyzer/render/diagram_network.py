@@ -2,57 +2,69 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
 
-from analyzer.cost.analysis import Analysis
-from analyzer.graph import Graph, Node, leaf_ops
-from analyzer.ops import Concat, Conv2d, Op
+from analyzer.graph import Graph
+from analyzer.ops import Op
 from analyzer.render.diagram import Arrow, Box, Frame, Picture
 from analyzer.render.diagram_costs import Ledger, span_words
-from analyzer.render.diagram_fold import Group, Residual, Unit, groups, residual, runs
-from analyzer.render.diagram_words import legend, picture_description, picture_title, wrapped
+from analyzer.render.diagram_fold import Group, runs
+from analyzer.render.diagram_runs import Piece, Runs
+from analyzer.render.diagram_view import View
+from analyzer.render.diagram_words import legend, wrapped
 from analyzer.render.units import stage_words
 from analyzer.render.words import UNSAID, block_words, op_words
 
 
-class _Part(NamedTuple):
-    """Boxes and arrows of a piece of the drawing, and the box that yields its output."""
-
-    boxes: tuple[Box, ...]
-    arrows: tuple[Arrow, ...]
-    output: str
-
-
-def network_picture(analysis: Analysis) -> Picture:
+def network_picture(view: View) -> Picture:
     """Every stage with its repeats folded: equal blocks are one box, shortcuts arrows past it."""
-    ledger = Ledger(analysis)
     frames, arrows = list[Frame](), list[Arrow]()
+    aligned: list[tuple[str, ...]] = []
     outputs: dict[str, str] = {}
-    for group in groups(analysis.network.graph):
+    for group in view.groups:
         entries = tuple(outputs[name] for name in group.nodes[0].inputs if name in outputs)
-        frame, inside, output = _section(ledger, group, entries)
+        frame, inside, output = _section(view.ledger, group, entries)
+        if frame.title and not view.look.across(True):
+            frame, guide = _beside(frame)
+            aligned.append((guide.tail, guide.head))
+            arrows.append(guide)
         frames.append(frame)
         arrows += inside
         outputs[group.nodes[-1].path] = output
     return Picture(
-        title=picture_title(analysis),
+        title=view.title,
         legend=legend(arrows),
-        description=picture_description(analysis),
-        across=True,
+        description=view.description,
+        across=view.look.across(True),
         frames=tuple(frames),
         arrows=tuple(arrows),
+        aligned=tuple(aligned),
     )
+
+
+def _beside(frame: Frame) -> tuple[Frame, Arrow]:
+    """The frame with its heading beside its first block, since the way down would cross it above."""
+    heading = Box(
+        name=f"{frame.name}.heading",
+        role="port",
+        title=frame.title,
+        lines=frame.lines,
+        facts=frame.facts,
+        tip=frame.tip,
+    )
+    block = next(box for box in frame.boxes if box.role == "block")
+    guide = Arrow(tail=heading.name, head=block.name, flow="guide")
+    return replace(frame, title=" ", lines=(), facts=(), boxes=(heading, *frame.boxes)), guide
 
 
 def _section(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> tuple[Frame, tuple[Arrow, ...], str]:
     if group.whole:
         return _stage(ledger, group, group.whole, entries)
-    box = _record(ledger, group)
+    box = section_box(ledger, group)
     arrows = tuple(Arrow(tail=entry, head=box.name) for entry in entries)
     return Frame(name=f"{box.name}.frame", boxes=(box,)), arrows, box.name
 
 
-def _record(ledger: Ledger, group: Group) -> Box:
+def section_box(ledger: Ledger, group: Group) -> Box:
     """A stem, transition or head as one box with its ops in order."""
     paths, words = tuple(node.path for node in group.nodes), stage_words(group.stage)
     return Box(
@@ -73,20 +85,28 @@ def _said(ops: Iterable[Op]) -> tuple[str, ...]:
 def _stage(
     ledger: Ledger, group: Group, graph: Graph, entries: tuple[str, ...]
 ) -> tuple[Frame, tuple[Arrow, ...], str]:
-    path, words = group.nodes[0].path, stage_words(group.stage)
+    path, drawing = group.nodes[0].path, Runs(ledger, group.nodes[0].path, detailed=False)
     fork = Box(name=f"{path}.in", role="fork")
-    parts = [_Part((fork,), tuple(Arrow(tail=entry, head=fork.name) for entry in entries), fork.name)]
+    pieces = [Piece((fork,), tuple(Arrow(tail=entry, head=fork.name) for entry in entries), fork.name)]
+    number = 1
     for run in runs(graph):
-        parts.append(_run(ledger, path, run, parts[-1].output))
-    frame = Frame(
+        pieces.append(drawing.piece(run, number, pieces[-1].output))
+        number += len(run)
+    frame = stage_frame(ledger, group, tuple(box for piece in pieces for box in piece.boxes))
+    return frame, tuple(arrow for piece in pieces for arrow in piece.arrows), pieces[-1].output
+
+
+def stage_frame(ledger: Ledger, group: Group, boxes: tuple[Box, ...]) -> Frame:
+    """A stage's frame with its words and costs."""
+    path, words = group.nodes[0].path, stage_words(group.stage)
+    return Frame(
         name=group.name,
-        boxes=tuple(box for part in parts for box in part.boxes),
+        boxes=boxes,
         title=words,
         lines=_contents(ledger, group.stage),
         facts=ledger.facts([path]),
         tip=ledger.tip(f"{words}, {path}", [path]),
     )
-    return frame, tuple(arrow for part in parts for arrow in part.arrows), parts[-1].output
 
 
 def _contents(ledger: Ledger, stage: str) -> tuple[str, ...]:
@@ -94,69 +114,3 @@ def _contents(ledger: Ledger, stage: str) -> tuple[str, ...]:
     blocks = ledger.blocks(stage)
     words, *special = block_words(blocks[0]).split(", ")
     return (f"{words} × {len(blocks)}", *special)
-
-
-def _run(ledger: Ledger, prefix: str, run: list[Unit], entry: str) -> _Part:
-    """Equal units, drawn once: a residual block, a dense layer with its concat, or one closed box."""
-    first = run[0]
-    if len(first) == 1 and isinstance(first[0].op, Graph):
-        parts = residual(first[0].op)
-        if parts:
-            return _residual_block(ledger, prefix, run, parts, entry)
-    if len(first) == 2 and isinstance(first[1].op, Concat):
-        return _dense_layer(ledger, prefix, run, entry)
-    paths = tuple(f"{prefix}.{node.name}" for unit in run for node in unit)
-    box = _block(ledger, paths, first, len(run))
-    return _Part((box,), (Arrow(tail=entry, head=box.name),), box.name)
-
-
-def _block(ledger: Ledger, paths: tuple[str, ...], nodes: Iterable[Node], times: int) -> Box:
-    lines = tuple(_brief(op) for node in nodes for op in _leaves(node) if not isinstance(op, UNSAID))
-    return Box(
-        name=paths[0],
-        role="block",
-        paths=paths,
-        title=f"× {times}" if times > 1 else "",
-        lines=lines,
-        tip=ledger.tip(span_words(paths), paths),
-    )
-
-
-def _leaves(node: Node) -> list[Op]:
-    return [op for _, op in leaf_ops(node.op)] if isinstance(node.op, Graph) else [node.op]
-
-
-def _brief(op: Op) -> str:
-    """An op in a block, whose frame names its groups: "3×3, 128, /2"."""
-    return op_words(replace(op, groups=1)).replace(" conv", "") if isinstance(op, Conv2d) else op_words(op)
-
-
-def _residual_block(ledger: Ledger, prefix: str, run: list[Unit], parts: Residual, entry: str) -> _Part:
-    blocks = tuple(f"{prefix}.{unit[0].name}" for unit in run)
-    after = _below(blocks, (parts.add, *parts.after))
-    box = _block(ledger, blocks, parts.transform, len(run))
-    box = replace(box, paths=_below(blocks, parts.transform))
-    add = Box(name=after[0], role="add", paths=after, title="+", tip=f"F(x) added to the {parts.flow} shortcut")
-    arrows = (
-        Arrow(tail=entry, head=box.name),
-        Arrow(tail=box.name, head=add.name),
-        Arrow(tail=entry, head=add.name, flow=parts.flow, paths=_below(blocks, parts.shortcut)),
-    )
-    return _Part((box, add), arrows, add.name)
-
-
-def _below(blocks: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:
-    return tuple(f"{block}.{node.name}" for block in blocks for node in nodes)
-
-
-def _dense_layer(ledger: Ledger, prefix: str, run: list[Unit], entry: str) -> _Part:
-    layers, concats = (tuple(f"{prefix}.{unit[index].name}" for unit in run) for index in (0, 1))
-    box = _block(ledger, layers, run[0][:1], len(run))
-    tip = "concatenation: the channels so far, then those of the dense layer"
-    concat = Box(name=concats[0], role="concat", paths=concats, facts=("concat",), tip=tip)
-    arrows = (
-        Arrow(tail=entry, head=box.name),
-        Arrow(tail=box.name, head=concat.name),
-        Arrow(tail=entry, head=concat.name, flow="reuse"),
-    )
-    return _Part((box, concat), arrows, concat.name)

@@ -55,8 +55,8 @@ class Opening:
         self._entries: set[str] = set()
 
     def port(self, name: str, dimensions: Shape) -> End:
-        """Where the frame is entered or left, as the tensor's shape."""
-        self.boxes.append(Box(name=name, role="port", facts=(shape(dimensions),)))
+        """Where the frame is entered or left."""
+        self.boxes.append(port(name, dimensions))
         self._entries.add(name)
         return End(name, "data")
 
@@ -101,13 +101,17 @@ class Opening:
             case "add":
                 return replace(box, title="×" if isinstance(op, Multiply) else "+")
             case "slim":
-                params = self._ledger.params(paths)
                 name = "BN" if isinstance(op, BatchNorm2d) else op_words(op)
-                return replace(box, lines=(name,), facts=(f"{params} params",) if params else ())
+                return replace(box, lines=(name,), facts=self._ledger.slim_facts(paths))
             case "concat":
                 return replace(box, facts=("concat", self._ledger.shapes(paths)))
             case _:
                 return replace(box, lines=wrapped(op_words(op)), facts=self._ledger.op_facts(paths))
+
+
+def port(name: str, dimensions: Shape) -> Box:
+    """Where a frame is entered or left, as the tensor's shape."""
+    return Box(name=name, role="port", facts=(shape(dimensions),))
 
 
 def role(op: Op) -> Role:

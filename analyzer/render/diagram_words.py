@@ -1,11 +1,9 @@
-"""What a drawing says as a whole: title, legend, description, and lines that fit narrow boxes."""
+"""What a drawing says as a whole: its legend, and lines that fit narrow boxes."""
 
 from collections.abc import Iterable
 
-from analyzer.cost.analysis import Analysis
 from analyzer.render.diagram import Arrow, Flow
-from analyzer.render.units import shape, short, stage_words
-from analyzer.render.words import stage_contents
+from analyzer.render.diagram_look import Look
 
 _MEANINGS: dict[Flow, str] = {
     "identity": "solid arc: identity shortcut",
@@ -15,22 +13,29 @@ _MEANINGS: dict[Flow, str] = {
 }
 
 
-def picture_title(analysis: Analysis) -> str:
-    """The network's name with its input and totals."""
-    size, params, macs = shape(analysis.input_shape), short(analysis.params), short(analysis.macs)
-    return f"{analysis.network.title} · input {size} · {params} params · {macs} MACs"
+_SAID = {
+    "shape": "output shape",
+    "params": "parameters",
+    "macs": "MACs",
+    "activations": "activations",
+    "memory": "activation memory alive (inference, one image, float32)",
+    "receptive-field": "RF: receptive field",
+    "total-stride": "total stride",
+    "path": "weight path",
+}
 
 
-def picture_description(analysis: Analysis) -> str:
-    """The drawing in words, for those who hear it."""
-    blocks = analysis.blocks
-    return "; ".join(f"{stage_words(row.stage)}: {stage_contents(analysis, row, blocks)}" for row in analysis.stages)
+def facts_legend(look: Look) -> str:
+    """What the small print on the boxes is."""
+    said = ", ".join(_SAID[name] for name in _SAID if name in look.show)
+    return f"on the boxes: {said.replace('parameters, MACs', 'parameters · MACs')}" if said else ""
 
 
 def legend(arrows: Iterable[Arrow]) -> str:
     """What the lines of these arrows mean, as far as they need saying."""
     drawn = {arrow.flow for arrow in arrows}
-    return " · ".join(words for flow, words in _MEANINGS.items() if flow in drawn)
+    told = " · ".join(words for flow, words in _MEANINGS.items() if flow in drawn)
+    return told.replace("projection shortcut · dashed: zero-padded", "projection or zero-padded")
 
 
 def wrapped(text: str, limit: int = 18) -> tuple[str, ...]:

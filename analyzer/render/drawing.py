@@ -1,14 +1,22 @@
 """A drawing as people hold it: its DOT text, laid out when asked, shown by notebooks, saved by suffix."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput
 from analyzer.files import write_whole
-from analyzer.render.dot import dot_source
+from analyzer.render.diagram import Picture
+from analyzer.render.diagram_look import DEFAULT, Look
+from analyzer.render.dot import dot_text, picture
 from analyzer.render.layout import FORMATS, render
+
+TEXTS = ("dot", "mermaid")
+"""Formats that need no renderer."""
+
+_SUFFIXES = (*FORMATS, "dot", "mmd", "html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,19 +26,40 @@ class Drawing:
     title: str
     level: str
     dot: str
+    picture: Picture = field(repr=False)
+    look: Look = field(default=DEFAULT, repr=False)
+    page: Callable[[], str] = field(repr=False)
+    """The self-contained HTML page."""
 
     @cached_property
     def svg(self) -> str:
         """The drawing as SVG text."""
         return render(self.dot, "svg").decode()
 
-    def save(self, path: str | Path) -> None:
-        """Write the drawing as its suffix says: .svg, .png, .pdf or .dot; InvalidInput for another suffix."""
+    @property
+    def mermaid(self) -> str:
+        """The drawing as a Mermaid flowchart, which GitHub shows; InvalidInput where it is over Mermaid's limits."""
+        from analyzer.render.mermaid import mermaid_text
+
+        return mermaid_text(self.picture, self.look)
+
+    def content(self, form: str, scale: float = 1.0) -> str | bytes:
+        """The drawing in one of the formats; `scale` enlarges a PNG's pixels."""
+        if form == "dot":
+            return self.dot
+        if form == "mermaid":
+            return self.mermaid
+        if form == "html":
+            return self.page()
+        return render(self.dot, form, scale)
+
+    def save(self, path: str | Path, scale: float = 1.0) -> None:
+        """Write it as its suffix says: .svg, .png, .pdf, .dot, .mmd or .html; InvalidInput for another suffix."""
         target = Path(path)
         form = target.suffix.removeprefix(".").lower()
-        if form not in (*FORMATS, "dot"):
-            raise InvalidInput(f"file {target.name!r} must end in .svg, .png, .pdf or .dot.")
-        write_whole(target, self.dot if form == "dot" else render(self.dot, form))
+        if form not in _SUFFIXES:
+            raise InvalidInput(f"file {target.name!r} must end in .svg, .png, .pdf, .dot, .mmd or .html.")
+        write_whole(target, self.content("mermaid" if form == "mmd" else form, scale))
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -42,6 +71,36 @@ class Drawing:
         return f"Drawing({self.title!r}, level={self.level!r})"
 
 
-def drawing(analysis: Analysis, level: str) -> Drawing:
-    """The drawing of an analysed network; InvalidInput for an unknown level."""
-    return Drawing(title=analysis.network.title, level=level, dot=dot_source(analysis, level))
+def drawing(
+    analysis: Analysis, level: str, look: Look = DEFAULT, *, stage: str | None = None, path: str | None = None
+) -> Drawing:
+    """The drawing of an analysed network, or of one stage or weight path; InvalidInput for an unknown level or part."""
+
+    def page() -> str:
+        from analyzer.render.webpage import network_page
+
+        return network_page(analysis, level, look, stage=stage, path=path)
+
+    drawn = picture(analysis, level, look, stage=stage, path=path)
+    return Drawing(
+        title=analysis.network.title, level=level, dot=dot_text(drawn, look), picture=drawn, look=look, page=page
+    )
+
+
+def level_of(level: str | None, stage: str | None, path: str | None) -> str:
+    """The level where none is given: the network's for a network, a stage's blocks, and every op of a path."""
+    if level is not None:
+        return level
+    return "op" if path else "stage" if stage else "network"
+
+
+def figure_drawing(name: str, look: Look) -> Drawing:
+    """A figure of the papers, drawn from our own Graphs; InvalidInput with all names for an unknown one."""
+    from analyzer.render.figures import figure_picture
+
+    drawn = figure_picture(name, look)
+
+    def page() -> str:
+        raise InvalidInput(f"figure {name}: has no levels, so there is no page of it; take svg, png or pdf.")
+
+    return Drawing(title=drawn.title, level="figure", dot=dot_text(drawn, look), picture=drawn, look=look, page=page)

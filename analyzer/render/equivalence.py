@@ -3,6 +3,20 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from analyzer.render.identities import (
+    Draw,
+    against,
+    elsewhere_words,
+    here,
+    identity_lines,
+    identity_table,
+    identity_words,
+    mark,
+    number,
+    plain,
+    plain_table,
+    worst,
+)
 from analyzer.render.tables import padded_table
 from analyzer.render.units import exact, shape
 
@@ -24,96 +38,169 @@ BOUND = (
     "of them; in float64 at most 1e-12. An error of 0 means bit for bit."
 )
 
+SHORT_BOUND = (
+    "float16 and bfloat16 store 11 and 8 digits of what float32 sums: their bound is 2·λ·(u₃₂·Σ√n + u·√r) with r "
+    "roundings one after the other. Over a whole network bfloat16's passes 1, where it says nothing any more, and a "
+    "fault in one path of many may be smaller than it, so faults are planted in float64 and float32."
+)
+
+DRIFT = (
+    "In training mode the statistics of each batch norm depend on all samples, and magnify rounding from block to "
+    "block: float64 is held to 1e-11, float32's drift is reported and not judged. It is so small because the ReLUs "
+    "take the same sides in all forms; left alone, single inputs cross zero and gradients differ by whole per cents."
+)
+
+BIASES = (
+    "With convolution biases the forms' parameters differ: in form (a) each path has a bias of its own for the last "
+    "1×1, C times the output channels, of which only the sum matters; it holds 1/C of the grouped form's."
+)
+
 _GRADIENTS = ("gradient of input", "gradients of weights")
 _GROUPS = {"output": ("output",), "gradients": _GRADIENTS, "running statistics": ("running statistics",)}
 
 
 def markdown_proof(proof: "Proof") -> str:
-    """The whole proof; one sentence where there is nothing to prove."""
-    if proof.reason:
-        return f"# {proof.title}\n\n**Nothing to prove.** {proof.reason}\n"
-    parts = [
-        f"# {proof.title}: three forms, one function",
-        verdict(proof),
+    """The whole proof: the verdict, the three forms where the network has them, the other identities, conditions."""
+    title = "three forms, one function" if proof.blocks else "identities"
+    parts = [f"# {proof.title}: {title}", verdict(proof), *_form_parts(proof), *_other_parts(proof)]
+    parts += [] if proof.blocks else [BOUND]
+    return "\n\n".join([*parts, conditions_words(proof)]) + "\n"
+
+
+def text_proof(proof: "Proof") -> str:
+    """The verdict, the tables of worst errors, and which identities have no place here, for the terminal."""
+    parts = [verdict(proof)]
+    if proof.blocks:
+        parts += [table(proof, plain_table) for table in (cost_table, summary_table, fault_table)]
+    parts += [identity_table(proof, plain_table), identity_lines(proof)] if here(proof) else []
+    parts += [f"Not in this network:\n{elsewhere_words(proof)}"] if elsewhere_words(proof) else []
+    return plain("\n\n".join([*parts, BOUND, conditions_words(proof)])) + "\n"
+
+
+def _form_parts(proof: "Proof") -> list[str]:
+    if not proof.blocks:
+        return []
+    dtypes = {row.dtype for row in proof.rows}
+    drift = any(row.tolerance is None for row in proof.rows)
+    return [
         cost_table(proof),
+        *([BIASES] if any(cost.biases for cost in proof.costs) else []),
         f"**Why.** {WHY}",
         f"## Worst error over all blocks\n\n{summary_table(proof)}",
         BOUND,
+        *([SHORT_BOUND] if dtypes & {"float16", "bfloat16"} else []),
+        *([DRIFT] if drift else []),
         f"## Planted faults\n\nEach is made in one path or two of one block and must be seen.\n\n{fault_table(proof)}",
         f"## Every block\n\n{block_table(proof)}",
-        _conditions(proof),
     ]
-    return "\n\n".join(parts) + "\n"
+
+
+def _other_parts(proof: "Proof") -> list[str]:
+    parts = []
+    if here(proof):
+        parts = [f"## The other identities\n\n{identity_table(proof)}", identity_words(proof)]
+    if elsewhere_words(proof):
+        parts.append(f"## Not in this network\n\n{elsewhere_words(proof)}")
+    return parts
 
 
 def verdict(proof: "Proof") -> str:
-    """The result in one or two sentences."""
+    """The result in a few sentences."""
     failed = [row for row in proof.rows if not row.passed]
     missed = [control for control in proof.controls if not control.detected]
+    reason = f" **No three forms.** {proof.reason}" if proof.reason else ""
+    if not proof.rows:
+        return f"**Nothing to prove.**{reason}"
     if proof.passed:
-        paths = "/".join(map(str, sorted(set(proof.blocks.values()))))
-        return (
-            f"**Equal.** In all {len(proof.blocks)} blocks of `{proof.variant}` ({paths} paths each) the forms have "
-            f"the same output, gradients and running statistics up to rounding ({exact(len(proof.rows))} comparisons), "
-            f"and all {exact(len(proof.controls))} planted faults were seen."
-        )
+        return _good(proof) + reason
     told = [f"{exact(len(failed))} of {exact(len(proof.rows))} comparisons are over their bound" if failed else ""]
     told += [f"{len(missed)} of {len(proof.controls)} planted faults went unseen" if missed else ""]
     told += ["" if proof.costs_equal else "the forms' parameters or MACs differ"]
-    return f"**Not equal.** For `{proof.variant}` {'; '.join(filter(None, told))}.{_worst_sentence(failed)}"
+    return f"**Not equal.** For `{proof.variant}` {'; '.join(filter(None, told))}.{_worst_sentence(failed)}{reason}"
+
+
+def _good(proof: "Proof") -> str:
+    compared = f"{exact(len(proof.rows))} comparisons"
+    faults = f"all {exact(len(proof.controls))} planted faults were seen" if proof.controls else "no fault was planted"
+    others = f"; {len(here(proof))} other identities hold" if here(proof) else ""
+    if not proof.blocks:
+        held = f"{len(here(proof))} identities hold in `{proof.variant}`"
+        return f"**Equal.** {held} up to rounding ({compared}), and {faults}."
+    paths = "/".join(map(str, sorted(set(proof.blocks.values()))))
+    return (
+        f"**Equal.** In all {len(proof.blocks)} blocks of `{proof.variant}` ({paths} paths each) the forms have "
+        f"the same output, gradients and running statistics up to rounding{others} "
+        f"({compared}), and {faults}."
+    )
 
 
 def _worst_sentence(failed: "Sequence[Comparison]") -> str:
     if not failed:
         return ""
-    worst = _worst(failed)
-    place = f"block {worst.block}" if worst.block else "the whole network"
-    case = f"{worst.identity}, {worst.dtype}, {worst.mode}"
-    return f" Worst is the {worst.what} ({worst.where}) of {place}, {case}: {_against(worst)}."
+    row = worst(failed)
+    place = f"block {row.block}" if row.block else "the whole network"
+    case = f"{row.identity}, {row.dtype}, {row.mode}"
+    return f" Worst is the {row.what} ({row.where}) of {place}, {case}: {against(row)}."
 
 
-def cost_table(proof: "Proof") -> str:
-    """Parameters and MACs of the network in each form."""
+def cost_table(proof: "Proof", draw: Draw = padded_table) -> str:
+    """Parameters and MACs of the network in each form; convolutions' biases apart where there are any."""
+    biased = any(cost.biases for cost in proof.costs)
+    heads = ["form (Xie et al. 2017, Figure 3)", "parameters", *(["of them biases"] if biased else []), "MACs", "ops"]
     rows = [
-        [f"({cost.form}) {cost.title}", exact(cost.params), exact(cost.macs), exact(cost.num_ops)]
+        [
+            f"({cost.form}) {cost.title}",
+            exact(cost.params),
+            *([exact(cost.biases)] if biased else []),
+            exact(cost.macs),
+            exact(cost.num_ops),
+        ]
         for cost in proof.costs
     ]
-    return padded_table(["form (Xie et al. 2017, Figure 3)", "parameters", "MACs", "ops"], rows, "lrrr")
+    return draw(heads, rows, f"l{'r' * (len(heads) - 1)}")
 
 
-def summary_table(proof: "Proof") -> str:
+def summary_table(proof: "Proof", draw: Draw = padded_table) -> str:
     """One line for each identity, dtype and mode: the worst errors over the blocks, with their bounds."""
     lines: dict[tuple[str, str, str, str], list[Comparison]] = {}
-    for row in proof.rows:
+    for row in form_rows(proof):
         place = "every block" if row.block else "whole network"
         lines.setdefault((row.identity, place, row.dtype, row.mode), []).append(row)
     heads = ["identity", "where", "dtype", "mode", *_GROUPS, ""]
     cells = [
-        [*line, *(_worst_cell(rows, whats) for whats in _GROUPS.values()), _mark(rows)] for line, rows in lines.items()
+        [*line, *(_worst_cell(rows, whats) for whats in _GROUPS.values()), mark(rows)] for line, rows in lines.items()
     ]
-    return padded_table(heads, cells, "llllrrrl")
+    return draw(heads, cells, "llllrrrl")
 
 
-def fault_table(proof: "Proof") -> str:
+def form_rows(proof: "Proof") -> "list[Comparison]":
+    """The comparisons of the three forms, without those of the other identities."""
+    others = {item.name for item in proof.identities}
+    return [row for row in proof.rows if row.identity not in others]
+
+
+def fault_table(proof: "Proof", draw: Draw = padded_table) -> str:
     """One line for each fault and form: how often it was seen, and the nearest it came to escaping."""
+    others = {item.name for item in proof.identities}
     lines: dict[tuple[str, str], list[Control]] = {}
     for control in proof.controls:
-        lines.setdefault((control.fault, control.form), []).append(control)
-    heads = ["fault", "in form", "seen", "smallest difference", "bound", "in"]
-    return padded_table(heads, [_fault_cells(*line, found) for line, found in lines.items()], "llrrrl")
+        if control.identity not in others:
+            lines.setdefault((control.fault, control.identity), []).append(control)
+    heads = ["fault", "breaks", "seen", "smallest difference", "bound", "in"]
+    return draw(heads, [_fault_cells(*line, found) for line, found in lines.items()], "llrrrl")
 
 
-def _fault_cells(fault: str, form: str, found: "list[Control]") -> list[str]:
+def _fault_cells(fault: str, identity: str, found: "list[Control]") -> list[str]:
     nearest = min(found, key=lambda control: control.max_rel / control.tolerance)
     seen = sum(control.detected for control in found)
     place = f"`{nearest.block}`, {nearest.dtype}"
-    return [fault, f"({form})", f"{seen} of {len(found)}", f"{nearest.max_rel:.2g}", _number(nearest.tolerance), place]
+    return [fault, identity, f"{seen} of {len(found)}", f"{nearest.max_rel:.2g}", number(nearest.tolerance), place]
 
 
 def block_table(proof: "Proof") -> str:
     """One line for each block and dtype, the worst over both modes."""
     lines: dict[tuple[str, str], list[Comparison]] = {}
-    for row in proof.rows:
+    for row in form_rows(proof):
         if row.block:
             lines.setdefault((row.block, row.dtype), []).append(row)
     heads = [
@@ -132,44 +219,30 @@ def _block_cells(proof: "Proof", path: str, dtype: str, rows: "list[Comparison]"
         for identity in _identities(proof)
         for whats in (("output",), _GRADIENTS)
     ]
-    return [f"`{path}`", dtype, *errors, _mark(rows)]
+    return [f"`{path}`", dtype, *errors, mark(rows)]
 
 
 def _identities(proof: "Proof") -> list[str]:
-    return list(dict.fromkeys(row.identity for row in proof.rows))
+    return list(dict.fromkeys(row.identity for row in form_rows(proof)))
 
 
 def _worst_cell(rows: "Iterable[Comparison]", whats: Sequence[str]) -> str:
     compared = [row for row in rows if row.what in whats]
-    return _against(_worst(compared)) if compared else ""
+    return against(worst(compared)) if compared else ""
 
 
-def _worst(rows: "Iterable[Comparison]") -> "Comparison":
-    return max(rows, key=lambda row: row.max_rel / row.tolerance)
-
-
-def _against(row: "Comparison") -> str:
-    return f"{_number(row.max_rel)} {'≤' if row.passed else '>'} {_number(row.tolerance)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.1e}" if value else "0"
-
-
-def _mark(rows: "Iterable[Comparison]") -> str:
-    return "equal" if all(row.passed for row in rows) else "**differs**"
-
-
-def _conditions(proof: "Proof") -> str:
+def conditions_words(proof: "Proof") -> str:
+    """What the proof was run on, in one sentence."""
     given = proof.conditions
-    side = given["block_input_size"]
-    redrawn = sum(row.draw > 0 for row in proof.rows if row.what == "output" and row.identity == _identities(proof)[0])
+    crossed = sum(row.crossed for row in form_rows(proof) if row.what == "output")
+    sizes = {f"{batch}×C×{side}×{side}" for batch, side in given["block_inputs"].values()}
     told = [
         f"Seed {given['seed']}; each block with its own random weights and batch norm statistics, "
-        f"input {given['block_batch_size']}×C×{side}×{side}",
+        f"inputs {' and '.join(sorted(sizes))}",
         _whole_network_words(proof),
-        f"{redrawn} inputs were redrawn because rounding moved a ReLU's input across zero, where it has no gradient"
-        if redrawn
+        f"at {exact(crossed)} of the ReLUs' inputs rounding crossed zero, where no gradient exists, and the forms "
+        "take one side"
+        if crossed
         else "",
         f"torch {given['torch']} on the CPU, {given['threads']} thread{'s' * (given['threads'] > 1)}",
     ]
@@ -180,6 +253,4 @@ def _whole_network_words(proof: "Proof") -> str:
     given = proof.conditions
     if any(not row.block for row in proof.rows):
         return f"the whole network at {shape((given['network_batch_size'], *given['network_input_shape']))}"
-    if "float64" in given["dtypes"]:
-        return "the whole network was not run, its split forms having more ops than the bound of 20,000"
     return ""

@@ -14,7 +14,7 @@ from analyzer.errors import Unavailable
 from analyzer.render.bundle import recipe_of
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import render
-from analyzer.render.report import answer_parts, folded_parts, headline, lead
+from analyzer.render.report import OPENED_TITLE, answer_parts, folded_parts, has_blocks, headline, lead
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page may fetch nothing and run nothing."""
@@ -70,7 +70,7 @@ def _article(number: int, analysis: Analysis, others: Sequence[Analysis]) -> str
     return (
         f'<article id="report{number}">\n<h1>{escape(analysis.network.title)}</h1>\n'
         f'<p class="lead">{_line(lead(analysis))}</p>\n<dl class="figures">{figures}</dl>\n'
-        f"{_with_drawing(answers, number, analysis)}{folded}"
+        f"{_with_drawing(answers, number, analysis)}{folded}{_opened(number, analysis)}"
         f"<footer>Made by <code>{escape(recipe_of(analysis, others).command)} --format html</code></footer>\n"
         "</article>\n"
     )
@@ -117,10 +117,18 @@ def _with_drawing(html: str, number: int, analysis: Analysis) -> str:
     return image.sub(lambda found: _figure(number, analysis, found[1]), html)
 
 
-def _figure(number: int, analysis: Analysis, words: str) -> str:
+def _opened(number: int, analysis: Analysis) -> str:
+    """The distinct blocks drawn open, folded."""
+    if not has_blocks(analysis):
+        return ""
+    drawn = _figure(number, analysis, f"{escape(analysis.network.title)}, its distinct blocks drawn open", "block")
+    return f"<details><summary>{OPENED_TITLE}</summary>\n{drawn}</details>\n" if drawn else ""
+
+
+def _figure(number: int, analysis: Analysis, words: str, level: str = "network") -> str:
     try:
-        drawn = render(dot_source(analysis, "network"), "svg").decode()
+        drawn = render(dot_source(analysis, level), "svg").decode()
     except Unavailable:
         return ""
-    svg = re.sub(r'\bid="', f'id="d{number}-', drawn[drawn.index("<svg") :])
+    svg = re.sub(r'\bid="', f'id="{level}{number}-', drawn[drawn.index("<svg") :])
     return f'<figure><div class="wide" tabindex="0" role="region" aria-label="{words}">{svg}</div></figure>\n'

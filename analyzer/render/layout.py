@@ -20,19 +20,22 @@ from analyzer.errors import InvalidInput, Unavailable, shortened
 
 FORMATS = ("svg", "png", "pdf")
 _DOT_SECONDS = 120
+_PDF_DATE = re.compile(rb"(?<=/CreationDate \(D:)\d{14}")
 _SLOTS = threading.BoundedSemaphore(2)
 """Layouts that a server runs at a time."""
 
 
-def render(dot: str, form: str) -> bytes:
-    """The drawing of a DOT text as "svg", "png" or "pdf".
+def render(dot: str, form: str, scale: float = 1.0) -> bytes:
+    """The drawing of a DOT text as "svg", "png" or "pdf"; `scale` enlarges a PNG, at 1 of 96 pixels an inch.
 
-    SVG is the same bytes for the same text under one renderer, and carries the text's digest.
+    It is the same bytes for the same text under one renderer; an SVG carries the text's digest.
     Raises InvalidInput for another format and Unavailable where this machine has no renderer or it fails.
     """
     _check(form)
-    drawn = laid_out(dot, form)
-    return _finished(drawn.decode(), dot).encode() if form == "svg" else drawn
+    drawn = laid_out(dot, form, f"-Gdpi={96 * scale:g}" if form == "png" else "")
+    if form == "svg":
+        return _finished(drawn.decode(), dot).encode()
+    return _PDF_DATE.sub(b"20000101000000", drawn) if form == "pdf" else drawn  # as long, so that offsets hold
 
 
 def _check(form: str) -> None:
@@ -40,27 +43,27 @@ def _check(form: str) -> None:
         raise InvalidInput(f"format {shortened(form)!r} is unknown; drawings come as {', '.join(FORMATS)}.")
 
 
-def laid_out(dot: str, form: str) -> bytes:
-    """What Graphviz makes of a DOT text in any of its formats, unchanged."""
+def laid_out(dot: str, form: str, option: str = "") -> bytes:
+    """What Graphviz makes of a DOT text in any of its formats, unchanged; `option` is one of its command line."""
     try:
         import pygraphviz
     except ImportError:
-        return _by_program(dot, form)
+        return _by_program(dot, form, option)
     with fontconfig_hushed():
         try:
-            return bytes(pygraphviz.AGraph(string=dot).draw(format=form, prog="dot"))
+            return bytes(pygraphviz.AGraph(string=dot).draw(format=form, prog="dot", args=option))
         except (ValueError, OSError) as error:
             raise Unavailable(f"Graphviz could not draw this network: {shortened(error, 200)}.") from None
 
 
-def _by_program(dot: str, form: str) -> bytes:
+def _by_program(dot: str, form: str, option: str) -> bytes:
     program = shutil.which("dot")
     if program is None:
         raise Unavailable(
             "drawing needs Graphviz: install pygraphviz (`pip install pygraphviz`) or put `dot` on the PATH; "
             "`--format dot` needs neither."
         )
-    done = _ran([program, f"-T{form}"], dot, _DOT_SECONDS)
+    done = _ran([program, f"-T{form}", *([option] if option else [])], dot, _DOT_SECONDS)
     if done.returncode:
         raise Unavailable(f"Graphviz could not draw this network: {_said(done)}")
     return done.stdout

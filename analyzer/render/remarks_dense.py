@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis, BlockRow
 from analyzer.cost.walk import walk
-from analyzer.families.densenet import DenseNetSpec
 from analyzer.ops import Conv2d
 from analyzer.render.units import exact, short, stage_words
 from analyzer.render.words import block_convs
@@ -73,6 +72,8 @@ def _transitions(analysis: Analysis) -> str:
 
 def _saved(analysis: Analysis) -> str:
     """What the network would cost without compression, where its spec tells how to build it so."""
+    from analyzer.families.densenet import DenseNetSpec  # loaded already where the network is one
+
     spec = analysis.network.spec
     if not isinstance(spec, DenseNetSpec):
         return ""

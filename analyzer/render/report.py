@@ -9,7 +9,6 @@ from analyzer.cost.formulas import CONVENTION
 from analyzer.render.memory import memory_section
 from analyzer.render.published import agreement_lines
 from analyzer.render.remarks import remarks
-from analyzer.render.sizes import size_table
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, percent, shape, short, size_bytes, stage_words
 from analyzer.render.words import block_words, op_words, shortcut_words, stage_contents
@@ -30,9 +29,10 @@ def markdown_report(analysis: Analysis, made_by: str, picture: str | None, other
         markdown_table(list(figures), [list(figures.values())], "r" * len(figures)),
         *answer_parts(analysis, blocks, picture, others),
         *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others)),
+        _opened(analysis, picture) if picture and has_blocks(analysis) else "",
         f"<!-- made by: {made_by} -->",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def answer_parts(
@@ -41,12 +41,20 @@ def answer_parts(
     """The first screen below the headline as paragraphs of markdown."""
     drawn = f"![{escaped(analysis.network.title)}, stem to head]({picture})"
     return [
-        *([size_table([analysis, *others])] if others else []),
+        *_size_table(analysis, others),
         stage_table(analysis, blocks),
         *([drawn] if picture else []),
         *_listed("**What stands out**", remarks(analysis, blocks)),
         *agreement_lines(analysis),
     ]
+
+
+def _size_table(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
+    if not others:
+        return []
+    from analyzer.render.sizes import size_table  # few reports have one
+
+    return [size_table([analysis, *others])]
 
 
 def folded_parts(
@@ -60,6 +68,21 @@ def folded_parts(
     yield "Memory", memory_section(analysis)
     yield f"Every op ({len(analysis.rows)})", _op_table(analysis)
     yield "Conventions", _conventions(analysis)
+
+
+OPENED = "-blocks"
+OPENED_TITLE = "Distinct blocks drawn open"
+"""What the file name of the drawing of the distinct blocks has after that of the network's."""
+
+
+def has_blocks(analysis: Analysis) -> bool:
+    """Whether a network is made of blocks, so that they are worth a drawing of their own."""
+    return any(span.block for span in analysis.spans)
+
+
+def _opened(analysis: Analysis, picture: str) -> str:
+    title = f"{escaped(analysis.network.title)}, its distinct blocks drawn open"
+    return _folded(OPENED_TITLE, f"![{title}]({picture.removesuffix('.svg')}{OPENED}.svg)")
 
 
 def escaped(text: str) -> str:

@@ -22,7 +22,8 @@ def _section(verification: Verification) -> str:
 
 def _cells(check: Check) -> tuple[str, ...]:
     numbers = (_number(value) for value in (check.ours, check.theirs, check.difference))
-    verdict = f"{_VERDICTS[check.passed]}: {check.note}" if check.note else _VERDICTS[check.passed]
+    word = "not judged" if check.passed is None and check.ours is not None else _VERDICTS[check.passed]
+    verdict = f"{word}: {check.note}" if check.note else word
     return (check.oracle, check.tool, check.quantity, *numbers, verdict)
 
 
@@ -35,11 +36,12 @@ def _number(value: float | None) -> str:
 _CONVENTION = (
     "Ours is the closed form. MACs are the multiply-accumulates of convolutions and linear layers, activations their "
     "output elements; beside another tool stands our figure by that tool's counting rule. "
-    "Counts must be equal to the unit, tensors to the bit."
+    "Counts must be equal to the unit, tensors to the bit. Memory is that of the storages that torch's ops return and "
+    "free, seen at its dispatcher; the CPU allocator's peak is the profiler's, CUDA's is max_memory_allocated."
 )
 
 
 def _summary(verifications: Sequence[Verification]) -> str:
     equal, differ, silent = (sum(item.num(passed) for item in verifications) for passed in (True, False, None))
     networks = f"{len(verifications)} network{'s' if len(verifications) != 1 else ''}"
-    return f"{networks}: {equal} checks equal, {differ} differ, {silent} not applicable."
+    return f"{networks}: {equal} checks equal, {differ} differ, {silent} not applicable or not judged."

@@ -82,6 +82,8 @@ def block_words(block: BlockRow) -> str:
     out_channels = block.output_shape[0]
     if block.kind == "dense_layer":
         return f"dense layer, k = {out_channels}"
+    if not convs:
+        return f"{block.kind} {out_channels}"
     inner = convs[0].out_channels
     widths = str(inner) if inner == out_channels else f"{inner} → {out_channels}"
     groups = max(conv.groups for conv in convs)

@@ -1,0 +1,64 @@
+"""The verb that takes a network away: export."""
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.families.expression import slug
+from analyzer.families.network import Network, Size
+from analyzer.live import live_imports
+
+if TYPE_CHECKING:
+    from analyzer.live.onnx_file import OnnxFile
+
+ENDINGS = {"pytorch": "py", "onnx": "onnx"}
+
+
+@click.command("export")
+@variant_argument
+@format_option(*ENDINGS)
+@output_option
+@input_size_option
+def export_verb(variant: Network, form: str, output: str | None, input_size: Size | None) -> int:
+    """Write a network as one readable PyTorch file that needs nothing but torch, or as ONNX (extra onnx).
+
+    The PyTorch file has the same weight names, shapes, order and arithmetic; ONNX takes any batch, has random weights,
+    and is checked with onnxruntime. By default into VARIANT.py or VARIANT.onnx in the current folder.
+    """
+    analysis = analyze(variant, input_size)
+    target = output or f"{module_name(analysis)}.{ENDINGS[form]}"
+    if form == "onnx":
+        return _export_onnx(analysis, target)
+    from analyzer.render.pytorch import pytorch_source
+
+    deliver(pytorch_source(analysis), target)
+    return 0
+
+
+def _export_onnx(analysis: Analysis, target: str) -> int:
+    """Write the file where onnxruntime agrees, or is not there; exit 1 and write nothing where it does not."""
+    with live_imports():
+        from analyzer.live.onnx_file import onnx_file
+    exported = onnx_file(analysis)
+    click.echo(_verdict(exported), err=True)
+    if not exported.agrees:
+        return 1
+    deliver(exported.content, target)
+    return 0
+
+
+def _verdict(exported: "OnnxFile") -> str:
+    if not exported.checked_by:
+        return f"opset {exported.opset}, not checked: onnxruntime is not installed (extra onnx)."
+    found = f"largest difference {exported.difference:.2g}, largest output {exported.magnitude:.4g}"
+    word = "computes the same" if exported.agrees else "computes something else, so nothing was written"
+    return f"opset {exported.opset}; {exported.checked_by} {word}: {found}."
+
+
+def module_name(analysis: Analysis) -> str:
+    """The variant as the name of a Python module that can be imported."""
+    name = re.sub(r"\W+", "_", slug(analysis.variant), flags=re.ASCII).strip("_")
+    return name if name[:1].isalpha() else f"net_{name}"

@@ -1,0 +1,43 @@
+"""The verb reconcile: which convention of which tool or paper gives a published number."""
+
+import json
+
+import click
+
+from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
+from analyzer.cost.analysis import analyze
+from analyzer.cost.printed import KINDS, printed
+from analyzer.families.network import Network, Size
+
+
+@click.command("reconcile")
+@variant_argument
+@click.argument("number", nargs=-1, required=True, metavar="NUMBER")
+@click.option("--quantity", type=click.Choice(KINDS), default=None, help="What the number is of, where that is known.")
+@input_size_option
+@format_option("text", "json")
+@output_option
+def reconcile_verb(
+    variant: Network,
+    number: tuple[str, ...],
+    quantity: str | None,
+    input_size: Size | None,
+    form: str,
+    output: str | None,
+) -> int:
+    """Which convention of which tool or paper gives a published NUMBER.
+
+    NUMBER is a count (25557032), which must agree to the unit, or digits and a unit (4.1G, 25.6M, 97.8MB), which must
+    agree as printed, rounded or cut off. A paper's known error is told as such. Exit status 1 where nothing gives the
+    number; the nearest counts are shown then.
+    """
+    from analyzer.cost.reconcile import reconcile
+
+    found = reconcile(analyze(variant, input_size), printed(" ".join(number), quantity))
+    if form == "json":
+        deliver(json.dumps(found.to_dict(), ensure_ascii=False) + "\n", output)
+    else:
+        from analyzer.render.reconcile import reconciled_text
+
+        deliver(reconciled_text(found), output)
+    return 0 if found.explained else 1

@@ -1,0 +1,60 @@
+"""Initial weights: torchvision's for each family, and residual blocks that start as their shortcuts."""
+
+from torch import nn
+
+from analyzer.families.spec import Initial
+from analyzer.live import modules
+from analyzer.live.modules import Subgraph
+
+
+def initialise(net: nn.Module, initial: Initial) -> None:
+    """Give every module of a net fresh weights; batch norm starts with scale 1 and shift 0."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            _start_conv(module, initial)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Linear):
+            _start_linear(module, initial)
+
+
+def _start_conv(conv: nn.Conv2d, initial: Initial) -> None:
+    if not initial.conv_fan:
+        conv.reset_parameters()
+        return
+    nn.init.kaiming_normal_(conv.weight, mode=initial.conv_fan, nonlinearity="relu")  # type: ignore[arg-type]
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+
+
+def _start_linear(linear: nn.Linear, initial: Initial) -> None:
+    linear.reset_parameters()
+    if initial.linear_std is not None:
+        nn.init.normal_(linear.weight, 0, initial.linear_std)
+    if initial.zero_linear_bias:
+        nn.init.zeros_(linear.bias)
+
+
+def zero_last(net: nn.Module) -> None:
+    """Zero the last scale of every residual block's transform, or its last convolution where no norm follows it.
+
+    Each such block then starts as its shortcut (Goyal et al. 2017, section 5.1; torchvision's zero_init_residual).
+    """
+    for block in net.modules():
+        if isinstance(block, Subgraph):
+            adds = [step for step in block.steps if isinstance(block.get_submodule(step.name), modules.Add)]
+            if adds:
+                _zero(block, adds[-1].inputs[0])
+
+
+def _zero(block: Subgraph, name: str) -> None:
+    """Zero the weights of the last norm or convolution on the way to that value; a gate after it is passed over."""
+    sources = {step.name: step.inputs for step in block.steps}
+    while name in sources:
+        module = block.get_submodule(name)
+        if isinstance(module, nn.BatchNorm2d | nn.Conv2d):
+            nn.init.zeros_(module.weight)
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+            return
+        name = sources[name][0]

@@ -20,7 +20,7 @@ import analyzer
 from analyzer.cli import main
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.attribution import INPUT_SIZE, QUANTITIES, State, Step, moved, quantities
-from analyzer.cost.difference import Difference, stage_order
+from analyzer.cost.difference import Difference, by_role, part_sums, stage_order
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import parse
 from analyzer.families.registry import variants
@@ -207,6 +207,15 @@ def test_roles_are_in_the_order_of_the_networks() -> None:
     assert stage_order(named) == [
         *("stem", "stage1", "transition1", "stage2", "transition2", "stage3", "transition3", "stage4", "stage5", "head")
     ]
+
+
+def test_roles_join_the_stages_and_keep_the_head_apart() -> None:
+    """Published: both networks have 1000 classes on 2048 and 1024 features; the sums are those of the parts."""
+    found = difference("resnet50", "densenet121")
+    joined = by_role(found.parts)
+    assert {part.stage for part in joined} == {"stem", "stages", "transitions", "head"}
+    assert joined[-1].counts["params"] == (2_049_000, 1_025_000)
+    assert dict(part_sums(joined)) == dict(part_sums(found.parts))
 
 
 def _mine() -> Graph:

@@ -16,12 +16,11 @@ from analyzer.live.onnx_file import OnnxFile, onnx_file
 pytest.importorskip("onnxscript", reason="ONNX is in the extra onnx")
 pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra onnx")
 
-TINY = "resnet:block=basic,depths=1,widths=4,stem=cifar,stem_width=4,num_classes=3"
+TINY = "resnet:block=basic,depths=1-1,widths=4-8,stem=cifar,stem_width=4,shortcut=A,num_classes=3"
 KINDS = {
     "gated, pre-activated, pooled shortcuts": "resnet:block=bottleneck,depths=1-1,widths=4-8,stem=deep,stem_width=4,"
     "preactivation=true,se_reduction=4,avg_down=true",
-    "zero-padded": "resnet:block=basic,depths=1-1,widths=4-8,stem=cifar,stem_width=4,shortcut=A",
-    "densely connected": "densenet:depths=2-2,growth_rate=4,init_features=8",
+    "densely connected": "densenet:depths=2-1,growth_rate=4,init_features=8",
 }
 
 

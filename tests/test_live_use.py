@@ -41,7 +41,7 @@ def live(expression: str) -> tuple[Net, Tensor, Tensor]:
 
 
 COMPILED = {
-    "bottlenecks, grouped, gated": "resnet:block=bottleneck,depths=2,widths=8,stem_width=8,cardinality=2,se_reduction=4",
+    "bottlenecks, grouped, gated": "resnet:block=bottleneck,depths=2,widths=8,cardinality=2,se_reduction=4",
     "zero-padded": "resnet:block=basic,depths=1-1,widths=8-16,stem_width=8,shortcut=A,stem=cifar",
     "densely connected": "densenet:depths=2,growth_rate=4,init_features=8",
 }

@@ -18,9 +18,8 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra onnx")
 
 TINY = "resnet:block=basic,depths=1-1,widths=4-8,stem=cifar,stem_width=4,shortcut=A,num_classes=3"
 KINDS = {
-    "gated, pre-activated, pooled shortcuts": "resnet:block=bottleneck,depths=1-1,widths=4-8,stem=deep,stem_width=4,"
-    "preactivation=true,se_reduction=4,avg_down=true",
-    "densely connected": "densenet:depths=2-1,growth_rate=4,init_features=8",
+    "gated, pre-activated": "resnet:block=bottleneck,depths=1,widths=4,stem_width=4,preactivation=true,se_reduction=4",
+    "densely connected": "densenet:depths=2,growth_rate=4,init_features=8",
 }
 
 

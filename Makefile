@@ -35,7 +35,8 @@ reports:
 
 proofs:
 	$(BIN)python -m analyzer equivalence resnext50_32x4d --full --format markdown --output reports/equivalence/resnext50_32x4d.md
-	$(BIN)python -m analyzer equivalence resnext101_64x4d --full --format markdown --output reports/equivalence/resnext101_64x4d.md
+	$(BIN)python -m analyzer equivalence resnext101_64x4d --full --dtype float64 --dtype float32 --format markdown --output reports/equivalence/resnext101_64x4d.md
+	$(BIN)python -m analyzer equivalence resnext101_64x4d --full --dtype bfloat16 --dtype float16 --format markdown --output reports/equivalence/resnext101_64x4d-16bit.md
 
 app:
 	$(BIN)python -m streamlit run app.py

@@ -23,7 +23,7 @@ from analyzer.families.network import network
 from analyzer.families.residual import Residual, residual_block
 from analyzer.graph import Graph, Node, leaf_ops, sequence
 from analyzer.live import comparison, equivalence_network
-from analyzer.live.comparison import Bench, Case, comparisons, controls, difference, planted, trio
+from analyzer.live.comparison import Bench, Case, comparisons, controls, difference, planted, quick_backward, trio
 from analyzer.live.equivalence import SEED, check_equivalence
 from analyzer.live.faults import FAULTS
 from analyzer.live.forms import copied, crossings, evaluate, random_state, runnable, views
@@ -199,10 +199,15 @@ def test_short_types_are_bounded_by_their_stored_digits(whole_proof: Proof, dtyp
     assert UNIT_ROUNDOFF["float32"] < max(row.max_rel for row in rows) < max(row.tolerance or 0 for row in rows) < 1
 
 
-def test_short_types_accumulate_in_float32() -> None:
-    """Measured: 4096 ones sum to 4096 in a bfloat16 convolution, where a bfloat16 sum would stay at 256."""
-    ones = torch.ones(1, 4096, 1, 1, dtype=torch.bfloat16)
-    assert float(functional.conv2d(ones, ones)) == 4096
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_short_types_accumulate_in_float32(dtype: str) -> None:
+    """Measured: 4096 ones sum to 4096 over channels, and on the way back over positions, not to 256 or 2048."""
+    wide, tall = torch.ones(1, 4096, 1, 1).to(comparison.DTYPES[dtype]), torch.ones(1, 1, 64, 64)
+    weight = torch.ones(1, 1, 1, 1, dtype=wide.dtype, requires_grad=True)
+    with quick_backward(dtype):
+        assert functional.conv2d(wide, wide).item() == 4096
+        (back,) = torch.autograd.grad(functional.conv2d(tall.to(wide.dtype), weight).sum(), weight)
+    assert back.item() == 4096
 
 
 def test_float64_holds_within_1e_12(proof: Proof) -> None:
@@ -483,6 +488,14 @@ def test_one_dtype_may_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["equivalence", TINY, "--dtype", "float32", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["dtype"] for row in rows} == {"float32"}
+
+
+def test_short_types_alone_are_proved_without_the_other_identities(capsys: pytest.CaptureFixture[str]) -> None:
+    """Closed form: those are proved in float64 and float32; of a network without three forms nothing is left."""
+    assert main(["equivalence", TINY, "--dtype", "bfloat16", "--format", "markdown"]) == 0
+    assert "other identities" not in capsys.readouterr().out
+    assert main(["equivalence", "resnet18", "--dtype", "bfloat16"]) == 0
+    assert capsys.readouterr().out.startswith("Nothing to prove. No three forms.")
 
 
 def test_unknown_dtype_and_variant_are_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import analyzer
+from analyzer.cli import main
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.live import weights_files
 from analyzer.live.weights import WeightsMismatch, load_weights, save_weights
@@ -131,6 +133,28 @@ def test_every_name_that_does_not_fit_is_listed(tmp_path: Path) -> None:
     found = load_weights(net, tmp_path / "net.pth", strict=False)
     assert (found.missing, found.unexpected) == (("bn1.weight",), ("extra.weight",))
     assert torch.equal(net.state_dict()["bn1.bias"], content["bn1.bias"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda tensor: tensor.to_sparse(), "sparse_coo"),
+        (lambda tensor: tensor.to("meta"), "meta"),
+        (lambda tensor: tensor.to(torch.complex64), "complex64"),
+        (lambda tensor: tensor.bool(), "bool"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch has something to say of sparse tensors in general
+def test_tensors_of_another_kind_are_misshapen(tmp_path: Path, spoil: Callable[[Tensor], Tensor], told: str) -> None:
+    """Planted: the last tensor sparse, without numbers, complex or of truth values; none before it is taken."""
+    content = dict(trained().state_dict())
+    content["fc.bias"] = spoil(content["fc.bias"])
+    torch.save(content, tmp_path / "net.pth")
+    net = analyzer.build(TINY)
+    before = state(net)
+    with pytest.raises(InvalidInput, match=rf"1 misshapen \(fc.bias \(3\) {told} for \(3\)\)"):
+        load_weights(net, tmp_path / "net.pth")
+    assert same(state(net), before)
 
 
 def test_another_networks_file_is_refused_shortly(tmp_path: Path) -> None:
@@ -458,6 +482,19 @@ def test_timm_networks_give_the_same_outputs(tmp_path: Path) -> None:
             expected = theirs(images)
         ours = analyzer.build(f"{name}:num_classes=7", weights=tmp_path / "timm.pth")
         assert error(ours, images, expected) <= (1e-5 if name == "resnetv2_50" else 0.0), name
+
+
+def test_verify_takes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Closed form: a fitting file is one more check; one that does not fit, or two networks, is exit 2."""
+    save_weights(trained(), tmp_path / "net.safetensors")
+    path = str(tmp_path / "net.safetensors")
+    assert main(["verify", TINY, "--weights", path]) == 0
+    assert re.search(r"weights file +\| net.safetensors .*\| equal", capsys.readouterr().out)
+    for variants in ([DENSE], [TINY, DENSE]):
+        assert main(["verify", *variants, "--weights", path]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.count("\n") == 1
 
 
 def test_first_densenet_names_fit(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """One block in its three forms, compared tensor by tensor, and with faults planted in it."""
 
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -138,9 +140,10 @@ def _drawn(trio: Trio, seed: int) -> _Draw:
 def comparisons(bench: Bench, case: Case) -> Iterator[Comparison]:
     """Forms (a) and (b) against (c): output, gradients, and in training mode the running statistics."""
     given = bench.draw.cut(case)
-    reference = evaluate(bench.trio.nets[-1], *given, training=case.training)
-    for net in bench.trio.nets[:-1]:
-        evaluation, crossed = beside(net, reference, given, case)
+    with quick_backward(case.dtype):
+        reference = evaluate(bench.trio.nets[-1], *given, training=case.training)
+        beside_it = [beside(net, reference, given, case) for net in bench.trio.nets[:-1]]
+    for net, (evaluation, crossed) in zip(bench.trio.nets, beside_it, strict=False):
         for what, gradient, pairs in in_common(evaluation, reference, case.training):
             yield compared(
                 pairs,
@@ -152,6 +155,18 @@ def comparisons(bench: Bench, case: Case) -> Iterator[Comparison]:
                 tolerance=bench.tolerance(case, net.form, gradient=gradient),
                 crossed=crossed,
             )
+
+
+@contextmanager
+def quick_backward(dtype: str) -> Iterator[None]:
+    """Torch's own convolutions in types whose backward ones oneDNN computes far slower; both sum in float32."""
+    if dtype not in SLOW:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a setting of Intel GPUs, which leaving oneDNN alone touches
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
 
 
 def beside(

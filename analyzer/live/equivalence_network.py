@@ -12,7 +12,7 @@ from analyzer.families.aggregated import network_forms
 from analyzer.families.network import Network
 from analyzer.families.spec import MAX_OPS
 from analyzer.graph import Graph, num_ops
-from analyzer.live.comparison import DTYPES, SLOW, Case, beside, compared, in_common
+from analyzer.live.comparison import DTYPES, SLOW, Case, beside, compared, in_common, quick_backward
 from analyzer.live.forms import Runnable, State, calibrated, evaluate, random_state, runnable, whole
 from analyzer.live.proof import Comparison
 from analyzer.live.rounding import path_additions, tolerance
@@ -84,9 +84,10 @@ def network_rows(resolved: Network, dtypes: Sequence[str], seed: int) -> Iterato
 
 def _case_rows(nets: Sequence[Runnable], reference: Runnable, given: Ground, case: Case) -> Iterator[Comparison]:
     cut = given.cut(case.dtype)
-    expected = evaluate(reference, *cut, training=case.training)
-    for net in nets:
-        found, crossed = beside(net, expected, cut, case)
+    with quick_backward(case.dtype):
+        expected = evaluate(reference, *cut, training=case.training)
+        beside_it = [beside(net, expected, cut, case) for net in nets]
+    for net, (found, crossed) in zip(nets, beside_it, strict=True):
         for what, gradient, pairs in in_common(found, expected, case.training):
             yield compared(
                 pairs,

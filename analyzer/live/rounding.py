@@ -23,6 +23,7 @@ more when it is stored. Those roundings, r of them one after the other, are inde
     max|a − b| / max|b|  ≤  2 · λ · (u₃₂ · Σ √nᵢ + u · √r)
 
 with one for each op that computes, m − 1 for a sum of m tensors, and m − 1 for the gradient of a tensor read m times.
+A weight's gradient is rounded once for each image, since torch's own float16 convolution stores it after each.
 """
 
 from collections.abc import Iterable, Iterator
@@ -87,7 +88,7 @@ def tolerance(
     summed = sum(map(sqrt, lengths))
     if dtype not in SHORT:
         return min(2 * CONFIDENCE * UNIT_ROUNDOFF[dtype] * summed, ceiling if dtype == "float64" else inf)
-    stored = sum(_stored(row, gradient) for row in listed) + additions
+    stored = sum(_stored(row, batch_size if gradient else 0) for row in listed) + additions
     return 2 * CONFIDENCE * (UNIT_ROUNDOFF["float32"] * summed + UNIT_ROUNDOFF[dtype] * sqrt(stored))
 
 
@@ -110,15 +111,15 @@ def _shared(graph: Graph) -> int:
     return len(reads) - len(set(reads)) + nested
 
 
-def _stored(row: Row, gradient: bool) -> int:
-    """Roundings of stored results: one where an op computes; on the way back of its input, and of a weight."""
+def _stored(row: Row, images: int) -> int:
+    """Roundings of stored results: one where an op computes; on the way back of its input, of a weight per image."""
     match row.operation:
         case Conv2d() | Linear() | BatchNorm2d():
-            return 3 if gradient else 1
+            return 2 + images if images else 1
         case Add():
             return len(row.input_shapes) - 1
         case AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d() | Sigmoid() | Multiply():
-            return 2 if gradient else 1
+            return 2 if images else 1
         case ReLU() | MaxPool2d() | Flatten() | Dropout() | Concat() | ZeroPadShortcut():
             return 0
         case _:

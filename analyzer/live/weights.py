@@ -123,12 +123,15 @@ def _matched(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], spared: s
 
 
 def _fits(tensor: Tensor, own: Tensor) -> bool:
-    return tensor.shape == own.shape and tensor.is_floating_point() == own.is_floating_point()
+    plain = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized)
+    return plain and tensor.shape == own.shape and tensor.is_floating_point() == own.is_floating_point()
 
 
 def _shape(tensor: Tensor) -> str:
-    kind = "" if tensor.is_floating_point() else f" {str(tensor.dtype).removeprefix('torch.')}"
-    return f"({', '.join(map(str, tensor.shape))}){kind}"
+    kinds = [str(tensor.dtype)] if not tensor.is_floating_point() else []
+    kinds += [str(tensor.layout)] if tensor.layout != torch.strided else ["meta"] if tensor.is_meta else []
+    told = "".join(f" {kind.removeprefix('torch.')}" for kind in kinds)
+    return f"({', '.join(map(str, tensor.shape))}){told}"
 
 
 def _sentence(path: str | Path, found: _Matched, head: str) -> str:

@@ -46,8 +46,8 @@ SHORT_BOUND = (
 
 DRIFT = (
     "In training mode the statistics of each batch norm depend on all samples, and magnify rounding from block to "
-    "block: float64 is held to 1e-11, float32's drift is reported and not judged. It is as small as it is because "
-    "ReLUs take the same sides in all forms; left alone, single inputs cross zero and gradients differ by whole per cents."
+    "block: float64 is held to 1e-11, float32's drift is reported and not judged. It is so small because the ReLUs "
+    "take the same sides in all forms; left alone, single inputs cross zero and gradients differ by whole per cents."
 )
 
 BIASES = (
@@ -121,14 +121,15 @@ def verdict(proof: "Proof") -> str:
 
 def _good(proof: "Proof") -> str:
     compared = f"{exact(len(proof.rows))} comparisons"
-    faults = f"all {exact(len(proof.controls))} planted faults were seen"
-    others = len(here(proof))
+    faults = f"all {exact(len(proof.controls))} planted faults were seen" if proof.controls else "no fault was planted"
+    others = f"; {len(here(proof))} other identities hold" if here(proof) else ""
     if not proof.blocks:
-        return f"**Equal.** {others} identities hold in `{proof.variant}` up to rounding ({compared}), and {faults}."
+        held = f"{len(here(proof))} identities hold in `{proof.variant}`"
+        return f"**Equal.** {held} up to rounding ({compared}), and {faults}."
     paths = "/".join(map(str, sorted(set(proof.blocks.values()))))
     return (
         f"**Equal.** In all {len(proof.blocks)} blocks of `{proof.variant}` ({paths} paths each) the forms have "
-        f"the same output, gradients and running statistics up to rounding; {others} other identities hold "
+        f"the same output, gradients and running statistics up to rounding{others} "
         f"({compared}), and {faults}."
     )
 

@@ -88,7 +88,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _controlled(dtypes: Sequence[str], full: bool) -> list[str]:
-    """The types in which faults are planted: all that can show them, or the coarsest; float32 where none is asked for."""
+    """The types in which faults are planted: all that can show them, or the coarsest; else float32."""
     able = [dtype for dtype in CONTROLLED if dtype in dtypes] or ["float32"]
     return able if full else able[-1:]
 

@@ -17,5 +17,5 @@ def shortened(value: object, limit: int = 60) -> str:
         text = "of more than 4300 digits"
     except RecursionError:
         text = "nested too deep to be shown"
-    printable = "".join(character if character.isprintable() else "?" for character in text)
+    printable = text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"

@@ -107,7 +107,7 @@ def _reached(found: Difference) -> Iterator[Analysis]:
         yield analyze(spec, size)
 
 
-@settings(max_examples=40)
+@settings(max_examples=12)
 @given(changed_resnets(), changed_resnets())
 def test_shares_sum_exactly_between_any_two_residual_networks(first: Spec, second: Spec) -> None:
     check_steps(difference(first, second))
@@ -125,7 +125,7 @@ def test_shares_sum_exactly_between_named_variants(pair: tuple[str, str]) -> Non
     check_steps(difference(*pair))
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(resnet_specs(), densenet_specs())
 def test_parts_sum_exactly_between_families(first: Spec, second: Spec) -> None:
     found = difference(first, second)

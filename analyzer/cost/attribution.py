@@ -160,5 +160,5 @@ def _changes(before: State, after: State) -> Iterator[Change]:
     for name in _left(before, after):
         if name == INPUT_SIZE:
             yield Change(name, *("x".join(map(str, size)) for size in (before.size, after.size)))
-        else:
+        elif was[name] != now[name]:  # a width at its default may be written in one spec and not in the other
             yield Change(name, known[name].text(was[name]), known[name].text(now[name]))

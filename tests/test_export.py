@@ -72,19 +72,25 @@ def exported(analysis: Analysis, **arguments: int) -> nn.Module:
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class is untyped
-    """Every op that runs, with its arguments: tensors by shape."""
+    """Every op that runs, with its arguments: tensors by shape, and by when they were first seen."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.ran: list[object] = []
+        self._seen: dict[int, tuple[int, Tensor]] = {}
+
+    def _said(self, value: object) -> object:
+        if not isinstance(value, Tensor):
+            return value
+        return self._seen.setdefault(id(value), (len(self._seen), value))[0], tuple(value.shape)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = args
         if "avg_pool2d" in str(func):
             args = args[:3]  # what pads, and rounds, follows from the shapes of the next op
-        said = tree_map(lambda value: tuple(value.shape) if isinstance(value, Tensor) else value, (args, kwargs))
-        self.ran.append((str(func), repr(said)))
-        return func(*given, **(kwargs or {}))
+        returned = func(*given, **(kwargs or {}))
+        self.ran.append((str(func), repr(tree_map(self._said, (args, kwargs, returned)))))
+        return returned
 
 
 def ops_run(net: nn.Module, shape: tuple[int, ...]) -> list[object]:

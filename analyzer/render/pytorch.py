@@ -46,7 +46,7 @@ def pytorch_source(analysis: Analysis) -> str:
     network = _network_lines(analysis, name, writer, bool(initial))
     body = "\n\n\n".join("\n".join(lines) for lines in (*sections, *initial, network, _trial(analysis, name)))
     pad = f"{ZERO_PAD}\n\n" if "ZeroPadShortcut(" in body else ""
-    head = "\n".join([*_head(analysis, name), "", *_imports(body, bool(pad))])
+    head = "\n".join([*_head(analysis), "", *_imports(body, bool(pad))])
     return f"{head}\n\n\n{pad}{body}\n"
 
 
@@ -85,19 +85,20 @@ def _classifier(graph: Graph) -> Op | None:
     return last if isinstance(last, Linear) else None
 
 
-def _head(analysis: Analysis, name: str) -> list[str]:
+def _head(analysis: Analysis) -> list[str]:
     """The module's docstring: what it is, its figures, its source."""
     network, input_shape = analysis.network, analysis.input_shape
     size = "x".join(map(str, input_shape))
-    what = f"{network.title}: {analysis.params:,} parameters, {short(analysis.macs, 4)} MACs for one {size} image."
-    notes = [f"{network.paper}." if network.paper else "", f"Note: {network.note}." if network.note else ""]
+    figures = f"{analysis.params:,} parameters, {short(analysis.macs, 4)} MACs for one {size} image."
+    titled = wrapped(f"{network.title}: {figures}", 3)
+    summary = titled[0] if len(titled) == 1 else figures
+    title = f"{network.title}." if len(titled) > 1 and network.title != network.expression else ""
+    notes = [title, f"{network.paper}." if network.paper else "", f"Note: {network.note}." if network.note else ""]
     how = (
         f"Written by resnet-analyzer from {analysis.variant}; it needs nothing but torch. "
         f"Comments on the right give output shapes (channels, height, width) for a {size} image."
     )
-    summary, *rest = wrapped(what, 3)
-    paragraphs = [line for text in (*notes, how) if text for line in wrapped(text, 0)]
-    return docstring([summary, *rest, *([""] if rest else []), *paragraphs], 0)
+    return docstring([summary, *(line for text in (*notes, how) if text for line in wrapped(text, 0))], 0)
 
 
 def _imports(body: str, padded: bool) -> list[str]:

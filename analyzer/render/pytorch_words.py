@@ -13,8 +13,8 @@ _KNOWN = {
     "dense": "Layers of which each reads the block's input and all earlier layers' outputs.",
     "dense_layer": "What one layer adds to the features that it reads.",
     "squeeze_excitation": "Squeeze-and-excitation (Hu et al. 2018): a gate for each channel.",
-    "projection": "The shortcut where the shape changes.",
-    "transition": "Fewer channels at half the resolution, between two dense blocks.",
+    "projection": "The shortcut that fits a block's input to its output.",
+    "transition": "A 1x1 convolution and half the resolution, between two dense blocks.",
 }
 
 

@@ -7,14 +7,17 @@ import streamlit as st
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.pages import figures, places
 from analyzer.pages.choose import Chosen, choose, keep, restore
-from analyzer.pages.downloads import show_downloads
+from analyzer.pages.downloads import Shown, show_downloads
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import dot_of, svg_of
 from analyzer.pages.viewer import picked, show_drawing
-from analyzer.render.dot import LEVELS
+from analyzer.render.diagram_heat import HEAT_WORDS
+from analyzer.render.diagram_look import HEATS
+from analyzer.render.dot import COARSER, LEVELS
 from analyzer.render.remarks import remarks
 
 _LEVEL = "level"
+_HEAT = "heat"
 _PART = "part"
 _STAGES = "stage_table"
 
@@ -28,45 +31,75 @@ def show() -> None:
     if st.session_state.get(_PART) not in options:
         st.session_state[_PART] = None
     st.html(figures.headline(chosen.analysis))
-    level = _show_diagram(chosen)
-    _show_stages(chosen, level)
+    shown = _show_diagram(chosen)
+    _show_stages(chosen, shown)
     _show_part(chosen, options)
 
 
-def _show_diagram(chosen: Chosen) -> str:
-    restore(_LEVEL)
+def _show_diagram(chosen: Chosen) -> Shown:
+    restore(_LEVEL, _HEAT)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
-        level: str = st.segmented_control(
-            "Level of the diagram",
-            list(LEVELS),
-            default="network",
-            key=_LEVEL,
-            bind="query-params",
-            required=True,
-            label_visibility="collapsed",
-        )
-    keep(**{_LEVEL: level})
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
+            heat = _heat_box()
+            level = _level_control()
+    keep(**{_LEVEL: level, _HEAT: heat})
     with st.container(key="drawing"):
-        _draw(chosen, level)
+        drawn = _draw(chosen, level, heat)
+    return Shown(chosen.expression, chosen.side, level, heat, drawn)
+
+
+def _level_control() -> str:
+    level: str = st.segmented_control(
+        "Level of the diagram",
+        list(LEVELS),
+        default="network",
+        key=_LEVEL,
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
     return level
 
 
-def _draw(chosen: Chosen, level: str) -> None:
+def _heat_box() -> str | None:
+    heat: str | None = st.selectbox(
+        "Colour of the diagram",
+        HEATS,
+        index=None,
+        key=_HEAT,
+        bind="query-params",
+        format_func=HEAT_WORDS.__getitem__,
+        placeholder="shade by …",
+        label_visibility="collapsed",
+        width=190,
+    )
+    return heat
+
+
+def _draw(chosen: Chosen, level: str, heat: str | None) -> bool:
+    """Show the diagram; False where it is too large at that level, with the reason and a coarser level offered."""
     try:
-        dot = dot_of(chosen.expression, chosen.side, level)
+        dot = dot_of(chosen.expression, chosen.side, level, heat)
     except InvalidInput as error:
         show_problem(str(error))
-        return
+        if level in COARSER:
+            st.button(f"Show the {COARSER[level]} level", on_click=_take_level, args=(COARSER[level],))
+        return False
     try:
         svg = svg_of(dot)
     except Unavailable as error:
         st.graphviz_chart(dot)
         st.caption(literal(str(error)))
-        return
+        return True
     label = f"Diagram of {chosen.analysis.network.title}, {level} level"
     inside = places.resolved(chosen.analysis, svg)
     show_drawing(svg, label, inside, st.session_state.get(_PART), partial(_take_picked, inside))
+    return True
+
+
+def _take_level(level: str) -> None:
+    st.session_state[_LEVEL] = level
 
 
 def _take_picked(inside: dict[str, str]) -> None:
@@ -74,7 +107,7 @@ def _take_picked(inside: dict[str, str]) -> None:
         st.session_state[_PART] = inside[name]
 
 
-def _show_stages(chosen: Chosen, level: str) -> None:
+def _show_stages(chosen: Chosen, shown: Shown) -> None:
     st.html('<h2 class="section">Stages</h2>')
     st.dataframe(
         figures.stage_table(chosen.analysis),
@@ -87,7 +120,7 @@ def _show_stages(chosen: Chosen, level: str) -> None:
         alt="Costs by stage",
     )
     st.caption(figures.CAPTION)
-    show_downloads(chosen.expression, chosen.side, level)
+    show_downloads(shown)
     sentences = remarks(chosen.analysis, chosen.analysis.blocks)
     if sentences:
         st.html(figures.listed("What stands out", sentences))

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.render.diagram_look import Look
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import layout_safely
 
@@ -17,12 +18,17 @@ def analysis_of(expression: str, side: int | None) -> Analysis:
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def dot_of(expression: str, side: int | None, level: str) -> str:
+def dot_of(expression: str, side: int | None, level: str, heat: str | None = None, direction: str | None = None) -> str:
     """DOT text of a network's diagram; InvalidInput where it is too large to draw at that level."""
-    return dot_source(analysis_of(expression, side), level)
+    return dot_source(analysis_of(expression, side), level, Look(heat=heat, direction=direction))
+
+
+def drawn_safely(dot: str, form: str) -> bytes:
+    """A drawing, laid out in a child process; Unavailable without a renderer or after ten seconds."""
+    return layout_safely(dot, form, LAYOUT_SECONDS)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def svg_of(dot: str) -> str:
-    """The diagram as SVG, laid out in a child process; Unavailable without a renderer or after ten seconds."""
-    return layout_safely(dot, "svg", LAYOUT_SECONDS).decode()
+    """A drawing as SVG; Unavailable as `drawn_safely`."""
+    return drawn_safely(dot, "svg").decode()

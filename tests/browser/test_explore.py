@@ -167,14 +167,28 @@ def test_hostile_link_shows_one_sentence_and_runs_nothing(open_page: OpenPage, t
     assert figures(page)["parameters"] == "11,689,512"
 
 
+def test_shades_are_in_the_link_and_a_level_that_is_too_large_offers_the_next(open_page: OpenPage) -> None:
+    page = open_page("/?variant=resnet1202_cifar&level=op&heat=MACs")
+    expect(page.get_by_role("alert")).to_contain_text("4208 ops are over the bound of 1500")
+    page.get_by_role("button", name="Show the block level").click()
+    expect(page.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNet-1202 (CIFAR), block level")
+    expect(page.locator(".canvas")).to_contain_text("share of the network's MACs")
+    settle(page)
+    assert "level=block" in page.url
+    assert "heat=MACs" in page.url
+
+
 def test_files_can_be_taken_away(open_page: OpenPage) -> None:
     page = open_page("/?variant=resnet18")
     for ending, start in (
-        ("CSV", "path,stage,op"),
+        ("CSV", "variant,"),
         ("JSON", "{"),
         ("MD", "# ResNet-18"),
+        ("HTML", "<!doctype html>"),
+        ("TEX", "% Tables"),
         ("SVG", "<?xml"),
         ("DOT", "//"),
+        ("PY", '"""ResNet-18'),
     ):
         with page.expect_download() as event:
             page.get_by_role("button", name=ending, exact=True).click()

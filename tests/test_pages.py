@@ -212,6 +212,13 @@ def test_each_file_to_take_away_holds_what_it_promises(ending: str, start: str, 
     assert inside in content
 
 
+def test_pdf_is_drawn_by_the_renderer() -> None:
+    _, _, make = downloads.FILES["Diagram"]["pdf"]
+    content = make(downloads.Shown("resnet18", None, "network", "macs", True))
+    assert isinstance(content, bytes)
+    assert content.startswith(b"%PDF")
+
+
 @pytest.mark.usefixtures("drawn")
 def test_unknown_parameters_of_a_link_are_ignored() -> None:
     app = opened("resnet18", level='"]; evil ["', input_size="-1", nonsense="<script>")
@@ -256,6 +263,24 @@ def test_a_network_near_the_bounds_can_be_looked_into() -> None:
 
 
 @pytest.mark.usefixtures("drawn")
+def test_choosing_a_block_fills_its_formulas_in() -> None:
+    """Oracle: 3·3·256·256 = 589,824 weights of a 3×3 of 256 channels, and the sum over the stage."""
+    app = opened("resnet50")
+    app.selectbox(key="part").set_value("layer3.0").run()
+    assert "params: k·k·C_in·C_out = 3·3·256·256 = 589,824" in told(app)
+    app.selectbox(key="part").set_value("stage3").run()
+    assert not app.exception
+    assert "1,512,448 + 5 × 1,117,184 = 7,098,368" in told(app)
+    assert "C_in" not in told(app)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg16", "alexnet", "resnet20"])
+def test_every_stage_and_block_can_be_explained(name: str) -> None:
+    for place in places.places(analyze(name)):
+        assert "<h2>" in readings.explained_html(name, None, place)
+
+
+@pytest.mark.usefixtures("drawn")
 def test_each_page_keeps_its_network_while_the_other_is_shown() -> None:
     app = typed(opened(), "resnet18")
     app.switch_page(EQUIVALENCE).run()
@@ -268,8 +293,8 @@ def test_each_page_keeps_its_network_while_the_other_is_shown() -> None:
 
 
 def told(app: AppTest) -> str:
-    """The Compare page's tables and sentences."""
-    return "".join(body for body in map(_body, app.get("html")) if 'class="told"' in body)
+    """The tables and sentences that a page shows, apart from the headline."""
+    return "".join(body for body in map(_body, app.get("html")) if 'class="told' in body)
 
 
 @pytest.mark.usefixtures("drawn")

@@ -9,7 +9,7 @@ from analyzer.pages import figures, places
 from analyzer.pages.choose import Chosen, choose, keep, restore
 from analyzer.pages.downloads import Shown, show_downloads
 from analyzer.pages.look import literal, show_problem
-from analyzer.pages.readings import dot_of, svg_of
+from analyzer.pages.readings import dot_of, explained_html, svg_of
 from analyzer.pages.viewer import picked, show_drawing
 from analyzer.render.diagram_heat import HEAT_WORDS
 from analyzer.render.diagram_look import HEATS
@@ -144,6 +144,7 @@ def _show_part(chosen: Chosen, options: dict[str, str]) -> None:
     if part:
         rows = places.rows_under(chosen.analysis, part)
         st.dataframe(figures.op_table(rows), hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
+        st.html(explained_html(chosen.expression, chosen.side, part))
 
 
 if __name__ == "__main__":

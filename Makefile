@@ -33,10 +33,13 @@ reports:
 	$(BIN)python -m analyzer report --refresh
 	$(BIN)python -m analyzer check --update
 
+PROOF = $(BIN)python -m analyzer equivalence $(1) --full $(2) --format markdown --output reports/equivalence/$(1)$(3).md
+
 proofs:
-	$(BIN)python -m analyzer equivalence resnext50_32x4d --full --format markdown --output reports/equivalence/resnext50_32x4d.md
-	$(BIN)python -m analyzer equivalence resnext101_64x4d --full --dtype float64 --dtype float32 --format markdown --output reports/equivalence/resnext101_64x4d.md
-	$(BIN)python -m analyzer equivalence resnext101_64x4d --full --dtype bfloat16 --dtype float16 --format markdown --output reports/equivalence/resnext101_64x4d-16bit.md
+	$(call PROOF,resnext50_32x4d,--dtype float64 --dtype float32)
+	$(call PROOF,resnext50_32x4d,--dtype bfloat16 --dtype float16,-16bit)
+	$(call PROOF,resnext101_64x4d,--dtype float64 --dtype float32)
+	$(call PROOF,resnext101_64x4d,--dtype bfloat16 --dtype float16,-16bit)
 
 app:
 	$(BIN)python -m streamlit run app.py

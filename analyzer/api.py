@@ -237,7 +237,7 @@ def verify(
     your own network is measured in place of ours, and left as found. Raises InvalidInput as `analyze` does, and
     Unavailable where torch is missing.
     """
-    analysis = analyze(variant, input_size)
+    analysis = analyzed(variant, input_size)
     with live_imports():
         from analyzer.live.verify import verify as verify_live
     return verify_live(analysis, model)

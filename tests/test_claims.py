@@ -20,7 +20,18 @@ from analyzer.cost import formulas
 from analyzer.cost.analysis import analyze
 from analyzer.cost.claims import figures
 from analyzer.cost.claims.catalogue import CLAIMS
-from analyzer.cost.claims.claim import EQUAL, About, Case, Claim, Printed, Verdict
+from analyzer.cost.claims.claim import (
+    DIFFERENT,
+    EQUAL,
+    FEWER,
+    MORE,
+    About,
+    Case,
+    Claim,
+    Claimed,
+    Printed,
+    Verdict,
+)
 from analyzer.cost.claims.figures import Figure
 from analyzer.ops import Conv2d, Op
 from analyzer.render.claims import claims_document, claims_page
@@ -173,6 +184,19 @@ def test_a_verdict_is_what_the_cases_say(values: tuple[int, ...], verdict: Verdi
 @pytest.mark.parametrize(("value", "holds"), [(449, False), (450, True), (550, True), (551, False)])
 def test_about_is_within_a_tenth(value: int, holds: bool) -> None:
     assert Case("", About(Fraction(1, 2)), _figure(value), _figure(1000)).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("claimed", "held"),
+    [
+        (FEWER, (True, False, False)),
+        (MORE, (False, False, True)),
+        (EQUAL, (False, True, False)),
+        (DIFFERENT, (True, False, True)),
+    ],
+)
+def test_less_more_equal_and_different_are_strict(claimed: Claimed, held: tuple[bool, ...]) -> None:
+    assert tuple(Case("", claimed, _figure(value), _figure(5)).holds for value in (4, 5, 6)) == held
 
 
 @pytest.mark.parametrize(("value", "holds"), [(3_749, False), (3_750, True), (3_899, True), (3_900, False)])

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import analyzer
 from analyzer.cli import main
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.attribution import INPUT_SIZE, QUANTITIES, Step, quantities
-from analyzer.cost.difference import Difference, stage_order
+from analyzer.cost.attribution import INPUT_SIZE, QUANTITIES, State, Step, moved, quantities
+from analyzer.cost.difference import Difference, by_role, part_sums, stage_order
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import parse
 from analyzer.families.registry import variants
@@ -170,6 +170,7 @@ def test_the_input_size_is_a_share_of_its_own() -> None:
     found = Difference(analyze("resnet50:head=none", 224), analyze("resnet50:head=none", 448))
     assert [(step.changes[0].field, step.shares["params"]) for step in found.steps] == [(INPUT_SIZE, 0)]
     assert found.steps[0].shares["macs"] == 3 * found.first.macs
+    assert not found.equal
 
 
 def test_fields_that_can_only_change_together_do_and_say_why() -> None:
@@ -188,9 +189,11 @@ def test_a_field_that_cannot_go_first_waits() -> None:
 
 
 def test_a_field_without_effect_waits_until_it_has_one() -> None:
-    """By hand: the stride of basic blocks has one place only, so the block must change before its place can."""
-    spec = "resnet34:block=bottleneck,stride_on=1x1"
-    assert [name for name, _ in shares("resnet34", spec, "params")] == ["block", "stride_on"]
+    """By hand: a network that ends with the pool has no classes, so the head must change before their number can."""
+    first, second = "resnet18:head=pool", "resnet18:num_classes=10"
+    assert [name for name, _ in shares(first, second, "params")] == ["head", "num_classes"]
+    start, target = State(parse(first), (224, 224)), State(parse(second), (224, 224))
+    assert moved(start, target, ("num_classes",), ["head", "num_classes"]) == ""
 
 
 def test_equal_networks_have_no_difference() -> None:
@@ -204,6 +207,15 @@ def test_roles_are_in_the_order_of_the_networks() -> None:
     assert stage_order(named) == [
         *("stem", "stage1", "transition1", "stage2", "transition2", "stage3", "transition3", "stage4", "stage5", "head")
     ]
+
+
+def test_roles_join_the_stages_and_keep_the_head_apart() -> None:
+    """Published: both networks have 1000 classes on 2048 and 1024 features; the sums are those of the parts."""
+    found = difference("resnet50", "densenet121")
+    joined = by_role(found.parts)
+    assert {part.stage for part in joined} == {"stem", "stages", "transitions", "head"}
+    assert joined[-1].counts["params"] == (2_049_000, 1_025_000)
+    assert dict(part_sums(joined)) == dict(part_sums(found.parts))
 
 
 def _mine() -> Graph:

@@ -280,7 +280,7 @@ def dashes(svg: ET.Element) -> Iterator[tuple[str, bool]]:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("variant", ["resnet18", "resnet50", "wide_resnet50_2", "resnet34d", "densenet121"])
+@pytest.mark.parametrize("variant", ["resnet18", "resnet50", "resnet34d", "resnetv2_50", "densenet121"])
 def test_dashed_lines_are_exactly_the_projections(variant: str, level: str) -> None:
     """Oracle: the Graph's "projection" sub-graphs; an open one has dashed edges into, between and out of its ops."""
     analysis = analyze(variant)

@@ -210,12 +210,12 @@ def test_downwards_the_network_flows_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "width", "height"),
+    ("paper", "width", "height"),
     [("a4", 190, 277), ("a4-landscape", 277, 190), ("letter", 195.9, 259.4), ("120x80", 100, 60)],
 )
-def test_a_drawing_fits_into_its_page(page: str, width: float, height: float) -> None:
+def test_a_drawing_fits_into_its_page(paper: str, width: float, height: float) -> None:
     """Closed form: the page's sides less 10 mm on each; ISO 216 for A4."""
-    svg = laid_out(dot_source(analyze("resnet152"), "block", Look(page_size=page)), "svg").decode()
+    svg = laid_out(dot_source(analyze("resnet152"), "block", Look(page_size=paper)), "svg").decode()
     drawn = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
     assert drawn
     across, up = (float(side) / 72 * 25.4 for side in drawn.groups())

@@ -16,6 +16,7 @@ from analyzer.live.identities import Proved, check_identities
 from analyzer.live.identities_convolution import concat_sites, spread_out
 from analyzer.live.identities_fold import foldable, folded, folded_state
 from analyzer.live.identities_sites import convolutions, spread, stage_blocks
+from analyzer.live.modules import ZeroPadShortcut
 from analyzer.ops import BatchNorm2d, Conv2d, ReLU
 
 BASIC = "resnet:block=basic,depths=2-2,widths=4-8,stem=cifar,stem_width=4,num_classes=3"
@@ -92,6 +93,11 @@ def spoilt(place: object, name: str, wrong: Callable[..., Any]) -> Plant:
     return plant
 
 
+def doubled(_: object, kept: list[torch.Tensor]) -> Callable[[object, tuple[torch.Tensor, ...]], None]:
+    """A hook that keeps twice what passes."""
+    return lambda _module, inputs: kept.append(2 * inputs[0])
+
+
 @pytest.mark.parametrize(
     ("variant", "identity", "plant"),
     [
@@ -102,6 +108,19 @@ def spoilt(place: object, name: str, wrong: Callable[..., Any]) -> Plant:
         (BASIC, "frozen batch norm", lambda patch: patch.setattr(identities_norm, "EPSILON", 1e-3)),
         (BASIC, "branches fuse", spoilt(identities_fold, "_identity", lambda w, *_: 1.001 * w)),
         (BASIC, "zero transform = identity", spoilt(identities_residual, "_zeroed", lambda state, *_: _nudged(state))),
+        (
+            BASIC,
+            "bias before batch norm",
+            spoilt(identities_norm, "_beside_zero", lambda pair, *_: (pair[0] + 1, pair[1])),
+        ),
+        (BASIC, "batch norm normalises", lambda patch: patch.setattr(identities_norm, "EPSILON", 1e-3)),
+        (PREACTIVATED, "pre-activation sum", spoilt(identities_residual, "_keeper", doubled)),
+        (ZERO_PADDED, "zero-pad shortcut", spoilt(ZeroPadShortcut, "forward", lambda padded, *_: padded.roll(1, 1))),
+        (
+            BOTTLENECK,
+            "v1 and v1.5",
+            spoilt(identities_residual, "_layout", lambda found, graph: found | {str(graph): ()}),
+        ),
     ],
     ids=lambda item: item if isinstance(item, str) and ":" not in item else "",
 )

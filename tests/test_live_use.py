@@ -40,11 +40,18 @@ def live(expression: str) -> tuple[Net, Tensor, Tensor]:
         return net, images, net(images)
 
 
-@pytest.mark.parametrize("kind", ["bottlenecks, grouped, gated", "zero-padded", "densely connected"])
-def test_compiled_without_graph_breaks(kind: str) -> None:
+COMPILED = {
+    "bottlenecks, grouped, gated": "resnet:block=bottleneck,depths=2,widths=8,cardinality=2,se_reduction=4",
+    "zero-padded": "resnet:block=basic,depths=1-1,widths=8-16,stem_width=8,shortcut=A,stem=cifar",
+    "densely connected": "densenet:depths=2,growth_rate=4,init_features=8",
+}
+
+
+@pytest.mark.parametrize("expression", COMPILED.values(), ids=COMPILED)
+def test_compiled_without_graph_breaks(expression: str) -> None:
     """Reference output: dynamo takes the whole network as one graph."""
     torch._dynamo.reset()  # one process compiles many networks here, past dynamo's limit for one piece of code
-    net, images, output = live(TINY[kind])
+    net, images, output = live(expression)
     compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
     assert torch.equal(compiled(images), output)
 
@@ -52,7 +59,7 @@ def test_compiled_without_graph_breaks(kind: str) -> None:
 def test_stage_outputs_are_compiled_without_graph_breaks() -> None:
     """Reference output: the stages of a compiled network."""
     torch._dynamo.reset()
-    net, images, _ = live(TINY["densely connected"])
+    net, images, _ = live(COMPILED["densely connected"])
     compiled = torch.compile(net.stage_outputs, fullgraph=True, backend="eager")
     stages = net.stage_outputs(images)
     assert all(torch.equal(output, stages[stage]) for stage, output in compiled(images).items())

@@ -6,22 +6,22 @@ Oracle: onnxruntime's output (reference output) and the model's own names and sh
 from pathlib import Path
 
 import pytest
+import torch
 
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.live import onnx_file as exporting
+from analyzer.live.build import build
 from analyzer.live.onnx_file import OnnxFile, onnx_file
 
 pytest.importorskip("onnxscript", reason="ONNX is in the extra onnx")
 pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra onnx")
 
-TINY = "resnet:block=basic,depths=1,widths=4,stem=cifar,stem_width=4,num_classes=3"
+TINY = "resnet:block=basic,depths=1-1,widths=4-8,stem=cifar,stem_width=4,shortcut=A,num_classes=3"
 KINDS = {
-    "gated, pre-activated, pooled shortcuts": "resnet:block=bottleneck,depths=1-1,widths=4-8,stem=deep,stem_width=4,"
-    "preactivation=true,se_reduction=4,avg_down=true",
-    "zero-padded": "resnet:block=basic,depths=1-1,widths=4-8,stem=cifar,stem_width=4,shortcut=A",
-    "densely connected": "densenet:depths=2-2,growth_rate=4,init_features=8",
+    "gated, pre-activated": "resnet:block=bottleneck,depths=1,widths=4,stem_width=4,preactivation=true,se_reduction=4",
+    "densely connected": "densenet:depths=2,growth_rate=4,init_features=8",
 }
 
 
@@ -54,13 +54,27 @@ def test_the_verb_writes_a_model_whose_names_and_shapes_are_ours(
     assert {"conv1.weight", "layer1.0.conv2.weight", "fc.weight"} <= {value.name for value in model.graph.initializer}
 
 
+def test_a_model_takes_its_weights_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Reference: the classifier's bias in the model is that of the file; a PyTorch file takes none."""
+    import onnx
+
+    net = build(TINY)
+    torch.nn.init.constant_(net.get_parameter("fc.bias"), 7.0)
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    model = onnx.load_from_string(onnx_file(analyze(TINY), tmp_path / "net.pth").content)
+    (bias,) = (value for value in model.graph.initializer if value.name == "fc.bias")
+    assert onnx.numpy_helper.to_array(bias).tolist() == [7.0, 7.0, 7.0]
+    assert main(["export", TINY, "--weights", "net.pth"]) == 2
+    assert capsys.readouterr().err.startswith("--weights: a PyTorch file holds no weights;")
+
+
 def test_a_model_that_computes_something_else_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = OnnxFile(b"x", 20, "onnxruntime 1", 2.0, 0.5)
     assert not wrong.agrees
     assert not wrong._replace(difference=float("nan")).agrees
-    monkeypatch.setattr(exporting, "onnx_file", lambda _: wrong)
+    monkeypatch.setattr(exporting, "onnx_file", lambda *_: wrong)
     monkeypatch.chdir(tmp_path)
     assert main(["export", TINY, "--format", "onnx"]) == 1
     assert "computes something else, so nothing was written" in capsys.readouterr().err

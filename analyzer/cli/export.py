@@ -1,12 +1,14 @@
 """The verb that takes a network away: export."""
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.errors import InvalidInput
 from analyzer.families.expression import slug
 from analyzer.families.network import Network, Size
 from analyzer.live import live_imports
@@ -22,27 +24,32 @@ ENDINGS = {"pytorch": "py", "onnx": "onnx"}
 @format_option(*ENDINGS)
 @output_option
 @input_size_option
-def export_verb(variant: Network, form: str, output: str | None, input_size: Size | None) -> int:
+@click.option("--weights", type=click.Path(path_type=Path), help="A weight file to put into the ONNX model.")
+def export_verb(variant: Network, form: str, output: str | None, input_size: Size | None, weights: Path | None) -> int:
     """Write a network as one readable PyTorch file that needs nothing but torch, or as ONNX (extra onnx).
 
-    The PyTorch file has the same weight names, shapes, order and arithmetic; ONNX takes any batch, has random weights,
-    and is checked with onnxruntime. By default into VARIANT.py or VARIANT.onnx in the current folder.
+    The PyTorch file has the same weight names, shapes, order and arithmetic; ONNX takes any batch, has random weights
+    or those of a file, and is checked with onnxruntime. By default into VARIANT.py or VARIANT.onnx in this folder.
     """
     analysis = analyze(variant, input_size)
     target = output or f"{module_name(analysis)}.{ENDINGS[form]}"
     if form == "onnx":
-        return _export_onnx(analysis, target)
+        return _export_onnx(analysis, target, weights)
+    if weights is not None:
+        raise InvalidInput(
+            "--weights: a PyTorch file holds no weights; use --format onnx, or load them into its network."
+        )
     from analyzer.render.pytorch import pytorch_source
 
     deliver(pytorch_source(analysis), target)
     return 0
 
 
-def _export_onnx(analysis: Analysis, target: str) -> int:
+def _export_onnx(analysis: Analysis, target: str, weights: Path | None) -> int:
     """Write the file where onnxruntime agrees, or is not there; exit 1 and write nothing where it does not."""
     with live_imports():
         from analyzer.live.onnx_file import onnx_file
-    exported = onnx_file(analysis)
+    exported = onnx_file(analysis, weights)
     click.echo(_verdict(exported), err=True)
     if not exported.agrees:
         return 1

@@ -27,7 +27,7 @@ from analyzer.render.verification import verifications_markdown
 def verify_verb(
     variants: tuple[Network, ...], input_size: Size | None, weights: Path | None, form: str, output: str | None
 ) -> int:
-    """Closed form against the live network, fvcore, torch's counter and torchvision; needs torch.
+    """Closed form against the live network, its memory, fvcore, torch's counters, torchvision and timm; needs torch.
 
     Without a VARIANT every named one is verified. Exit status 1 where any oracle disagrees.
     """

@@ -42,13 +42,17 @@ class Step(NamedTuple):
     shares: dict[str, int]
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
+    """A network on the way from the first to the second."""
+
     spec: Spec
     size: tuple[int, int]
 
 
-class _Move(NamedTuple):
-    state: _State
+class Move(NamedTuple):
+    """The next network on the way, and why more than one field changed, where more did."""
+
+    state: State
     analysis: Analysis
     why: str
 
@@ -75,8 +79,8 @@ def attribution(first: Analysis, second: Analysis) -> tuple[Step, ...]:
     """The steps from the first network to the second; none where they are the same. Both are of one family."""
     if first.network.spec is None or second.network.spec is None:
         raise InvalidInput("attribution: a graph has no fields; give two networks of one family.")
-    target = _State(second.network.spec, _size(second))
-    moves = [_Move(_State(first.network.spec, _size(first)), first, "")]
+    target = State(second.network.spec, _size(second))
+    moves = [Move(State(first.network.spec, _size(first)), first, "")]
     while _left(moves[-1].state, target):
         moves += _next(moves[-1].state, target)
     return tuple(_step(before, after) for before, after in pairwise(moves))
@@ -87,19 +91,19 @@ def _size(analysis: Analysis) -> tuple[int, int]:
     return height, width
 
 
-def _left(state: _State, target: _State) -> list[str]:
+def _left(state: State, target: State) -> list[str]:
     """The fields that still differ, in the spec's order, the input size last."""
     names = [name for name in rules(type(target.spec)) if getattr(state.spec, name) != getattr(target.spec, name)]
     return names + ([INPUT_SIZE] if state.size != target.size else [])
 
 
-def _next(state: _State, target: _State) -> list[_Move]:
+def _next(state: State, target: State) -> list[Move]:
     """The move of the fewest fields that makes a network, the first in order; two for an inner width and its cut."""
     left = _left(state, target)
     refusal = ""
     for names in _groups(left):
-        found = _moved(state, target, names, left)
-        if isinstance(found, _Move):
+        found = moved(state, target, names, left)
+        if isinstance(found, Move):
             split = _inner_width(state, target) if names == _PATHS else []
             return [*split, found._replace(why=refusal if len(names) > 1 and names != _PATHS else "")]
         refusal = refusal or found
@@ -116,14 +120,14 @@ def _groups(left: list[str]) -> Iterator[tuple[str, ...]]:
     yield tuple(left)
 
 
-def _moved(state: _State, target: _State, names: tuple[str, ...], left: list[str]) -> _Move | str:
-    """The move, or why it makes no network; "" where it would not bring the fields to the target."""
+def moved(state: State, target: State, names: tuple[str, ...], left: list[str]) -> Move | str:
+    """The move, or why it makes no network; "" where a field would not come to the target's, or one would leave it."""
     values = {name: getattr(target.spec, name) for name in names if name != INPUT_SIZE}
     try:
-        moved = _State(state.spec.changed(**values), target.size if INPUT_SIZE in names else state.size)
-        if not set(_left(moved, target)) <= set(left) - set(names):
+        reached = State(state.spec.changed(**values), target.size if INPUT_SIZE in names else state.size)
+        if not set(_left(reached, target)) <= set(left) - set(names):
             return ""
-        return _Move(moved, _analysis(moved.spec, moved.size), "")
+        return Move(reached, _analysis(reached.spec, reached.size), "")
     except InvalidInput as refusal:
         return str(refusal)
 
@@ -132,7 +136,7 @@ def _analysis(spec: Spec, size: Size) -> Analysis:
     return analyze(network(spec), size)
 
 
-def _inner_width(state: _State, target: _State) -> list[_Move]:
+def _inner_width(state: State, target: State) -> list[Move]:
     """The target's inner width at the old cardinality, where a whole base width gives it."""
     wanted = target.spec.resolved()["cardinality"] * target.spec.resolved()["base_width"]
     cardinality = state.spec.resolved()["cardinality"]
@@ -140,18 +144,18 @@ def _inner_width(state: _State, target: _State) -> list[_Move]:
         return []
     try:
         spec = state.spec.changed(base_width=wanted // cardinality)
-        return [_Move(_State(spec, state.size), _analysis(spec, state.size), "")]
+        return [Move(State(spec, state.size), _analysis(spec, state.size), "")]
     except InvalidInput:
         return []
 
 
-def _step(before: _Move, after: _Move) -> Step:
+def _step(before: Move, after: Move) -> Step:
     was, now = quantities(before.analysis), quantities(after.analysis)
     shares = {name: now[name] - was[name] for name in QUANTITIES}
     return Step(tuple(_changes(before.state, after.state)), after.why, shares)
 
 
-def _changes(before: _State, after: _State) -> Iterator[Change]:
+def _changes(before: State, after: State) -> Iterator[Change]:
     known, was, now = rules(type(after.spec)), before.spec.resolved(), after.spec.resolved()
     for name in _left(before, after):
         if name == INPUT_SIZE:

@@ -88,8 +88,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def _controlled(dtypes: Sequence[str], full: bool) -> list[str]:
-    """The types in which faults are planted: all that can show them, or the coarsest of those."""
-    able = [dtype for dtype in CONTROLLED if dtype in dtypes]
+    """The types in which faults are planted: all that can show them, or the coarsest; else float32."""
+    able = [dtype for dtype in CONTROLLED if dtype in dtypes] or ["float32"]
     return able if full else able[-1:]
 
 

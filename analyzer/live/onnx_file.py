@@ -4,6 +4,7 @@ import contextlib
 import io
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.live.build import build
+from analyzer.live.weights import load_weights
 
 MAX_BYTES = 2**31 - 1
 """Of one ONNX file, which is a protocol buffer."""
@@ -37,11 +39,12 @@ class OnnxFile(NamedTuple):
         return not self.checked_by or self.difference <= TOLERANCE * max(self.magnitude, 1e-30)
 
 
-def onnx_file(analysis: Analysis) -> OnnxFile:
+def onnx_file(analysis: Analysis, weights: Path | None = None) -> OnnxFile:
     """The ONNX model of a network in evaluation mode, for any batch of images of the analysed size, float32.
 
-    Weights are the initial ones of a fixed seed; the random state is left as found. Raises Unavailable where a package
-    of the extra `onnx` is missing, InvalidInput where the file would be over 2 GiB.
+    Weights are those of a file for `load_weights`, or the initial ones of a fixed seed; the random state is left as
+    found. Raises Unavailable where a package of the extra `onnx` is missing, InvalidInput where the weights do not fit
+    or the file would be over 2 GiB.
     """
     _require("onnx", "onnxscript")
     if analysis.totals.params_bytes > MAX_BYTES:
@@ -51,6 +54,8 @@ def onnx_file(analysis: Analysis) -> OnnxFile:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = build(analysis.network).eval()
+        if weights is not None:
+            load_weights(net, weights)
         images = torch.randn(2, *analysis.input_shape)
     model = _model(net, images)
     exported = OnnxFile(model.SerializeToString(), max(entry.version for entry in model.opset_import))

@@ -272,6 +272,10 @@ def test_choosing_a_block_fills_its_formulas_in() -> None:
     assert not app.exception
     assert "1,512,448 + 5 × 1,117,184 = 7,098,368" in told(app)
     assert "C_in" not in told(app)
+    assert typed(app, "densenet121").selectbox(key="part").value == "stage3"
+    app.selectbox(key="part").set_value("transition1").run()
+    assert typed(app, "resnet18").selectbox(key="part").value is None
+    assert opened("resnet18", part="stage 1 · layer1.0").selectbox(key="part").value == "layer1.0"
 
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg16", "alexnet", "resnet20"])

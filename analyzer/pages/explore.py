@@ -28,15 +28,17 @@ def show() -> None:
     if chosen is None:
         return
     options = places.places(chosen.analysis)
-    if st.session_state.get(_PART) not in options:
-        st.session_state[_PART] = None
     st.html(figures.headline(chosen.analysis))
-    shown = _show_diagram(chosen)
-    _show_stages(chosen, shown)
-    _show_part(chosen, options)
+    above = st.container()
+    part = _part_box(options)
+    with above:
+        shown = _show_diagram(chosen, part)
+        _show_stages(chosen, shown)
+    if part:
+        _show_part(chosen, part)
 
 
-def _show_diagram(chosen: Chosen) -> Shown:
+def _show_diagram(chosen: Chosen, part: str | None) -> Shown:
     restore(_LEVEL, _HEAT)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
@@ -45,7 +47,7 @@ def _show_diagram(chosen: Chosen) -> Shown:
             level = _level_control()
     keep(**{_LEVEL: level, _HEAT: heat})
     with st.container(key="drawing"):
-        drawn = _draw(chosen, level, heat)
+        drawn = _draw(chosen, level, heat, part)
     return Shown(chosen.expression, chosen.side, level, heat, drawn)
 
 
@@ -77,7 +79,7 @@ def _heat_box() -> str | None:
     return heat
 
 
-def _draw(chosen: Chosen, level: str, heat: str | None) -> bool:
+def _draw(chosen: Chosen, level: str, heat: str | None, part: str | None) -> bool:
     """Show the diagram; False where it is too large at that level, with the reason and a coarser level offered."""
     try:
         dot = dot_of(chosen.expression, chosen.side, level, heat)
@@ -94,7 +96,7 @@ def _draw(chosen: Chosen, level: str, heat: str | None) -> bool:
         return True
     label = f"Diagram of {chosen.analysis.network.title}, {level} level"
     inside = places.resolved(chosen.analysis, svg)
-    show_drawing(svg, label, inside, st.session_state.get(_PART), partial(_take_picked, inside))
+    show_drawing(svg, label, inside, part, partial(_take_picked, inside))
     return True
 
 
@@ -132,19 +134,28 @@ def _take_cell(stages: list[str]) -> None:
         st.session_state[_PART] = stages[cells[0][0]]
 
 
-def _show_part(chosen: Chosen, options: dict[str, str]) -> None:
-    part = st.selectbox(
+def _part_box(options: dict[str, str]) -> str | None:
+    """Which stage or block to look inside; what an earlier network had and this one has not is forgotten."""
+    restore(_PART)
+    if st.session_state.get(_PART, None) not in (None, *options):
+        st.session_state[_PART] = None
+    part: str | None = st.selectbox(
         "Look inside",
         list(options),
         key=_PART,
+        bind="query-params",
         index=None,
         format_func=options.__getitem__,
         placeholder="a stage or block, chosen here, in the table or in the diagram",
     )
-    if part:
-        rows = places.rows_under(chosen.analysis, part)
-        st.dataframe(figures.op_table(rows), hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
-        st.html(explained_html(chosen.expression, chosen.side, part))
+    keep(**{_PART: part})
+    return part
+
+
+def _show_part(chosen: Chosen, part: str) -> None:
+    rows = places.rows_under(chosen.analysis, part)
+    st.dataframe(figures.op_table(rows), hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
+    st.html(explained_html(chosen.expression, chosen.side, part))
 
 
 if __name__ == "__main__":

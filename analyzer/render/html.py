@@ -38,10 +38,10 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], draw: Draw = render) -> str:
-    """A page of one report, or of several with links to them at its top; `draw` lays the diagrams out."""
+def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], draw: Draw | None = None) -> str:
+    """A page of one report, or of several with links to them at its top; `draw` (`render`) lays the diagrams out."""
     titles = [escape(first.network.title) for first, _ in reports]
-    articles = [_article(number, first, others, draw) for number, (first, others) in enumerate(reports, 1)]
+    articles = [_article(number, first, others, draw or render) for number, (first, others) in enumerate(reports, 1)]
     links = "".join(f'<li><a href="#report{number}">{title}</a></li>' for number, title in enumerate(titles, 1))
     contents = f'<nav aria-label="Reports"><ul>{links}</ul></nav>\n' if len(reports) > 1 else ""
     return page(", ".join(titles), f"{contents}<main>\n{''.join(articles)}</main>")

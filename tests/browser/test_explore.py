@@ -118,6 +118,10 @@ def test_a_node_of_the_diagram_opens_its_ops(open_page: OpenPage, how: str) -> N
     for index in (0, 3):
         expect(table.get_by_test_id(f"glide-cell-0-{index}")).to_have_text(rows[index].path)
         expect(table.get_by_test_id(f"glide-cell-5-{index}")).to_have_text(str(rows[index].macs))
+    expect(page.locator(".explained")).to_contain_text("params: k·k·C_in·C_out = 3·3·256·256 = 589,824")
+    other = open_page(page.url.removeprefix(page.url.split("/?")[0]))
+    expect(other.get_by_role("combobox", name="Look inside")).to_have_value("stage 3 · layer3.0")
+    expect(other.locator('[id="layer3.0"]')).to_have_attribute("aria-pressed", "true")
 
 
 def test_customise_writes_the_expression_and_the_figures(open_page: OpenPage) -> None:

@@ -276,6 +276,12 @@ def test_choosing_a_block_fills_its_formulas_in() -> None:
     app.selectbox(key="part").set_value("transition1").run()
     assert typed(app, "resnet18").selectbox(key="part").value is None
     assert opened("resnet18", part="stage 1 · layer1.0").selectbox(key="part").value == "layer1.0"
+    app.session_state["kept"] = {"variant": "resnet18", "part": "transition1"}
+    app.switch_page(COMPARE).run()
+    app.query_params.clear()
+    app.switch_page(EXPLORE).run()
+    assert not app.exception
+    assert app.selectbox(key="part").value is None
 
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg16", "alexnet", "resnet20"])
@@ -319,6 +325,7 @@ def test_compare_page_takes_free_expressions_and_one_size_and_keeps_them() -> No
     app.multiselect(key="networks").set_value(["resnet18", "resnet18:depths=1-1-1-1", "vgg11"]).run()
     app.number_input(key="compared_size").set_value(64).run()
     app.switch_page(EXPLORE).run()
+    app.query_params.clear()  # as a browser does
     app.switch_page(COMPARE).run()
     assert not app.exception
     for expression in ("resnet18", "resnet18:depths=1-1-1-1", "vgg11"):

@@ -9,6 +9,7 @@ apply_look()
 st.navigation(
     [
         st.Page("analyzer/pages/explore.py", title="Explore", default=True),
+        st.Page("analyzer/pages/compare.py", title="Compare"),
         st.Page("analyzer/pages/equivalence.py", title="Equivalence"),
     ],
     position="top",

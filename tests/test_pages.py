@@ -17,12 +17,15 @@ from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
-from analyzer.pages import places, proving, readings
+from analyzer.pages import downloads, places, proving, readings
 from analyzer.pages.look import literal
+from analyzer.render.compare import answers, compared
+from analyzer.render.diagram_look import Look
 from analyzer.render.dot import LEVELS, dot_source
+from analyzer.render.html import rendered
 
 ROOT = Path(__file__).parents[1]
-EXPLORE, EQUIVALENCE = "analyzer/pages/explore.py", "analyzer/pages/equivalence.py"
+EXPLORE, COMPARE, EQUIVALENCE = (f"analyzer/pages/{name}.py" for name in ("explore", "compare", "equivalence"))
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g id="layer1.0" class="node block"></g></svg>'
 SECONDS = 60
 
@@ -161,6 +164,62 @@ def test_level_comes_from_the_link(level: str) -> None:
 
 
 @pytest.mark.usefixtures("drawn")
+def test_shades_come_from_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the DOT text that the command line lays out for the same choices."""
+    laid_out: list[str] = []
+
+    def lay_out(dot: str, form: str, timeout: float) -> bytes:
+        laid_out.append(dot)
+        return DRAWING.encode()
+
+    monkeypatch.setattr(readings, "layout_safely", lay_out)
+    app = opened("resnet18", heat="MACs", level="stage")
+    assert app.selectbox(key="heat").value == "macs"
+    assert laid_out == [dot_source(analyze("resnet18"), "stage", Look(heat="macs"))]
+
+
+@pytest.mark.usefixtures("drawn")
+def test_a_level_that_is_too_large_says_so_and_offers_a_coarser_one() -> None:
+    """Oracle: the sentence that the analyser raises."""
+    with pytest.raises(InvalidInput) as raised:
+        dot_source(analyze("resnet1202_cifar"), "op")
+    app = opened("resnet1202_cifar", level="op")
+    assert [item.value for item in app.error] == [literal(str(raised.value))]
+    app.button[0].click().run()
+    assert app.segmented_control(key="level").value == "block"
+    assert not app.error
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(
+    ("ending", "start", "inside"),
+    [
+        ("csv", "variant,", "layer1.0.conv1"),
+        ("json", "{", '"params": 11689512'),
+        ("md", "# ResNet-18", "11,689,512"),
+        ("html", "<!doctype html>", "<svg"),
+        ("tex", "% Tables", r"\toprule"),
+        ("svg", "<svg", "layer1.0"),
+        ("dot", "//", "digraph"),
+        ("py", '"""', "class BasicBlock(nn.Module):"),
+    ],
+)
+def test_each_file_to_take_away_holds_what_it_promises(ending: str, start: str, inside: str) -> None:
+    _, _, make = next(files[ending] for files in downloads.FILES.values() if ending in files)
+    content = make(downloads.Shown("resnet18", None, "network", None, True))
+    assert isinstance(content, str)
+    assert content.startswith(start)
+    assert inside in content
+
+
+def test_pdf_is_drawn_by_the_renderer() -> None:
+    _, _, make = downloads.FILES["Diagram"]["pdf"]
+    content = make(downloads.Shown("resnet18", None, "network", "macs", True))
+    assert isinstance(content, bytes)
+    assert content.startswith(b"%PDF")
+
+
+@pytest.mark.usefixtures("drawn")
 def test_unknown_parameters_of_a_link_are_ignored() -> None:
     app = opened("resnet18", level='"]; evil ["', input_size="-1", nonsense="<script>")
     assert app.segmented_control(key="level").value == "network"
@@ -179,11 +238,13 @@ def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.Monk
 
 
 def test_no_page_imports_torch_before_a_button_asks() -> None:
-    """Oracle: sys.modules of a process that ran both pages."""
+    """Oracle: sys.modules of a process that ran all pages."""
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         "app = AppTest.from_file('app.py', default_timeout=60).run()\n"
+        f"app.switch_page({COMPARE!r}).run()\n"
+        "assert not app.exception and app.multiselect\n"
         f"app.switch_page({EQUIVALENCE!r}).run()\n"
         "assert not app.exception and app.button\n"
         "print([name for name in ('torch', 'torchvision', 'fvcore') if name in sys.modules])\n"
@@ -202,6 +263,34 @@ def test_a_network_near_the_bounds_can_be_looked_into() -> None:
 
 
 @pytest.mark.usefixtures("drawn")
+def test_choosing_a_block_fills_its_formulas_in() -> None:
+    """Oracle: 3·3·256·256 = 589,824 weights of a 3×3 of 256 channels, and the sum over the stage."""
+    app = opened("resnet50")
+    app.selectbox(key="part").set_value("layer3.0").run()
+    assert "params: k·k·C_in·C_out = 3·3·256·256 = 589,824" in told(app)
+    app.selectbox(key="part").set_value("stage3").run()
+    assert not app.exception
+    assert "1,512,448 + 5 × 1,117,184 = 7,098,368" in told(app)
+    assert "C_in" not in told(app)
+    assert typed(app, "densenet121").selectbox(key="part").value == "stage3"
+    app.selectbox(key="part").set_value("transition1").run()
+    assert typed(app, "resnet18").selectbox(key="part").value is None
+    assert opened("resnet18", part="stage 1 · layer1.0").selectbox(key="part").value == "layer1.0"
+    app.session_state["kept"] = {"variant": "resnet18", "part": "transition1"}
+    app.switch_page(COMPARE).run()
+    app.query_params.clear()
+    app.switch_page(EXPLORE).run()
+    assert not app.exception
+    assert app.selectbox(key="part").value is None
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg16", "alexnet", "resnet20"])
+def test_every_stage_and_block_can_be_explained(name: str) -> None:
+    for place in places.places(analyze(name)):
+        assert "<h2>" in readings.explained_html(name, None, place)
+
+
+@pytest.mark.usefixtures("drawn")
 def test_each_page_keeps_its_network_while_the_other_is_shown() -> None:
     app = typed(opened(), "resnet18")
     app.switch_page(EQUIVALENCE).run()
@@ -211,6 +300,71 @@ def test_each_page_keeps_its_network_while_the_other_is_shown() -> None:
     assert app.text_input(key="variant").value == "resnet18"
     app.switch_page(EQUIVALENCE).run()
     assert app.text_input(key="grouped").value == "resnext101_64x4d"
+
+
+def told(app: AppTest) -> str:
+    """The tables and sentences that a page shows, apart from the headline."""
+    return "".join(body for body in map(_body, app.get("html")) if 'class="told' in body)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_compare_page_shows_the_command_lines_tables() -> None:
+    """Oracle: the markdown that `compare` prints, and ResNeXt-50's published 25,028,904 parameters."""
+    app = opened(page=COMPARE)
+    assert app.multiselect(key="networks").value == ["resnet50", "resnext50_32x4d"]
+    shown = told(app)
+    assert "25,028,904" in shown
+    for part in answers(compared([analyze("resnet50"), analyze("resnext50_32x4d")])):
+        assert rendered(part).strip() in shown
+
+
+@pytest.mark.usefixtures("drawn")
+def test_compare_page_takes_free_expressions_and_one_size_and_keeps_them() -> None:
+    """Oracle: the analyser called directly."""
+    app = opened(page=COMPARE)
+    app.multiselect(key="networks").set_value(["resnet18", "resnet18:depths=1-1-1-1", "vgg11"]).run()
+    app.number_input(key="compared_size").set_value(64).run()
+    app.switch_page(EXPLORE).run()
+    app.query_params.clear()  # as a browser does
+    app.switch_page(COMPARE).run()
+    assert not app.exception
+    for expression in ("resnet18", "resnet18:depths=1-1-1-1", "vgg11"):
+        assert f"{analyze(expression, 64).macs:,}" in told(app)
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["resnet51", "resnet50:depths=0", "<script>alert(1)</script>"],
+        ["resnet50"],
+        [],
+        ["resnet:block=basic,depths=2500", "resnet1202_cifar"],
+    ],
+)
+def test_compare_page_shows_mistakes_in_place(typed: list[str]) -> None:
+    """Oracle: the sentences that the analyser raises; the bound on work is the page's own."""
+    app = opened(page=COMPARE)
+    app.multiselect(key="networks").set_value(typed).run()
+    assert not app.exception
+    assert [item.value for item in app.error] == [literal(sentence) for sentence in _mistakes(typed)]
+    assert told(app) == ""
+
+
+def _mistakes(typed: list[str]) -> list[str]:
+    found = []
+    for text in typed:
+        try:
+            analyze(text)
+        except InvalidInput as error:
+            found.append(str(error))
+    if not found and len(typed) < 2:
+        with pytest.raises(InvalidInput) as raised:
+            compared([analyze(text) for text in typed])
+        found.append(str(raised.value))
+    num_ops = sum(len(analyze(text).rows) for text in typed) if not found else 0
+    over = f"compare: {num_ops:,} ops are over the page's bound of 10,000; use the command line."
+    return found or [over]
 
 
 def test_equivalence_page_names_a_reason_where_there_is_nothing_to_prove() -> None:
@@ -265,10 +419,10 @@ def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> No
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121"])
-def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, level: str) -> None:
+@pytest.mark.parametrize(("name", "heat"), [("resnet18", "memory"), ("resnet50", None), ("densenet121", "macs")])
+def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: str | None, level: str) -> None:
     """A colour that the viewer's style sheet does not know would be unreadable in one of the themes."""
-    svg = readings.svg_of(dot_source(analyze(name), level))
+    svg = readings.svg_of(dot_source(analyze(name), level, Look(heat=heat)))
     style = (ROOT / "analyzer/pages/viewer.css").read_text(encoding="utf-8")
     used = set(re.findall(r'(fill|stroke)="(#[0-9a-f]{6}|black|white)"', svg))
     assert used

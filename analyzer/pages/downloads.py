@@ -1,57 +1,118 @@
-"""What can be taken away: tables, the JSON of `report --format json`, the report, and the diagram."""
+"""What can be taken away: tables, reports, the diagram, and the network as a PyTorch file."""
 
 import json
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import streamlit as st
 
+from analyzer.cost.analysis import Analysis
 from analyzer.families.expression import slug
-from analyzer.pages.readings import analysis_of, dot_of, svg_of
-from analyzer.render.report import markdown_report
-from analyzer.render.units import shape
+from analyzer.pages.readings import analysis_of, dot_of, drawn_safely, svg_of
 
 
-def show_downloads(expression: str, side: int | None, level: str) -> None:
-    """Buttons that make their file when they are pressed; the diagram's files are of the level shown."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html('<span class="label">Download</span>', width="content")
-        for ending, (mime, meaning, make) in _FILES.items():
-            st.download_button(
-                ending.upper(),
-                partial(make, expression, side, level),
-                f"{slug(expression)}.{ending}",
-                mime,
-                key=f"download-{ending}",
-                help=meaning,
-                on_click="ignore",
-                type="tertiary",
-            )
+class Shown(NamedTuple):
+    """What the page shows: a network at an input size, its diagram's level and shades, and whether that is drawn."""
+
+    expression: str
+    side: int | None
+    level: str
+    heat: str | None
+    drawn: bool
+
+    @property
+    def analysis(self) -> Analysis:
+        """The analysis, kept from before."""
+        return analysis_of(self.expression, self.side)
+
+    @property
+    def dot(self) -> str:
+        """The diagram's DOT text."""
+        return dot_of(self.expression, self.side, self.level, self.heat)
 
 
-def _csv(expression: str, side: int | None, _: str) -> str:
-    frame = analysis_of(expression, side).to_frame()
-    frame["output_shape"] = [shape(dimensions) for dimensions in frame["output_shape"]]
-    return frame.to_csv(index=False)
+def show_downloads(shown: Shown) -> None:
+    """Buttons that make their file when they are pressed; the diagram's files are of what is shown."""
+    with st.container(key="downloads"):
+        for title, files in FILES.items():
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                st.html(f'<span class="label">{title}</span>', width="content")
+                for ending, (mime, meaning, make) in files.items():
+                    st.download_button(
+                        ending.upper(),
+                        partial(make, shown),
+                        f"{slug(shown.expression)}.{ending}",
+                        mime,
+                        key=f"download-{ending}",
+                        help=meaning,
+                        disabled=files is _DIAGRAM and not shown.drawn,
+                        on_click="ignore",
+                        type="tertiary",
+                    )
 
 
-def _json(expression: str, side: int | None, _: str) -> str:
-    return json.dumps(analysis_of(expression, side).to_dict(), indent=2) + "\n"
+def _csv(shown: Shown) -> str:
+    from analyzer.render import spreadsheet
+
+    return spreadsheet.document([(shown.analysis, ())])
 
 
-def _report(expression: str, side: int | None, _: str) -> str:
-    size = f" --input-size {side}" if side else ""
-    return markdown_report(analysis_of(expression, side), f"python -m analyzer report {expression}{size}", None)
+def _json(shown: Shown) -> str:
+    return json.dumps(shown.analysis.to_dict(), indent=2) + "\n"
 
 
-def _svg(expression: str, side: int | None, level: str) -> str:
-    return svg_of(dot_of(expression, side, level))
+def _markdown(shown: Shown) -> str:
+    from analyzer.render.bundle import recipe_of
+    from analyzer.render.report import markdown_report
+
+    return markdown_report(shown.analysis, recipe_of(shown.analysis).command, None)
 
 
-_FILES: dict[str, tuple[str, str, Callable[[str, int | None, str], str]]] = {
+def _html(shown: Shown) -> str:
+    from analyzer.render import html
+
+    return html.document([(shown.analysis, ())], drawn_safely)
+
+
+def _latex(shown: Shown) -> str:
+    from analyzer.render import latex
+
+    return latex.document([(shown.analysis, ())])
+
+
+def _pytorch(shown: Shown) -> str:
+    from analyzer.render.pytorch import pytorch_source
+
+    return pytorch_source(shown.analysis)
+
+
+def _svg(shown: Shown) -> str:
+    return svg_of(shown.dot)
+
+
+def _pdf(shown: Shown) -> bytes:
+    return drawn_safely(shown.dot, "pdf")
+
+
+def _dot(shown: Shown) -> str:
+    return shown.dot
+
+
+_Files = dict[str, tuple[str, str, Callable[[Shown], str | bytes]]]
+
+_REPORT: _Files = {
+    "html": ("text/html", "The report as one page with its diagrams, nothing to fetch", _html),
+    "md": ("text/markdown", "The report", _markdown),
+    "tex": ("application/x-tex", "The stage table for a paper: LaTeX with booktabs", _latex),
     "csv": ("text/csv", "One row an op", _csv),
     "json": ("application/json", "Everything, as `report --format json` writes it", _json),
-    "md": ("text/markdown", "The report", _report),
-    "svg": ("image/svg+xml", "The diagram, drawn", _svg),
-    "dot": ("text/vnd.graphviz", "The diagram, for Graphviz", dot_of),
 }
+_DIAGRAM: _Files = {
+    "svg": ("image/svg+xml", "The diagram, drawn", _svg),
+    "pdf": ("application/pdf", "The diagram, for print", _pdf),
+    "dot": ("text/vnd.graphviz", "The diagram, for Graphviz", _dot),
+}
+_NETWORK: _Files = {"py": ("text/x-python", "The network as one PyTorch file that needs nothing but torch", _pytorch)}
+FILES = {"Report": _REPORT, "Diagram": _DIAGRAM, "Network": _NETWORK}
+"""Heading → ending → its media type, what it is, and what makes it."""

@@ -7,14 +7,17 @@ import streamlit as st
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.pages import figures, places
 from analyzer.pages.choose import Chosen, choose, keep, restore
-from analyzer.pages.downloads import show_downloads
+from analyzer.pages.downloads import Shown, show_downloads
 from analyzer.pages.look import literal, show_problem
-from analyzer.pages.readings import dot_of, svg_of
+from analyzer.pages.readings import dot_of, explained_html, svg_of
 from analyzer.pages.viewer import picked, show_drawing
-from analyzer.render.dot import LEVELS
+from analyzer.render.diagram_heat import HEAT_WORDS
+from analyzer.render.diagram_look import HEATS
+from analyzer.render.dot import COARSER, LEVELS
 from analyzer.render.remarks import remarks
 
 _LEVEL = "level"
+_HEAT = "heat"
 _PART = "part"
 _STAGES = "stage_table"
 
@@ -25,48 +28,80 @@ def show() -> None:
     if chosen is None:
         return
     options = places.places(chosen.analysis)
-    if st.session_state.get(_PART) not in options:
-        st.session_state[_PART] = None
     st.html(figures.headline(chosen.analysis))
-    level = _show_diagram(chosen)
-    _show_stages(chosen, level)
-    _show_part(chosen, options)
+    above = st.container()
+    part = _part_box(options)
+    with above:
+        shown = _show_diagram(chosen, part)
+        _show_stages(chosen, shown)
+    if part:
+        _show_part(chosen, part)
 
 
-def _show_diagram(chosen: Chosen) -> str:
-    restore(_LEVEL)
+def _show_diagram(chosen: Chosen, part: str | None) -> Shown:
+    restore(_LEVEL, _HEAT)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
-        level: str = st.segmented_control(
-            "Level of the diagram",
-            list(LEVELS),
-            default="network",
-            key=_LEVEL,
-            bind="query-params",
-            required=True,
-            label_visibility="collapsed",
-        )
-    keep(**{_LEVEL: level})
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
+            heat = _heat_box()
+            level = _level_control()
+    keep(**{_LEVEL: level, _HEAT: heat})
     with st.container(key="drawing"):
-        _draw(chosen, level)
+        drawn = _draw(chosen, level, heat, part)
+    return Shown(chosen.expression, chosen.side, level, heat, drawn)
+
+
+def _level_control() -> str:
+    level: str = st.segmented_control(
+        "Level of the diagram",
+        list(LEVELS),
+        default="network",
+        key=_LEVEL,
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
     return level
 
 
-def _draw(chosen: Chosen, level: str) -> None:
+def _heat_box() -> str | None:
+    heat: str | None = st.selectbox(
+        "Colour of the diagram",
+        HEATS,
+        index=None,
+        key=_HEAT,
+        bind="query-params",
+        format_func=HEAT_WORDS.__getitem__,
+        placeholder="shade by …",
+        label_visibility="collapsed",
+        width=190,
+    )
+    return heat
+
+
+def _draw(chosen: Chosen, level: str, heat: str | None, part: str | None) -> bool:
+    """Show the diagram; False where it is too large at that level, with the reason and a coarser level offered."""
     try:
-        dot = dot_of(chosen.expression, chosen.side, level)
+        dot = dot_of(chosen.expression, chosen.side, level, heat)
     except InvalidInput as error:
         show_problem(str(error))
-        return
+        if level in COARSER:
+            st.button(f"Show the {COARSER[level]} level", on_click=_take_level, args=(COARSER[level],))
+        return False
     try:
         svg = svg_of(dot)
     except Unavailable as error:
         st.graphviz_chart(dot)
         st.caption(literal(str(error)))
-        return
+        return True
     label = f"Diagram of {chosen.analysis.network.title}, {level} level"
     inside = places.resolved(chosen.analysis, svg)
-    show_drawing(svg, label, inside, st.session_state.get(_PART), partial(_take_picked, inside))
+    show_drawing(svg, label, inside, part, partial(_take_picked, inside))
+    return True
+
+
+def _take_level(level: str) -> None:
+    st.session_state[_LEVEL] = level
 
 
 def _take_picked(inside: dict[str, str]) -> None:
@@ -74,7 +109,7 @@ def _take_picked(inside: dict[str, str]) -> None:
         st.session_state[_PART] = inside[name]
 
 
-def _show_stages(chosen: Chosen, level: str) -> None:
+def _show_stages(chosen: Chosen, shown: Shown) -> None:
     st.html('<h2 class="section">Stages</h2>')
     st.dataframe(
         figures.stage_table(chosen.analysis),
@@ -87,7 +122,7 @@ def _show_stages(chosen: Chosen, level: str) -> None:
         alt="Costs by stage",
     )
     st.caption(figures.CAPTION)
-    show_downloads(chosen.expression, chosen.side, level)
+    show_downloads(shown)
     sentences = remarks(chosen.analysis, chosen.analysis.blocks)
     if sentences:
         st.html(figures.listed("What stands out", sentences))
@@ -99,18 +134,28 @@ def _take_cell(stages: list[str]) -> None:
         st.session_state[_PART] = stages[cells[0][0]]
 
 
-def _show_part(chosen: Chosen, options: dict[str, str]) -> None:
-    part = st.selectbox(
+def _part_box(options: dict[str, str]) -> str | None:
+    """Which stage or block to look inside; what an earlier network had and this one has not is forgotten."""
+    restore(_PART)
+    if st.session_state.get(_PART, None) not in (None, *options):
+        st.session_state[_PART] = None
+    part: str | None = st.selectbox(
         "Look inside",
         list(options),
         key=_PART,
+        bind="query-params",
         index=None,
         format_func=options.__getitem__,
         placeholder="a stage or block, chosen here, in the table or in the diagram",
     )
-    if part:
-        rows = places.rows_under(chosen.analysis, part)
-        st.dataframe(figures.op_table(rows), hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
+    keep(**{_PART: part})
+    return part
+
+
+def _show_part(chosen: Chosen, part: str) -> None:
+    rows = places.rows_under(chosen.analysis, part)
+    st.dataframe(figures.op_table(rows), hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
+    st.html(explained_html(chosen.expression, chosen.side, part))
 
 
 if __name__ == "__main__":

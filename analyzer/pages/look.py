@@ -29,7 +29,8 @@ def literal(text: str) -> str:
     return f"{fence} {' '.join(text.split())} {fence}"
 
 
-def show_problem(sentence: str) -> None:
-    """A sentence about what went wrong, in place, with nothing in it interpreted."""
+def show_problem(*sentences: str) -> None:
+    """A sentence about each thing that went wrong, in place, with nothing in it interpreted."""
     with st.container(key="problem"):
-        st.error(literal(sentence))
+        for sentence in sentences:
+            st.error(literal(sentence))

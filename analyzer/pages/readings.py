@@ -3,7 +3,10 @@
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.render.diagram_look import Look
 from analyzer.render.dot import dot_source
+from analyzer.render.explain import explanation
+from analyzer.render.html import rendered
 from analyzer.render.layout import layout_safely
 
 LAYOUT_SECONDS = 10
@@ -17,12 +20,25 @@ def analysis_of(expression: str, side: int | None) -> Analysis:
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def dot_of(expression: str, side: int | None, level: str) -> str:
+def dot_of(expression: str, side: int | None, level: str, heat: str | None = None, direction: str | None = None) -> str:
     """DOT text of a network's diagram; InvalidInput where it is too large to draw at that level."""
-    return dot_source(analysis_of(expression, side), level)
+    return dot_source(analysis_of(expression, side), level, Look(heat=heat, direction=direction))
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def explained_html(expression: str, side: int | None, place: str) -> str:
+    """How the numbers of a stage or block come about, each formula filled in, below a heading of the second rank."""
+    html = rendered(explanation(analysis_of(expression, side), place).markdown)
+    lowered = html.replace("h2>", "h3>").replace("h1>", "h2>")
+    return f'<section class="told explained">{lowered}</section>'
+
+
+def drawn_safely(dot: str, form: str) -> bytes:
+    """A drawing, laid out in a child process; Unavailable without a renderer or after ten seconds."""
+    return layout_safely(dot, form, LAYOUT_SECONDS)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def svg_of(dot: str) -> str:
-    """The diagram as SVG, laid out in a child process; Unavailable without a renderer or after ten seconds."""
-    return layout_safely(dot, "svg", LAYOUT_SECONDS).decode()
+    """A drawing as SVG; Unavailable as `drawn_safely`."""
+    return drawn_safely(dot, "svg").decode()

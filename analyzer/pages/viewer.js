@@ -3,6 +3,7 @@ const NAMESPACE = "http://www.w3.org/2000/svg";
 const LEGIBLE = 0.85; // pixels a drawing unit; below it the small print is hard to read
 const LARGEST_AT_FIRST = 1.25;
 const LARGEST = 8;
+const NARROW = 704; // pixels; below it the buttons would lie on the drawing's title
 const views = new WeakMap();
 
 export default function (component) {
@@ -54,8 +55,15 @@ function createView(root) {
     svg.setAttribute("width", "100%");
     svg.setAttribute("height", "100%");
     for (const element of svg.querySelectorAll("g[id]")) if (element.id in places) makeButton(element);
-    root.classList.toggle("tall", box.height > box.width);
+    fitHeight();
     reset();
+  }
+
+  // As high as the drawing when it fills the width legibly, within the style sheet's bounds.
+  function fitHeight() {
+    root.classList.toggle("narrow", root.clientWidth < NARROW);
+    const along = clamp(size().width / box.width, LEGIBLE, LARGEST_AT_FIRST);
+    root.style.setProperty("--wanted", `${Math.ceil(box.height * along) + 2}px`);
   }
 
   function makeButton(element) {
@@ -180,7 +188,10 @@ function createView(root) {
     });
   }
 
-  new ResizeObserver(() => (touched ? draw() : reset())).observe(canvas);
+  new ResizeObserver(() => {
+    fitHeight();
+    touched ? draw() : reset();
+  }).observe(canvas);
   return view;
 }
 

@@ -1,7 +1,8 @@
 """The diagram viewer: an SVG that can be zoomed by wheel, buttons and keys, dragged, and clicked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -36,13 +37,20 @@ _VIEWER: Any = st.components.v2.component(
 )
 
 
-def show_drawing(svg: str, label: str, places: Mapping[str, str], chosen: str | None, on_pick: Any) -> None:
+def show_drawing(
+    svg: str,
+    label: str,
+    places: Mapping[str, str] = MappingProxyType({}),
+    chosen: str | None = None,
+    on_pick: Callable[[], None] = lambda: None,
+    key: str = KEY,
+) -> None:
     """Show an SVG; a click on an element whose id is in `places` calls `on_pick`, which reads `picked()`.
 
-    Elements that stand for the place `chosen` are marked.
+    Elements that stand for the place `chosen` are marked. Each drawing of a page needs a key of its own.
     """
     data = {"svg": svg, "label": label, "places": dict(places), "chosen": chosen}
-    _VIEWER(key=KEY, data=data, on_picked_change=on_pick)
+    _VIEWER(key=key, data=data, on_picked_change=on_pick)
 
 
 def picked() -> str | None:

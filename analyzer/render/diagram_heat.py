@@ -11,7 +11,7 @@ from analyzer.render.units import percent, size_bytes
 
 _SHADES = len(THEMES["light"].heats)
 _ROLES = ("section", "transition", "block", "conv", "pool", "slim", "concat")
-_WORDS = {"params": "parameters", "macs": "MACs", "activations": "activations"}
+HEAT_WORDS = {"params": "parameters", "macs": "MACs", "activations": "activations", "memory": "memory"}
 
 
 def heated(picture: Picture, ledger: Ledger) -> Picture:
@@ -35,7 +35,7 @@ def _measure(ledger: Ledger) -> tuple[Callable[[Box], float], str]:
         return lambda box: ledger.peak_bytes(box.paths) / peak, words
     cost, _ = SUMMED[heat]
     whole = sum(map(cost, ledger.analysis.rows)) or 1
-    words = f"shade: share of the network's {_WORDS[heat]}, repeats together:"
+    words = f"shade: share of the network's {HEAT_WORDS[heat]}, repeats together:"
     return lambda box: sum(map(cost, ledger.rows(box.paths))) / whole, words
 
 

@@ -39,7 +39,8 @@ LEVELS: dict[str, Callable[[View], Picture]] = {
 MAX_BOXES, MAX_ARROWS = 1_500, 3_000
 """Layout time grows faster than the drawing; beyond this nobody could read it, either."""
 
-_COARSER = {"op": "block", "block": "stage", "stage": "network", "network": ""}
+COARSER = {"op": "block", "block": "stage", "stage": "network"}
+"""Level → the one that draws less."""
 _DASHED = ("projection", "zero-pad")
 _HIDDEN = ("jump", "guide")
 _MERGES = ("add", "concat")
@@ -75,7 +76,7 @@ def picture(
 
 
 def _too_large(analysis: Analysis, level: str, told: str) -> InvalidInput:
-    coarser = f"level {_COARSER[level]}, or " if _COARSER[level] else ""
+    coarser = f"level {COARSER[level]}, or " if level in COARSER else ""
     return InvalidInput(
         f"{level} level of {shortened(analysis.variant)}: {told}; take {coarser}one part by its stage or path."
     )

@@ -1,7 +1,7 @@
 """Reports as one self-contained HTML page: the markdown report's content, its diagram inside, nothing to fetch."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -18,6 +18,8 @@ from analyzer.render.report import OPENED_TITLE, answer_parts, folded_parts, has
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page may fetch nothing and run nothing."""
+Draw = Callable[[str, str], bytes]
+"""Lays a DOT text out in a format, as `layout.render` does."""
 _DRAWING = "ANALYZER-DIAGRAM"
 _SHARES = "%"
 _WIDE = '<div class="wide" tabindex="0" role="region" aria-label="Table">'
@@ -36,10 +38,10 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]]) -> str:
-    """A page of one report, or of several with links to them at its top."""
+def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], draw: Draw | None = None) -> str:
+    """A page of one report, or of several with links to them at its top; `draw` (`render`) lays the diagrams out."""
     titles = [escape(first.network.title) for first, _ in reports]
-    articles = [_article(number, first, others) for number, (first, others) in enumerate(reports, 1)]
+    articles = [_article(number, first, others, draw or render) for number, (first, others) in enumerate(reports, 1)]
     links = "".join(f'<li><a href="#report{number}">{title}</a></li>' for number, title in enumerate(titles, 1))
     contents = f'<nav aria-label="Reports"><ul>{links}</ul></nav>\n' if len(reports) > 1 else ""
     return page(", ".join(titles), f"{contents}<main>\n{''.join(articles)}</main>")
@@ -57,7 +59,7 @@ def page(title: str, body: str) -> str:
     )
 
 
-def _article(number: int, analysis: Analysis, others: Sequence[Analysis]) -> str:
+def _article(number: int, analysis: Analysis, others: Sequence[Analysis], draw: Draw) -> str:
     blocks = analysis.blocks
     figures = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{_line(text)}</dd></div>" for name, text in headline(analysis).items()
@@ -70,7 +72,7 @@ def _article(number: int, analysis: Analysis, others: Sequence[Analysis]) -> str
     return (
         f'<article id="report{number}">\n<h1>{escape(analysis.network.title)}</h1>\n'
         f'<p class="lead">{_line(lead(analysis))}</p>\n<dl class="figures">{figures}</dl>\n'
-        f"{_with_drawing(answers, number, analysis)}{folded}{_opened(number, analysis)}"
+        f"{_with_drawing(answers, number, analysis, draw)}{folded}{_opened(number, analysis, draw)}"
         f"<footer>Made by <code>{escape(recipe_of(analysis, others).command)} --format html</code></footer>\n"
         "</article>\n"
     )
@@ -111,23 +113,25 @@ def _cells(tokens: Sequence[Token]) -> Iterator[tuple[int, Token, Token]]:
             column += 1
 
 
-def _with_drawing(html: str, number: int, analysis: Analysis) -> str:
+def _with_drawing(html: str, number: int, analysis: Analysis, draw: Draw) -> str:
     """The page's image replaced by the diagram's SVG, its ids made the report's own."""
     image = re.compile(rf'<p><img src="{_DRAWING}" alt="([^"]*)" ?/?></p>')
-    return image.sub(lambda found: _figure(number, analysis, found[1]), html)
+    return image.sub(lambda found: _figure(number, analysis, draw, found[1]), html)
 
 
-def _opened(number: int, analysis: Analysis) -> str:
+def _opened(number: int, analysis: Analysis, draw: Draw) -> str:
     """The distinct blocks drawn open, folded."""
     if not has_blocks(analysis):
         return ""
-    drawn = _figure(number, analysis, f"{escape(analysis.network.title)}, its distinct blocks drawn open", "block")
+    drawn = _figure(
+        number, analysis, draw, f"{escape(analysis.network.title)}, its distinct blocks drawn open", "block"
+    )
     return f"<details><summary>{OPENED_TITLE}</summary>\n{drawn}</details>\n" if drawn else ""
 
 
-def _figure(number: int, analysis: Analysis, words: str, level: str = "network") -> str:
+def _figure(number: int, analysis: Analysis, draw: Draw, words: str, level: str = "network") -> str:
     try:
-        drawn = render(dot_source(analysis, level), "svg").decode()
+        drawn = draw(dot_source(analysis, level), "svg").decode()
     except Unavailable:
         return ""
     svg = re.sub(r'\bid="', f'id="{level}{number}-', drawn[drawn.index("<svg") :])

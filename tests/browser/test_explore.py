@@ -118,6 +118,10 @@ def test_a_node_of_the_diagram_opens_its_ops(open_page: OpenPage, how: str) -> N
     for index in (0, 3):
         expect(table.get_by_test_id(f"glide-cell-0-{index}")).to_have_text(rows[index].path)
         expect(table.get_by_test_id(f"glide-cell-5-{index}")).to_have_text(str(rows[index].macs))
+    expect(page.locator(".explained")).to_contain_text("params: k·k·C_in·C_out = 3·3·256·256 = 589,824")
+    other = open_page(page.url.removeprefix(page.url.split("/?")[0]))
+    expect(other.get_by_role("combobox", name="Look inside")).to_have_value("stage 3 · layer3.0")
+    expect(other.locator('[id="layer3.0"]')).to_have_attribute("aria-pressed", "true")
 
 
 def test_customise_writes_the_expression_and_the_figures(open_page: OpenPage) -> None:
@@ -167,14 +171,28 @@ def test_hostile_link_shows_one_sentence_and_runs_nothing(open_page: OpenPage, t
     assert figures(page)["parameters"] == "11,689,512"
 
 
+def test_shades_are_in_the_link_and_a_level_that_is_too_large_offers_the_next(open_page: OpenPage) -> None:
+    page = open_page("/?variant=resnet1202_cifar&level=op&heat=MACs")
+    expect(page.get_by_role("alert")).to_contain_text("4208 ops are over the bound of 1500")
+    page.get_by_role("button", name="Show the block level").click()
+    expect(page.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNet-1202 (CIFAR), block level")
+    expect(page.locator(".canvas")).to_contain_text("share of the network's MACs")
+    settle(page)
+    assert "level=block" in page.url
+    assert "heat=MACs" in page.url
+
+
 def test_files_can_be_taken_away(open_page: OpenPage) -> None:
     page = open_page("/?variant=resnet18")
     for ending, start in (
-        ("CSV", "path,stage,op"),
+        ("CSV", "variant,"),
         ("JSON", "{"),
         ("MD", "# ResNet-18"),
+        ("HTML", "<!doctype html>"),
+        ("TEX", "% Tables"),
         ("SVG", "<?xml"),
         ("DOT", "//"),
+        ("PY", '"""ResNet-18'),
     ):
         with page.expect_download() as event:
             page.get_by_role("button", name=ending, exact=True).click()

@@ -1,0 +1,191 @@
+"""Compare: two to six networks side by side, and what their differences are due to."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from operator import attrgetter
+from typing import NamedTuple
+
+import streamlit as st
+
+from analyzer.errors import InvalidInput, Unavailable
+from analyzer.families.expression import canonical, parse, slug
+from analyzer.families.network import MAX_SIDE
+from analyzer.families.registry import variant_names
+from analyzer.pages.choose import keep, restore
+from analyzer.pages.look import literal, show_problem
+from analyzer.pages.readings import analysis_of, dot_of, svg_of
+from analyzer.pages.viewer import show_drawing
+from analyzer.render.compare import Compared, answers, compared, details, names
+from analyzer.render.html import rendered
+from analyzer.render.units import exact
+
+FIRST = ["resnet50", "resnext50_32x4d"]
+MAX_NETWORKS = 6
+MAX_OPS = 10_000
+"""Ops of all networks together; a server compares them in seconds."""
+_NETWORKS = "networks"
+_SIDE = "compared_size"
+_BESIDE = {2: 2, 3: 3, 4: 2, 5: 3, 6: 3}
+"""Number of networks → how many diagrams stand beside each other."""
+
+
+class Asked(NamedTuple):
+    """Networks by their canonical expressions, and one input size for all, or None for each one's own."""
+
+    expressions: tuple[str, ...]
+    side: int | None
+
+
+def show() -> None:
+    """The whole page."""
+    asked, problems = _choose()
+    if problems:
+        show_problem(*problems)
+        return
+    try:
+        found = compared_of(asked)
+    except InvalidInput as error:
+        show_problem(str(error))
+        return
+    _show(asked, found)
+
+
+def _choose() -> tuple[Asked, list[str]]:
+    """The widgets; what is asked for, and a sentence for each expression that is no network."""
+    restore(_NETWORKS, _SIDE)
+    box, size = st.columns([7, 1.5], vertical_alignment="bottom")
+    typed: list[str] = box.multiselect(
+        "Networks",
+        variant_names(),
+        default=FIRST,
+        key=_NETWORKS,
+        bind="query-params",
+        max_selections=MAX_NETWORKS,
+        accept_new_options=True,
+        placeholder="names, or names with changes, such as resnet50:cardinality=32,base_width=4",
+        help="Two to six. Pick named variants, or type an expression and press Enter; each is compared with the first.",
+    )
+    side: int | None = size.number_input(
+        "Input size",
+        min_value=1,
+        max_value=MAX_SIDE,
+        value=None,
+        step=1,
+        key=_SIDE,
+        bind="query-params",
+        placeholder="own",
+        help="Height and width in pixels for all; empty: each variant's own.",
+    )
+    keep(**{_NETWORKS: typed, _SIDE: side})
+    expressions, problems = _parsed(typed)
+    return Asked(expressions, side), problems
+
+
+def _parsed(typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    expressions, problems = [], []
+    for text in typed[:MAX_NETWORKS]:
+        try:
+            expressions.append(canonical(parse(text)))
+        except InvalidInput as error:
+            problems.append(str(error))
+    return tuple(expressions), problems
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def compared_of(asked: Asked) -> Compared:
+    """The comparison, shared; InvalidInput for a network or size that is none, or for too much work for a server."""
+    analyses = [analysis_of(expression, asked.side) for expression in asked.expressions]
+    num_ops = sum(len(analysis.rows) for analysis in analyses)
+    if num_ops > MAX_OPS:
+        raise InvalidInput(
+            f"compare: {exact(num_ops)} ops are over the page's bound of {exact(MAX_OPS)}; use the command line."
+        )
+    return compared(analyses)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _told(asked: Asked) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+    """HTML of the totals and of all that follows, the chart's SVG, and (title, HTML) of what is folded."""
+    found = compared_of(asked)
+    totals, *rest = answers(found)
+    folded = tuple((title, rendered(content)) for title, content in details(found))
+    return rendered(totals), rendered("\n\n".join(rest)), found.svg, folded
+
+
+def _show(asked: Asked, found: Compared) -> None:
+    titles = (escape(analysis.network.title) for analysis in found.analyses)
+    totals, rest, chart, folded = _told(asked)
+    st.html(f'<h1 class="page-title">{", ".join(titles)}</h1>')
+    st.html(f'<div class="told">{totals}</div>')
+    _show_chart(chart)
+    st.html(f'<div class="told">{rest}</div>')
+    _show_diagrams(asked, found)
+    for title, content in folded:
+        with st.expander(literal(title)):
+            st.html(f'<div class="told">{content}</div>')
+    _show_downloads(found)
+
+
+def _show_chart(svg: str) -> None:
+    source = b64encode(svg.encode()).decode()
+    words = "Bars: parameters, MACs, activations and bytes stored for training, by stage; the table below has them all"
+    st.html(
+        '<h2 class="section">By stage</h2><figure class="chart" tabindex="0" role="region" aria-label="Chart">'
+        f'<img alt="{words}" src="data:image/svg+xml;base64,{source}"></figure>'
+    )
+
+
+def _show_diagrams(asked: Asked, found: Compared) -> None:
+    """The network-level diagrams beside each other, each flowing down."""
+    st.html('<h2 class="section">Diagrams</h2>')
+    named = list(zip(names(found.analyses), asked.expressions, strict=True))
+    beside = _BESIDE[len(named)]
+    for start in range(0, len(named), beside):
+        row = zip(st.columns(beside), named[start : start + beside], strict=False)
+        for place, (column, (name, expression)) in enumerate(row, start):
+            with column:
+                _draw(name, expression, asked.side, place)
+
+
+def _draw(name: str, expression: str, side: int | None, place: int) -> None:
+    dot = dot_of(expression, side, "network", direction="down")
+    try:
+        show_drawing(svg_of(dot), f"Diagram of {name}", key=f"diagram-{place}")
+    except Unavailable as error:
+        st.graphviz_chart(dot)
+        st.caption(literal(str(error)))
+
+
+def _show_downloads(found: Compared) -> None:
+    stem = slug("-".join(analysis.variant for analysis in found.analyses))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html('<span class="label">Download</span>', width="content")
+        for ending, (mime, make) in _FILES.items():
+            st.download_button(
+                ending.upper(),
+                partial(make, found),
+                f"{stem}.{ending}",
+                mime,
+                key=f"compare-{ending}",
+                on_click="ignore",
+                type="tertiary",
+            )
+
+
+def _json(found: Compared) -> str:
+    return json.dumps(found.to_dict(), ensure_ascii=False, indent=2) + "\n"
+
+
+_FILES: dict[str, tuple[str, Callable[[Compared], str]]] = {
+    "html": ("text/html", attrgetter("html")),
+    "md": ("text/markdown", attrgetter("markdown")),
+    "json": ("application/json", _json),
+    "svg": ("image/svg+xml", attrgetter("svg")),
+}
+
+
+if __name__ == "__main__":
+    show()

@@ -1,0 +1,34 @@
+"""The Compare page in a real Chromium."""
+
+from playwright.sync_api import expect
+
+from analyzer.cost.analysis import analyze
+from tests.browser.axe import grave
+from tests.browser.conftest import OpenPage, settle
+
+
+def test_three_networks_are_compared_and_the_link_shows_the_same_elsewhere(open_page: OpenPage) -> None:
+    """Oracle: the analyser; ResNeXt-50's parameters are torchvision's published 25,028,904."""
+    page = open_page("/compare")
+    third = "resnet50:widths=64-128-320-512"
+    box = page.get_by_role("combobox", name="Networks")
+    box.fill(third)
+    box.press("Enter")
+    expect(page.locator(".told").first).to_contain_text(f"{analyze(third).params:,}")
+    settle(page)
+    other = open_page(page.url.removeprefix(page.url.split("/compare")[0]), scheme="dark", alone=True)
+    for shown in (page, other):
+        expect(shown.locator(".told").first).to_contain_text("25,028,904")
+        expect(shown.locator(".canvas > svg")).to_have_count(3)
+        for width in (1280, 390):
+            shown.set_viewport_size({"width": width, "height": 800})
+            settle(shown)
+            assert grave(shown) == []
+            assert shown.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".told").all_inner_texts() == other.locator(".told").all_inner_texts()
+
+
+def test_hostile_link_shows_a_sentence_each_and_runs_nothing(open_page: OpenPage) -> None:
+    page = open_page("/compare?networks=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&networks=resnet51&compared_size=x")
+    expect(page.get_by_role("alert")).to_have_count(2)
+    expect(page.get_by_role("alert").last).to_contain_text("'resnet51' is unknown")

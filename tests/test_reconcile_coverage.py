@@ -9,7 +9,6 @@ from tests.reconcile_document import coverage, document
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reconcile.md"
 
 
-@pytest.mark.xdist_group("reconcile")
 def test_nearly_every_published_figure_is_explained_by_the_rule_of_its_source() -> None:
     """At least 95 per cent of the figures whose network our fields express, those not applicable counted in."""
     found = coverage().values()
@@ -20,7 +19,6 @@ def test_nearly_every_published_figure_is_explained_by_the_rule_of_its_source() 
     assert sum(part.by_name_right for part in found) >= 0.8 * sum(part.by_name for part in found)
 
 
-@pytest.mark.xdist_group("reconcile")
 def test_the_document_says_what_is_so(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update"):
         DOCUMENT.write_text(document(), encoding="utf-8")

@@ -40,8 +40,8 @@ BOUND = (
 
 SHORT_BOUND = (
     "float16 and bfloat16 store 11 and 8 digits of what float32 sums: their bound is 2·λ·(u₃₂·Σ√n + u·√r) with r "
-    "roundings one after the other. Where a whole network's passes 1 it says nothing, and the error is only reported. A "
-    "fault in one path of many may be smaller than the bound, so faults are planted in float64 and float32."
+    "roundings one after the other. Where a whole network's passes 1 it says nothing, and the error is only reported. "
+    "A fault in one path of many may be smaller than the bound, so faults are planted in float64 and float32."
 )
 
 DRIFT = (

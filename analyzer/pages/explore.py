@@ -135,10 +135,8 @@ def _take_cell(stages: list[str]) -> None:
 
 
 def _part_box(options: dict[str, str]) -> str | None:
-    """Which stage or block to look inside; what an earlier network had and this one has not is forgotten."""
+    """Which stage or block to look inside; Streamlit forgets one that this network has not."""
     restore(_PART)
-    if st.session_state.get(_PART, None) not in (None, *options):
-        st.session_state[_PART] = None
     part: str | None = st.selectbox(
         "Look inside",
         list(options),

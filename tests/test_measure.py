@@ -9,6 +9,7 @@ from torch import nn
 
 import analyzer
 from analyzer.cost.conventions import fvcore_by_operator
+from analyzer.families.registry import variant_names
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.live import measure
@@ -37,6 +38,16 @@ def test_measured_equals_closed_form(name: str) -> None:
     for analysis in (analyzer.analyze(name, 225), analyzer.analyze(name, (320, 256))):
         assert measure.output_shapes(live, analysis.input_shape) == described_shapes(analysis)
     analysis = analyzer.analyze(name, 224)
+    assert measure.output_shapes(live, analysis.input_shape) == described_shapes(analysis)
+    assert measure.num_params(live) == described_params(analysis)
+    assert measure.num_buffers(live)[""] == analysis.totals.buffers
+    assert measure.torch_flops(live, analysis.input_shape) == analysis.flops
+
+
+@pytest.mark.parametrize("name", [name for name in variant_names() if name not in EVERY_KIND])
+def test_every_other_name_is_measured_as_described(name: str) -> None:
+    """Measured: hooks, parameters() and buffers() against the closed form, at the variant's own input size."""
+    analysis, live = analyzer.analyze(name), analyzer.build(name, device="meta")
     assert measure.output_shapes(live, analysis.input_shape) == described_shapes(analysis)
     assert measure.num_params(live) == described_params(analysis)
     assert measure.num_buffers(live)[""] == analysis.totals.buffers

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
+from analyzer.cost.budget import needed_bytes
 from analyzer.cost.memory import memory
 from analyzer.cost.training import training, transfer
 from analyzer.errors import InvalidInput
@@ -183,3 +184,50 @@ def test_json_with_memory_of_a_batch_is_valid(dtype: str, capsys: pytest.Capture
     jsonschema.validate(document, SCHEMA)
     assert document["memory"]["peak_activation_bytes"] == analyze("resnet18").memory(3, dtype).peak_bytes
     assert ("training" in document["memory"]) == (dtype != "int8")
+
+
+def test_report_prints_what_fits_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    """Closed form: the batch and the network printed fit the budget, one image or one block more does not."""
+    arguments = ["report", "resnet18", "--budget", "1GiB", "--batch-size", "8"]
+    assert main([*arguments, "--format", "json", "--output", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    jsonschema.validate(told, SCHEMA)
+    budget = told["memory"]["budget"]
+    assert budget["bytes"] == 2**30
+    for way, trains in (("inference", False), ("training", True)):
+        batch, found = budget[way]["largest_batch"], budget[way]["deepest"]
+        sizes = [needed_bytes(analyze("resnet18"), training=trains, batch_size=batch + more) for more in (0, 1)]
+        assert sizes[0] <= 2**30 < sizes[1]
+        first, second, third, last = found["depths"]
+        assert found["needed_bytes"] <= 2**30
+        more = analyze(f"resnet18:depths={first}-{second}-{third}-{last + 1}")
+        assert needed_bytes(more, training=trains, batch_size=8) > 2**30
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert f"{budget['training']['largest_batch']:,}" in printed
+    assert f"`{budget['training']['deepest']['expression']}`" in printed
+
+
+def test_report_freezes_batch_norm(capsys: pytest.CaptureFixture[str]) -> None:
+    """Closed form: the JSON's figures are `transfer`'s with batch norm frozen."""
+    assert main(["report", "resnet18", "--frozen-norm", "--format", "json", "--output", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)["memory"]["training"]
+    found = transfer(analyze("resnet18"), frozen_norm=True)
+    assert (told["frozen_norm"], told["stored_bytes"]) == (True, found.stored_bytes)
+    assert found.stored_bytes < transfer(analyze("resnet18")).stored_bytes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--budget", "24XB"], "--budget=24XB: must be a number such as 26M"),
+        (["--budget", "0"], "budget 0: must be a whole number of bytes, at least 1."),
+        (["--budget", "1GiB", "--trainable", "head"], "--budget: is about training all parameters"),
+        (["--budget", "1GiB", "--format", "csv"], "--format csv: has no form of its own for memory and training"),
+    ],
+)
+def test_a_budget_that_cannot_be_is_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "resnet18", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(sentence)

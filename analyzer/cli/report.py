@@ -8,6 +8,7 @@ import click
 
 from analyzer.cli.options import VariantType, deliver, format_option, input_sizes_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.counts import count_of
 from analyzer.cost.memory import ITEM_BYTES
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Network, Size
@@ -33,6 +34,10 @@ Report = tuple[Analysis, tuple[Analysis, ...]]
     default=None,
     help="Print what training these stages alone costs instead; head, stage4,head; or a new classifier of N classes.",
 )
+@click.option("--frozen-norm", is_flag=True, help="As --trainable, batch norm in evaluation mode meanwhile.")
+@click.option(
+    "--budget", metavar="BYTES", default=None, help="Print what fits 24GiB: the largest batch, the deepest network."
+)
 @click.option(
     "--claims", is_flag=True, help="Write reports/claims.md: what is said of these networks, and its verdict."
 )
@@ -47,6 +52,8 @@ def report_verb(
     batch_size: int | None,
     dtype: str | None,
     trainable: str | None,
+    frozen_norm: bool,
+    budget: str | None,
     claims: bool,
     refresh: bool,
 ) -> int:
@@ -67,7 +74,7 @@ def report_verb(
         return _write_specs(variants, output)
     sizes: tuple[Size | None, ...] = tuple(dict.fromkeys(size for given in input_sizes for size in given)) or (None,)
     reports = [_report(variant, sizes) for variant in variants]
-    _write(reports, form, output, _Asked(batch_size, dtype, trainable))
+    _write(reports, form, output, _asked(batch_size, dtype, trainable, frozen_norm, budget))
     return 0
 
 
@@ -96,9 +103,7 @@ def _flat(reports: list[Report]) -> list[Analysis]:
 
 def _refuse_form(form: str) -> None:
     if form != "markdown":
-        raise InvalidInput(
-            f"--format {form}: has no form of its own for --batch-size, --dtype and --trainable; take markdown or json."
-        )
+        raise InvalidInput(f"--format {form}: has no form of its own for memory and training; take markdown or json.")
 
 
 class _Asked(NamedTuple):
@@ -107,27 +112,44 @@ class _Asked(NamedTuple):
     batch_size: int | None = None
     dtype: str | None = None
     trainable: str | None = None
+    frozen_norm: bool = False
+    budget: int | None = None
+
+
+def _asked(
+    batch_size: int | None, dtype: str | None, trainable: str | None, frozen_norm: bool, budget: str | None
+) -> _Asked:
+    if budget is not None and (trainable is not None or frozen_norm):
+        raise InvalidInput("--budget: is about training all parameters; leave out --trainable and --frozen-norm.")
+    mode = "all" if frozen_norm and trainable is None else trainable
+    return _Asked(batch_size, dtype, mode, frozen_norm, None if budget is None else count_of("--budget", budget))
 
 
 def _memory_markdown(analysis: Analysis, asked: _Asked) -> str:
-    from analyzer.render.memory import memory_section, transfer_section
+    from analyzer.render.memory import budget_section, memory_section, transfer_section
     from analyzer.render.report import escaped
+    from analyzer.render.units import size_bytes
 
     batch = 1 if asked.batch_size is None else asked.batch_size
     title = f"# {escaped(analysis.network.title)}:"
+    if asked.budget is not None:
+        section = budget_section(analysis, asked.budget, batch, asked.dtype or "float32")
+        return f"{title} what fits {size_bytes(asked.budget)}\n\n{section}\n"
     if asked.trainable is None:
         return f"{title} memory\n\n{memory_section(analysis, batch, asked.dtype)}\n"
-    section = transfer_section(analysis, asked.trainable, batch, asked.dtype or "float32")
+    section = transfer_section(analysis, asked.trainable, batch, asked.dtype or "float32", asked.frozen_norm)
     return f"{title} training {escaped(asked.trainable)}\n\n{section}\n"
 
 
 def _document(analysis: Analysis, asked: _Asked) -> dict[str, Any]:
     if asked == _Asked():
         return analysis.to_dict()
-    from analyzer.cost.facts import memory_facts
+    from analyzer.cost.facts import budget_facts, memory_facts
 
-    batch = 1 if asked.batch_size is None else asked.batch_size
-    facts = memory_facts(analysis, batch, asked.dtype or "float32", asked.trainable or "all")
+    batch, dtype = 1 if asked.batch_size is None else asked.batch_size, asked.dtype or "float32"
+    facts = memory_facts(analysis, batch, dtype, asked.trainable or "all", asked.frozen_norm)
+    if asked.budget is not None:
+        facts["budget"] = budget_facts(analysis, asked.budget, batch, dtype)
     return analysis.to_dict() | {"memory": facts}
 
 

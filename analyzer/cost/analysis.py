@@ -1,11 +1,10 @@
 """An Analysis: every op, block and stage of a network with its costs, and their totals."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.formulas import CONVENTION
-from analyzer.cost.walk import Row, Span, Tally, Walked, walk
+from analyzer.cost.walk import Row, Span, Tally, Walked, tally_of, walk
 from analyzer.families.network import Network, Size, network
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph, fingerprint
@@ -171,7 +170,7 @@ class Analysis:
         rows = self.rows[span.start : span.stop]
         transform = tuple(self.rows[index] for index in range(span.start, span.stop) if index not in projected)
         return BlockRow(
-            path=span.path, stage=span.stage, kind=span.kind, rows=rows, transform=transform, **_summed(rows)
+            path=span.path, stage=span.stage, kind=span.kind, rows=rows, transform=transform, **_sums(tally_of(rows))
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -258,50 +257,23 @@ def analyze(variant: "str | Spec | Graph | Network", input_size: Size | None = N
     return Analysis(
         network=resolved,
         input_shape=shape,
-        stages=tuple([_stage(name, tally) for name, tally in walked.stages.items()]),
-        totals=_total(walked),
+        stages=tuple(
+            [StageRow(stage=name, num_blocks=each.num_blocks, **_sums(each)) for name, each in walked.stages.items()]
+        ),
+        totals=Sum(**_sums(walked.total)),
         walked=walked,
     )
 
 
-def _stage(name: str, tally: Tally) -> StageRow:
-    return StageRow(
-        stage=name,
-        num_blocks=tally.num_blocks,
-        output_shape=tally.output_shape,
-        params=tally.params,
-        buffers=tally.buffers,
-        macs=tally.macs,
-        activations=tally.activations,
-        receptive_field=1 + tally.seen.reach,
-        total_stride=tally.seen.stride,
-        depth=tally.seen.depth,
-    )
-
-
-def _total(walked: Walked) -> Sum:
-    tallies = walked.stages.values()
-    return Sum(
-        output_shape=walked.output_shape,
-        params=sum([tally.params for tally in tallies]),
-        buffers=sum([tally.buffers for tally in tallies]),
-        macs=sum([tally.macs for tally in tallies]),
-        activations=sum([tally.activations for tally in tallies]),
-        receptive_field=1 + walked.seen.reach,
-        total_stride=walked.seen.stride,
-        depth=walked.seen.depth,
-    )
-
-
-def _summed(rows: Sequence[Row]) -> dict[str, Any]:
-    last = rows[-1]
+def _sums(tally: Tally) -> dict[str, Any]:
+    """The fields of `Sum`."""
     return {
-        "output_shape": last.output_shape,
-        "params": sum([row.params for row in rows]),
-        "buffers": sum([row.buffers for row in rows]),
-        "macs": sum([row.macs for row in rows]),
-        "activations": sum([row.activations for row in rows]),
-        "receptive_field": last.receptive_field,
-        "total_stride": last.total_stride,
-        "depth": last.seen.depth,
+        "output_shape": tally.output_shape,
+        "params": tally.params,
+        "buffers": tally.buffers,
+        "macs": tally.macs,
+        "activations": tally.activations,
+        "receptive_field": 1 + tally.seen.reach,
+        "total_stride": tally.seen.stride,
+        "depth": tally.seen.depth,
     }

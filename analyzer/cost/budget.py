@@ -51,6 +51,28 @@ def largest_batches(
     return [max(0, min(batch, MAX_BATCH)) for batch in fitting]
 
 
+class Fit(NamedTuple):
+    """What fits a budget: the largest batch, and the deepest network at the batch asked for, if there is one."""
+
+    largest_batch: int
+    deepest: Deepest | None
+
+
+def fit(
+    analysis: Analysis, budget_bytes: int, *, training: bool = False, batch_size: int = 1, dtype: str = "float32"
+) -> Fit:
+    """What fits the budget in inference, or in training of all parameters; InvalidInput as `largest_batch`."""
+    batch = largest_batch(analysis, budget_bytes, training=training, dtype=dtype)
+    checked, size = checked_batch(batch_size), analysis.input_shape[1:]
+    try:
+        found = deepest(
+            analysis.network, budget_bytes, training=training, batch_size=checked, dtype=dtype, input_size=size
+        )
+    except InvalidInput:  # a family without depths, or not even one block fits
+        found = None
+    return Fit(batch, found)
+
+
 def deepest(
     variant: str | Spec | Network,
     budget_bytes: int,

@@ -6,9 +6,23 @@ from analyzer.cost.analysis import Analysis
 from analyzer.cost.memory import memory
 from analyzer.cost.training import NO_GRADIENT, transfer
 
+_TRAINING = (
+    "mode",
+    "frozen_norm",
+    "trainable_params",
+    "forward_macs",
+    "input_gradient_macs",
+    "weight_gradient_macs",
+    "stored_bytes",
+)
+
 
 def memory_facts(
-    analysis: Analysis, batch_size: int = 1, dtype: str = "float32", trainable: str = "all"
+    analysis: Analysis,
+    batch_size: int = 1,
+    dtype: str = "float32",
+    trainable: str = "all",
+    frozen_norm: bool = False,
 ) -> dict[str, Any]:
     """The object "memory": bytes in inference, and under "training" those and the MACs of training that mode.
 
@@ -25,7 +39,24 @@ def memory_facts(
     }
     if dtype in NO_GRADIENT and trainable == "all":
         return facts
-    trained = transfer(analysis, trainable, batch_size=batch_size, dtype=dtype)
-    names = ("mode", "trainable_params", "forward_macs", "input_gradient_macs", "weight_gradient_macs", "stored_bytes")
-    training = {name: getattr(trained, name) for name in names}
+    trained = transfer(analysis, trainable, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+    training = {name: getattr(trained, name) for name in _TRAINING}
     return facts | {"training": training | {"peak_activation_bytes": trained.peak_bytes}}
+
+
+def budget_facts(analysis: Analysis, budget_bytes: int, batch_size: int = 1, dtype: str = "float32") -> dict[str, Any]:
+    """The object "budget" of "memory": the largest batch and the deepest network that fit, each way of running.
+
+    A dtype without gradients has no "training". InvalidInput as `fit` raises it.
+    """
+    from analyzer.cost.budget import fit  # only a budget needs it
+
+    ways = {"inference": False} if dtype in NO_GRADIENT else {"inference": False, "training": True}
+    facts: dict[str, Any] = {"bytes": budget_bytes}
+    for way, training in ways.items():
+        found = fit(analysis, budget_bytes, training=training, batch_size=batch_size, dtype=dtype)
+        facts[way] = {
+            "largest_batch": found.largest_batch,
+            "deepest": found.deepest._asdict() | {"depths": list(found.deepest.depths)} if found.deepest else None,
+        }
+    return facts

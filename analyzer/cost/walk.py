@@ -1,5 +1,6 @@
 """The cost fold: one walk over a Graph, each distinct sub-graph costed once per input shape."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -78,6 +79,19 @@ class Tally(NamedTuple):
     num_blocks: int = 0
 
 
+def tally_of(parts: Sequence[Row] | Sequence[Tally]) -> Tally:
+    """The sums of a run of ops or of stages; blocks are not counted."""
+    last = parts[-1]
+    return Tally(
+        last.output_shape,
+        last.seen,
+        sum([part.params for part in parts]),
+        sum([part.buffers for part in parts]),
+        sum([part.macs for part in parts]),
+        sum([part.activations for part in parts]),
+    )
+
+
 class Walked:
     """A network's stages with their costs; and, made when asked for, every op and the sub-graphs as runs of ops."""
 
@@ -85,19 +99,14 @@ class Walked:
         self._root = root
 
     @property
-    def output_shape(self) -> Shape:
-        """Shape of the network's output."""
-        return self._root.output_shape
-
-    @property
-    def seen(self) -> Reach:
-        """How far the network's output looks back."""
-        return self._root.seen
-
-    @property
     def stages(self) -> dict[str, Tally]:
         """Stage → the sums of its ops, in the order in which they start."""
         return self._root.tallies
+
+    @property
+    def total(self) -> Tally:
+        """The sums of the whole network."""
+        return tally_of(list(self.stages.values()))._replace(output_shape=self._root.output_shape, seen=self._root.seen)
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -1,6 +1,6 @@
 """Identities of convolutions: grouped as block-diagonal, over a concatenation, 1×1 as linear, the zero-pad shortcut."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from math import sqrt
@@ -48,22 +48,43 @@ def _dense_size(conv: Conv2d) -> int:
     return conv.in_channels * conv.out_channels * conv.kernel**2
 
 
-def block_diagonal(ground: Ground, site: Site) -> Iterator[Found]:
-    """A grouped convolution against the dense one with its weights on the diagonal and zeros elsewhere."""
+class _Case(NamedTuple):
+    """A convolution's own output, and the random features and weights that it was computed from."""
+
+    conv: Conv2d
+    features: Tensor
+    weight: Tensor
+    expected: Tensor
+
+
+def _case(ground: Ground, site: Site, other: Callable[[Conv2d, Tensor, Tensor], Tensor]) -> tuple[_Case, list[Found]]:
+    """A convolution against another way to compute it: the output, and the gradients of input and weights."""
     conv, generator = _only_conv(site), ground.generator(site.path)
     features = ground.batch(site, generator).requires_grad_()
     weight = _weight(ground, conv, generator).requires_grad_()
-    expected = _applied(conv, features, weight)
+    expected, output = _applied(conv, features, weight), other(conv, features, weight)
     cotangent = ground.features(generator, *expected.shape)
     reference = torch.autograd.grad(expected, [features, weight], cotangent)
-    output = _applied(conv, features, spread_out(weight, conv.groups))
     found = torch.autograd.grad(output, [features, weight], cotangent)
-    bound, back = ground.tolerance(site), ground.tolerance(site, gradient=True)
-    yield ground.row(site.path, "output", {"output": (output.detach(), expected.detach())}, bound)
-    yield ground.row(site.path, "gradient of input", {"input": (found[0], reference[0])}, back)
-    yield ground.row(site.path, "gradients of weights", {"weight": (found[1], reference[1])}, back)
-    moved = _applied(conv, features, spread_out(weight.roll(weight.shape[0] // conv.groups, 0), conv.groups))
-    yield ground.control(site.path, "blocks moved down by one", moved, expected, bound)
+    back = ground.tolerance(site, gradient=True)
+    rows: list[Found] = [
+        ground.row(site.path, "output", {"output": (output.detach(), expected.detach())}, ground.tolerance(site)),
+        ground.row(site.path, "gradient of input", {"input": (found[0], reference[0])}, back),
+        ground.row(site.path, "gradients of weights", {"weight": (found[1], reference[1])}, back),
+    ]
+    return _Case(conv, features, weight, expected), rows
+
+
+def block_diagonal(ground: Ground, site: Site) -> Iterator[Found]:
+    """A grouped convolution against the dense one with its weights on the diagonal and zeros elsewhere."""
+    (conv, features, weight, expected), rows = _case(ground, site, _dense)
+    yield from rows
+    moved = _dense(conv, features, weight.roll(weight.shape[0] // conv.groups, 0))
+    yield ground.control(site.path, "blocks moved down by one", moved, expected, ground.tolerance(site))
+
+
+def _dense(conv: Conv2d, features: Tensor, weight: Tensor) -> Tensor:
+    return _applied(conv, features, spread_out(weight, conv.groups))
 
 
 def spread_out(weight: Tensor, groups: int) -> Tensor:
@@ -84,24 +105,14 @@ def linear_sites(graph: Graph) -> list[Site]:
 
 def linear(ground: Ground, site: Site) -> Iterator[Found]:
     """A 1×1 convolution against torch's linear layer, applied to the channels of each position."""
-    conv, generator = _only_conv(site), ground.generator(site.path)
-    features = ground.batch(site, generator).requires_grad_()
-    weight = _weight(ground, conv, generator).requires_grad_()
-    expected = _applied(conv, features, weight)
-    cotangent = ground.features(generator, *expected.shape)
-    reference = torch.autograd.grad(expected, [features, weight], cotangent)
-    output = _at_each_position(features, weight, conv.stride)
-    found = torch.autograd.grad(output, [features, weight], cotangent)
-    bound, back = ground.tolerance(site), ground.tolerance(site, gradient=True)
-    yield ground.row(site.path, "output", {"output": (output.detach(), expected.detach())}, bound)
-    yield ground.row(site.path, "gradient of input", {"input": (found[0], reference[0])}, back)
-    yield ground.row(site.path, "gradients of weights", {"weight": (found[1], reference[1])}, back)
-    mirrored = _at_each_position(features.transpose(2, 3), weight, conv.stride)
-    yield ground.control(site.path, "rows and columns exchanged", mirrored, expected, bound)
+    (conv, features, weight, expected), rows = _case(ground, site, _at_each_position)
+    yield from rows
+    mirrored = _at_each_position(conv, features.transpose(2, 3), weight)
+    yield ground.control(site.path, "rows and columns exchanged", mirrored, expected, ground.tolerance(site))
 
 
-def _at_each_position(features: Tensor, weight: Tensor, stride: int) -> Tensor:
-    kept = features[:, :, ::stride, ::stride].permute(0, 2, 3, 1)
+def _at_each_position(conv: Conv2d, features: Tensor, weight: Tensor) -> Tensor:
+    kept = features[:, :, :: conv.stride, :: conv.stride].permute(0, 2, 3, 1)
     return functional.linear(kept, weight.flatten(1)).permute(0, 3, 1, 2)
 
 

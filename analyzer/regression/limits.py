@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
+from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
 from analyzer.regression import Change, Excess
 
@@ -22,9 +23,6 @@ BUDGETS: Mapping[str, Callable[[Analysis], int]] = {
     "peak_activation_bytes": lambda analysis: analysis.peak_activation_bytes,
 }
 """Quantity → its figure of the whole network; bytes are those of float32, one input."""
-
-_SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-_NUMBER = re.compile(r"([0-9]+(?:[._,][0-9]+)*(?:e[0-9]{1,2})?) ?(k|M|G|T|Ki|Mi|Gi)?B?", re.ASCII)
 
 
 class Tolerance(NamedTuple):
@@ -52,7 +50,7 @@ def budgets(words: Iterable[str]) -> dict[str, int]:
             f"--max {shortened(next(word for word in given if word.startswith('latency')))}: latency cannot be "
             f"budgeted, for it is measured and not derived; budgets are {', '.join(BUDGETS)}."
         )
-    return {name: _number("--max", name, text) for name, text in _pairs("--max", given, BUDGETS)}
+    return {name: count_of(f"--max {name}", text) for name, text in _pairs("--max", given, BUDGETS)}
 
 
 def _pairs(option: str, words: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -71,22 +69,11 @@ def _pairs(option: str, words: Iterable[str], known: Iterable[str]) -> Iterator[
 
 def _tolerance(name: str, text: str) -> Tolerance:
     if not text.endswith("%"):
-        return Tolerance(None, _number("--tolerance", name, text))
+        return Tolerance(None, count_of(f"--tolerance {name}", text))
     number = text.removesuffix("%").strip()
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,12})?", number, re.ASCII):
         raise InvalidInput(f"--tolerance {name}={shortened(text)}: must be a share such as 1%, or a number.")
     return Tolerance(Decimal(number) / 100, 0)
-
-
-def _number(option: str, name: str, text: str) -> int:
-    """A count with an SI or binary prefix, rounded down: "4.2G", "26_000_000", "100MiB"."""
-    found = _NUMBER.fullmatch(text) if len(text) < 40 else None
-    if found is None:
-        raise InvalidInput(f"{option} {name}={shortened(text)}: must be a number such as 26M, 4.2G or 1000000.")
-    digits = found[1].replace("_", "").replace(",", "")
-    if digits.count(".") > 1:
-        raise InvalidInput(f"{option} {name}={shortened(text)}: must be a number such as 26M, 4.2G or 1000000.")
-    return int(Decimal(digits) * _SCALES[found[2] or ""])
 
 
 def beyond(changes: Iterable[Change], allowed: Mapping[str, Tolerance]) -> tuple[Change, ...]:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.budget import COPIES, largest_batches
+from analyzer.cost.facts import budget_facts
 from analyzer.cost.memory import Alive, Memory, memory
 from analyzer.cost.training import NO_GRADIENT, Training, transfer
+from analyzer.families.spec import MAX_OPS
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, percent, shape, short, size_bytes, stage_words
 
@@ -16,6 +18,11 @@ CONVENTION = (
     "storage once. MACs of training: neither gradient is computed where nothing that learns needs it."
 )
 
+_BUDGET_WORDS = (
+    f"Training is SGD with momentum: {COPIES} × the parameters, and the peak of activations in the forward pass. The "
+    f"deepest network has its further blocks in the stage with the most, within the bound of {MAX_OPS:,} ops; – where "
+    "even one block is too much, or where blocks cannot be added."
+)
 _DTYPES = ("float32", "float16", "float64", "int8")
 _WORDS = {"float16": "float16, bfloat16"}
 _BUDGETS = (8, 24, 80)
@@ -33,12 +40,14 @@ def memory_section(analysis: Analysis, batch_size: int = 1, dtype: str | None = 
     return "\n\n".join([*parts, _batch_words(analysis, shown[0]), CONVENTION])
 
 
-def transfer_section(analysis: Analysis, mode: str, batch_size: int = 1, dtype: str = "float32") -> str:
+def transfer_section(
+    analysis: Analysis, mode: str, batch_size: int = 1, dtype: str = "float32", frozen_norm: bool = False
+) -> str:
     """What training in a mode of transfer learning costs, by stage and beside training everything."""
-    trained = transfer(analysis, mode, batch_size=batch_size, dtype=dtype)
+    trained = transfer(analysis, mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
     whole = transfer(analysis, batch_size=batch_size, dtype=dtype)
     heads = ["training", "parameters that learn", "backward MACs", "stored", "peak of activations"]
-    rows = [[f"`{each.mode}`", *_training_cells(each)] for each in dict.fromkeys((trained, whole))]
+    rows = [[_mode_words(each), *_training_cells(each)] for each in dict.fromkeys((trained, whole))]
     return "\n\n".join(
         [
             f"{_batch(batch_size).capitalize()}, {dtype}.",
@@ -46,6 +55,25 @@ def transfer_section(analysis: Analysis, mode: str, batch_size: int = 1, dtype: 
             _stage_table(trained),
             CONVENTION,
         ]
+    )
+
+
+def _mode_words(trained: Training) -> str:
+    return f"`{trained.mode}`{', batch norm frozen' if trained.frozen_norm else ''}"
+
+
+def budget_section(analysis: Analysis, budget_bytes: int, batch_size: int = 1, dtype: str = "float32") -> str:
+    """The largest batch and the deepest network that a budget of bytes holds, in inference and in training."""
+    facts = budget_facts(analysis, budget_bytes, batch_size, dtype)
+    ways = [way for way in ("inference", "training") if way in facts]
+    deepest = [facts[way]["deepest"] or {} for way in ways]
+    rows = [
+        ["largest batch", *(exact(facts[way]["largest_batch"]) for way in ways)],
+        [f"deepest, {_batch(batch_size)}", *(f"`{each['expression']}`" if each else "–" for each in deepest)],
+        ["it needs", *(size_bytes(each["needed_bytes"]) if each else "–" for each in deepest)],
+    ]
+    return "\n\n".join(
+        [markdown_table(["what fits", *ways], rows, "l" + "r" * len(ways)), f"In {dtype}. {_BUDGET_WORDS}", CONVENTION]
     )
 
 

@@ -126,7 +126,7 @@ class Session:
             stack.enter_context(compiler_told())
             require_memory(self.device, analysis, settings.batch_size, precision)
             images = self._images(analysis, settings.batch_size, batches)
-            job = prepared(self._master(analysis), analysis, settings, self.device, images)
+            job = prepared(self._master(analysis), analysis, settings, self.device, images, stages=self.effort.stages)
             samples = ready(job, self.effort, self._flushed(images))
         if samples.expected_s > LONG_SECONDS:
             self.watch.notice(
@@ -180,7 +180,7 @@ class Session:
         settings = Settings(batch_size=REFERENCE_BATCH[self.device.kind])
         self.watch.progress(0, self.total, f"{analysis.variant}, the reference")
         images = torch.randn(settings.batch_size, *analysis.input_shape, device=self.device.place)
-        job = prepared(master(analysis, self.device), analysis, settings, self.device, images)
+        job = prepared(master(analysis, self.device), analysis, settings, self.device, images, stages=False)
         warmed(job, self.effort)
         return job
 

@@ -192,6 +192,18 @@ def test_memory_of_a_run_is_what_it_takes_beyond_what_was_held(fake: FakeCuda) -
     assert device.peak_bytes() == 250
 
 
+def test_the_pool_lives_as_long_as_the_first_graph_in_it(fake: FakeCuda) -> None:
+    """Closed form: it is shared until it is given back, or a capture fails, which asks for a new one."""
+    device = fake_device(fake)
+    first = device.capture(lambda _: torch.zeros(1), 0)
+    device.capture(lambda _: torch.zeros(1), 0)
+    assert (device._first, device._pool) == (first, "pool")
+    fake.capture_error = "no"
+    with pytest.raises(Unavailable):
+        device.capture(lambda _: torch.zeros(1), 0)
+    assert (device._first, device._pool) == (None, None)
+
+
 def test_releasing_gives_the_graphs_memory_back(fake: FakeCuda) -> None:
     """Closed form: the cache is emptied, and the next capture asks for a pool of its own."""
     device = fake_device(fake)

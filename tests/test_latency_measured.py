@@ -19,7 +19,7 @@ from analyzer.graph import Graph, Node
 from analyzer.latency.plan import MIN_SAMPLES, PRECISIONS, Effort, Settings, grid
 from analyzer.latency.record import Measurement
 from analyzer.latency.stages import stage_starts
-from analyzer.live import session, timing
+from analyzer.live import sampling, session, timing
 from analyzer.live.build import build
 from analyzer.live.compiling import compiled_parts, require_compiler
 from analyzer.live.devices import CpuDevice
@@ -258,6 +258,21 @@ def test_too_large_a_batch_is_refused_before_it_is_made(monkeypatch: pytest.Monk
     assert [record.batch_size for record in found.records] == [1]
     assert [failure.reason for failure in found.failures] == told
     assert "lower the batch size" in told[0]
+
+
+def test_what_torch_refuses_is_told_and_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: an error of torch's while one network warms up."""
+    ready = sampling.ready
+
+    def refused(job: Any, *more: Any) -> Any:
+        if job.settings.batch_size == 1:
+            raise RuntimeError("cuDNN error: not supported\nmore")
+        return ready(job, *more)
+
+    monkeypatch.setattr(session, "ready", refused)
+    found = taken(Settings(), Settings(batch_size=2))
+    assert [record.batch_size for record in found.records] == [2]
+    assert found.failures[0].reason.endswith("at batch size 1 and 3×8×8: cuDNN error: not supported.")
 
 
 def test_many_networks_are_measured_in_groups() -> None:

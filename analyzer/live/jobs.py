@@ -82,11 +82,11 @@ class Job:
         return OutputCheck(error=round(error, 9) if finite else None, bound=round(self._bound(), 9))
 
     def _bound(self) -> float:
-        """Four roundings a layer of the coarsest type on the way, adding up at random."""
+        """Sixteen roundings a layer of the coarsest type on the way, adding at random; another function is 1 away."""
         coarsest = torch.finfo(self.precision.autocast or self.precision.dtype).eps
         if self.device.kind == "cuda" and torch.backends.cudnn.allow_tf32:
             coarsest = max(coarsest, torch.finfo(torch.float16).eps)  # TF32 has float16's mantissa
-        return min(max(1e-4, 4 * coarsest * sqrt(self.analysis.depth)), 0.5)
+        return min(max(1e-4, 16 * coarsest * sqrt(self.analysis.depth)), 0.5)
 
 
 def master(analysis: Analysis, device: Device) -> nn.Module:

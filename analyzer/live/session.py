@@ -16,7 +16,7 @@ from analyzer.latency.plan import Effort, Settings
 from analyzer.latency.record import Failure, LatencyRecord, Measurement
 from analyzer.live.devices import Device
 from analyzer.live.jobs import Job, master, prepared
-from analyzer.live.limits import compiler_told, kernels_told, memory_told, precision_named, require_memory
+from analyzer.live.limits import compiler_told, kernels_told, memory_told, precision_named, refusal_told, require_memory
 from analyzer.live.sampling import NUM_TURNS, Samples, host_check, ready, warmed
 
 RESIDENT_BYTES = 4 * 2**30
@@ -121,6 +121,7 @@ class Session:
         what = f"{shortened(analysis.variant)} at batch size {settings.batch_size} and {_shape(analysis)}"
         precision = precision_named(settings.precision, self.device.kind)
         with ExitStack() as stack:
+            stack.enter_context(refusal_told(what))
             stack.enter_context(memory_told(self.device, what))
             stack.enter_context(kernels_told(self.device, settings.precision))
             stack.enter_context(compiler_told())

@@ -145,6 +145,7 @@ def test_parts_are_captured_one_after_the_other(fake: FakeCuda) -> None:
         "synchronize cuda:1",
     ]
     fake.log.clear()
+    assert captured._work is work, "the weights and the input must outlive the capture"
     assert captured.run() is output
     captured.run_parts()
     assert fake.log == ["replay", *["record", "replay"] * 3]

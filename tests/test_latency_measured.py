@@ -181,6 +181,9 @@ def test_stage_borders_are_modules(name: str) -> None:
         (Effort(cell_seconds=2), 10, 201.0, True),
         (Effort(cell_seconds=0.1), 50, 2.1, True),
         (Effort(cell_seconds=0.1), 49, 2.0, False),
+        (Effort(cell_seconds=0.1), 9, 99.0, False),
+        (Effort(cell_seconds=0.1), 10, 99.0, False),
+        (Effort(cell_seconds=0.1), 10, 101.0, True),
     ],
 )
 def test_samples_are_enough(effort: Effort, count: int, each_ms: float, enough: bool) -> None:

@@ -142,6 +142,7 @@ class CapturedGraphs:
         self, device: CudaDevice, cuda: Any, pool: Any, work: Callable[[Work], Tensor], num_parts: int
     ) -> None:
         self._device, self._cuda, self._pool = device, cuda, pool
+        self._work = work  # holds the weights and the input that the graphs read
         stream = cuda.Stream(device.place)
         stream.wait_stream(cuda.current_stream(device.place))
         with cuda.stream(stream):

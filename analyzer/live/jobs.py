@@ -96,11 +96,17 @@ def master(analysis: Analysis, device: Device) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the mean over all batches, and there is one
     with torch.no_grad():
-        net(torch.randn(STATISTICS_IMAGES, *analysis.input_shape, device=device.place))
+        net(random_images(STATISTICS_IMAGES, analysis, device))
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1
     return net.eval()
+
+
+def random_images(count: int, analysis: Analysis, device: Device) -> Tensor:
+    """Random normal images on the device, the same on every machine."""
+    generator = torch.Generator().manual_seed(2015)
+    return torch.randn(count, *analysis.input_shape, generator=generator).to(device.place)
 
 
 def prepared(
@@ -209,7 +215,7 @@ def _training(net: nn.Module, analysis: Analysis, settings: Settings, device: De
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     called = compiled(net) if settings.execution == "compiled" else net
     with torch.inference_mode(False):
-        targets = torch.randint(analysis.rows[-1].output_shape[0], (len(images),), device=device.place)
+        targets = torch.arange(len(images), device=device.place) % analysis.rows[-1].output_shape[0]
 
     def step(border: Work = _nothing) -> Tensor:
         border()

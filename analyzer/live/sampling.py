@@ -125,7 +125,7 @@ def ready(job: Job, effort: Effort, flushed: bool) -> Samples:
         job=job,
         warm_up=warm_up,
         flushed=flushed,
-        run_memory_bytes=job.device.peak_bytes(),
+        run_memory_bytes=None if job.captured else job.device.peak_bytes(),
         each_ms=each_ms,
         wanted=wanted,
         wanted_parts=parts,

@@ -165,7 +165,7 @@ def _output_warning(record: LatencyRecord) -> list[str]:
 
 
 def _conditions(given: Conditions, records: list[LatencyRecord] | tuple[LatencyRecord, ...]) -> str:
-    facts = [f"{name.replace('_', ' ')} {_word(value)}" for name, value in _known(given)]
+    facts = [_fact(name, value) for name, value in _known(given)]
     told = [*(_how(records[0]) if len(records) == 1 else ()), given.order, given.mode]
     told += [f"{given.input}; {given.weights}", f"{given.clock}, {', '.join(facts)}"]
     told += [f"torch {given.torch}, Python {given.python}, {given.platform}, {given.date}"]
@@ -190,6 +190,12 @@ def _known(given: Conditions) -> Iterator[tuple[str, object]]:
     for name, value in {**given.machine, **choices}.items():
         if value is not None:
             yield name, value
+
+
+def _fact(name: str, value: object) -> str:
+    if name.endswith("_bytes") and isinstance(value, int):
+        return f"{name.removesuffix('_bytes').replace('_', ' ')} {size_bytes(value)}"
+    return f"{name.replace('_', ' ')} {_word(value)}"
 
 
 def _word(value: object) -> object:

@@ -115,6 +115,9 @@ _OPTIONS: tuple[Decorator, ...] = (
         help="Measured before and after each cell; a drift over 2 % discards it.",
     ),
     click.option(
+        "--attempts", type=int, default=1, show_default=True, help="Measure again what drifted, up to so often."
+    ),
+    click.option(
         "--cudnn-benchmark/--no-cudnn-benchmark", default=True, help="Let cuDNN try its kernels, as timm does."
     ),
     click.option("--tf32/--no-tf32", default=True, help="TF32 in float32 convolutions and products."),

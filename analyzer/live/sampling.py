@@ -87,6 +87,11 @@ class Samples:
         if self.burst:
             self.queued.append(self.job.queued_ms(self.burst))
 
+    def clear(self) -> None:
+        """Forget all samples."""
+        for samples in (self.whole, self.parts, self.queued):
+            samples.clear()
+
     def complete(self, effort: Effort) -> None:
         """What is still missing, where the times of the warm-up led to too few samples."""
         while not effort.enough(len(self.whole), sum(self.whole)):

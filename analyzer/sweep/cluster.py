@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analyzer import __version__
 from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.sweep.plan import Plan
 from analyzer.sweep.run import Progress, Tell, evaluator, quiet, started
 from analyzer.sweep.store import Store, opened
+from analyzer.version import __version__
 
 Client = Any
 """A `distributed.Client`; Dask is imported when a cluster is asked for."""
@@ -83,7 +83,7 @@ def _results(client: Client, store: Store, missing: list[int]) -> Iterator[Fille
 
 def _ahead(client: Client) -> int:
     """Tasks that may be under way, by the threads that the cluster has now."""
-    return _AHEAD * max(2, sum(client.nthreads().values()))
+    return _AHEAD * max(2, sum(map(int, client.nthreads().values())))
 
 
 def _submitted(client: Client, store: Store, number: int, shared: bool = True) -> Any:

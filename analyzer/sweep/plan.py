@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from analyzer import __version__
 from analyzer.errors import InvalidInput, shortened
 from analyzer.sweep.reading import MAX_BYTES
 from analyzer.sweep.space import Space
 from analyzer.sweep.text import to_toml
+from analyzer.version import __version__
 
 CHUNK_SIZE = 1 << 18
 """Candidates that are evaluated at once; memory is bounded by this."""

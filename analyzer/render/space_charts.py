@@ -1,0 +1,146 @@
+"""Charts of a design space (Altair): a scatter with its Pareto front and named variants, and distributions.
+
+The distributions are empirical distribution functions, as in "Designing Network Design Spaces" (Radosavovic et al.
+2020, Equation 1): the share of networks whose figure is at most x.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analyzer.errors import Unavailable
+from analyzer.render.bars import COLOURS
+
+Columns = Mapping[str, NDArray[Any]]
+
+PICKED = "picked"
+"""Name of the selection that a click on a point makes; its field is the candidate's index."""
+INDEX, NAME = "index", "name"
+_ACCENT, _NAMED, _NAMED_TEXT, _QUIET = COLOURS[0], COLOURS[1], "#8f4700", "#8a94a3"
+_LOG_FROM = 30
+"""A figure that spans this factor is drawn on a logarithmic scale."""
+_STEPS = 200
+_AXIS = alt.Axis(format="~s", tickCount=6, gridOpacity=0.4, titleFontWeight="normal", labelOverlap=True)
+_WORDS = {"params": "parameters", "macs": "MACs", "memory_bytes": "peak memory, bytes"}
+
+
+class Picture(NamedTuple):
+    """What is drawn: an even sample of the rows, the front, and named variants (`name` among their columns)."""
+
+    sample: Columns
+    front: Columns
+    named: Columns
+
+
+def words(column: str) -> str:
+    """A figure's column as people read it: "macs" as "MACs"."""
+    return _WORDS.get(column, column.replace("_", " "))
+
+
+def scatter(picture: Picture, x: str, y: str, line: bool = False, size: tuple[int, int] | None = (720, 420)) -> Any:
+    """Figure y over figure x, for each row of the sample, the front above it, named variants marked.
+
+    `line` joins the front, which only is one line where x and y are all that it weighs.
+    """
+    axes = {"x": _axis(alt.X, x, picture), "y": _axis(alt.Y, y, picture)}
+    layers = [_cloud(picture.sample, axes), *([_line(picture.front, axes, x)] if line else [])]
+    layers += [_edge(picture.front, axes), *_marked(picture.named, axes)]
+    chart = alt.layer(*layers)
+    return chart.properties(width=size[0], height=size[1]) if size else chart
+
+
+def _axis(channel: Any, column: str, picture: Picture) -> Any:
+    values = np.concatenate([part[column] for part in picture if len(part.get(column, ()))] or [np.ones(1)])
+    return channel(field=_key(column), type="quantitative", title=words(column), scale=_scale(values), axis=_AXIS)
+
+
+def _scale(values: NDArray[Any]) -> Any:
+    low, high = float(values.min()), float(values.max())
+    return alt.Scale(type="log", nice=False) if low > 0 and high / low > _LOG_FROM else alt.Scale(zero=False)
+
+
+def _key(column: str) -> str:
+    """A column's name in the chart's data, where dots, brackets and colons would mean something else."""
+    return "".join(each if each.isalnum() else f"_{ord(each):x}_" for each in column)
+
+
+def _cloud(sample: Columns, axes: dict[str, Any]) -> Any:
+    look: dict[str, Any] = {"size": 14, "filled": True, "color": _QUIET, "opacity": 0.45, "aria": False}
+    return alt.Chart(_table(sample)).mark_point(**look).encode(**axes, tooltip=_tooltips(sample))
+
+
+def _line(front: Columns, axes: dict[str, Any], x: str) -> Any:
+    order = alt.Order(field=_key(x), type="quantitative")
+    return alt.Chart(_table(front)).mark_line(color=_ACCENT, strokeWidth=1.5).encode(**axes, order=order)
+
+
+def _edge(front: Columns, axes: dict[str, Any]) -> Any:
+    picked = alt.selection_point(name=PICKED, fields=[INDEX], on="click", empty=False)
+    look: dict[str, Any] = {"size": 46, "filled": True, "color": _ACCENT, "opacity": 1}
+    return alt.Chart(_table(front)).mark_point(**look).encode(**axes, tooltip=_tooltips(front)).add_params(picked)
+
+
+def _marked(named: Columns, axes: dict[str, Any]) -> list[Any]:
+    if not len(named.get(NAME, ())):
+        return []
+    base = alt.Chart(_table(named)).encode(**axes, tooltip=_tooltips(named))
+    points = base.mark_point(shape="diamond", size=70, filled=True, color=_NAMED, opacity=1)
+    look: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
+    halo = base.mark_text(**look, stroke="white", strokeWidth=3, opacity=0.8, aria=False).encode(text=f"{NAME}:N")
+    return [halo, points, base.mark_text(**look, color=_NAMED_TEXT).encode(text=f"{NAME}:N")]
+
+
+def _table(columns: Columns) -> pd.DataFrame:
+    return pd.DataFrame({_key(name): list(values) for name, values in columns.items()})
+
+
+def _tooltips(columns: Columns) -> list[Any]:
+    """Every column but the index, whole numbers in full."""
+    return [_tooltip(name, values) for name, values in columns.items() if name != INDEX]
+
+
+def _tooltip(name: str, values: NDArray[Any]) -> Any:
+    if values.dtype.kind in "iu":
+        return alt.Tooltip(field=_key(name), type="quantitative", title=words(name), format=",")
+    if values.dtype.kind == "f":
+        return alt.Tooltip(field=_key(name), type="quantitative", title=words(name), format=".4~g")
+    return alt.Tooltip(field=_key(name), type="nominal", title=words(name))
+
+
+def distributions(spaces: Mapping[str, Columns], figures: Sequence[str]) -> Any:
+    """The empirical distribution of each figure, side by side; one line a space, by its name."""
+    return alt.concat(*(_distribution(spaces, figure) for figure in figures), columns=2)
+
+
+def _distribution(spaces: Mapping[str, Columns], figure: str) -> Any:
+    tables = [_steps(columns[figure], name) for name, columns in spaces.items() if len(columns.get(figure, ()))]
+    table = pd.concat(tables) if tables else pd.DataFrame({"x": [1.0], "share": [0.0], "space": [""]})
+    colour = alt.Color("space:N", title=None, scale=alt.Scale(range=list(COLOURS)), sort=list(spaces))
+    x = alt.X("x:Q", title=words(figure), scale=_scale(table["x"].to_numpy()), axis=_AXIS)
+    share = alt.Axis(format="%", gridOpacity=0.4, titleFontWeight="normal")
+    lines = alt.Chart(table).mark_line(color=_ACCENT, interpolate="step-after")
+    lines = lines.encode(x=x, y=alt.Y("share:Q", title="share of networks", axis=share))
+    return (lines.encode(color=colour) if len(spaces) > 1 else lines).properties(width=320, height=220)
+
+
+def _steps(values: NDArray[Any], space: str) -> pd.DataFrame:
+    """Points of the distribution: every value where these are few, else quantiles."""
+    shares = np.arange(1, min(_STEPS, len(values)) + 1) / min(_STEPS, len(values))
+    quantiles = np.quantile(values, shares, method="inverted_cdf")
+    return pd.DataFrame({"x": quantiles, "share": shares, "space": space})
+
+
+def drawn(chart: Any, ending: str) -> str:
+    """A chart as "svg", or as one "html" page that fetches nothing; Unavailable without vl-convert."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise Unavailable("a chart needs vl-convert; install resnet-analyzer[sweep].") from None
+    whole = chart.configure(background="#ffffff", font="Helvetica, Arial, sans-serif")
+    if ending == "svg":
+        return str(vl_convert.vegalite_to_svg(whole.to_json()))
+    return str(whole.to_html(inline=True))

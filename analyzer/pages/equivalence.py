@@ -13,7 +13,8 @@ from analyzer.families.expression import canonical, parse, slug
 from analyzer.families.network import network
 from analyzer.families.registry import variant_names
 from analyzer.live import live_imports
-from analyzer.pages.choose import expression_box, keep, restore, variant_words
+from analyzer.pages.choose import expression_box, variant_words
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.proving import Proving
 from analyzer.pages.readings import analysis_of

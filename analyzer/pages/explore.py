@@ -10,6 +10,7 @@ from analyzer.pages.choose import Chosen, choose
 from analyzer.pages.downloads import Shown, show_downloads
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
+from analyzer.pages.measuring import show_measuring
 from analyzer.pages.readings import explained_html, memory_of, svg_of
 from analyzer.pages.viewer import picked, show_drawing
 from analyzer.render.diagram_heat import HEAT_WORDS
@@ -37,6 +38,7 @@ def show() -> None:
     with above:
         shown = _show_diagram(chosen, options, part)
         _show_stages(chosen, shown)
+        show_measuring(chosen)
     if part:
         _show_part(chosen, part)
 

@@ -21,7 +21,7 @@ def test_equivalence_page_refuses_what_would_fill_the_servers_memory() -> None:
 
 
 def test_equivalence_page_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("analyzer.pages.jobs.find_spec", lambda name: None)
     app = opened(page=EQUIVALENCE)
     assert "resnet-analyzer[live]" in app.error[0].value
     assert app.button[0].disabled

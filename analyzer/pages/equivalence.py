@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
@@ -12,10 +11,10 @@ from analyzer.families.aggregated import nothing_to_prove
 from analyzer.families.expression import canonical, parse, slug
 from analyzer.families.network import network
 from analyzer.families.registry import variant_names
-from analyzer.live import live_imports
-from analyzer.pages.choose import expression_box, keep, restore, variant_words
-from analyzer.pages.look import literal, show_problem
-from analyzer.pages.proving import Proving
+from analyzer.pages import jobs
+from analyzer.pages.choose import expression_box, variant_words
+from analyzer.pages.kept import keep, restore
+from analyzer.pages.look import show_problem
 from analyzer.pages.readings import analysis_of
 from analyzer.render.equivalence import BOUND
 from analyzer.render.units import exact
@@ -24,6 +23,9 @@ _FIRST = "resnext50_32x4d"
 _EXPRESSION = "grouped"
 _PICKED = "picked_grouped"
 _PROVING = "proving"
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""On small tensors, threads wait for each other more than they help."""
+
 MAX_PARAMS = 500_000_000  # a proof holds several copies of a block's weights
 _PROSE = 960  # longest line of running text in pixels
 
@@ -61,7 +63,7 @@ def show() -> None:
     st.html('<h2 class="section">The proof by numbers</h2>')
     picker, box, button = st.columns([3, 4.4, 2], vertical_alignment="bottom")
     variant, problem = _choose(picker, box)
-    proving = _current(variant)
+    proving = jobs.current(_PROVING, variant)
     running = proving is not None and proving.running
     ready = bool(variant and not problem)
     button.button(
@@ -118,18 +120,9 @@ def _take_picked() -> None:
         st.session_state[_EXPRESSION] = st.session_state[_PICKED]
 
 
-def _current(variant: str) -> Proving | None:
-    """The proof of this variant, if one was started; one of another variant is stopped and forgotten."""
-    proving: Proving | None = st.session_state.get(_PROVING)
-    if proving is not None and proving.variant != variant:
-        proving.stop()
-        st.session_state[_PROVING] = proving = None
-    return proving
-
-
-def _show_proof(proving: Proving) -> None:
+def _show_proof(proving: jobs.Job) -> None:
     if proving.running:
-        st.fragment(_show_progress, run_every=0.4)(proving)
+        jobs.follow(proving)
     else:
         _show_result(proving)
 
@@ -142,36 +135,17 @@ def _reason(variant: str) -> str:
             return f"{exact(analysis.params)} parameters are more than a page proves; use the command line."
         reason = nothing_to_prove(analysis.network.graph)
         if not reason:
-            _require_torch()
+            jobs.require_torch()
     except (InvalidInput, Unavailable) as error:
         return str(error)
     return reason
 
 
-def _require_torch() -> None:
-    with live_imports():
-        if find_spec("torch") is None:
-            raise ModuleNotFoundError(name="torch")
-
-
 def _start(variant: str) -> None:
-    try:
-        st.session_state[_PROVING] = Proving(variant)
-    except Unavailable as error:
-        st.session_state[_PROVING] = None
-        st.toast(literal(str(error)))
+    jobs.start(_PROVING, lambda: jobs.Job(variant, jobs.program("prover", variant), ONE_THREAD))
 
 
-def _show_progress(proving: Proving) -> None:
-    if not proving.running:
-        st.rerun()
-    share, words = proving.progress
-    bar, button = st.columns([6, 1], vertical_alignment="center")
-    bar.progress(share, words)
-    button.button("Cancel", on_click=proving.stop, width="stretch")
-
-
-def _show_result(proving: Proving) -> None:
+def _show_result(proving: jobs.Job) -> None:
     result = proving.result
     if "problem" in result:
         show_problem(result["problem"])
@@ -179,7 +153,7 @@ def _show_result(proving: Proving) -> None:
     (st.success if result["proof"]["passed"] else st.error)(result["verdict"])
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Worst errors over all blocks, against their tolerance</h2>')
-        _show_downloads(proving.variant, result)
+        _show_downloads(str(proving.subject), result)
     _show_table("errors", result)
     st.caption(BOUND)
     st.html('<h2 class="section">Negative controls: planted faults must be seen</h2>')

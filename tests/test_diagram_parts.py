@@ -101,8 +101,8 @@ def test_nothing_is_said_where_nothing_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"show": ("latency",)}, r"show latency: drawings have no latency, which depends on a device"),
-        ({"heat": "latency"}, r"heat latency: drawings have no latency"),
+        ({"show": ("latency",)}, r"show latency: latency depends on a device; name one: --gpu"),
+        ({"heat": "latency"}, r"heat latency: latency depends on a device; name one"),
         ({"show": ("colour",)}, r"show 'colour' is unknown; it is one of shape, params, macs, "),
         ({"theme": "blue"}, r"theme 'blue' is unknown; it is one of light, dark, print\."),
         ({"direction": "up"}, r"direction 'up' is unknown"),

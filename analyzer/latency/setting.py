@@ -1,0 +1,87 @@
+"""A device and how a network runs on it: all that a predicted latency depends on besides the network."""
+
+import shlex
+from dataclasses import dataclass
+
+from analyzer.cost.analysis import Analysis
+from analyzer.errors import InvalidInput, shortened
+from analyzer.latency.devices import Device, device_named, read_devices
+from analyzer.latency.predict import OpTime, checked_run, op_times_ms, predict_analysis
+from analyzer.latency.prediction import Prediction
+from analyzer.latency.roofline import Run
+
+MAX_HOST_US = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A device and a run on it; `host_us` is what the host takes to start one kernel, None for the model's own.
+
+    `devices_file` and `calibration_file` are where device and calibration were read from, if anywhere.
+    """
+
+    device: Device
+    run: Run = Run()
+    host_us: float | None = None
+    devices_file: str | None = None
+    calibration_file: str | None = None
+
+    @property
+    def arguments(self) -> str:
+        """The command line's options that make it again: `--gpu 'RTX 4090' --batch-size 256 --precision amp`."""
+        run = self.run
+        valued = {
+            "--gpu": self.device.name,
+            "--batch-size": str(run.batch_size),
+            "--precision": run.precision,
+            "--host-us": None if self.host_us is None else f"{self.host_us:g}",
+            "--devices": self.devices_file,
+            "--calibrate": self.calibration_file,
+        }
+        flags = {
+            "--compiled": run.compiled,
+            "--channels-last": run.channels_last,
+            "--cuda-graph": run.cuda_graph,
+            "--train": run.training,
+        }
+        told = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value is not None]
+        return " ".join([*told, *(name for name, given in flags.items() if given)])
+
+    def predict(self, analysis: Analysis) -> Prediction:
+        """The predicted latency of one batch."""
+        return predict_analysis(analysis, self.device, self.run, host_us=self.host_us)
+
+    def op_times(self, analysis: Analysis) -> tuple[OpTime, ...]:
+        """Each op's predicted time in milliseconds, summing to the whole; far less certain than that."""
+        return op_times_ms(analysis, self.device, self.run, host_us=self.host_us)
+
+
+def device_from(name: str, devices_file: str | None = None) -> Device:
+    """A device of a TOML file, or else a shipped one; InvalidInput where neither has it."""
+    if devices_file is not None:
+        stated = read_devices(devices_file)
+        if name in stated:
+            return stated[name]
+    return device_named(name)
+
+
+def setting_of(
+    gpu: str,
+    *,
+    batch_size: int = 1,
+    precision: str | None = None,
+    compiled: bool = False,
+    channels_last: bool = False,
+    cuda_graph: bool = False,
+    training: bool = False,
+    host_us: float | None = None,
+    calibration_file: str | None = None,
+    devices_file: str | None = None,
+) -> Setting:
+    """A setting from words; by default a GPU runs in amp and a CPU in float32. InvalidInput names the bad word."""
+    device = device_from(gpu, devices_file)
+    word = precision or ("float32" if device.kind == "cpu" else "amp")
+    run = checked_run(Run(batch_size, word, compiled, channels_last, cuda_graph, training))
+    if host_us is not None and not 0 <= host_us <= MAX_HOST_US:
+        raise InvalidInput(f"--host-us {shortened(host_us)}: must be microseconds from 0 to {MAX_HOST_US:,}.")
+    return Setting(device=device, run=run, host_us=host_us, devices_file=devices_file, calibration_file=calibration_file)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from analyzer.cost.reconcile import Reconciled
+    from analyzer.latency.devices import Device
+    from analyzer.latency.prediction import Prediction
     from analyzer.latency.record import LatencyRecord
     from analyzer.live.checks import Verification
     from analyzer.live.modules import Net
@@ -35,10 +37,12 @@ __all__ = [
     "build",
     "check_equivalence",
     "compare",
+    "devices",
     "diagram",
     "explain",
     "load_weights",
     "measure_latency",
+    "predict_latency",
     "reconcile",
     "save_weights",
     "verify",
@@ -226,6 +230,50 @@ def measure_latency(
         num_bench_iter=num_bench_iter,
         notice=notice,
     )
+
+
+def predict_latency(
+    variant: str | Spec | Graph | Network,
+    *,
+    device: "str | Device",
+    batch_size: int = 1,
+    precision: str = "float32",
+    compiled: bool = False,
+    channels_last: bool = False,
+    cuda_graph: bool = False,
+    training: bool = False,
+    input_size: Size | None = None,
+    calibration: "str | Path | None" = None,
+    host_us: float | None = None,
+) -> "Prediction":
+    """Predict one batch's latency on a device that need not be here: `.ms`, `.low_ms` to `.high_ms` (90 % interval).
+
+    `.stages` and `.kernels` split it, `.evidence` is "known", "calibrated" or "specs". `device` is a name of
+    `devices()`, in any spelling, or one of your own; `calibration` a measured record or timm's table that holds the
+    device; `host_us` the host's microseconds a kernel. Raises InvalidInput for a bad argument. torch is not needed.
+    """
+    from analyzer.latency.predict import predict_latency as predict
+
+    return predict(
+        variant,
+        device=device,
+        batch_size=batch_size,
+        precision=precision,
+        compiled=compiled,
+        channels_last=channels_last,
+        cuda_graph=cuda_graph,
+        training=training,
+        input_size=input_size,
+        calibration=calibration,
+        host_us=host_us,
+    )
+
+
+def devices() -> "dict[str, Device]":
+    """The devices that a latency can be predicted for: name → its figures, `.sources` says which were checked."""
+    from analyzer.latency.devices import devices as known
+
+    return known()
 
 
 def verify(

@@ -10,7 +10,7 @@ from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.render.diagram import Picture
-from analyzer.render.diagram_look import HEATS, THEMES, Look, Palette
+from analyzer.render.diagram_look import HEATS, THEMES, Look, OpTimes, Palette
 from analyzer.render.dot import dot_source, picture
 from analyzer.render.layout import laid_out
 from analyzer.render.units import size_bytes
@@ -142,7 +142,7 @@ def test_the_peak_of_memory_is_in_one_of_the_boxes() -> None:
 @pytest.mark.parametrize("heat", HEATS)
 def test_shade_and_words_tell_the_same(heat: str) -> None:
     """Each shade's range in the legend holds the share on every box of that shade."""
-    drawn = picture(analyze("densenet121"), "network", Look(heat=heat))
+    drawn = picture(analyze("densenet121"), "network", Look(heat=heat, times=OpTimes(ms={"classifier": 1}, words="X")))
     bounds = [tuple(map(float, re.findall(r"[\d.]+", step))) for step in drawn.scale[1:]]
     assert len(bounds) == 5
     for box in drawn.boxes:

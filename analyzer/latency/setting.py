@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
-from analyzer.latency.devices import Device, device_named, read_devices
+from analyzer.latency.devices import Device, device_named, devices, plain, read_devices
 from analyzer.latency.predict import OpTime, checked_run, op_times_ms, predict_analysis
 from analyzer.latency.prediction import Prediction
 from analyzer.latency.roofline import Run
@@ -21,7 +21,7 @@ class Setting:
     """
 
     device: Device
-    run: Run = Run()
+    run: Run
     host_us: float | None = None
     devices_file: str | None = None
     calibration_file: str | None = None
@@ -56,20 +56,23 @@ class Setting:
         return op_times_ms(analysis, self.device, self.run, host_us=self.host_us)
 
 
+def known_devices(devices_file: str | None = None) -> dict[str, Device]:
+    """The shipped devices by name, and those of a TOML file before them; InvalidInput for a bad file."""
+    return (read_devices(devices_file) if devices_file is not None else {}) | devices()
+
+
 def device_from(name: str, devices_file: str | None = None) -> Device:
     """A device of a TOML file, or else a shipped one; InvalidInput where neither has it."""
-    if devices_file is not None:
-        stated = read_devices(devices_file)
-        if name in stated:
-            return stated[name]
-    return device_named(name)
+    stated = read_devices(devices_file) if devices_file is not None else {}
+    own = {plain(each): device for each, device in stated.items()}
+    return own[plain(name)] if plain(name) in own else device_named(name)
 
 
 def setting_of(
     gpu: str,
     *,
     batch_size: int = 1,
-    precision: str | None = None,
+    precision: str = "float32",
     compiled: bool = False,
     channels_last: bool = False,
     cuda_graph: bool = False,
@@ -78,10 +81,11 @@ def setting_of(
     calibration_file: str | None = None,
     devices_file: str | None = None,
 ) -> Setting:
-    """A setting from words; by default a GPU runs in amp and a CPU in float32. InvalidInput names the bad word."""
+    """A setting from words; InvalidInput names the bad one."""
     device = device_from(gpu, devices_file)
-    word = precision or ("float32" if device.kind == "cpu" else "amp")
-    run = checked_run(Run(batch_size, word, compiled, channels_last, cuda_graph, training))
+    run = checked_run(Run(batch_size, precision, compiled, channels_last, cuda_graph, training))
     if host_us is not None and not 0 <= host_us <= MAX_HOST_US:
         raise InvalidInput(f"--host-us {shortened(host_us)}: must be microseconds from 0 to {MAX_HOST_US:,}.")
-    return Setting(device=device, run=run, host_us=host_us, devices_file=devices_file, calibration_file=calibration_file)
+    return Setting(
+        device=device, run=run, host_us=host_us, devices_file=devices_file, calibration_file=calibration_file
+    )

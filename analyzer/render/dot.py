@@ -75,7 +75,7 @@ def picture(
         told = f"{boxes} boxes and {len(drawn.arrows)} arrows are over the bound of {MAX_BOXES} and {MAX_ARROWS}"
         raise _too_large(analysis, level, told)
     if told := times_legend(look):
-        drawn = replace(drawn, legend=" · ".join(text for text in (drawn.legend, told) if text))
+        drawn = replace(drawn, legend="\n".join(text for text in (drawn.legend, told) if text))
     return heated(drawn, seen.ledger) if look.heat else drawn
 
 
@@ -125,7 +125,7 @@ class _Writer:
     def _heading(self) -> str:
         drawn, colours = self._drawn, self._colours
         rows = [f"<B>{html(plain(drawn.title, 160))}</B>"]
-        rows += [small(drawn.legend, colours.quiet)] if drawn.legend else []
+        rows += [small(line, colours.quiet) for line in drawn.legend.splitlines()]
         if drawn.scale:
             words, *steps = drawn.scale
             swatches = "".join(

@@ -1,8 +1,15 @@
 """A predicted latency as people read it; every table and sentence says that it is predicted, and how sure that is."""
 
+import csv
+import io
 from collections.abc import Sequence
+from textwrap import fill
 
+from analyzer.errors import shortened
 from analyzer.latency.prediction import KernelTime, Prediction, StageTime
+from analyzer.latency.roofline import Run
+from analyzer.latency.setting import Setting
+from analyzer.render.report import escaped
 from analyzer.render.tables import markdown_table, terminal_table
 from analyzer.render.units import exact, percent, shape, significant, stage_words
 
@@ -24,6 +31,8 @@ NOTE = (
     "Predicted, not measured. The interval of the whole is the 90 % interval; a stage's is wider than the whole's, and "
     "a kind of kernels has none. Achieved is the share of the device's peak rate, or of its memory bandwidth."
 )
+WIDTH = 110
+"""Columns of a note on a terminal."""
 _EVIDENCE = {"known": "known device", "calibrated": "calibrated", "specs": "specs only"}
 _BOUNDS = {"compute": "compute", "memory": "memory", "launch": "launch"}
 _MEANINGS = {
@@ -47,13 +56,68 @@ def latency_text(found: Prediction) -> str:
     kernels = terminal_table(KERNEL_HEADS, kernel_cells(found), "lrrrll")
     lines = [f"{name:{width}}  {words}" for name, words in facts]
     lead = f"{found.variant} on {device_words(found)}: predicted for {found.batch_size} × {shape(found.input_shape)}"
-    return "\n".join([lead, "", *lines, "", stages, "", kernels, "", NOTE]) + "\n"
+    return "\n".join([lead, "", *lines, "", stages, "", kernels, "", fill(NOTE, WIDTH)]) + "\n"
 
 
 def summary_text(predictions: Sequence[Prediction]) -> str:
     """For the terminal: several predictions as one table, a row each."""
     rows = [summary_cells(found) for found in predictions]
-    return terminal_table(SUMMARY_HEADS, rows, "lllrlrrrlr") + f"\n\n{NOTE}\n"
+    return terminal_table(SUMMARY_HEADS, rows, "lllrlrrrlr") + f"\n\n{fill(NOTE, WIDTH)}\n"
+
+
+def document(predictions: Sequence[Prediction]) -> str:
+    """For a file: each prediction below a heading, as markdown; several first as one table."""
+    rows = [summary_cells(found) for found in predictions]
+    summary = [markdown_table(SUMMARY_HEADS, rows, "lllrlrrrlr")] if len(rows) > 1 else []
+    parts = [f"# {_heading(found)}\n\n{latency_section(found)}" for found in predictions]
+    return "\n\n".join([*summary, *parts]) + "\n"
+
+
+def _heading(found: Prediction) -> str:
+    return f"{escaped(found.variant)} on {escaped(found.device)}, predicted"
+
+
+def spreadsheet(predictions: Sequence[Prediction]) -> str:
+    """CSV: a row for each whole network and each of its stages, plain numbers with their units in the column names."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_CONDITIONS, *_FIGURES])
+    for found in predictions:
+        given = [shape(found.input_shape) if name == "input_shape" else getattr(found, name) for name in _CONDITIONS]
+        whole = ["network", found.ms, found.low_ms, found.high_ms, 1.0, "", "", found.num_kernels]
+        writer.writerow([*given, *whole, found.images_per_second])
+        for stage in found.stages:
+            share = stage.ms / found.ms if found.ms else 0.0
+            times = [stage.stage, stage.ms, stage.low_ms, stage.high_ms, share]
+            writer.writerow([*given, *times, stage.bound, stage.achieved, stage.num_kernels, ""])
+    return text.getvalue()
+
+
+_CONDITIONS = (
+    "variant",
+    "fingerprint",
+    "input_shape",
+    "device",
+    "batch_size",
+    "precision",
+    "compiled",
+    "channels_last",
+    "cuda_graph",
+    "training",
+    "evidence",
+    "max_batch_size",
+)
+_FIGURES = (
+    "stage",
+    "predicted_ms",
+    "predicted_low_ms",
+    "predicted_high_ms",
+    "share",
+    "bound",
+    "achieved",
+    "num_kernels",
+    "predicted_images_per_second",
+)
 
 
 def latency_section(found: Prediction) -> str:
@@ -81,7 +145,12 @@ def device_words(found: Prediction) -> str:
     return f"{found.device} ({run_words(found)})"
 
 
-def run_words(found: Prediction) -> str:
+def setting_words(setting: Setting) -> str:
+    """Device, run and batch: "RTX 4090 (amp, eager), batch 256"."""
+    return f"{shortened(setting.device.name)} ({run_words(setting.run)}), batch {exact(setting.run.batch_size)}"
+
+
+def run_words(found: Prediction | Run) -> str:
     """How the network runs: "amp, torch.compile, channels last"."""
     mode = "torch.compile" if found.compiled else "eager"
     graph = ["CUDA graph"] if found.cuda_graph else []
@@ -91,12 +160,12 @@ def run_words(found: Prediction) -> str:
 
 def milliseconds(found: Prediction) -> str:
     """The whole's time: "48.3 ms"."""
-    return f"{_ms(found.ms, found)} ms"
+    return f"{significant(found.ms)} ms"
 
 
 def interval(found: Prediction) -> str:
     """The whole's 90 % interval in milliseconds: "44.1–52.9"."""
-    return _between(found, found)
+    return f"{significant(found.low_ms)}–{significant(found.high_ms)}"
 
 
 def throughput(found: Prediction) -> str:
@@ -167,7 +236,7 @@ def summary_cells(found: Prediction) -> list[str]:
         found.device,
         exact(found.batch_size),
         run_words(found),
-        _ms(found.ms, found),
+        significant(found.ms),
         interval(found),
         significant(found.images_per_second),
         _EVIDENCE[found.evidence],
@@ -176,7 +245,7 @@ def summary_cells(found: Prediction) -> list[str]:
 
 
 def _whole_cells(found: Prediction) -> list[str]:
-    return ["whole network", _ms(found.ms, found), interval(found), "100.0", "", ""]
+    return ["whole network", _ms(found.ms, found), _between(found, found), "100.0", "", ""]
 
 
 def _achieved(part: StageTime | KernelTime) -> str:
@@ -190,9 +259,9 @@ def _between(part: Prediction | StageTime, found: Prediction) -> str:
 
 
 def _ms(ms: float, found: Prediction) -> str:
-    """Milliseconds with decimals that leave the whole three significant digits."""
+    """Milliseconds with decimals that leave the whole four significant digits, so that small stages keep some."""
     whole = found.ms
-    places = 0 if whole >= 1000 else 1 if whole >= 10 else 2 if whole >= 1 else 3
+    places = 0 if whole >= 1000 else 1 if whole >= 100 else 2 if whole >= 10 else 3
     return f"{ms:,.{places}f}"
 
 

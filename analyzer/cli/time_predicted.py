@@ -54,7 +54,9 @@ def _told(found: Sequence[Prediction], form: str) -> str:
             document = documents[0] if len(documents) == 1 else {"schema": 1, "predictions": documents}
             return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
         case "csv":
-            return words.spreadsheet(found)
+            from analyzer.render.prediction_csv import spreadsheet
+
+            return spreadsheet(found)
         case "markdown":
             return words.document(found)
         case _:

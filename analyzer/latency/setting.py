@@ -1,7 +1,9 @@
 """A device and how a network runs on it: all that a predicted latency depends on besides the network."""
 
+import re
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
@@ -47,6 +49,14 @@ class Setting:
         told = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value is not None]
         return " ".join([*told, *(name for name, given in flags.items() if given)])
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What a file name may hold: device, batch, precision and each mode that is on."""
+        run = self.run
+        modes = {"compiled": run.compiled, "nhwc": run.channels_last, "graph": run.cuda_graph, "train": run.training}
+        on = (name for name, given in modes.items() if given)
+        return self.device.name, f"batch{run.batch_size}", run.precision, *on
+
     def predict(self, analysis: Analysis) -> Prediction:
         """The predicted latency of one batch."""
         return predict_analysis(analysis, self.device, self.run, host_us=self.host_us)
@@ -83,9 +93,44 @@ def setting_of(
 ) -> Setting:
     """A setting from words; InvalidInput names the bad one."""
     device = device_from(gpu, devices_file)
+    if not re.fullmatch(r"[^<>]{1,80}", device.name) or not device.name.isprintable():
+        raise InvalidInput(f"device {shortened(device.name)!r}: a name has 1 to 80 printable characters, not < or >.")
     run = checked_run(Run(batch_size, precision, compiled, channels_last, cuda_graph, training))
     if host_us is not None and not 0 <= host_us <= MAX_HOST_US:
         raise InvalidInput(f"--host-us {shortened(host_us)}: must be microseconds from 0 to {MAX_HOST_US:,}.")
     return Setting(
         device=device, run=run, host_us=host_us, devices_file=devices_file, calibration_file=calibration_file
     )
+
+
+def setting_from(arguments: str) -> Setting:
+    """The setting that tells these `arguments`; InvalidInput for others."""
+    words = iter(shlex.split(arguments))
+    given: dict[str, Any] = {}
+    for word in words:
+        name = _NAMES.get(word)
+        if name is None:
+            raise InvalidInput(f"{shortened(word)!r} is no option of a predicted latency.")
+        given[name] = next(words, "") if word in _VALUED else True
+    try:
+        batch_size, host_us = int(given.pop("batch_size", 1)), given.pop("host_us", None)
+        return setting_of(
+            given.pop("gpu", ""), batch_size=batch_size, host_us=None if host_us is None else float(host_us), **given
+        )
+    except ValueError as error:
+        raise InvalidInput(f"{shortened(arguments, 120)}: {shortened(error, 200)}") from None
+
+
+_NAMES = {
+    "--gpu": "gpu",
+    "--batch-size": "batch_size",
+    "--precision": "precision",
+    "--host-us": "host_us",
+    "--devices": "devices_file",
+    "--calibrate": "calibration_file",
+    "--compiled": "compiled",
+    "--channels-last": "channels_last",
+    "--cuda-graph": "cuda_graph",
+    "--train": "training",
+}
+_VALUED = tuple(_NAMES)[:6]

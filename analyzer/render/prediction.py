@@ -1,9 +1,6 @@
 """A predicted latency as people read it; every table and sentence says that it is predicted, and how sure that is."""
 
-import csv
-import io
 from collections.abc import Sequence
-from textwrap import fill
 
 from analyzer.errors import shortened
 from analyzer.latency.prediction import KernelTime, Prediction, StageTime
@@ -27,10 +24,10 @@ SUMMARY_HEADS = (
     "evidence",
     "largest batch",
 )
-NOTE = (
-    "Predicted, not measured. The interval of the whole is the 90 % interval; a stage's is wider than the whole's, and "
-    "a kind of kernels has none. Achieved is the share of the device's peak rate, or of its memory bandwidth."
+CAPTION = (
+    "A stage's interval is wider than the whole's. Achieved is the share of the device's peak rate or memory bandwidth."
 )
+NOTE = f"Predicted, not measured. {CAPTION} Kinds of kernels have no interval."
 WIDTH = 110
 """Columns of a note on a terminal."""
 _EVIDENCE = {"known": "known device", "calibrated": "calibrated", "specs": "specs only"}
@@ -52,17 +49,17 @@ def latency_text(found: Prediction) -> str:
         ("host", host_words(found)),
     ]
     width = max(len(name) for name, _ in facts)
-    stages = terminal_table(STAGE_HEADS, [*stage_cells(found), _whole_cells(found)], "lrrrll")
+    stages = terminal_table(STAGE_HEADS, [*stage_cells(found), whole_cells(found)], "lrrrll")
     kernels = terminal_table(KERNEL_HEADS, kernel_cells(found), "lrrrll")
     lines = [f"{name:{width}}  {words}" for name, words in facts]
     lead = f"{found.variant} on {device_words(found)}: predicted for {found.batch_size} × {shape(found.input_shape)}"
-    return "\n".join([lead, "", *lines, "", stages, "", kernels, "", fill(NOTE, WIDTH)]) + "\n"
+    return "\n".join([lead, "", *lines, "", stages, "", kernels, "", note_lines()]) + "\n"
 
 
 def summary_text(predictions: Sequence[Prediction]) -> str:
     """For the terminal: several predictions as one table, a row each."""
     rows = [summary_cells(found) for found in predictions]
-    return terminal_table(SUMMARY_HEADS, rows, "lllrlrrrlr") + f"\n\n{fill(NOTE, WIDTH)}\n"
+    return terminal_table(SUMMARY_HEADS, rows, "lllrlrrrlr") + f"\n\n{note_lines()}\n"
 
 
 def document(predictions: Sequence[Prediction]) -> str:
@@ -77,58 +74,23 @@ def _heading(found: Prediction) -> str:
     return f"{escaped(found.variant)} on {escaped(found.device)}, predicted"
 
 
-def spreadsheet(predictions: Sequence[Prediction]) -> str:
-    """CSV: a row for each whole network and each of its stages, plain numbers with their units in the column names."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_CONDITIONS, *_FIGURES])
-    for found in predictions:
-        given = [shape(found.input_shape) if name == "input_shape" else getattr(found, name) for name in _CONDITIONS]
-        whole = ["network", found.ms, found.low_ms, found.high_ms, 1.0, "", "", found.num_kernels]
-        writer.writerow([*given, *whole, found.images_per_second])
-        for stage in found.stages:
-            share = stage.ms / found.ms if found.ms else 0.0
-            times = [stage.stage, stage.ms, stage.low_ms, stage.high_ms, share]
-            writer.writerow([*given, *times, stage.bound, stage.achieved, stage.num_kernels, ""])
-    return text.getvalue()
-
-
-_CONDITIONS = (
-    "variant",
-    "fingerprint",
-    "input_shape",
-    "device",
-    "batch_size",
-    "precision",
-    "compiled",
-    "channels_last",
-    "cuda_graph",
-    "training",
-    "evidence",
-    "max_batch_size",
-)
-_FIGURES = (
-    "stage",
-    "predicted_ms",
-    "predicted_low_ms",
-    "predicted_high_ms",
-    "share",
-    "bound",
-    "achieved",
-    "num_kernels",
-    "predicted_images_per_second",
-)
-
-
 def latency_section(found: Prediction) -> str:
     """For a report: the sentence that answers, stages, kinds of kernels, and what to know, as markdown."""
     return "\n\n".join(
         [
             answer(found),
-            markdown_table(STAGE_HEADS, [*stage_cells(found), _whole_cells(found)], "lrrrll"),
+            markdown_table(STAGE_HEADS, [*stage_cells(found), whole_cells(found)], "lrrrll"),
             markdown_table(KERNEL_HEADS, kernel_cells(found), "lrrrll"),
             f"{_capitalised(host_words(found))}. {_capitalised(batch_words(found))}. {NOTE}",
         ]
+    )
+
+
+def caption(found: Prediction) -> str:
+    """The answer in plain words, for a table's caption."""
+    return (
+        f"latency predicted for one batch of {exact(found.batch_size)} on {device_words(found)}, not measured: "
+        f"{milliseconds(found)}, 90 % interval {interval(found)} ms. Evidence: {evidence_words(found)}. {CAPTION}"
     )
 
 
@@ -176,7 +138,7 @@ def throughput(found: Prediction) -> str:
 
 def evidence_words(found: Prediction) -> str:
     """The evidence class, and what it means."""
-    return f"{_EVIDENCE[found.evidence]}: {_MEANINGS[found.evidence]}"
+    return f"{_EVIDENCE[found.evidence]} ({_MEANINGS[found.evidence]})"
 
 
 def batch_words(found: Prediction) -> str:
@@ -244,7 +206,8 @@ def summary_cells(found: Prediction) -> list[str]:
     ]
 
 
-def _whole_cells(found: Prediction) -> list[str]:
+def whole_cells(found: Prediction) -> list[str]:
+    """The whole network's cells below STAGE_HEADS."""
     return ["whole network", _ms(found.ms, found), _between(found, found), "100.0", "", ""]
 
 
@@ -263,6 +226,13 @@ def _ms(ms: float, found: Prediction) -> str:
     whole = found.ms
     places = 0 if whole >= 1000 else 1 if whole >= 100 else 2 if whole >= 10 else 3
     return f"{ms:,.{places}f}"
+
+
+def note_lines() -> str:
+    """What to know, in lines for the terminal."""
+    from textwrap import fill
+
+    return fill(NOTE, WIDTH)
 
 
 def _capitalised(words: str) -> str:

@@ -28,6 +28,20 @@ def percent(part: float, whole: float, places: int = 1) -> str:
     return f"{100 * part / whole if whole else 0:.{places}f}"
 
 
+def duration(ms: float, digits: int = 3) -> str:
+    """Milliseconds with that many significant digits: "12.3 ms", "1,230 ms", below a tenth of one "85.3 µs"."""
+    value, unit = (1000 * ms, "µs") if 0 < ms < 0.1 else (ms, "ms")
+    return f"{significant(value, digits)} {unit}"
+
+
+def significant(number: float, digits: int = 3) -> str:
+    """A number that is not negative, with that many significant digits and no exponent: "0.123", "1,230"; "0" of 0."""
+    if number <= 0:
+        return "0"
+    rounded = float(f"{number:.{digits - 1}e}")
+    return f"{rounded:,.{max(digits - 1 - floor(log10(rounded)), 0)}f}"
+
+
 def shape(dimensions: tuple[int, ...]) -> str:
     """(64, 56, 56) as "64×56×56"."""
     return "×".join(map(str, dimensions))

@@ -16,12 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.errors import Unavailable
-from analyzer.sweep import cluster
 from analyzer.sweep.plan import Plan, plan_of
-from analyzer.sweep.run import Progress, run
+from analyzer.sweep.run import run
 from analyzer.sweep.space import Space
-from analyzer.sweep.store import Store, opened, prepared
+from analyzer.sweep.store import Store, prepared
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 60

@@ -1,4 +1,4 @@
-"""Figures of a run of candidates."""
+"""Figures of a run of candidates, as columns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.cost.analysis import Analysis, analyze
-from analyzer.errors import InvalidInput
-from analyzer.families.expression import make
-from analyzer.families.network import network
 from analyzer.sweep.candidates import Candidates
+from analyzer.sweep.engine import Engine
 from analyzer.sweep.functions import Stages
+from analyzer.sweep.grammar import Expression
+from analyzer.sweep.reading import FIGURES
 from analyzer.sweep.space import Space
+
+CHUNK = 2**14
+"""Candidates worked on at once: their arrays stay in the processor's cache."""
+SHOWN = ("input_height", "input_width", "params", "macs", "activations", "depth")
 
 
 def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
@@ -20,44 +23,45 @@ def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) ->
 
     "index"; each axis, variable and derived field (lists as "depths[0]", …); "input_height", "input_width"; "params",
     "macs", "activations", "depth"; and of "memory_bytes" and "latency_ms:DEVICE@BATCH" those that `ask` or a
-    constraint names.
+    constraint names. Equal to `analyze` of each candidate's expression, to the unit.
     """
-    some = Candidates.of(space, np.arange(start, min(stop, space.size), dtype=np.int64))
-    rows, figures = [], []
-    for row in range(len(some.index)):
-        size = space.input_sizes[int(some.codes["input_size"][row])] if space.input_sizes else None
-        try:
-            found = analyze(network(make(space.family, some.fields(row))), size)
-        except InvalidInput:
-            continue
-        rows.append(row)
-        figures.append(_figures(found))
-    kept = some.take(np.array(rows, dtype=np.int64))
-    names = list(_NAMES)
-    table = np.array(figures, dtype=np.int64).reshape(-1, len(names)).T
-    env = kept.env | dict(zip(names, table, strict=True))
-    mask = np.ones(len(rows), dtype=bool)
-    for constraint in space.constraints:
-        mask &= np.asarray(constraint.evaluate(env), dtype=bool)
-    asked = {*ask, *(name for constraint in space.constraints for name in constraint.names)}
-    shown = [name for name in names if name != "memory_bytes" or name in asked]
-    columns = {"index": kept.index} | _swept(space, env, len(rows)) | {name: env[name] for name in shown}
-    return {name: column[mask] for name, column in columns.items()}
+    engine = space.notes.setdefault("engine", Engine(space))
+    stop = min(stop, space.size)
+    parts = [_chunk(space, engine, at, min(at + CHUNK, stop)) for at in range(start, max(stop, start + 1), CHUNK)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if len(parts) > 1 else parts[0]
 
 
-_NAMES = ("input_height", "input_width", "params", "macs", "activations", "depth", "memory_bytes")
+def _chunk(space: Space, engine: Engine, start: int, stop: int) -> dict[str, NDArray[Any]]:
+    some = Candidates.of(space, np.arange(start, stop, dtype=np.int64))
+    early = [each for each in space.constraints if not each.latencies and not FIGURES.intersection(each.names)]
+    some = _left(some, _mask(early, some.env, len(some.index)))
+    possible, figures = engine.figures(some)
+    late = [each for each in space.constraints if each not in early]
+    mask = possible & _mask(late, some.env | figures | {"flops": 2 * figures["macs"]}, len(some.index))
+    figures = {name: figures[name] for name in SHOWN}
+    if not mask.all():
+        some, figures = some.take(mask), {name: column[mask] for name, column in figures.items()}
+    return {"index": some.index} | _swept(some) | figures
 
 
-def _figures(found: Analysis) -> tuple[int, ...]:
-    _, height, width = found.input_shape
-    return height, width, found.params, found.macs, found.activations, found.depth, found.memory().total_bytes
+def _mask(constraints: Sequence[Expression], env: dict[str, Any], count: int) -> NDArray[np.bool_]:
+    mask = np.ones(count, dtype=bool)
+    for each in constraints:
+        mask &= np.asarray(each.evaluate(env), dtype=bool)
+    return mask
 
 
-def _swept(space: Space, env: dict[str, Any], count: int) -> dict[str, NDArray[Any]]:
+def _left(some: Candidates, mask: NDArray[np.bool_]) -> Candidates:
+    return some if mask.all() else some.take(mask)
+
+
+def _swept(some: Candidates) -> dict[str, NDArray[Any]]:
+    """The columns of axes and of what follows from them."""
     columns: dict[str, NDArray[Any]] = {}
-    for name in [*(axis.name for axis in space.axes), *(name for name, _ in space.derived)]:
-        value = env[name]
-        parts = value.parts if isinstance(value, Stages) else [value]
-        labels = [f"{name}[{place}]" for place in range(len(parts))] if isinstance(value, Stages) else [name]
-        columns |= {label: np.broadcast_to(part, (count,)) for label, part in zip(labels, parts, strict=True)}
+    for name in [*(axis.name for axis in some.space.axes), *(name for name, _ in some.space.derived)]:
+        value = some.env[name]
+        parts = (
+            {f"{name}[{i}]": part for i, part in enumerate(value.parts)} if isinstance(value, Stages) else {name: value}
+        )
+        columns |= {label: np.broadcast_to(part, some.index.shape) for label, part in parts.items()}
     return columns

@@ -17,7 +17,7 @@ from analyzer.sweep.grammar import parse as parse_expression
 from analyzer.sweep.space import MAX_CANDIDATES, Axis, Space
 
 MAX_BYTES = 65_536
-FIGURES = ("params", "macs", "flops", "activations", "depth", "memory_bytes")
+FIGURES = frozenset({"params", "macs", "flops", "activations", "depth", "memory_bytes"})
 """What constraints may name beside fields and variables."""
 _SIZES = ("input_height", "input_width")
 _KEYS = ("title", "family", "variant", "fields", "variables", "constraints", "input_sizes", "samples", "seed")

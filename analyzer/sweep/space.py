@@ -48,6 +48,8 @@ class Space:
     input_sizes: tuple[Size, ...] = ()
     samples: int | None = None
     seed: int = 0
+    notes: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What evaluation keeps, so that it is worked out once; not carried to other processes."""
 
     @classmethod
     def from_toml(cls, source: "Path | str") -> Self:
@@ -55,6 +57,9 @@ class Space:
         from analyzer.sweep.reading import space_of  # stands on this module
 
         return space_of(source)  # type: ignore[return-value]  # nothing inherits from Space
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"notes": {}}
 
     @cached_property
     def grid_size(self) -> int:

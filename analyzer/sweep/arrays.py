@@ -1,0 +1,79 @@
+"""Polynomials worked out for many candidates at once."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.errors import InvalidInput
+from analyzer.sweep.polynomial import ONE, Atoms, Monomial, Terms
+from analyzer.sweep.symbol import Condition
+from analyzer.sweep.traced import Fraction
+
+_LIMIT = 2**63
+
+
+class Arrays:
+    """Values of polynomials for the candidates whose fields are in `env`; products and quotients are kept."""
+
+    def __init__(self, atoms: Atoms, env: Mapping[str, Any], count: int) -> None:
+        self._atoms, self._env, self._count = atoms, env, count
+        self._held: dict[Monomial, NDArray[np.int64]] = {}
+
+    def figure(self, fraction: Fraction) -> NDArray[np.int64]:
+        """A figure's whole numbers."""
+        total = self.value(fraction.terms)
+        return total if fraction.denominator == 1 else total // fraction.denominator
+
+    def holds(self, condition: Condition) -> NDArray[np.bool_]:
+        """For which candidates a condition is as it says."""
+        value = self.value(dict(condition.terms))
+        found: NDArray[np.bool_] = value < 0 if condition.relation == "<" else value == 0
+        return found if condition.holds else ~found
+
+    def value(self, terms: Terms) -> NDArray[np.int64]:
+        """A polynomial's whole numbers."""
+        total = np.full(self._count, terms.get(ONE, 0), dtype=np.int64)
+        for monomial, coefficient in terms.items():
+            if monomial != ONE:
+                total += self._product(monomial) * coefficient if coefficient != 1 else self._product(monomial)
+        return total
+
+    def _product(self, monomial: Monomial) -> NDArray[np.int64]:
+        if monomial not in self._held:
+            *rest, (atom, power) = monomial
+            if power > 1:
+                rest.append((atom, power - 1))
+            single = self._atom(atom)
+            self._held[monomial] = self._product(tuple(rest)) * single if rest else single
+        return self._held[monomial]
+
+    def _atom(self, place: int) -> NDArray[np.int64]:
+        atom = self._atoms.items[place]
+        if isinstance(atom, str):
+            return np.asarray(self._env[atom], dtype=np.int64)
+        numerator, denominator = atom
+        divisor: Any = dict(denominator).get(ONE, 0) if len(denominator) == 1 and denominator[0][0] == ONE else None
+        return self.value(dict(numerator)) // (divisor or self.value(dict(denominator)))
+
+
+def check_size(atoms: Atoms, terms: Terms, bounds: Mapping[str, tuple[int, int]]) -> None:
+    """InvalidInput where a polynomial's terms may go beyond 64 bits."""
+    most = sum(
+        abs(coefficient) * prod(_most(atoms, place, bounds) ** power for place, power in monomial)
+        for monomial, coefficient in terms.items()
+    )
+    if most >= _LIMIT:
+        raise InvalidInput("space: figures go beyond 64-bit whole numbers (9.2e18); take smaller networks or inputs.")
+
+
+def _most(atoms: Atoms, place: int, bounds: Mapping[str, tuple[int, int]]) -> int:
+    atom = atoms.items[place]
+    if isinstance(atom, str):
+        return max(map(abs, bounds[atom]))
+    return sum(
+        abs(coefficient) * prod(_most(atoms, inner, bounds) ** power for inner, power in monomial)
+        for monomial, coefficient in atom.numerator
+    )

@@ -110,7 +110,7 @@ def _result(task: Any) -> Filled:
 def local_cluster(workers: int) -> Iterator[Client]:
     """A cluster of worker processes on this machine, one thread each, reached from this machine only."""
     distributed = _distributed()
-    options: dict[str, Any] = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": logging.CRITICAL}
+    options: dict[str, Any] = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
     with (
         distributed.LocalCluster(n_workers=workers, threads_per_worker=1, **options) as cluster,
         distributed.Client(cluster) as client,
@@ -135,5 +135,6 @@ def _distributed() -> Any:
         import distributed
     except ImportError:
         raise Unavailable(_NEEDS) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said in one sentence
     return distributed

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,21 @@ from analyzer.families.network import Size
 from analyzer.pages.look import show_problem
 from analyzer.pages.space_form import Asked, choose
 from analyzer.pages.sweeping import MAX_SECONDS, Sweeping
-from analyzer.render.space_charts import DARK, LIGHT, PICKED, Palette, Picture, distribution, drawn, scatter, sheet
+from analyzer.render.space_charts import (
+    DARK,
+    LIGHT,
+    PICKED,
+    Palette,
+    Picture,
+    distribution,
+    drawn,
+    drawn_words,
+    scatter,
+    sheet,
+)
 from analyzer.render.units import exact
+from analyzer.sweep.gather import Columns, rows_of
 from analyzer.sweep.known import known
-from analyzer.sweep.summary import Columns
 from analyzer.sweep.text import to_toml
 
 _SWEEPING = "sweeping"
@@ -70,10 +80,10 @@ def _finish(sweeping: Sweeping) -> None:
 
 
 def _show(sweeping: Sweeping) -> None:
-    summary = sweeping.summary
+    found = sweeping.found
     if not sweeping.whole:
         _show_what_is_left(sweeping)
-    if not summary.rows:
+    if not found.networks:
         show_problem(
             f"none of {exact(sweeping.done)} candidates is a network within the limits; widen a range or a limit."
         )
@@ -95,11 +105,11 @@ def _show_what_is_left(sweeping: Sweeping) -> None:
 
 
 def _headline(sweeping: Sweeping) -> str:
-    summary = sweeping.summary
+    found = sweeping.found
     shown = [
         ("candidates", exact(sweeping.done), f"in {sweeping.seconds:.1f} s"),
-        ("within the limits", exact(summary.rows), f"{100 * summary.rows / sweeping.done:.3g} % of them"),
-        ("on the front", exact(len(summary.front["index"])), "no other is better in all"),
+        ("within the limits", exact(found.networks), f"{100 * found.networks / sweeping.done:.3g} % of them"),
+        ("on the front", exact(len(found.front["index"])), "no other is better in all"),
     ]
     cells = (
         f"<div><dt>{name}</dt><dd><b>{figure}</b> <small>{small}</small></dd></div>" for name, figure, small in shown
@@ -109,25 +119,21 @@ def _headline(sweeping: Sweeping) -> str:
 
 def _picture(sweeping: Sweeping) -> Picture:
     """What is drawn: some of the sample, the front as far as the table lists it, and named variants."""
-    summary = sweeping.summary
-    first = summary.front[sweeping.objectives[0][0]]
+    found = sweeping.found
+    first = found.front[sweeping.objectives[0][0]]
     listed = np.argsort(first, kind="stable")[:: -1 if sweeping.objectives[0][1] else 1][:_LISTED]
-    sample = _rows(summary.sample, slice(None, None, -(-len(summary.sample["index"]) // _POINTS)))
-    return Picture(sample, _rows(summary.front, listed), known(sweeping.space, summary.sample))
-
-
-def _rows(columns: Columns, chosen: Any) -> dict[str, Any]:
-    return {name: values[chosen] for name, values in columns.items()}
+    sample = rows_of(found.sample, slice(None, None, -(-len(found.sample["index"]) // _POINTS)))
+    return Picture(sample, rows_of(found.front, listed), known(sweeping.space, found.sample))
 
 
 def _show_front(sweeping: Sweeping, picture: Picture, look: Palette) -> None:
-    across, up, *others = (name for name, _ in sweeping.objectives)
+    objectives = [name for name, _ in sweeping.objectives]
     st.html('<h2 class="section">Front</h2>')
-    chart = scatter(picture, across, up, line=not others, look=look).properties(height=430)
+    chart = scatter(picture, objectives, look, picked=True).properties(height=430)
     event: Any = st.altair_chart(chart, key="space_chart", on_select="rerun", selection_mode=list(PICKED))
     st.caption(
-        f"{exact(len(picture.sample['index']))} networks drawn evenly from {exact(sweeping.summary.rows)} in grey, the "
-        "front in colour, named variants as diamonds. A click on any of them opens it in Explore."
+        f"{exact(len(picture.sample['index']))} networks drawn evenly from {exact(sweeping.found.networks)} in grey, "
+        "the front in colour, named variants as diamonds. A click on any of them opens it in Explore."
     )
     for name, field in PICKED.items():
         for point in event.selection.get(name, ()):
@@ -173,7 +179,7 @@ def _columns() -> dict[str, Any]:
 def _show_distributions(sweeping: Sweeping, look: Palette) -> None:
     st.html('<h2 class="section">Distributions</h2>')
     for column, figure in zip(st.columns(len(_FIGURES)), _FIGURES, strict=True):
-        chart = distribution({"": sweeping.summary.sample}, figure, look).properties(height=190)
+        chart = distribution({"": sweeping.found.sample}, figure, look).properties(height=190)
         column.altair_chart(chart, key=f"space_{figure}")
     st.caption("The share of networks whose figure is at most so much.")
 
@@ -199,12 +205,13 @@ def _toml(sweeping: Sweeping, picture: Picture) -> str:
 
 
 def _csv(sweeping: Sweeping, picture: Picture) -> str:
-    return _table(sweeping, sweeping.summary.front).to_csv(index=False)
+    return _table(sweeping, sweeping.found.front).to_csv(index=False)
 
 
 def _drawn(ending: str, sweeping: Sweeping, picture: Picture) -> str:
     objectives = [name for name, _ in sweeping.objectives]
-    return drawn(sheet(picture, objectives, list(_FIGURES), escape(sweeping.space.title)), ending)
+    words = drawn_words(sweeping.found.networks, sweeping.done, picture)
+    return drawn(sheet(picture, objectives, list(_FIGURES), sweeping.space.title, words), ending)
 
 
 _FILES: dict[str, tuple[str, str, Callable[[Sweeping, Picture], str]]] = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from analyzer.errors import InvalidInput
 from analyzer.render.units import exact
 from analyzer.sweep.evaluate import evaluate
+from analyzer.sweep.gather import Columns, Gathered
 from analyzer.sweep.space import Space
-from analyzer.sweep.summary import Columns, Summary
 
 MAX_CANDIDATES = 1_000_000
 """What a server evaluates for one visitor; a larger space is drawn from, or goes to the command line."""
@@ -32,7 +32,7 @@ class Sweeping:
     seconds: float = 0.0
     limit: float = MAX_SECONDS
     stopped: bool = False
-    summary: Summary = field(init=False)
+    found: Gathered = field(init=False)
 
     def __post_init__(self) -> None:
         if self.space.size > MAX_CANDIDATES:
@@ -40,7 +40,7 @@ class Sweeping:
                 f"the space has {exact(self.space.size)} candidates, and the page evaluates up to "
                 f"{exact(MAX_CANDIDATES)}: draw some at random, or use the command line."
             )
-        self.summary = Summary(self.objectives)
+        self.found = Gathered(self.objectives, self.ask)
 
     @property
     def finished(self) -> bool:
@@ -66,7 +66,7 @@ class Sweeping:
             start = time.monotonic()
             stop = min(self.done + _CHUNK, self.space.size)
             columns = evaluate(self.space, self.done, stop, ask=self.ask)
-            self.summary.add(columns)
+            self.found.add(columns)
             self.done = stop
             self.seconds += time.monotonic() - start
         return columns

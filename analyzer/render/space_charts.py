@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analyzer.errors import Unavailable
 from analyzer.render.bars import COLOURS
+from analyzer.render.units import exact
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -55,14 +56,19 @@ def words(column: str) -> str:
     return _WORDS.get(column, column.replace("_", " "))
 
 
-def scatter(picture: Picture, x: str, y: str, line: bool = False, look: Palette = LIGHT) -> Any:
-    """Figure y over figure x, for each row of the sample, the front above it, named variants marked.
+def scatter(picture: Picture, objectives: Sequence[str], look: Palette = LIGHT, picked: bool = False) -> Any:
+    """The second objective over the first, for each row of the sample, the front above it, named variants marked.
 
-    `line` joins the front, which only is one line where x and y are all that it weighs.
+    The front is joined where these two are all that it weighs. With `picked`, clicks on points are selections.
     """
+    x, y = objectives[:2]
     axes = {"x": _axis(alt.X, x, picture), "y": _axis(alt.Y, y, picture)}
-    layers = [_cloud(picture.sample, axes, look), *([_line(picture.front, axes, x, look)] if line else [])]
-    return alt.layer(*layers, _edge(picture.front, axes, look), *_marked(picture.named, axes, look))
+    layers = {"sample": _cloud(picture.sample, axes, look)}
+    layers |= {"line": _line(picture.front, axes, x, look)} if len(objectives) == 2 else {}
+    layers |= {"front": _edge(picture.front, axes, look)} | _marked(picture.named, axes, look)
+    if picked:
+        layers |= {name: layers[name].add_params(_picked(name)) for name in PICKED if name in layers}
+    return alt.layer(*layers.values())
 
 
 def _axis(channel: Any, column: str, picture: Picture) -> Any:
@@ -82,7 +88,7 @@ def _key(column: str) -> str:
 
 def _cloud(sample: Columns, axes: dict[str, Any], look: Palette) -> Any:
     drawn = alt.Chart(_table(sample)).mark_point(size=14, filled=True, color=look.cloud, opacity=0.45, aria=False)
-    return drawn.encode(**axes, tooltip=_tooltips(sample)).add_params(_picked("sample"))
+    return drawn.encode(**axes, tooltip=_tooltips(sample))
 
 
 def _line(front: Columns, axes: dict[str, Any], x: str, look: Palette) -> Any:
@@ -93,18 +99,18 @@ def _line(front: Columns, axes: dict[str, Any], x: str, look: Palette) -> Any:
 
 def _edge(front: Columns, axes: dict[str, Any], look: Palette) -> Any:
     drawn = alt.Chart(_table(front)).mark_point(size=46, filled=True, color=look.accent, opacity=1, cursor="pointer")
-    return drawn.encode(**axes, tooltip=_tooltips(front)).add_params(_picked("front"))
+    return drawn.encode(**axes, tooltip=_tooltips(front))
 
 
-def _marked(named: Columns, axes: dict[str, Any], look: Palette) -> list[Any]:
+def _marked(named: Columns, axes: dict[str, Any], look: Palette) -> dict[str, Any]:
     if not len(named.get(NAME, ())):
-        return []
+        return {}
     base = alt.Chart(_table(named)).encode(**axes, tooltip=_tooltips(named))
     points = base.mark_point(shape="diamond", size=70, filled=True, color=look.named, opacity=1, cursor="pointer")
     text: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
     halo = base.mark_text(**text, stroke=look.ground, strokeWidth=3, opacity=0.8, aria=False)
-    labels = [each.encode(text=f"{NAME}:N") for each in (halo, base.mark_text(**text, color=look.text))]
-    return [labels[0], points.add_params(_picked("known")), labels[1]]
+    labels = base.mark_text(**text, color=look.text)
+    return {"halo": halo.encode(text=f"{NAME}:N"), "known": points, "labels": labels.encode(text=f"{NAME}:N")}
 
 
 def _picked(name: str) -> Any:
@@ -147,14 +153,22 @@ def _steps(values: NDArray[Any], space: str) -> pd.DataFrame:
     return pd.DataFrame({"x": quantiles, "share": shares, "space": space})
 
 
-def sheet(picture: Picture, objectives: Sequence[str], figures: Sequence[str], title: str) -> Any:
+def sheet(picture: Picture, objectives: Sequence[str], figures: Sequence[str], title: str, subtitle: str) -> Any:
     """One chart of all: the front over the first two objectives, and below it the distribution of each figure."""
-    x, y = objectives[:2]
-    front = scatter(picture, x, y, line=len(objectives) == 2).properties(width=_WIDTH, height=420, title=title)
+    heading = alt.TitleParams(title, subtitle=subtitle, anchor="start", offset=12, subtitlePadding=6)
+    front = scatter(picture, objectives).properties(width=_WIDTH, height=420)
     panels = [distribution({title: picture.sample}, figure) for figure in figures]
     narrow = (_WIDTH - _GAP) // 2
-    below = alt.concat(*(panel.properties(width=narrow, height=200) for panel in panels), columns=2, spacing=_GAP)
-    return alt.vconcat(front, below, spacing=30)
+    below = alt.concat(*(panel.properties(width=narrow, height=190) for panel in panels), columns=2, spacing=20)
+    return alt.vconcat(front, below, spacing=24, title=heading)
+
+
+def drawn_words(networks: int, candidates: int, picture: Picture) -> str:
+    """What the points are."""
+    return (
+        f"{exact(networks)} networks of {exact(candidates)} candidates: {exact(len(picture.sample[INDEX]))} of them in "
+        f"grey, drawn evenly; {exact(len(picture.front[INDEX]))} that no other beats in colour; named variants as diamonds"
+    )
 
 
 def drawn(chart: Any, ending: str) -> str:

@@ -59,21 +59,20 @@ class Arrays:
         return self.value(dict(numerator)) // (divisor or self.value(dict(denominator)))
 
 
-def check_size(atoms: Atoms, terms: Terms, bounds: Mapping[str, tuple[int, int]]) -> None:
-    """InvalidInput where a polynomial's terms may go beyond 64 bits."""
+def check_size(atoms: Atoms, terms: Terms, bounds: Mapping[str, tuple[int, int]]) -> int:
+    """The most that a polynomial's terms come to; InvalidInput where they may go beyond 64 bits."""
     most = sum(
         abs(coefficient) * prod(_most(atoms, place, bounds) ** power for place, power in monomial)
         for monomial, coefficient in terms.items()
     )
     if most >= _LIMIT:
         raise InvalidInput("space: figures go beyond 64-bit whole numbers (9.2e18); take smaller networks or inputs.")
+    return most
 
 
 def _most(atoms: Atoms, place: int, bounds: Mapping[str, tuple[int, int]]) -> int:
     atom = atoms.items[place]
     if isinstance(atom, str):
         return max(map(abs, bounds[atom]))
-    return sum(
-        abs(coefficient) * prod(_most(atoms, inner, bounds) ** power for inner, power in monomial)
-        for monomial, coefficient in atom.numerator
-    )
+    divisor = dict(atom.denominator)
+    return check_size(atoms, dict(atom.numerator), bounds) // (divisor[ONE] if set(divisor) == {ONE} else 1) + 1

@@ -17,6 +17,7 @@ Client = Any
 """A `distributed.Client`; Dask is imported when a cluster is asked for."""
 TIMEOUT = 5
 """Seconds in which a scheduler must answer."""
+_HERE = "127.0.0.1"
 _AHEAD = 3
 """Tasks a thread has before it; more would only hold memory."""
 _NEEDS = "a cluster needs Dask; install resnet-analyzer[cluster]."
@@ -110,7 +111,7 @@ def _result(task: Any) -> Filled:
 def local_cluster(workers: int) -> Iterator[Client]:
     """A cluster of worker processes on this machine, one thread each, reached from this machine only."""
     distributed = _distributed()
-    options: dict[str, Any] = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+    options: dict[str, Any] = {"host": _HERE, "dashboard_address": f"{_HERE}:0", "silence_logs": logging.CRITICAL}
     with (
         distributed.LocalCluster(n_workers=workers, threads_per_worker=1, **options) as cluster,
         distributed.Client(cluster) as client,

@@ -5,7 +5,7 @@ Whole numbers stay whole numbers (64 bit); what would leave them is refused. Nam
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class Expression:
     """A parsed expression: its text in one canonical spelling, the names it reads, and those of latency it asks for."""
 
     text: str
-    tree: ast.expr
+    tree: ast.expr = field(compare=False, repr=False)
     names: tuple[str, ...]
     latencies: tuple[tuple[str, int], ...]
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Size
-from analyzer.pages.look import show_problem
+from analyzer.pages.look import literal, show_problem
 from analyzer.pages.space_form import Asked, choose
 from analyzer.pages.sweeping import MAX_SECONDS, Sweeping
 from analyzer.render.space_charts import (
@@ -25,9 +25,11 @@ from analyzer.render.space_charts import (
     scatter,
     sheet,
 )
+from analyzer.render.sweep import title_of
 from analyzer.render.units import exact
 from analyzer.sweep.gather import Columns, rows_of
 from analyzer.sweep.known import known
+from analyzer.sweep.nearest import Near, Target
 from analyzer.sweep.text import to_toml
 
 _SWEEPING = "sweeping"
@@ -57,9 +59,9 @@ def show() -> None:
 def _current(asked: Asked) -> Sweeping:
     """The evaluation of what is asked for, gone on with where it was left."""
     kept: Sweeping | None = st.session_state.get(_SWEEPING)
-    same = kept is not None and (kept.space.fingerprint, kept.objectives) == (asked.space.fingerprint, asked.objectives)
-    if kept is None or not same:
-        st.session_state[_SWEEPING] = kept = Sweeping(asked.space, asked.objectives)
+    wanted = (asked.space.fingerprint, asked.objectives, asked.targets)
+    if kept is None or (kept.space.fingerprint, kept.objectives, kept.targets) != wanted:
+        st.session_state[_SWEEPING] = kept = Sweeping(asked.space, asked.objectives, asked.targets)
     return kept
 
 
@@ -91,10 +93,25 @@ def _show(sweeping: Sweeping) -> None:
     st.html(_headline(sweeping))
     picture = _picture(sweeping)
     look = DARK if st.context.theme.type == "dark" else LIGHT
+    if sweeping.nearest:
+        _show_nearest(sweeping, sweeping.nearest)
     _show_front(sweeping, picture, look)
     _show_table(sweeping, picture.front)
     _show_distributions(sweeping, look)
     _show_downloads(sweeping, picture)
+
+
+def _show_nearest(sweeping: Sweeping, near: Near) -> None:
+    figures = ", ".join(_against(target, near) for target in sweeping.targets)
+    beside, button = st.columns([6, 1.2], vertical_alignment="center")
+    beside.success(f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against the target")
+    if button.button("Open in Explore", width="stretch"):
+        _open(sweeping, near.candidate)
+
+
+def _against(target: Target, near: Near) -> str:
+    figure = near.figures[target.name]
+    return f"{title_of(target.name)} {exact(figure)} ({figure / target.value - 1:+.2%})"
 
 
 def _show_what_is_left(sweeping: Sweeping) -> None:

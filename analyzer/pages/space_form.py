@@ -11,11 +11,14 @@ from analyzer.families.network import MAX_SIDE
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.pages.choose import MAX_CHARS, keep, restore
+from analyzer.pages.readings import analysis_of
 from analyzer.pages.sweeping import MAX_CANDIDATES
+from analyzer.sweep.nearest import Target, targets_of
 from analyzer.sweep.reading import space
 from analyzer.sweep.space import Space
+from analyzer.sweep.spoken import examples
 
-START, VARY, ALSO, SIDE, DRAWN, FRONT = "start", "vary", "also", "space_size", "drawn", "front"
+START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET = "start", "vary", "also", "space_size", "drawn", "front", "target"
 LIMITS = {"params": "25.6M", "macs": "4.1G", "activations": "12M"}
 """Figures with a limit of their own, and an example of one."""
 _LIMIT_WORDS = {"params": "parameters", "macs": "MACs", "activations": "activations"}
@@ -30,36 +33,23 @@ OBJECTIVES = {
 FIRST_FRONT = ("macs", "max:params")
 MAX_TEXT = 4000
 
-EXAMPLES: dict[str, tuple[str, str]] = {
-    "ResNet: depth by stage": ("resnet50", "depths = [2..4, 2..6, 2..23, 2..4]"),
-    "ResNeXt: cardinality × width": (
-        "resnext50_32x4d",
-        "cardinality = [1, 2, 4, 8, 16, 32, 64]\nbase_width = 4..64 step 4",
-    ),
-    "DenseNet: growth × depth": (
-        "densenet121",
-        "growth_rate = 8..48 step 4\ndepths = [6, 12, 12..64 step 4, 8..48 step 4]\ninit_features = 2 * growth_rate",
-    ),
-    "Wide ResNet: depth × width": ("wrn28_10", "k = 1..12\nn = 1..8\nwidths = [16*k, 32*k, 64*k]\ndepths = [n, n, n]"),
-    "RegNet: five numbers": (
-        "resnet50:expansion=1,stem_width=32",
-        "d = 12..28\nw0 = 24..128 step 8\nwa = 8..64 step 8\nwm = 2.0..3.0 step 0.25\n"
-        "widths = regnet_widths(d, w0, wa, wm)\ndepths = regnet_depths(d, w0, wa, wm)",
-    ),
-}
-FIRST = "ResNet: depth by stage"
+FIRST_START, FIRST_VARY = (
+    "resnet50",
+    "depths = [2..4, 2..6, 2..23, 2..4]\nwidths = [64, 128, 192..320 step 32, 384..640 step 64]",
+)
 
 
 class Asked(NamedTuple):
-    """A space, what its front weighs, and the TOML-like text that describes it."""
+    """A space, what its front weighs, and the figures that the nearest network is sought for."""
 
     space: Space
     objectives: tuple[tuple[str, bool], ...]
+    targets: tuple[Target, ...]
 
 
 def choose() -> tuple[Asked | None, str]:
     """Show the widgets; what is asked for and "", or None and why that is no space."""
-    names = [START, VARY, ALSO, SIDE, DRAWN, FRONT, *map(limit_key, LIMITS)]
+    names = [START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET, *map(limit_key, LIMITS)]
     restore(*names)
     given = _widgets()
     keep(**given)
@@ -83,14 +73,15 @@ def _widgets() -> dict[str, Any]:
         given[VARY] = _vary_box()
     with limits:
         given |= _limit_boxes()
-        given[FRONT] = _front_box()
+        front, target = st.columns([5, 4])
+        given[FRONT], given[TARGET] = _front_box(front), _target_box(target)
     return given
 
 
 def _example_box(place: Any) -> None:
     place.selectbox(
         "Example",
-        list(EXAMPLES),
+        list(examples()),
         index=None,
         key="space_example",
         placeholder="spaces from papers",
@@ -101,17 +92,20 @@ def _example_box(place: Any) -> None:
 
 def _take_example() -> None:
     if chosen := st.session_state["space_example"]:
-        st.session_state[START], st.session_state[VARY] = EXAMPLES[chosen]
+        example = examples()[chosen]
+        st.session_state[START], st.session_state[VARY], st.session_state[ALSO] = example[1:4]
+        st.session_state[DRAWN] = min(example.samples, MAX_CANDIDATES) if example.samples else None
+        st.session_state.update({limit_key(figure): "" for figure in LIMITS})
 
 
 def _start_box(place: Any) -> str:
     text: str = place.text_input(
         "Start from",
-        EXAMPLES[FIRST][0],
+        FIRST_START,
         key=START,
         bind="query-params",
         max_chars=MAX_CHARS,
-        help="A variant expression; what does not vary below is as in this network.",
+        help="A variant expression, or a family such as resnet; what does not vary below is as in this network.",
     )
     return text
 
@@ -149,7 +143,7 @@ def _drawn_box(place: Any) -> int | None:
 def _vary_box() -> str:
     text: str = st.text_area(
         "What varies, a line each",
-        EXAMPLES[FIRST][1],
+        FIRST_VARY,
         key=VARY,
         bind="query-params",
         max_chars=MAX_CHARS,
@@ -183,8 +177,20 @@ def _limit_boxes() -> dict[str, str]:
     return given
 
 
-def _front_box() -> list[str]:
-    chosen: list[str] = st.multiselect(
+def _target_box(place: Any) -> str:
+    text: str = place.text_input(
+        "Solve for",
+        key=TARGET,
+        bind="query-params",
+        max_chars=MAX_TEXT,
+        placeholder="macs=-20% params=0%",
+        help="The nearest network to these figures; per cent are of the network that the space starts from.",
+    )
+    return text
+
+
+def _front_box(place: Any) -> list[str]:
+    chosen: list[str] = place.multiselect(
         "Best in",
         list(OBJECTIVES),
         default=list(FIRST_FRONT),
@@ -198,11 +204,13 @@ def _front_box() -> list[str]:
 
 
 def _asked(given: dict[str, Any]) -> Asked:
-    family = parse(given[START]).family
+    start = given[START].strip()
+    family = start if start in FAMILIES else parse(start).family
     variables, fields = _assignments(family, given[VARY])
     found = space(
         title="design space",
-        variant=given[START],
+        family=family if start == family else None,
+        variant=None if start == family else start,
         fields=fields,
         variables=variables,
         constraints=_constraints(given),
@@ -210,7 +218,13 @@ def _asked(given: dict[str, Any]) -> Asked:
         samples=given[DRAWN],
     )
     _refuse_unread(found, variables)
-    return Asked(found, _objectives(given[FRONT]))
+    return Asked(found, _objectives(given[FRONT]), _targets(given))
+
+
+def _targets(given: dict[str, Any]) -> tuple[Target, ...]:
+    if not given[TARGET].strip():
+        return ()
+    return targets_of(given[TARGET].split(), analysis_of(given[START].strip(), given[SIDE]))
 
 
 def _assignments(family: str, text: str) -> tuple[dict[str, str], dict[str, str]]:

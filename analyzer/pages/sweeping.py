@@ -4,10 +4,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from analyzer.errors import InvalidInput
 from analyzer.render.units import exact
 from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.gather import Columns, Gathered
+from analyzer.sweep.nearest import Near, Target, improve
 from analyzer.sweep.space import Space
 
 MAX_CANDIDATES = 1_000_000
@@ -27,12 +30,13 @@ class Sweeping:
 
     space: Space
     objectives: tuple[tuple[str, bool], ...]
-    ask: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
     done: int = 0
     seconds: float = 0.0
     limit: float = MAX_SECONDS
     stopped: bool = False
     found: Gathered = field(init=False)
+    best: dict[object, Near] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.space.size > MAX_CANDIDATES:
@@ -40,7 +44,12 @@ class Sweeping:
                 f"the space has {exact(self.space.size)} candidates, and the page evaluates up to "
                 f"{exact(MAX_CANDIDATES)}: draw some at random, or use the command line."
             )
-        self.found = Gathered(self.objectives, self.ask)
+        self.found = Gathered(self.objectives)
+
+    @property
+    def nearest(self) -> Near | None:
+        """The nearest network to the targets so far."""
+        return self.best.get(None)
 
     @property
     def finished(self) -> bool:
@@ -51,6 +60,11 @@ class Sweeping:
     def whole(self) -> bool:
         """Whether every candidate was evaluated."""
         return self.done >= self.space.size
+
+    @property
+    def _ask(self) -> list[str]:
+        named = [name for name, _ in self.objectives] + [target.name for target in self.targets]
+        return [name for name in named if name == "memory_bytes"]
 
     def stop(self) -> None:
         """Let what was found be all, until `go_on`."""
@@ -65,8 +79,10 @@ class Sweeping:
         with _PLACES:
             start = time.monotonic()
             stop = min(self.done + _CHUNK, self.space.size)
-            columns = evaluate(self.space, self.done, stop, ask=self.ask)
+            columns = evaluate(self.space, self.done, stop, ask=self._ask)
             self.found.add(columns)
+            if self.targets and len(columns["index"]):
+                improve(self.best, None, columns, np.arange(len(columns["index"])), self.targets)
             self.done = stop
             self.seconds += time.monotonic() - start
         return columns

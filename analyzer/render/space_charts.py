@@ -165,9 +165,10 @@ def sheet(picture: Picture, objectives: Sequence[str], figures: Sequence[str], t
 
 def drawn_words(networks: int, candidates: int, picture: Picture) -> str:
     """What the points are."""
+    sample, front = exact(len(picture.sample[INDEX])), exact(len(picture.front[INDEX]))
     return (
-        f"{exact(networks)} networks of {exact(candidates)} candidates: {exact(len(picture.sample[INDEX]))} of them in "
-        f"grey, drawn evenly; {exact(len(picture.front[INDEX]))} that no other beats in colour; named variants as diamonds"
+        f"{exact(networks)} networks of {exact(candidates)} candidates: {sample} of them in grey, drawn evenly; "
+        f"{front} that no other beats in colour; named variants as diamonds"
     )
 
 

@@ -49,7 +49,7 @@ def _is_near(each: Analysis, sample: Columns) -> bool:
 
 
 def _is_apart(each: Analysis, other: Analysis, sample: Columns) -> bool:
-    """Whether names beside both, each to the right of its point, do not lie over each other, however axes are scaled."""
+    """Whether names to the right of both do not lie over each other, however the axes are scaled."""
     pairs = zip(("macs", "params"), _APART, strict=True)
     return any(_distance(getattr(each, name), getattr(other, name), sample[name]) > least for name, least in pairs)
 

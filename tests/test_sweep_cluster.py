@@ -18,7 +18,7 @@ import pytest
 
 from analyzer.errors import Unavailable
 from analyzer.sweep import cluster
-from analyzer.sweep.plan import Plan, plan_of
+from analyzer.sweep.manifest import Manifest, manifest_of
 from analyzer.sweep.run import run
 from analyzer.sweep.space import Space
 from analyzer.sweep.store import MANIFEST, Store, prepared
@@ -47,9 +47,9 @@ with existing_cluster(sys.argv[1]) as client:
 """
 
 
-def plan() -> Plan:
+def manifest() -> Manifest:
     """1,536 candidates in 192 chunks."""
-    return plan_of(Space.from_toml(SPACE), chunk_size=8)
+    return manifest_of(Space.from_toml(SPACE), chunk_size=8)
 
 
 def fingerprint(store: Store) -> str:
@@ -62,7 +62,7 @@ def fingerprint(store: Store) -> str:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The hash of the rows that one process makes."""
-    store = prepared(tmp_path_factory.mktemp("undisturbed"), plan())
+    store = prepared(tmp_path_factory.mktemp("undisturbed"), manifest())
     run(store)
     assert 0 < len(store.frame()) < 1536
     return fingerprint(store)
@@ -129,7 +129,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 def test_a_killed_coordinator_started_again_gives_the_same_rows(
     tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
 ) -> None:
-    store = prepared(tmp_path / "results", plan())
+    store = prepared(tmp_path / "results", manifest())
     with coordinator(scheduler, store.folder) as first:
         wait_until(lambda: len(store.numbers()) >= 5)
         first.kill()
@@ -145,7 +145,7 @@ def test_a_killed_coordinator_started_again_gives_the_same_rows(
 def test_a_killed_worker_costs_no_row(
     tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
 ) -> None:
-    store = prepared(tmp_path / "results", plan())
+    store = prepared(tmp_path / "results", manifest())
     with coordinator(scheduler, store.folder) as process:
         wait_until(lambda: len(store.numbers()) >= 5)
         workers[1].send_signal(signal.SIGKILL)
@@ -160,8 +160,8 @@ def test_a_killed_worker_costs_no_row(
 def test_workers_that_do_not_see_the_folder_send_their_rows(
     tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
 ) -> None:
-    """As on machines without a shared file system: the folder's plan is not there when the worker looks."""
-    store = prepared(tmp_path / "results", plan())
+    """As on machines without a shared file system: the folder's manifest is not there when the worker looks."""
+    store = prepared(tmp_path / "results", manifest())
     (store.folder / MANIFEST).unlink()
     told: list[int] = []
     with cluster.existing_cluster(scheduler) as client:
@@ -171,7 +171,7 @@ def test_workers_that_do_not_see_the_folder_send_their_rows(
 
 
 def test_workers_of_this_machine_give_the_same_rows(tmp_path: Path, undisturbed: str) -> None:
-    store = prepared(tmp_path / "results", plan())
+    store = prepared(tmp_path / "results", manifest())
     with cluster.local_cluster(2) as client:
         cluster.run_on(client, store)
     assert fingerprint(store) == undisturbed

@@ -105,14 +105,14 @@ def chart(found: "Summary", paths: tuple[str, ...]) -> None:
 def _passing(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> Iterator[dict[str, Any]]:
     """Rows that are kept nowhere."""
     from analyzer.sweep.evaluate import evaluate
-    from analyzer.sweep.plan import plan_of
+    from analyzer.sweep.manifest import manifest_of
     from analyzer.sweep.run import Progress
 
-    plan = plan_of(space, ask, chunk_size)
-    progress = Progress(total=plan.size, found=0, done=0)
+    manifest = manifest_of(space, ask, chunk_size)
+    progress = Progress(total=manifest.size, found=0, done=0)
     with telling() as tell:
         tell(progress)
-        for start, stop in map(plan.bounds, range(plan.num_chunks)):
+        for start, stop in map(manifest.bounds, range(manifest.num_chunks)):
             columns = evaluate(space, start, stop, ask=ask)
             progress.advance(stop - start, len(columns["index"]))
             tell(progress)
@@ -121,12 +121,12 @@ def _passing(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> It
 
 def filled(space: "Space", ask: tuple[str, ...], running: Running) -> "Store":
     """The folder with all rows in it; what it holds already is not computed again."""
-    from analyzer.sweep.plan import plan_of
+    from analyzer.sweep.manifest import manifest_of
     from analyzer.sweep.store import prepared
 
     folder = running.folder or Path()
-    plan = plan_of(space, ask, _held_chunk_size(folder) if running.chunk_size is None else running.chunk_size)
-    store = prepared(folder, plan)
+    manifest = manifest_of(space, ask, _held_chunk_size(folder) if running.chunk_size is None else running.chunk_size)
+    store = prepared(folder, manifest)
     with _stoppable(store), telling() as tell:
         _run(store, running, tell)
     return store
@@ -135,7 +135,7 @@ def filled(space: "Space", ask: tuple[str, ...], running: Running) -> "Store":
 def _held_chunk_size(folder: Path) -> int | None:
     from analyzer.sweep.store import MANIFEST, opened
 
-    return opened(folder).plan.chunk_size if (folder / MANIFEST).exists() else None
+    return opened(folder).manifest.chunk_size if (folder / MANIFEST).exists() else None
 
 
 def _run(store: "Store", running: Running, tell: "Tell") -> None:
@@ -171,7 +171,7 @@ def _stoppable(store: "Store") -> Iterator[None]:
 
 
 def _how_to_go_on(store: "Store") -> str:
-    done, whole = exact(len(store.numbers())), exact(store.plan.num_chunks)
+    done, whole = exact(len(store.numbers())), exact(store.manifest.num_chunks)
     return f"{done} of {whole} chunks are whole in {store.folder}; the same command goes on from there."
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analyzer.errors import InvalidInput, Unavailable, shortened
-from analyzer.sweep.plan import Plan
+from analyzer.sweep.manifest import Manifest
 from analyzer.sweep.run import Progress, Tell, evaluator, quiet, started
 from analyzer.sweep.store import Store, opened
 from analyzer.version import __version__
@@ -31,12 +31,12 @@ class Filled(NamedTuple):
     data: bytes | None
 
 
-def fill(folder: str, plan: Plan, number: int, shared: bool) -> Filled:
+def fill(folder: str, manifest: Manifest, number: int, shared: bool) -> Filled:
     """On a worker: evaluate a chunk and put its file in place, or send it back where the folder is not shared."""
-    if plan.version != __version__:
-        raise InvalidInput(f"a worker has version {__version__}, and the sweep is of {plan.version}.")
-    store = Store(Path(folder), plan)
-    columns = evaluator(plan.space, plan.ask)(*plan.bounds(number))
+    if manifest.version != __version__:
+        raise InvalidInput(f"a worker has version {__version__}, and the sweep is of {manifest.version}.")
+    store = Store(Path(folder), manifest)
+    columns = evaluator(manifest.space, manifest.ask)(*manifest.bounds(number))
     data = store.packed(number, columns)
     there = shared and _sees(store)
     if there:
@@ -46,7 +46,7 @@ def fill(folder: str, plan: Plan, number: int, shared: bool) -> Filled:
 
 def _sees(store: Store) -> bool:
     try:
-        return opened(store.folder).plan == store.plan
+        return opened(store.folder).manifest == store.manifest
     except InvalidInput:
         return False
 
@@ -59,7 +59,7 @@ def run_on(client: Client, store: Store, tell: Tell = quiet) -> Progress:
     for filled in _results(client, store, missing):
         if filled.data is not None:
             store.write_bytes(filled.number, filled.data)
-        start, stop = store.plan.bounds(filled.number)
+        start, stop = store.manifest.bounds(filled.number)
         progress.advance(stop - start, filled.rows)
         tell(progress)
     store.forget_leftovers()
@@ -89,7 +89,7 @@ def _ahead(client: Client) -> int:
 
 def _submitted(client: Client, store: Store, number: int, shared: bool = True) -> Any:
     folder = str(store.folder.resolve())
-    return client.submit(fill, folder, store.plan, number, shared, pure=False, retries=0)
+    return client.submit(fill, folder, store.manifest, number, shared, pure=False, retries=0)
 
 
 def _result(task: Any) -> Filled:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.sweep.plan import Plan, plan_of
+from analyzer.errors import Unavailable
+from analyzer.sweep import cluster
+from analyzer.sweep.manifest import Manifest, manifest_of
 from analyzer.sweep.run import run
 from analyzer.sweep.space import Space
-from analyzer.sweep.store import Store, prepared
+from analyzer.sweep.store import MANIFEST, Store, prepared
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 60
@@ -27,13 +29,13 @@ SPACE = """
 variant = "resnet20_cifar"
 constraints = ["params >= 100e3"]
 [fields]
-depths = ["1..5", "1..5", "1..6"]
+depths = ["1..8", "1..8", "1..6"]
 widths = [16, [16, 32], [32, 64]]
 """
 ENVIRONMENT = os.environ | {
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": str(ROOT),
-    "DASK_DISTRIBUTED__ADMIN__TICK__LIMIT": "1m",
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s",
 }
 COORDINATOR = """
 import sys
@@ -45,9 +47,9 @@ with existing_cluster(sys.argv[1]) as client:
 """
 
 
-def plan() -> Plan:
-    """600 candidates in 150 chunks."""
-    return plan_of(Space.from_toml(SPACE), chunk_size=4)
+def manifest() -> Manifest:
+    """1,536 candidates in 192 chunks."""
+    return manifest_of(Space.from_toml(SPACE), chunk_size=8)
 
 
 def fingerprint(store: Store) -> str:
@@ -60,9 +62,9 @@ def fingerprint(store: Store) -> str:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The hash of the rows that one process makes."""
-    store = prepared(tmp_path_factory.mktemp("undisturbed"), plan())
+    store = prepared(tmp_path_factory.mktemp("undisturbed"), manifest())
     run(store)
-    assert 0 < len(store.frame()) < 600
+    assert 0 < len(store.frame()) < 1536
     return fingerprint(store)
 
 
@@ -127,12 +129,12 @@ def wait_until(true: Callable[[], bool]) -> None:
 def test_a_killed_coordinator_started_again_gives_the_same_rows(
     tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
 ) -> None:
-    store = prepared(tmp_path / "results", plan())
+    store = prepared(tmp_path / "results", manifest())
     with coordinator(scheduler, store.folder) as first:
-        wait_until(lambda: len(store.numbers()) >= 10)
+        wait_until(lambda: len(store.numbers()) >= 5)
         first.kill()
     half = len(store.numbers())
-    assert half < 150
+    assert half < 192
     with coordinator(scheduler, store.folder) as second:
         _, talk = second.communicate(timeout=SECONDS)
     assert (second.returncode, talk) == (0, "")
@@ -143,13 +145,41 @@ def test_a_killed_coordinator_started_again_gives_the_same_rows(
 def test_a_killed_worker_costs_no_row(
     tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
 ) -> None:
-    store = prepared(tmp_path / "results", plan())
+    store = prepared(tmp_path / "results", manifest())
     with coordinator(scheduler, store.folder) as process:
-        wait_until(lambda: len(store.numbers()) >= 10)
+        wait_until(lambda: len(store.numbers()) >= 5)
         workers[1].send_signal(signal.SIGKILL)
         assert workers[1].wait(SECONDS) == -signal.SIGKILL
-        assert len(store.numbers()) < 150
+        assert len(store.numbers()) < 192
         _, talk = process.communicate(timeout=SECONDS)
     assert (process.returncode, talk) == (0, "")
     assert store.missing() == []
     assert fingerprint(store) == undisturbed
+
+
+def test_workers_that_do_not_see_the_folder_send_their_rows(
+    tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
+) -> None:
+    """As on machines without a shared file system: the folder's manifest is not there when the worker looks."""
+    store = prepared(tmp_path / "results", manifest())
+    (store.folder / MANIFEST).unlink()
+    told: list[int] = []
+    with cluster.existing_cluster(scheduler) as client:
+        cluster.run_on(client, store, lambda progress: told.append(progress.done))
+    assert fingerprint(store) == undisturbed
+    assert told == [*range(0, 1536, 8), 1536]
+
+
+def test_workers_of_this_machine_give_the_same_rows(tmp_path: Path, undisturbed: str) -> None:
+    store = prepared(tmp_path / "results", manifest())
+    with cluster.local_cluster(2) as client:
+        cluster.run_on(client, store)
+    assert fingerprint(store) == undisturbed
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "tcp://", ""])
+def test_a_scheduler_that_is_not_there_is_one_sentence(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "TIMEOUT", 1)
+    with pytest.raises(Unavailable, match="does not answer") as refused, cluster.existing_cluster(address):
+        pass
+    assert len(str(refused.value).splitlines()) == 1

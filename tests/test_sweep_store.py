@@ -19,15 +19,15 @@ import pytest
 from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput
-from analyzer.sweep.plan import Plan, plan_from
+from analyzer.sweep.manifest import Manifest, manifest_from
 from analyzer.sweep.run import Progress, run
 from analyzer.sweep.store import MANIFEST, Store, opened, part_name, prepared
 
 
-def squares(chunk_size: int = 64, size: int = 1000, fingerprint: str = "squares") -> Plan:
+def squares(chunk_size: int = 64, size: int = 1000, fingerprint: str = "squares") -> Manifest:
     """A stand-in for a space: candidate i has i² parameters, and only even ones satisfy the constraints."""
     text = 'kind = "squares"'
-    return Plan(space=text, fingerprint=fingerprint, size=size, seed=7, ask=(), chunk_size=chunk_size)
+    return Manifest(space=text, fingerprint=fingerprint, size=size, seed=7, ask=(), chunk_size=chunk_size)
 
 
 def evaluate(start: int, stop: int) -> dict[str, NDArray[Any]]:
@@ -41,8 +41,8 @@ def nothing(start: int, stop: int) -> dict[str, NDArray[Any]]:
     return {name: values[:0] for name, values in evaluate(start, stop).items()}
 
 
-def swept(folder: Path, plan: Plan | None = None) -> Store:
-    store = prepared(folder, plan or squares())
+def swept(folder: Path, manifest: Manifest | None = None) -> Store:
+    store = prepared(folder, manifest or squares())
     run(store, evaluate=evaluate)
     return store
 
@@ -69,9 +69,9 @@ def test_each_file_says_what_it_holds(tmp_path: Path) -> None:
     metadata = pq.read_metadata(tmp_path / part_name(3)).metadata
     facts = metadata[b"resnet-analyzer"].decode()
     assert [name.name for name in sorted(tmp_path.iterdir())] == [MANIFEST, *map(part_name, range(4))]
-    for fact in ('"start": 900', '"stop": 1000', '"seed": 7', f'"version": "{store.plan.version}"', "squares"):
+    for fact in ('"start": 900', '"stop": 1000', '"seed": 7', f'"version": "{store.manifest.version}"', "squares"):
         assert fact in facts
-    assert plan_from((tmp_path / MANIFEST).read_text(encoding="utf-8")) == store.plan
+    assert manifest_from((tmp_path / MANIFEST).read_text(encoding="utf-8")) == store.manifest
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_nothing_that_satisfies_is_a_table_without_rows(tmp_path: Path) -> None:
 def test_a_folder_of_another_sweep_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     store = swept(tmp_path)
     with pytest.raises(InvalidInput) as refused:
-        prepared(tmp_path, replace(store.plan, **changes))
+        prepared(tmp_path, replace(store.manifest, **changes))
     assert words in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
 
@@ -156,7 +156,7 @@ def test_a_folder_without_results_and_parts_without_a_manifest_are_refused(tmp_p
     store = swept(tmp_path)
     (tmp_path / MANIFEST).unlink()
     with pytest.raises(InvalidInput, match="parts of an unknown sweep"):
-        prepared(tmp_path, store.plan)
+        prepared(tmp_path, store.manifest)
 
 
 @pytest.mark.parametrize("chunk_size", [0, -1, 2**24 + 1])

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from analyzer.errors import InvalidInput, shortened
+from analyzer.cli.options import deliver
+from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.render.units import exact, short
 
 if TYPE_CHECKING:
     from analyzer.sweep.run import Progress, Tell
     from analyzer.sweep.space import Space
     from analyzer.sweep.store import Store
+    from analyzer.sweep.summary import Summary
 
 LINE_SECONDS = 10
 """Where no terminal shows a bar, a line says at most this often how far the sweep is."""
@@ -24,9 +26,10 @@ CHARTS = ("svg", "html")
 
 
 class Running(NamedTuple):
-    """What the options of `run_options` say."""
+    """What the options of `run_options` say: `folder` for the rows, `document` for what is printed."""
 
-    output: str | None
+    folder: Path | None
+    document: str | None
     chunk_size: int | None
     workers: int | None
     scheduler: str | None
@@ -34,7 +37,7 @@ class Running(NamedTuple):
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a run; the command gets `output`, `chunk_size`, `workers`, `scheduler` and `charts`."""
+    """The options of a run; `running` makes a Running of what the command gets."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -43,22 +46,29 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _OPTIONS = (
     click.option(
         "--output",
-        metavar="FOLDER",
-        help="Keep the rows here as Parquet, a file a chunk; the same command again goes on where it was stopped.",
+        metavar="FOLDER|FILE",
+        help="A folder that keeps every row as Parquet, and where a stopped sweep goes on; or, with an ending such as "
+        "front.csv, a file for what is printed; or - for standard output.",
     ),
-    click.option(
-        "--workers", type=click.IntRange(1, MAX_WORKERS), help="Evaluate in this many processes (extra `cluster`)."
-    ),
-    click.option("--scheduler", metavar="ADDRESS", help="Evaluate on this Dask cluster, such as tcp://host:8786."),
-    click.option("--chart", "charts", multiple=True, metavar="FILE", help="Draw front and distributions; SVG or HTML."),
-    click.option("--chunk-size", type=int, help="Candidates evaluated at once; this bounds the memory."),
+    click.option("--chart", "charts", multiple=True, metavar="FILE", help="Draw front and distributions: .svg, .html."),
+    click.option("--workers", type=click.IntRange(1, MAX_WORKERS), help="Evaluate in so many processes."),
+    click.option("--scheduler", metavar="ADDRESS", help="Evaluate on a Dask cluster, such as tcp://host:8786."),
+    click.option("--chunk-size", type=int, help="Candidates evaluated at once, and in a file; bounds the memory."),
 )
 
 
-def check(running: Running) -> None:
-    """InvalidInput where the options do not go together, before anything is computed."""
-    if (running.workers or running.scheduler) and not running.output:
-        raise InvalidInput("--workers and --scheduler need --output, the folder that the rows go to.")
+def running(options: dict[str, Any]) -> Running:
+    """The options taken out of what the command got; InvalidInput where they do not go together."""
+    output = options.pop("output")
+    folder = Path(output) if output and output != "-" and not Path(output).suffix else None
+    found = Running(folder, None if folder else output, **{name: options.pop(name) for name in Running._fields[2:]})
+    _check(found)
+    return found
+
+
+def _check(running: Running) -> None:
+    if (running.workers or running.scheduler) and not running.folder:
+        raise InvalidInput("--workers and --scheduler need --output FOLDER, which the rows go to.")
     if running.workers and running.scheduler:
         raise InvalidInput("--workers starts a cluster and --scheduler names one; give one of them.")
     for chart in running.charts:
@@ -68,24 +78,41 @@ def check(running: Running) -> None:
 
 def rows(space: "Space", ask: tuple[str, ...], running: Running) -> Iterator[dict[str, Any]]:
     """The rows that satisfy the constraints, chunk after chunk, as columns; kept in the folder where one is named."""
-    if running.output:
+    if running.folder:
         store = filled(space, ask, running)
         yield from store.chunks()
     else:
         yield from _passing(space, ask, running.chunk_size)
 
 
+def chart(found: "Summary", paths: tuple[str, ...]) -> None:
+    """Draw the front, the distributions and named variants into each file."""
+    from analyzer.render.space_charts import Picture, drawn, drawn_words, sheet
+    from analyzer.sweep.known import known
+
+    if not paths:
+        return
+    figures = [name for name in found.ranges if found.ranges[name][0] < found.ranges[name][1]]
+    picture = Picture(found.sample, found.front, known(found.space, found.sample))
+    objectives = [name for name, _ in found.objectives]
+    whole = sheet(
+        picture, objectives, figures, found.space.title, drawn_words(found.networks, found.space.size, picture)
+    )
+    for path in paths:
+        deliver(drawn(whole, Path(path).suffix[1:].lower()), path)
+
+
 def _passing(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> Iterator[dict[str, Any]]:
     """Rows that are kept nowhere."""
     from analyzer.sweep.evaluate import evaluate
-    from analyzer.sweep.plan import plan_of
+    from analyzer.sweep.manifest import manifest_of
     from analyzer.sweep.run import Progress
 
-    plan = plan_of(space, ask, chunk_size)
-    progress = Progress(total=plan.size, found=0, done=0)
+    manifest = manifest_of(space, ask, chunk_size)
+    progress = Progress(total=manifest.size, found=0, done=0)
     with telling() as tell:
         tell(progress)
-        for start, stop in map(plan.bounds, range(plan.num_chunks)):
+        for start, stop in map(manifest.bounds, range(manifest.num_chunks)):
             columns = evaluate(space, start, stop, ask=ask)
             progress.advance(stop - start, len(columns["index"]))
             tell(progress)
@@ -94,11 +121,12 @@ def _passing(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> It
 
 def filled(space: "Space", ask: tuple[str, ...], running: Running) -> "Store":
     """The folder with all rows in it; what it holds already is not computed again."""
-    from analyzer.sweep.plan import plan_of
+    from analyzer.sweep.manifest import manifest_of
     from analyzer.sweep.store import prepared
 
-    folder = Path(str(running.output))
-    store = prepared(folder, plan_of(space, ask, running.chunk_size or _held_chunk_size(folder)))
+    folder = running.folder or Path()
+    manifest = manifest_of(space, ask, _held_chunk_size(folder) if running.chunk_size is None else running.chunk_size)
+    store = prepared(folder, manifest)
     with _stoppable(store), telling() as tell:
         _run(store, running, tell)
     return store
@@ -107,7 +135,7 @@ def filled(space: "Space", ask: tuple[str, ...], running: Running) -> "Store":
 def _held_chunk_size(folder: Path) -> int | None:
     from analyzer.sweep.store import MANIFEST, opened
 
-    return opened(folder).plan.chunk_size if (folder / MANIFEST).exists() else None
+    return opened(folder).manifest.chunk_size if (folder / MANIFEST).exists() else None
 
 
 def _run(store: "Store", running: Running, tell: "Tell") -> None:
@@ -135,14 +163,16 @@ def _stoppable(store: "Store") -> Iterator[None]:
     """Say how to go on where Ctrl-C, a full disk or a lost cluster ends the run."""
     try:
         yield
-    except BaseException:
-        done, whole = len(store.numbers()), store.plan.num_chunks
-        if done < whole:
-            click.echo(
-                f"{exact(done)} of {exact(whole)} chunks are whole in {store.folder}; the same command goes on there.",
-                err=True,
-            )
+    except KeyboardInterrupt:
+        click.echo(_how_to_go_on(store), err=True)
         raise
+    except (InvalidInput, Unavailable) as error:
+        raise type(error)(f"{error} {_how_to_go_on(store)}" if store.numbers() else str(error)) from None
+
+
+def _how_to_go_on(store: "Store") -> str:
+    done, whole = exact(len(store.numbers())), exact(store.manifest.num_chunks)
+    return f"{done} of {whole} chunks are whole in {store.folder}; the same command goes on from there."
 
 
 @contextmanager
@@ -154,6 +184,22 @@ def telling() -> "Iterator[Tell]":
     else:
         last = [time.monotonic()]
         yield lambda progress: _line(last, progress)
+
+
+@contextmanager
+def reporting() -> Iterator[Callable[[int, int], None]]:
+    """The same for those who report how many candidates are done, and of how many."""
+    from analyzer.sweep.run import Progress
+
+    progress = Progress(total=0, found=0, done=0)
+
+    def report(done: int, size: int) -> None:
+        progress.total = size
+        progress.advance(done - progress.done, 0)
+        tell(progress)
+
+    with telling() as tell:
+        yield report
 
 
 def _move(bar: Any, progress: "Progress") -> None:

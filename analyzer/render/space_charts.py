@@ -14,16 +14,31 @@ from numpy.typing import NDArray
 
 from analyzer.errors import Unavailable
 from analyzer.render.bars import COLOURS
+from analyzer.render.units import exact
 
 Columns = Mapping[str, NDArray[Any]]
 
-PICKED = "picked"
-"""Name of the selection that a click on a point makes; its field is the candidate's index."""
 INDEX, NAME = "index", "name"
-_ACCENT, _NAMED, _NAMED_TEXT, _QUIET = COLOURS[0], COLOURS[1], "#8f4700", "#8a94a3"
+PICKED = {"front": INDEX, "sample": INDEX, "known": NAME}
+"""Name of the selection that a click on a point makes → the column that says what was clicked."""
+
+
+class Palette(NamedTuple):
+    """Colours of a chart."""
+
+    accent: str
+    cloud: str
+    named: str
+    text: str
+    ground: str
+
+
+LIGHT = Palette(COLOURS[0], "#8a94a3", COLOURS[1], "#8f4700", "#ffffff")
+DARK = Palette("#8ab4f8", "#7d8796", "#f2a65e", "#f5bd87", "#14171c")
 _LOG_FROM = 30
 """A figure that spans this factor is drawn on a logarithmic scale."""
 _STEPS = 200
+_WIDTH, _GAP = 760, 60
 _AXIS = alt.Axis(format="~s", tickCount=6, gridOpacity=0.4, titleFontWeight="normal", labelOverlap=True)
 _WORDS = {"params": "parameters", "macs": "MACs", "memory_bytes": "peak memory, bytes"}
 
@@ -41,16 +56,19 @@ def words(column: str) -> str:
     return _WORDS.get(column, column.replace("_", " "))
 
 
-def scatter(picture: Picture, x: str, y: str, line: bool = False, size: tuple[int, int] | None = (720, 420)) -> Any:
-    """Figure y over figure x, for each row of the sample, the front above it, named variants marked.
+def scatter(picture: Picture, objectives: Sequence[str], look: Palette = LIGHT, picked: bool = False) -> Any:
+    """The second objective over the first, for each row of the sample, the front above it, named variants marked.
 
-    `line` joins the front, which only is one line where x and y are all that it weighs.
+    The front is joined where these two are all that it weighs. With `picked`, clicks on points are selections.
     """
+    x, y = objectives[:2]
     axes = {"x": _axis(alt.X, x, picture), "y": _axis(alt.Y, y, picture)}
-    layers = [_cloud(picture.sample, axes), *([_line(picture.front, axes, x)] if line else [])]
-    layers += [_edge(picture.front, axes), *_marked(picture.named, axes)]
-    chart = alt.layer(*layers)
-    return chart.properties(width=size[0], height=size[1]) if size else chart
+    layers = {"sample": _cloud(picture.sample, axes, look)}
+    layers |= {"line": _line(picture.front, axes, x, look)} if len(objectives) == 2 else {}
+    layers |= {"front": _edge(picture.front, axes, look)} | _marked(picture.named, axes, look)
+    if picked:
+        layers |= {name: layers[name].add_params(_picked(name)) for name in PICKED if name in layers}
+    return alt.layer(*layers.values())
 
 
 def _axis(channel: Any, column: str, picture: Picture) -> Any:
@@ -68,30 +86,35 @@ def _key(column: str) -> str:
     return "".join(each if each.isalnum() else f"_{ord(each):x}_" for each in column)
 
 
-def _cloud(sample: Columns, axes: dict[str, Any]) -> Any:
-    look: dict[str, Any] = {"size": 14, "filled": True, "color": _QUIET, "opacity": 0.45, "aria": False}
-    return alt.Chart(_table(sample)).mark_point(**look).encode(**axes, tooltip=_tooltips(sample))
+def _cloud(sample: Columns, axes: dict[str, Any], look: Palette) -> Any:
+    drawn = alt.Chart(_table(sample)).mark_point(size=14, filled=True, color=look.cloud, opacity=0.45, aria=False)
+    return drawn.encode(**axes, tooltip=_tooltips(sample))
 
 
-def _line(front: Columns, axes: dict[str, Any], x: str) -> Any:
+def _line(front: Columns, axes: dict[str, Any], x: str, look: Palette) -> Any:
     order = alt.Order(field=_key(x), type="quantitative")
-    return alt.Chart(_table(front)).mark_line(color=_ACCENT, strokeWidth=1.5).encode(**axes, order=order)
+    drawn = alt.Chart(_table(front)).mark_line(color=look.accent, strokeWidth=1.5, tooltip=False)
+    return drawn.encode(**axes, order=order)
 
 
-def _edge(front: Columns, axes: dict[str, Any]) -> Any:
-    picked = alt.selection_point(name=PICKED, fields=[INDEX], on="click", empty=False)
-    look: dict[str, Any] = {"size": 46, "filled": True, "color": _ACCENT, "opacity": 1}
-    return alt.Chart(_table(front)).mark_point(**look).encode(**axes, tooltip=_tooltips(front)).add_params(picked)
+def _edge(front: Columns, axes: dict[str, Any], look: Palette) -> Any:
+    drawn = alt.Chart(_table(front)).mark_point(size=46, filled=True, color=look.accent, opacity=1, cursor="pointer")
+    return drawn.encode(**axes, tooltip=_tooltips(front))
 
 
-def _marked(named: Columns, axes: dict[str, Any]) -> list[Any]:
+def _marked(named: Columns, axes: dict[str, Any], look: Palette) -> dict[str, Any]:
     if not len(named.get(NAME, ())):
-        return []
+        return {}
     base = alt.Chart(_table(named)).encode(**axes, tooltip=_tooltips(named))
-    points = base.mark_point(shape="diamond", size=70, filled=True, color=_NAMED, opacity=1)
-    look: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
-    halo = base.mark_text(**look, stroke="white", strokeWidth=3, opacity=0.8, aria=False).encode(text=f"{NAME}:N")
-    return [halo, points, base.mark_text(**look, color=_NAMED_TEXT).encode(text=f"{NAME}:N")]
+    points = base.mark_point(shape="diamond", size=70, filled=True, color=look.named, opacity=1, cursor="pointer")
+    text: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
+    halo = base.mark_text(**text, stroke=look.ground, strokeWidth=3, opacity=0.8, aria=False)
+    labels = base.mark_text(**text, color=look.text)
+    return {"halo": halo.encode(text=f"{NAME}:N"), "known": points, "labels": labels.encode(text=f"{NAME}:N")}
+
+
+def _picked(name: str) -> Any:
+    return alt.selection_point(name=name, fields=[PICKED[name]], on="click", empty=False)
 
 
 def _table(columns: Columns) -> pd.DataFrame:
@@ -111,20 +134,16 @@ def _tooltip(name: str, values: NDArray[Any]) -> Any:
     return alt.Tooltip(field=_key(name), type="nominal", title=words(name))
 
 
-def distributions(spaces: Mapping[str, Columns], figures: Sequence[str]) -> Any:
-    """The empirical distribution of each figure, side by side; one line a space, by its name."""
-    return alt.concat(*(_distribution(spaces, figure) for figure in figures), columns=2)
-
-
-def _distribution(spaces: Mapping[str, Columns], figure: str) -> Any:
+def distribution(spaces: Mapping[str, Columns], figure: str, look: Palette = LIGHT) -> Any:
+    """The empirical distribution of a figure; one line a space, by its name."""
     tables = [_steps(columns[figure], name) for name, columns in spaces.items() if len(columns.get(figure, ()))]
     table = pd.concat(tables) if tables else pd.DataFrame({"x": [1.0], "share": [0.0], "space": [""]})
     colour = alt.Color("space:N", title=None, scale=alt.Scale(range=list(COLOURS)), sort=list(spaces))
     x = alt.X("x:Q", title=words(figure), scale=_scale(table["x"].to_numpy()), axis=_AXIS)
     share = alt.Axis(format="%", gridOpacity=0.4, titleFontWeight="normal")
-    lines = alt.Chart(table).mark_line(color=_ACCENT, interpolate="step-after")
+    lines = alt.Chart(table).mark_line(color=look.accent, interpolate="step-after")
     lines = lines.encode(x=x, y=alt.Y("share:Q", title="share of networks", axis=share))
-    return (lines.encode(color=colour) if len(spaces) > 1 else lines).properties(width=320, height=220)
+    return lines.encode(color=colour) if len(spaces) > 1 else lines
 
 
 def _steps(values: NDArray[Any], space: str) -> pd.DataFrame:
@@ -132,6 +151,25 @@ def _steps(values: NDArray[Any], space: str) -> pd.DataFrame:
     shares = np.arange(1, min(_STEPS, len(values)) + 1) / min(_STEPS, len(values))
     quantiles = np.quantile(values, shares, method="inverted_cdf")
     return pd.DataFrame({"x": quantiles, "share": shares, "space": space})
+
+
+def sheet(picture: Picture, objectives: Sequence[str], figures: Sequence[str], title: str, subtitle: str) -> Any:
+    """One chart of all: the front over the first two objectives, and below it the distribution of each figure."""
+    heading = alt.TitleParams(title, subtitle=subtitle, anchor="start", offset=12, subtitlePadding=6)
+    front = scatter(picture, objectives).properties(width=_WIDTH, height=420)
+    panels = [distribution({title: picture.sample}, figure) for figure in figures]
+    narrow = (_WIDTH - _GAP) // 2
+    below = alt.concat(*(panel.properties(width=narrow, height=190) for panel in panels), columns=2, spacing=20)
+    return alt.vconcat(front, below, spacing=24, title=heading)
+
+
+def drawn_words(networks: int, candidates: int, picture: Picture) -> str:
+    """What the points are."""
+    sample, front = exact(len(picture.sample[INDEX])), exact(len(picture.front[INDEX]))
+    return (
+        f"{exact(networks)} networks of {exact(candidates)} candidates: {sample} of them in grey, drawn evenly; "
+        f"{front} that no other beats in colour; named variants as diamonds"
+    )
 
 
 def drawn(chart: Any, ending: str) -> str:

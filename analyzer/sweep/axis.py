@@ -166,6 +166,8 @@ def _steps(name: str, table: dict[str, Any]) -> list[float]:
     if "times" in table:
         return _geometric(name, low, high, table["times"])
     step = table.get("step", table.get("multiple_of", 1))
+    if not table.keys() & {"step", "count"} and step > 0:
+        low = -(-low // step) * step if "multiple_of" in table else low
     count = int((high - low) / step + 1e-9) + 1 if step > 0 and "count" not in table else table.get("count", 0)
     if not isinstance(count, int) or not 1 <= count <= MAX_VALUES:
         raise InvalidInput(f"space: {name}: the range must step upward and have 1 to {MAX_VALUES} values.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analyzer.errors import InvalidInput, Unavailable, shortened
-from analyzer.sweep.plan import Plan
+from analyzer.sweep.manifest import Manifest
 from analyzer.sweep.run import Progress, Tell, evaluator, quiet, started
 from analyzer.sweep.store import Store, opened
 from analyzer.version import __version__
@@ -17,6 +17,7 @@ Client = Any
 """A `distributed.Client`; Dask is imported when a cluster is asked for."""
 TIMEOUT = 5
 """Seconds in which a scheduler must answer."""
+_HERE = "127.0.0.1"
 _AHEAD = 3
 """Tasks a thread has before it; more would only hold memory."""
 _NEEDS = "a cluster needs Dask; install resnet-analyzer[cluster]."
@@ -30,12 +31,12 @@ class Filled(NamedTuple):
     data: bytes | None
 
 
-def fill(folder: str, plan: Plan, number: int, shared: bool) -> Filled:
+def fill(folder: str, manifest: Manifest, number: int, shared: bool) -> Filled:
     """On a worker: evaluate a chunk and put its file in place, or send it back where the folder is not shared."""
-    if plan.version != __version__:
-        raise InvalidInput(f"a worker has version {__version__}, and the sweep is of {plan.version}.")
-    store = Store(Path(folder), plan)
-    columns = evaluator(plan.space, plan.ask)(*plan.bounds(number))
+    if manifest.version != __version__:
+        raise InvalidInput(f"a worker has version {__version__}, and the sweep is of {manifest.version}.")
+    store = Store(Path(folder), manifest)
+    columns = evaluator(manifest.space, manifest.ask)(*manifest.bounds(number))
     data = store.packed(number, columns)
     there = shared and _sees(store)
     if there:
@@ -45,7 +46,7 @@ def fill(folder: str, plan: Plan, number: int, shared: bool) -> Filled:
 
 def _sees(store: Store) -> bool:
     try:
-        return opened(store.folder).plan == store.plan
+        return opened(store.folder).manifest == store.manifest
     except InvalidInput:
         return False
 
@@ -58,7 +59,7 @@ def run_on(client: Client, store: Store, tell: Tell = quiet) -> Progress:
     for filled in _results(client, store, missing):
         if filled.data is not None:
             store.write_bytes(filled.number, filled.data)
-        start, stop = store.plan.bounds(filled.number)
+        start, stop = store.manifest.bounds(filled.number)
         progress.advance(stop - start, filled.rows)
         tell(progress)
     store.forget_leftovers()
@@ -88,7 +89,7 @@ def _ahead(client: Client) -> int:
 
 def _submitted(client: Client, store: Store, number: int, shared: bool = True) -> Any:
     folder = str(store.folder.resolve())
-    return client.submit(fill, folder, store.plan, number, shared, pure=False, retries=0)
+    return client.submit(fill, folder, store.manifest, number, shared, pure=False, retries=0)
 
 
 def _result(task: Any) -> Filled:
@@ -110,7 +111,7 @@ def _result(task: Any) -> Filled:
 def local_cluster(workers: int) -> Iterator[Client]:
     """A cluster of worker processes on this machine, one thread each, reached from this machine only."""
     distributed = _distributed()
-    options: dict[str, Any] = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": logging.CRITICAL}
+    options: dict[str, Any] = {"host": _HERE, "dashboard_address": f"{_HERE}:0", "silence_logs": logging.CRITICAL}
     with (
         distributed.LocalCluster(n_workers=workers, threads_per_worker=1, **options) as cluster,
         distributed.Client(cluster) as client,
@@ -135,5 +136,6 @@ def _distributed() -> Any:
         import distributed
     except ImportError:
         raise Unavailable(_NEEDS) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said in one sentence
     return distributed

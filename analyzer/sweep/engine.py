@@ -1,6 +1,7 @@
 """Figures of candidates, chunk by chunk: each group of networks that are built alike is traced once."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +12,14 @@ from analyzer.families.spec import MAX_OPS, rules
 from analyzer.sweep.arrays import Arrays, check_size
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.functions import Stages
+from analyzer.sweep.plan import Codes, Plan, Planner
 from analyzer.sweep.polynomial import Atoms
 from analyzer.sweep.space import Space
 from analyzer.sweep.traced import FIGURES, Alike, Traced, trace
+
+Whole = NDArray[np.int64]
+Rows = Whole | None
+"""Numbers of rows, None for all of them."""
 
 
 class Structure(NamedTuple):
@@ -21,18 +27,28 @@ class Structure(NamedTuple):
 
     shared: dict[str, Any]
     telling: dict[str, NDArray[Any]]
-    varying: dict[str, NDArray[np.int64]]
+    varying: dict[str, Whole]
     lists: dict[str, Any]
 
 
 _LENGTH = " length"
 
 
-class Group(NamedTuple):
-    """What was traced of candidates that are built alike, and the bounds of their fields within which it was."""
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What was traced of candidates that satisfy the same conditions, and how it is worked out."""
 
-    bounds: dict[str, tuple[int, int]]
-    traced: list[Traced]
+    traced: Traced
+    plans: dict[str, Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Candidates that are built alike: bounds of their fields, and what was traced within those."""
+
+    alike: Alike
+    bounds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    leaves: list[Leaf] = field(default_factory=list)
 
 
 class Engine:
@@ -42,30 +58,30 @@ class Engine:
         self._space = space
         self._known = rules(FAMILIES[space.family].spec)
         self._atoms = Atoms()
-        self._spans = dict(_spans(space))
+        self._planner = Planner(space, self._atoms)
+        self._spans = dict(self._planner.spans())
         self._found: dict[Alike, Group] = {}
 
-    def figures(self, some: Candidates) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.int64]]]:
+    def figures(self, some: Candidates) -> tuple[NDArray[np.bool_], dict[str, Whole]]:
         """Which candidates are possible networks, and every candidate's figures (0 where it is none)."""
         count = len(some.index)
         possible = np.zeros(count, dtype=bool)
         out = {name: np.zeros(count, dtype=np.int64) for name in FIGURES}
         structure = self._structure(some)
         for alike, rows in self._groups(some, structure):
-            varying = {name: each if rows is None else each[rows] for name, each in structure.varying.items()}
-            for traced, chosen, arrays in self._leaves(alike, varying, count if rows is None else len(rows)):
-                places = chosen if rows is None else rows[chosen]
-                if traced.figures:
-                    for name in FIGURES:
-                        out[name][places] = arrays.figure(traced.figures[name])
-                    possible[places] = out["ops"][places] <= MAX_OPS
+            own = Arrays(self._atoms, structure.varying, count if rows is None else len(rows), rows)
+            for leaf, chosen, arrays in self._leaves(alike, own):
+                places: Any = slice(None) if chosen is None else chosen
+                codes = Codes(some.codes, self._planner.counts, chosen)
+                for name, plan in leaf.plans.items():
+                    out[name][places] = plan.values(arrays, codes)
+                possible[places] = out["ops"][places] <= MAX_OPS if leaf.plans else False
         return possible, out
 
     def _structure(self, some: Candidates) -> Structure:
         found = Structure({}, {}, {}, {})
         for name, value in some.env.items():
-            base = name.partition("[")[0]
-            if base not in self._known:
+            if name.partition("[")[0] not in self._known:
                 continue
             if isinstance(value, Stages):
                 found.lists[name] = value.length
@@ -79,26 +95,15 @@ class Engine:
                 found.telling[name] = value
         return found
 
-    def _group(self, alike: Alike, varying: Mapping[str, NDArray[np.int64]]) -> Group:
-        """The group, with bounds that hold for all its candidates so far; what was traced inside others is dropped."""
-        group = self._found.setdefault(alike, Group({}, []))
-        for name, values in varying.items():
-            low, high = int(values.min()), int(values.max())
-            before = group.bounds.get(name)
-            if before is None or low < before[0] or high > before[1]:
-                group.bounds[name] = self._spans.get(name) or _rounded(low, high, before)
-                group.traced.clear()
-        return group
-
-    def _groups(self, some: Candidates, structure: Structure) -> Iterator[tuple[Alike, NDArray[np.int64] | None]]:
-        """Candidates that share all that is no whole number; None for all of them."""
-        telling = list(structure.telling.values())
-        if self._space.input_sizes:
+    def _groups(self, some: Candidates, structure: Structure) -> Iterator[tuple[Alike, Rows]]:
+        """Candidates that share all that is no whole number."""
+        telling = [some.codes.get(name, values) for name, values in structure.telling.items()]
+        if len(self._space.input_sizes) > 1:
             telling.append(some.codes["input_size"])
         if not len(some.index):
             return
         labels = _labels(telling, len(some.index))
-        numbers = np.unique(labels) if telling else np.zeros(1, dtype=np.int64)
+        numbers = np.unique(labels) if telling else [0]
         for number in numbers:
             rows = None if len(numbers) == 1 else np.flatnonzero(labels == number)
             yield self._alike(some, structure, 0 if rows is None else int(rows[0])), rows
@@ -114,72 +119,79 @@ class Engine:
         size = space.input_sizes[int(some.codes["input_size"][row])] if space.input_sizes else None
         return Alike(space.family, tuple(shared.items()), tuple(lengths.items()), size)
 
-    def _leaves(
-        self, alike: Alike, varying: Mapping[str, NDArray[np.int64]], count: int
-    ) -> Iterator[tuple[Traced, NDArray[np.int64], Arrays]]:
-        """What was traced, which of a group's candidates it is about, and their arrays; new ones where none fits."""
-        lengths = dict(alike.lengths)
-        varying = {name: each for name, each in varying.items() if _within(name, lengths)}
-        arrays = Arrays(self._atoms, varying, count)
-        left = np.ones(count, dtype=bool)
+    def _leaves(self, alike: Alike, own: Arrays) -> Iterator[tuple[Leaf, Rows, Arrays]]:
+        """Each leaf with the chunk's rows that it is about, and their arrays."""
+        left = np.ones(own.count, dtype=bool)
         held: dict[Any, NDArray[np.bool_]] = {}
-        for traced in self._every(alike, self._group(alike, varying), varying, left):
+        for leaf in self._every(alike, own, left):
             fits = left.copy()
-            for condition in traced.conditions:
+            for condition in leaf.traced.conditions:
                 if condition not in held:
-                    held[condition] = arrays.holds(condition)
+                    held[condition] = own.holds(condition)
                 fits &= held[condition]
             if fits.all():
-                yield traced, np.arange(count), arrays
+                yield leaf, own.rows, own
             elif fits.any():
-                rows = np.flatnonzero(fits)
-                some = {name: each[rows] for name, each in varying.items()}
-                yield traced, rows, Arrays(self._atoms, some, len(rows))
+                inside = np.flatnonzero(fits)
+                chosen = inside if own.rows is None else own.rows[inside]
+                yield leaf, chosen, own.of(chosen)
             left &= ~fits
 
-    def _every(
-        self, alike: Alike, group: Group, varying: Mapping[str, NDArray[np.int64]], left: NDArray[np.bool_]
-    ) -> Iterator[Traced]:
-        """What is traced of a group, then new traces of the first candidate left until none is."""
-        known, place = group.traced, 0
+    def _every(self, alike: Alike, own: Arrays, left: NDArray[np.bool_]) -> Iterator[Leaf]:
+        """The leaves of a group that are known, then new ones for the first candidate left, until none is."""
+        lengths = dict(alike.lengths)
+        varying = {name: own.field(name) for name in own.env if _within(name, lengths)}
+        group = self._group(alike, varying)
+        place = 0
         while left.any():
-            if place == len(known):
+            if place == len(group.leaves):
                 row = int(np.argmax(left))
-                values = {name: int(each[row]) for name, each in varying.items()}
-                traced = trace(self._atoms, alike, group.bounds, values)
-                for figure in traced.figures.values():
-                    check_size(self._atoms, figure.terms, group.bounds)
-                known.append(traced)
-            yield known[place]
+                group.leaves.append(self._leaf(group, {name: int(each[row]) for name, each in varying.items()}))
+            yield group.leaves[place]
             place += 1
 
+    def _group(self, alike: Alike, varying: Mapping[str, Whole]) -> Group:
+        """The group, with bounds that hold for all its candidates so far; what was traced inside others is dropped."""
+        group = self._found.setdefault(alike, Group(alike))
+        for name, values in varying.items():
+            before = group.bounds.get(name)
+            if before is not None and name in self._spans:
+                continue
+            low, high = self._spans.get(name) or (int(values.min()), int(values.max()))
+            if before is None or low < before[0] or high > before[1]:
+                group.bounds[name] = self._spans.get(name) or _rounded(low, high, before)
+                group.leaves.clear()
+        return group
 
-def _labels(telling: list[NDArray[Any]], count: int) -> NDArray[np.int64]:
+    def _leaf(self, group: Group, values: Mapping[str, int]) -> Leaf:
+        traced = trace(self._atoms, group.alike, group.bounds, values)
+        for figure in traced.figures.values():
+            check_size(self._atoms, figure.terms, group.bounds)
+        plans = {name: self._planner.plan(figure) for name, figure in traced.figures.items()}
+        return Leaf(traced, plans)
+
+
+def _labels(telling: list[NDArray[Any]], count: int) -> Whole:
     """A number for each candidate, equal where all arrays are."""
     labels = np.zeros(count, dtype=np.int64)
     for values in telling:
-        plain = values if values.dtype.kind != "O" else np.array([repr(item) for item in values])
-        kinds, codes = np.unique(plain, return_inverse=True)
-        labels = labels * len(kinds) + codes
+        codes, kinds = (values, int(values.max()) + 1) if values.dtype.kind == "i" else _kinds(values)
+        if labels.max() > 2**62 // kinds:
+            labels, _ = _kinds(labels)
+        labels = labels * kinds + codes
     return labels
+
+
+def _kinds(values: NDArray[Any]) -> tuple[Whole, int]:
+    plain = values if values.dtype.kind != "O" else np.array([repr(item) for item in values])
+    kinds, codes = np.unique(plain, return_inverse=True)
+    return codes, len(kinds)
 
 
 def _within(name: str, lengths: Mapping[str, int]) -> bool:
     """Whether a field is a whole one, or an element that its list has."""
     base, bracket, place = name.partition("[")
     return not bracket or int(place[:-1]) < lengths[base]
-
-
-def _spans(space: Space) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Bounds of the fields that are axes, in every chunk."""
-    for axis in space.axes:
-        if all(type(value) is int for value in axis.values):
-            yield axis.name, (min(axis.values), max(axis.values))
-        elif all(isinstance(value, tuple) for value in axis.values):
-            for place in range(max(map(len, axis.values))):
-                items = [value[place] for value in axis.values if place < len(value)]
-                if all(type(item) is int for item in items):
-                    yield f"{axis.name}[{place}]", (min(items), max(items))
 
 
 def _number(value: Any, row: int) -> int:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.errors import InvalidInput
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.engine import Engine
 from analyzer.sweep.functions import Stages
 from analyzer.sweep.grammar import Expression
 from analyzer.sweep.reading import FIGURES
-from analyzer.sweep.space import Space
+from analyzer.sweep.space import MAX_CANDIDATES, Space
 
 CHUNK = 2**14
 """Candidates worked on at once: their arrays stay in the processor's cache."""
@@ -25,10 +26,19 @@ def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) ->
     "macs", "activations", "depth"; and of "memory_bytes" and "latency_ms:DEVICE@BATCH" those that `ask` or a
     constraint names. Equal to `analyze` of each candidate's expression, to the unit.
     """
-    engine = space.notes.setdefault("engine", Engine(space))
+    engine = engine_of(space)
+    if space.samples is None and space.grid_size > MAX_CANDIDATES:
+        raise InvalidInput(f"space: its grid has {space.grid_size:.3g} candidates; draw some with samples.")
     stop = min(stop, space.size)
     parts = [_chunk(space, engine, at, min(at + CHUNK, stop)) for at in range(start, max(stop, start + 1), CHUNK)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if len(parts) > 1 else parts[0]
+
+
+def engine_of(space: Space) -> Engine:
+    """The space's engine, made once."""
+    if Engine not in space.notes:
+        space.notes[Engine] = Engine(space)
+    return space.notes[Engine]  # type: ignore[no-any-return]
 
 
 def _chunk(space: Space, engine: Engine, start: int, stop: int) -> dict[str, NDArray[Any]]:

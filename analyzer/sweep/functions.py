@@ -55,6 +55,17 @@ def _greatest(*values: Any) -> Any:
     return result
 
 
+def _sum(stages: Any) -> Any:
+    """The sum of a list; what a shorter list has past its end is 0."""
+    return sum(_stages(stages).parts)
+
+
+def _stages(value: Any) -> Stages:
+    if not isinstance(value, Stages):
+        raise TypeError("sum and len take a list field, such as depths")
+    return value
+
+
 FUNCTIONS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
     "min": (2, 16, _least),
     "max": (2, 16, _greatest),
@@ -67,6 +78,8 @@ FUNCTIONS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
     "ceil": (1, 1, lambda value: np.ceil(value).astype(np.int64)),
     "round": (1, 1, _rounded),
     "multiple": (2, 2, _multiple),
+    "sum": (1, 1, _sum),
+    "len": (1, 1, lambda stages: _stages(stages).length),
 }
 """Name → least and most values it takes, and what it does."""
 

@@ -5,7 +5,7 @@ Whole numbers stay whole numbers (64 bit); what would leave them is refused. Nam
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,12 @@ Value = Any
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A parsed expression: its text in one canonical spelling, the names it reads, and those of latency it asks for."""
+    """A parsed expression: its text in one spelling, the names it reads, what it calls, the latencies it asks for."""
 
     text: str
-    tree: ast.expr
+    tree: ast.expr = field(compare=False, repr=False)
     names: tuple[str, ...]
+    calls: tuple[str, ...]
     latencies: tuple[tuple[str, int], ...]
 
     def evaluate(self, env: Mapping[str, Value]) -> Value:
@@ -64,7 +65,8 @@ def parse(text: str) -> Expression:
     names = [_name_of(node) for node in nodes if id(node) not in inner]
     latencies = [_latency(node) for node in nodes if isinstance(node, ast.Subscript) and _is_latency(node)]
     known = tuple(dict.fromkeys(name for name in names if name not in ("", LATENCY)))
-    return Expression(ast.unparse(tree), tree, known, tuple(dict.fromkeys(latencies)))
+    calls = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    return Expression(ast.unparse(tree), tree, known, tuple(calls), tuple(dict.fromkeys(latencies)))
 
 
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {

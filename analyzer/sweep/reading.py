@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,21 +87,26 @@ def space(
     fixed, axes, derived, lists = _sorted_out(start, given)
     known = [*fixed, *(axis.name for axis in axes), *derived, *lists, *_SIZES]
     ordered = _ordered(derived, known)
-    found = Space(
-        title=title,
-        family=name,
-        fixed=fixed,
-        axes=axes,
-        derived=ordered,
-        lists=lists,
-        constraints=tuple(_constraint(text, known, name) for text in constraints),
-        input_sizes=_input_sizes(input_sizes),
-        samples=_whole("samples", samples, 1, MAX_CANDIDATES),
-        seed=_whole("seed", seed, 0, 2**63) or 0,
+    plain = Space(title=title, family=name, fixed=fixed, axes=axes, derived=ordered, lists=lists)
+    return restricted(plain, constraints, input_sizes, samples, seed)
+
+
+def restricted(
+    plain: Space,
+    constraints: Iterable[object] = (),
+    input_sizes: object = (),
+    samples: object = None,
+    seed: object = None,
+) -> Space:
+    """The space with more constraints, and with other input sizes, samples and seed where they are given."""
+    known = [*plain.fixed, *(axis.name for axis in plain.axes), *(name for name, _ in plain.derived), *plain.lists]
+    return replace(
+        plain,
+        constraints=(*plain.constraints, *(_constraint(text, [*known, *_SIZES], plain.family) for text in constraints)),
+        input_sizes=_input_sizes(input_sizes) or plain.input_sizes,
+        samples=plain.samples if samples is None else _whole("samples", samples, 1, MAX_CANDIDATES),
+        seed=plain.seed if seed is None else _whole("seed", seed, 0, 2**63),
     )
-    if found.samples is None and found.grid_size > MAX_CANDIDATES:
-        raise InvalidInput(f"space: its grid has {found.grid_size:.3g} candidates; draw some with samples.")
-    return found
 
 
 def _start(family: object, variant: object) -> tuple[str, dict[str, Any]]:
@@ -205,9 +211,28 @@ def _constraint(text: object, known: list[str], family: str) -> Expression:
     return expression
 
 
+def packaged(name: str) -> Space:
+    """The space of a path that ends in `.toml`, or of one of the files that come with the program."""
+    if name.endswith(".toml"):
+        return space_of(Path(name))
+    path = SPACES / f"{name}.toml"
+    known = sorted(each.stem for each in SPACES.glob("*.toml"))
+    if name not in known:
+        raise InvalidInput(f"space {shortened(name)!r} is unknown; give a file ending in .toml or {', '.join(known)}.")
+    return space_of(path)
+
+
+SPACES = Path(__file__).parent.parent / "spaces"
+
+
 def _input_sizes(given: object) -> tuple[Size, ...]:
     items = given if isinstance(given, list | tuple) else [given]
-    return tuple(dict.fromkeys(_size(item) for item in items))
+    return tuple(dict.fromkeys(input_size(item) for item in items))
+
+
+def input_size(item: object) -> Size:
+    """A side, or (height, width), from a number, a pair or a text; InvalidInput otherwise."""
+    return _size(item)
 
 
 def _size(item: object) -> Size:
@@ -220,9 +245,7 @@ def _size(item: object) -> Size:
     return sides[0] if len(set(sides)) == 1 else (sides[0], sides[1])
 
 
-def _whole(name: str, value: object, low: int, high: int) -> int | None:
-    if value is None:
-        return None
+def _whole(name: str, value: object, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InvalidInput(f"space: {name}={shortened(value)!r} must be a whole number from {low} on.")
     return value

@@ -59,22 +59,22 @@ def quiet(progress: Progress) -> None:
 
 def started(store: Store, missing: list[int]) -> Progress:
     """The progress of a run that has these chunks to do."""
-    left = sum(stop - start for start, stop in map(store.plan.bounds, missing))
-    found = store.plan.size - left
-    return Progress(total=store.plan.size, found=found, done=found)
+    left = sum(stop - start for start, stop in map(store.manifest.bounds, missing))
+    found = store.manifest.size - left
+    return Progress(total=store.manifest.size, found=found, done=found)
 
 
 def run(store: Store, tell: Tell = quiet, evaluate: Evaluate | None = None) -> Progress:
     """Evaluate and write each chunk that is missing, one after the other; stopped at any time, it can be run again.
 
-    `evaluate` takes the place of the plan's own space.
+    `evaluate` takes the place of the manifest's own space.
     """
-    evaluate = evaluate or evaluator(store.plan.space, store.plan.ask)
+    evaluate = evaluate or evaluator(store.manifest.space, store.manifest.ask)
     missing = store.missing()
     progress = started(store, missing)
     tell(progress)
     for number in missing:
-        start, stop = store.plan.bounds(number)
+        start, stop = store.manifest.bounds(number)
         columns = evaluate(start, stop)
         store.write(number, columns)
         progress.advance(stop - start, len(columns["index"]))

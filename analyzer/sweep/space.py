@@ -48,7 +48,7 @@ class Space:
     input_sizes: tuple[Size, ...] = ()
     samples: int | None = None
     seed: int = 0
-    notes: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    notes: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What evaluation keeps, so that it is worked out once; not carried to other processes."""
 
     @classmethod

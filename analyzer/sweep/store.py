@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.files import write_whole
-from analyzer.sweep.plan import Plan, plan_from
+from analyzer.sweep.manifest import Manifest, manifest_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,10 +38,10 @@ def part_name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder of results and the plan that its files belong to."""
+    """A folder of results, and what its files belong to."""
 
     folder: Path
-    plan: Plan
+    manifest: Manifest
 
     def numbers(self) -> list[int]:
         """The chunks that have a file, in order."""
@@ -51,7 +51,7 @@ class Store:
     def missing(self) -> list[int]:
         """The chunks still to be written; a file that is damaged counts as missing, one of another sweep is refused."""
         whole = {number for number in self.numbers() if self._is_whole(number)}
-        return [number for number in range(self.plan.num_chunks) if number not in whole]
+        return [number for number in range(self.manifest.num_chunks) if number not in whole]
 
     def _is_whole(self, number: int) -> bool:
         path = self.path(number)
@@ -85,8 +85,8 @@ class Store:
         return bytes(sink.getvalue())
 
     def _facts(self, number: int) -> dict[str, Any]:
-        start, stop = self.plan.bounds(number)
-        return {**json.loads(self.plan.to_json()), "chunk": number, "start": start, "stop": stop}
+        start, stop = self.manifest.bounds(number)
+        return {**json.loads(self.manifest.to_json()), "chunk": number, "start": start, "stop": stop}
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, NDArray[Any]]]:
         """The rows of one file after the other, as columns."""
@@ -126,25 +126,25 @@ def opened(folder: Path) -> Store:
         reason = getattr(error, "strerror", None) or "not text"
         raise InvalidInput(f"{shortened(folder, 200)} holds no results of a sweep ({MANIFEST}: {reason}).") from None
     try:
-        return Store(folder, plan_from(text))
+        return Store(folder, manifest_from(text))
     except InvalidInput as error:
         raise InvalidInput(f"{shortened(folder / MANIFEST, 200)}: {error}") from None
 
 
-def prepared(folder: Path, plan: Plan) -> Store:
-    """The folder made ready for a plan, or found so; InvalidInput where it holds another sweep or cannot be written."""
+def prepared(folder: Path, manifest: Manifest) -> Store:
+    """The folder made ready for a manifest, or found so; InvalidInput where it holds another sweep or cannot be written."""
     if not (folder / MANIFEST).exists():
         if any(folder.glob("part-*.parquet")):
             raise InvalidInput(f"output {shortened(folder, 200)} holds parts of an unknown sweep; give another folder.")
-        write_whole(folder / MANIFEST, plan.to_json())
-        return Store(folder, plan)
+        write_whole(folder / MANIFEST, manifest.to_json())
+        return Store(folder, manifest)
     store = opened(folder)
-    if store.plan != plan:
-        raise InvalidInput(f"output {shortened(folder, 200)} holds {_other(store.plan, plan)}; give another folder.")
+    if store.manifest != manifest:
+        raise InvalidInput(f"output {shortened(folder, 200)} holds {_other(store.manifest, manifest)}; give another folder.")
     return store
 
 
-def _other(held: Plan, wanted: Plan) -> str:
+def _other(held: Manifest, wanted: Manifest) -> str:
     """What is held instead, in words."""
     if held.fingerprint != wanted.fingerprint or held.space != wanted.space:
         return f"results of another space ({held.fingerprint}, not {wanted.fingerprint})"

@@ -1,75 +1,83 @@
-"""What a picture of a sweep needs, gathered chunk by chunk in bounded memory: a sample, and the front."""
+"""One pass over a space: how many networks it has, between which figures they lie, and their Pareto front."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analyzer.sweep.pareto import front
+from analyzer.errors import InvalidInput, shortened
+from analyzer.sweep.evaluate import evaluate
+from analyzer.sweep.gather import Columns, Gathered, rows_of
+from analyzer.sweep.space import Space
 
-SAMPLE = 4000
-"""Rows in a sample: enough for a distribution to within 0.03 everywhere (Massart 2 exp(-2 n e^2), 99 %)."""
+STEP = 2**18
+"""Candidates between two reports of progress; what is in memory at once."""
 
-Columns = Mapping[str, NDArray[Any]]
+Progress = Callable[[int, int], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Rows seen, an even sample of them, and the rows that no other beats in every objective."""
+    """`networks` of the space's candidates satisfy its constraints; `front` are the rows that no other beats."""
 
+    space: Space
     objectives: tuple[tuple[str, bool], ...]
-    limit: int = SAMPLE
-    rows: int = 0
-    sample: dict[str, NDArray[Any]] = field(default_factory=dict)
-    front: dict[str, NDArray[Any]] = field(default_factory=dict)
-
-    def add(self, columns: Columns) -> None:
-        """Take a chunk in; the result does not depend on how rows are cut into chunks, nor on their order."""
-        if not len(columns["index"]):
-            return
-        self.rows += len(columns["index"])
-        self.sample = _smallest(_joined(self.sample, _smallest(columns, self.limit)), self.limit)
-        self.front = self._unbeaten(_joined(self.front, self._unbeaten(columns)))
-
-    def _unbeaten(self, columns: Columns) -> dict[str, NDArray[Any]]:
-        if not self.objectives:
-            return {}
-        return _taken(columns, front(columns, self.objectives))
+    networks: int
+    ranges: dict[str, tuple[float, float]]
+    front: Columns
+    sample: Columns
+    """At most `gather.SAMPLE` rows, drawn evenly."""
 
 
-def summarised(chunks: Iterable[Columns], objectives: Sequence[tuple[str, bool]], limit: int = SAMPLE) -> Summary:
-    """The summary of all chunks."""
-    summary = Summary(tuple(objectives), limit)
-    for columns in chunks:
-        summary.add(columns)
-    return summary
+def chunks(space: Space, ask: Sequence[str], progress: Progress | None = None) -> Iterator[Columns]:
+    """The whole space's columns, part by part."""
+    for start in range(0, space.size, STEP):
+        stop = min(start + STEP, space.size)
+        yield evaluate(space, start, stop, ask=ask)
+        if progress is not None:
+            progress(stop, space.size)
 
 
-def _smallest(columns: Columns, limit: int) -> dict[str, NDArray[Any]]:
-    """The rows whose scrambled index is smallest, in the order of their index: an even sample without a generator."""
-    index = columns["index"]
-    if len(index) <= limit:
-        return dict(columns)
-    chosen = np.argpartition(_scrambled(index), limit)[:limit]
-    chosen = chosen[np.argsort(index[chosen])]
-    return _taken(columns, chosen)
+def summarised(
+    space: Space,
+    objectives: tuple[tuple[str, bool], ...],
+    *,
+    ask: Sequence[str] = (),
+    progress: Progress | None = None,
+    parts: Iterable[Columns] | None = None,
+) -> Summary:
+    """Evaluate every candidate, or take `parts`, the same columns from elsewhere.
+
+    InvalidInput where no network is left or an objective is no column of numbers.
+    """
+    found = Gathered(objectives, ask)
+    for columns in chunks(space, ask, progress) if parts is None else parts:
+        found.add(columns)
+    if not found.networks:
+        raise InvalidInput(nothing_left(space))
+    return Summary(
+        space=space,
+        objectives=objectives,
+        networks=found.networks,
+        ranges=found.ranges,
+        front=sorted_by(found.front, objectives[0]),
+        sample=found.sample,
+    )
 
 
-def _scrambled(index: NDArray[Any]) -> NDArray[np.uint64]:
-    """SplitMix64 (Steele, Lea and Flood 2014): distinct for distinct indices, and even."""
-    mixed = index.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+def nothing_left(space: Space) -> str:
+    """The sentence for a space without networks."""
+    if not space.constraints:
+        return f"space {shortened(space.title)}: none of its {space.size} candidates is a possible network."
+    rules = " and ".join(shortened(each.text) for each in space.constraints[:4])
+    return f"space {shortened(space.title)}: none of its {space.size} candidates satisfies {rules}."
 
 
-def _taken(columns: Columns, chosen: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    return {name: values[chosen] for name, values in columns.items()}
+def sorted_by(columns: Columns, objective: tuple[str, bool]) -> Columns:
+    """The rows by one column, the best first; equal ones by their number."""
+    name, more = objective
+    key = -columns[name] if more else columns[name]
+    return rows_of(columns, np.lexsort((columns["index"], key)))
 
 
-def _joined(first: Columns, second: Columns) -> dict[str, NDArray[Any]]:
-    if not first:
-        return dict(second)
-    return {name: np.concatenate([values, second[name]]) for name, values in first.items()}
+__all__ = ["Columns", "Progress", "Summary", "chunks", "nothing_left", "sorted_by", "summarised"]

@@ -168,9 +168,10 @@ class Symbol:
         return not self < other
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, int):
+        kind = type(other)
+        if kind is not int and kind is not Symbol:
             return NotImplemented
-        if type(other) is Symbol and other.tape is not self.tape:
+        if kind is Symbol and getattr(other, "tape", None) is not self.tape:
             return False  # families keep blocks that they built; those of another run are not this one's
         return self._decide(plus(self.terms, terms_of(other), -1), "=")
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from analyzer.cost.claims.catalogue import GROUPS
 from analyzer.cost.claims.claim import Verdict
-from analyzer.pages.choose import keep, restore
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_parts import Chapter, bench, say
 from analyzer.render.claims import Told, told_claims
 from analyzer.render.html import rendered

@@ -7,7 +7,7 @@ import streamlit as st
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.claims.figures import connections, half_square
 from analyzer.cost.lessons import DenseInput, channels_read, dense_inputs
-from analyzer.pages.choose import keep, restore
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_parts import (
     Chapter,
     Link,

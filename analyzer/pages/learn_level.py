@@ -6,7 +6,7 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis, BlockRow
 from analyzer.cost.lessons import repeated_blocks, widths
-from analyzer.pages.choose import keep, restore
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_parts import (
     Chapter,
     Link,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from analyzer.errors import Unavailable
-from analyzer.pages.choose import keep, restore
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_sources import sources_html
 from analyzer.pages.look import literal
 from analyzer.pages.plate import show_plate

@@ -17,6 +17,7 @@ from analyzer.families.registry import variant_names
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import analysis_of, dot_of, svg_of
+from analyzer.pages.scatter import show_scatter
 from analyzer.pages.sizes import size_box
 from analyzer.pages.viewer import show_drawing
 from analyzer.render.compare import Compared, answers, compared, details, names
@@ -29,6 +30,9 @@ MAX_OPS = 10_000
 """Ops of all networks together; a server compares them in seconds."""
 _NETWORKS = "networks"
 _SIDE = "compared_size"
+_VIEW = "view"
+_ALL = "all named variants"
+_VIEWS = ("side by side", _ALL)
 _BESIDE = {2: 2, 3: 3, 4: 2, 5: 3, 6: 3}
 """Number of networks → how many diagrams stand beside each other."""
 
@@ -43,6 +47,9 @@ class Asked(NamedTuple):
 def show() -> None:
     """The whole page."""
     asked, problems = _choose()
+    if _view() == _ALL:
+        show_scatter(_add)
+        return
     if problems:
         show_problem(*problems)
         return
@@ -74,6 +81,27 @@ def _choose() -> tuple[Asked, list[str]]:
     keep(**{_NETWORKS: typed, _SIDE: st.session_state[_SIDE]})
     expressions, problems = _parsed(typed)
     return Asked(expressions, side), [*problems, *filter(None, [problem])]
+
+
+def _view() -> str:
+    restore(_VIEW)
+    view: str = st.segmented_control(
+        "View", _VIEWS, default=_VIEWS[0], key=_VIEW, bind="query-params", required=True, label_visibility="collapsed"
+    )
+    keep(**{_VIEW: view})
+    return view
+
+
+def _add(variant: str) -> None:
+    """Put a variant into the comparison, where it is not and has room."""
+    asked = st.session_state[_NETWORKS]
+    if variant in asked:
+        st.toast(f"{variant} is being compared already.")
+    elif len(asked) >= MAX_NETWORKS:
+        st.toast(f"{MAX_NETWORKS} networks are being compared already; take one out first.")
+    else:
+        st.session_state[_NETWORKS] = [*asked, variant]
+        st.toast(f"{variant} is compared now; see side by side.")
 
 
 def _parsed(typed: list[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -23,6 +23,8 @@ def main(variant: str) -> int:
         faults=equivalence.fault_table(proof),
         blocks=equivalence.block_table(proof),
         identities=identities.identity_table(proof),
+        identity_words=identities.identity_words(proof),
+        elsewhere=identities.elsewhere_words(proof),
         report=equivalence.markdown_proof(proof),
     )
     return 0 if proof.passed else 1

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.families.aggregated import cardinality, grouped_blocks
 from analyzer.families.network import Size
 from analyzer.pages.figures import memory_words
 from analyzer.render.diagram_look import Look
@@ -10,6 +11,7 @@ from analyzer.render.dot import dot_source
 from analyzer.render.explain import explanation
 from analyzer.render.html import rendered
 from analyzer.render.layout import layout_safely
+from analyzer.render.lesson_figures import forms_dot
 
 LAYOUT_SECONDS = 10
 """Longest layout that a server does for one visitor."""
@@ -33,6 +35,16 @@ def dot_of(
     """DOT text of a network's diagram, or of one stage's or block's; InvalidInput where it is too large to draw."""
     look = Look(heat=heat, direction=direction)
     return dot_source(analysis_of(expression, size), level, look, path=part)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def forms_of(expression: str, path: str) -> str:
+    """DOT text of the three equal forms of the grouped block at a path; InvalidInput where it has no paths to split."""
+    analysis = analysis_of(expression, None)
+    block = dict(grouped_blocks(analysis.network.graph))[path]
+    side = next(row.input_shapes[0][1] for row in analysis.rows if row.path.startswith(f"{path}."))
+    title = f"{analysis.network.title}, {path}, as {cardinality(block)} paths"
+    return forms_dot(block, side, title)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)

@@ -4,6 +4,7 @@ import pytest
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
+from analyzer.families.registry import variant_names
 from analyzer.pages.look import literal
 from analyzer.render.compare import answers, compared
 from analyzer.render.html import rendered
@@ -68,3 +69,24 @@ def _mistakes(typed: list[str]) -> list[str]:
     num_ops = sum(len(analyze(text).rows) for text in typed) if not found else 0
     over = f"compare: {num_ops:,} ops are over the page's bound of 10,000; use the command line."
     return found or [over]
+
+
+def test_all_named_variants_are_points_that_open_or_join_the_comparison() -> None:
+    """Oracle: ResNet-18's published 69.758 % in torchvision's metadata."""
+    app = opened(page=COMPARE, view="all named variants")
+    table = app.dataframe[0].value
+    assert "ResNet-18" in table["title"].tolist()
+    assert table["source"].str.startswith("torchvision 0.29.1").all()
+    app.session_state["scatter_chosen"] = "resnet18"
+    app.run()
+    assert "69.758" in app.markdown[-1].value
+    app.button[0].click().run()
+    assert app.multiselect(key="networks").value == ["resnet50", "resnext50_32x4d", "resnet18"]
+    app.selectbox(key="x").set_value("parameters").run()
+    app.selectbox(key="y").set_value("depth").run()
+    assert len(app.dataframe[0].value) == len(variant_names())
+    app.segmented_control(key="inputs").set_value("CIFAR").run()
+    assert app.dataframe[0].value["title"].str.contains("CIFAR").all()
+    app.selectbox(key="y").set_value("ImageNet top-1 accuracy, %").run()
+    assert not app.dataframe
+    assert not app.exception

@@ -60,15 +60,18 @@ def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = Non
     return Shown.of(analyzed(variant, input_size))
 
 
-def compare(*variants: str | Spec | Graph | Network, input_size: Size | None = None) -> "Compared":
+def compare(
+    *variants: str | Spec | Graph | Network, input_size: Size | None = None, device: str | None = None, **run: Any
+) -> "Compared":
     """Two or more networks side by side, each against the first: `.markdown`, `.html`, `.svg` and `.to_dict()`.
 
     `.differences` holds each difference split over the spec's fields (networks of one family), and over stages and
-    kinds of op; both sum exactly. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
+    kinds of op; both sum exactly. With a `device` their latency is predicted, too, with the words of `predict_latency`
+    for its run: `.predictions`. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
     """
     from analyzer.render.compare import compared
 
-    return compared([analyzed(variant, input_size) for variant in variants])
+    return compared([analyzed(variant, input_size) for variant in variants], _setting(device, run))
 
 
 def diagram(

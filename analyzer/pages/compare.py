@@ -12,11 +12,13 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import canonical, parse, slug
-from analyzer.families.network import MAX_SIDE
+from analyzer.families.network import Size
 from analyzer.families.registry import variant_names
-from analyzer.pages.choose import keep, restore
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import analysis_of, dot_of, svg_of
+from analyzer.pages.scatter import show_scatter
+from analyzer.pages.sizes import size_box
 from analyzer.pages.viewer import show_drawing
 from analyzer.render.compare import Compared, answers, compared, details, names
 from analyzer.render.html import rendered
@@ -28,6 +30,9 @@ MAX_OPS = 10_000
 """Ops of all networks together; a server compares them in seconds."""
 _NETWORKS = "networks"
 _SIDE = "compared_size"
+_VIEW = "view"
+_ALL = "all named variants"
+_VIEWS = ("side by side", _ALL)
 _BESIDE = {2: 2, 3: 3, 4: 2, 5: 3, 6: 3}
 """Number of networks → how many diagrams stand beside each other."""
 
@@ -36,12 +41,15 @@ class Asked(NamedTuple):
     """Networks by their canonical expressions, and one input size for all, or None for each one's own."""
 
     expressions: tuple[str, ...]
-    side: int | None
+    side: Size | None
 
 
 def show() -> None:
     """The whole page."""
     asked, problems = _choose()
+    if _view() == _ALL:
+        show_scatter(_add)
+        return
     if problems:
         show_problem(*problems)
         return
@@ -54,7 +62,7 @@ def show() -> None:
 
 
 def _choose() -> tuple[Asked, list[str]]:
-    """The widgets; what is asked for, and a sentence for each expression that is no network."""
+    """The widgets; what is asked for, and a sentence for each expression or size that is none."""
     restore(_NETWORKS, _SIDE)
     box, size = st.columns([7, 1.5], vertical_alignment="bottom")
     typed: list[str] = box.multiselect(
@@ -68,20 +76,32 @@ def _choose() -> tuple[Asked, list[str]]:
         placeholder="names, or names with changes, such as resnet50:cardinality=32,base_width=4",
         help="Two to six. Pick named variants, or type an expression and press Enter; each is compared with the first.",
     )
-    side: int | None = size.number_input(
-        "Input size",
-        min_value=1,
-        max_value=MAX_SIDE,
-        value=None,
-        step=1,
-        key=_SIDE,
-        bind="query-params",
-        placeholder="own",
-        help="Height and width in pixels for all; empty: each variant's own.",
-    )
-    keep(**{_NETWORKS: typed, _SIDE: side})
+    with size:
+        side, problem = size_box(_SIDE, "own")
+    keep(**{_NETWORKS: typed, _SIDE: st.session_state[_SIDE]})
     expressions, problems = _parsed(typed)
-    return Asked(expressions, side), problems
+    return Asked(expressions, side), [*problems, *filter(None, [problem])]
+
+
+def _view() -> str:
+    restore(_VIEW)
+    view: str = st.segmented_control(
+        "View", _VIEWS, default=_VIEWS[0], key=_VIEW, bind="query-params", required=True, label_visibility="collapsed"
+    )
+    keep(**{_VIEW: view})
+    return view
+
+
+def _add(variant: str) -> None:
+    """Put a variant into the comparison, where it is not and has room."""
+    asked = st.session_state[_NETWORKS]
+    if variant in asked:
+        st.toast(f"{variant} is being compared already.")
+    elif len(asked) >= MAX_NETWORKS:
+        st.toast(f"{MAX_NETWORKS} networks are being compared already; take one out first.")
+    else:
+        st.session_state[_NETWORKS] = [*asked, variant]
+        st.toast(f"{variant} is compared now; see side by side.")
 
 
 def _parsed(typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -150,7 +170,7 @@ def _show_diagrams(asked: Asked, found: Compared) -> None:
                 _draw(name, expression, asked.side, place)
 
 
-def _draw(name: str, expression: str, side: int | None, place: int) -> None:
+def _draw(name: str, expression: str, side: Size | None, place: int) -> None:
     dot = dot_of(expression, side, "network", direction="down")
     try:
         show_drawing(svg_of(dot), f"Diagram of {name}", key=f"diagram-{place}")

@@ -9,27 +9,29 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis
 from analyzer.families.expression import slug
+from analyzer.families.network import Size
 from analyzer.pages.readings import analysis_of, dot_of, drawn_safely, svg_of
 
 
 class Shown(NamedTuple):
-    """What the page shows: a network at an input size, its diagram's level and shades, and whether that is drawn."""
+    """What the page shows: a network at an input size, its diagram, and whether that is drawn; `part` None is all."""
 
     expression: str
-    side: int | None
+    size: Size | None
     level: str
     heat: str | None
     drawn: bool
+    part: str | None = None
 
     @property
     def analysis(self) -> Analysis:
         """The analysis, kept from before."""
-        return analysis_of(self.expression, self.side)
+        return analysis_of(self.expression, self.size)
 
     @property
     def dot(self) -> str:
         """The diagram's DOT text."""
-        return dot_of(self.expression, self.side, self.level, self.heat)
+        return dot_of(self.expression, self.size, self.level, self.heat, part=self.part)
 
 
 def show_downloads(shown: Shown) -> None:

@@ -3,34 +3,62 @@
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.families.aggregated import cardinality, grouped_blocks
+from analyzer.families.network import Size
+from analyzer.pages.figures import memory_words
 from analyzer.render.diagram_look import Look
 from analyzer.render.dot import dot_source
 from analyzer.render.explain import explanation
 from analyzer.render.html import rendered
 from analyzer.render.layout import layout_safely
+from analyzer.render.lesson_figures import forms_dot
 
 LAYOUT_SECONDS = 10
 """Longest layout that a server does for one visitor."""
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def analysis_of(expression: str, side: int | None) -> Analysis:
-    """The analysis of an expression at a square input, shared, since it is immutable; raises InvalidInput."""
-    return analyze(expression, side)
+def analysis_of(expression: str, size: Size | None) -> Analysis:
+    """The analysis of an expression at an input size, shared, since it is immutable; raises InvalidInput."""
+    return analyze(expression, size)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def dot_of(expression: str, side: int | None, level: str, heat: str | None = None, direction: str | None = None) -> str:
-    """DOT text of a network's diagram; InvalidInput where it is too large to draw at that level."""
-    return dot_source(analysis_of(expression, side), level, Look(heat=heat, direction=direction))
+def dot_of(
+    expression: str,
+    size: Size | None,
+    level: str,
+    heat: str | None = None,
+    direction: str | None = None,
+    part: str | None = None,
+) -> str:
+    """DOT text of a network's diagram, or of one stage's or block's; InvalidInput where it is too large to draw."""
+    look = Look(heat=heat, direction=direction)
+    return dot_source(analysis_of(expression, size), level, look, path=part)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def explained_html(expression: str, side: int | None, place: str) -> str:
+def forms_of(expression: str, path: str) -> str:
+    """DOT text of the three equal forms of the grouped block at a path; InvalidInput where it has no paths to split."""
+    analysis = analysis_of(expression, None)
+    block = dict(grouped_blocks(analysis.network.graph))[path]
+    side = next(row.input_shapes[0][1] for row in analysis.rows if row.path.startswith(f"{path}."))
+    title = f"{analysis.network.title}, {path}, as {cardinality(block)} paths"
+    return forms_dot(block, side, title)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def explained_html(expression: str, size: Size | None, place: str) -> str:
     """How the numbers of a stage or block come about, each formula filled in, below a heading of the second rank."""
-    html = rendered(explanation(analysis_of(expression, side), place).markdown)
+    html = rendered(explanation(analysis_of(expression, size), place).markdown)
     lowered = html.replace("h2>", "h3>").replace("h1>", "h2>")
     return f'<section class="told explained">{lowered}</section>'
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def memory_of(expression: str, size: Size | None, batch: int) -> str:
+    """What a batch takes of memory, in two sentences."""
+    return memory_words(analysis_of(expression, size), batch)
 
 
 def drawn_safely(dot: str, form: str) -> bytes:

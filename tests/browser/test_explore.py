@@ -49,8 +49,10 @@ def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
     page = open_page()
     type_expression(page, "resnet50:cardinality=32,base_width=4")
     expect(page.get_by_role("heading", name="ResNeXt-50")).to_be_visible()
-    page.get_by_role("spinbutton", name="Input size").fill("160")
-    page.get_by_role("spinbutton", name="Input size").press("Enter")
+    page.get_by_role("button", name="224 × 224").click()
+    page.get_by_role("textbox", name="Input size").fill("160x96")
+    page.get_by_role("textbox", name="Input size").press("Enter")
+    expect(page.get_by_role("button", name="160 × 96")).to_be_visible()
     settle(page)
     page.get_by_role("radio", name="block").click()
     settle(page)
@@ -59,7 +61,7 @@ def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
     other = open_page(page.url.removeprefix(page.url.split("/?")[0]), alone=True)
     expect(other.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
     assert figures(other) == figures(page)
-    assert figures(other)["MACs"] == f"{analyze('resnext50_32x4d', 160).macs:,}"
+    assert figures(other)["MACs"] == f"{analyze('resnext50_32x4d', (160, 96)).macs:,}"
     assert (
         other.get_by_role("textbox", name="Variant expression").input_value() == "resnet50:cardinality=32,base_width=4"
     )

@@ -166,7 +166,7 @@ def test_devices_of_a_file_are_taken_and_reports_name_the_mistake(
         (["resnet50", "--gpu", "RTX 4090", "--precision", "int8"], "precision 'int8'"),
         (["resnet50", "--gpu", "RTX 4090", "--batch-size", "0"], "batch"),
         (["resnet50", "--gpu", "RTX 4090", "--batch-size", "1,,2"], "--batch"),
-        (["resnet50", "--gpu", "RTX 4090", "--batch-size", "many"], "'many' must be a whole number"),
+        (["resnet50", "--gpu", "RTX 4090", "--batch-size", "many"], "'many': must be whole numbers"),
         (["resnet50", "--gpu", "RTX 4090", "--host-us", "-1"], "--host-us -1"),
         (["resnet50", "--gpu", "RTX 4090", "--host-us", "nan"], "--host-us nan"),
         (["resnet50", "--gpu", "RTX 4090", "--devices", "missing.toml"], "missing.toml"),

@@ -53,9 +53,6 @@ class Asked(NamedTuple):
             raise InvalidInput(f"--{given.replace('_', '-')}: is about a predicted latency; name a device by --gpu.")
 
 
-FLAGS = ("compiled", "cuda_graph", "train")
-"""Flags of a run that only a prediction takes, beside its layout."""
-
 _CALIBRATE = click.option(
     "--calibrate", metavar="FILE", help="Measured latencies of the device: our records or timm's CSV."
 )
@@ -82,11 +79,6 @@ def gpu_options(command: Command) -> Command:
     """Add `--gpu`, which may be given several times, and where its figures come from."""
     gpu = click.option("--gpu", "--on", multiple=True, metavar="NAME", help=f"{_GPU_HELP}; several for several.")
     return _with(command, gpu, _CALIBRATE, _DEVICES, _HOST)
-
-
-def run_options(command: Command) -> Command:
-    """Add the flags of a run."""
-    return _with(command, *_RUN)
 
 
 def device_options(command: Command) -> Command:

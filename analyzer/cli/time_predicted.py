@@ -7,9 +7,10 @@ from typing import Any
 
 from analyzer.cli.on_device import Asked
 from analyzer.cli.options import deliver
+from analyzer.cli.time_options import cells
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.families.network import Network
+from analyzer.families.network import Network, Size
 from analyzer.latency.prediction import Prediction
 from analyzer.latency.setting import Setting, known_devices
 
@@ -17,16 +18,21 @@ MOST_DETAILED = 4
 """Predictions that are told by stage on a terminal; more make one table."""
 
 
-def predicted_verb(variants: Sequence[Network], gpus: Sequence[str], options: Mapping[str, Any]) -> int:
-    """Predict every network on every device at every batch size and precision, in the form asked for."""
-    if options["num_bench_iter"] is not None:
-        raise InvalidInput("--num-bench-iter: is about a measured latency; leave out --gpu, or it.")
+def predicted_verb(
+    variants: Sequence[Network],
+    gpus: Sequence[str],
+    input_size: Size | None,
+    form: str,
+    output: str | None,
+    options: Mapping[str, Any],
+) -> int:
+    """Predict every network on every device in every way to run, in the form asked for."""
     settings = _settings(gpus, options)
-    analyses = [analyze(variant, options["input_size"]) for variant in variants]
+    analyses = [analyze(variant, input_size) for variant in variants]
     found = [setting.predict(analysis) for analysis in analyses for setting in settings]
     if options["roofline"] is not None:
         _draw_roofline(found, settings, options["roofline"])
-    deliver(_told(found, options["form"]), options["output"])
+    deliver(_told(found, form), output)
     return 0
 
 
@@ -39,9 +45,20 @@ def _draw_roofline(found: Sequence[Prediction], settings: Sequence[Setting], pat
 
 
 def _settings(gpus: Sequence[str], options: Mapping[str, Any]) -> list[Setting]:
-    named = {name: options[name] for name in Asked._fields if name not in ("gpu", "precision")}
-    asked = [Asked(gpu=gpu, precision=word, **named) for gpu in gpus for word in options["precision"]]
-    made = [each.setting(batch) for each in asked for batch in options["batch_size"]]
+    named = {name: options[name] for name in ("calibrate", "devices", "host_us")}
+    made = [
+        Asked(
+            gpu=gpu,
+            precision=cell.precision,
+            channels_last=cell.layout == "channels_last",
+            compiled=cell.execution == "compiled",
+            cuda_graph=cell.execution == "cuda_graph",
+            train=cell.task == "training",
+            **named,
+        ).setting(cell.batch_size)
+        for gpu in gpus
+        for cell in cells(options)
+    ]
     return [setting for setting in made if setting]
 
 

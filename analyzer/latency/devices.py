@@ -121,7 +121,11 @@ def _suggestion(word: str, names: dict[str, str]) -> str:
     within = [name for name in names if len(word) > 1 and (word in name or name in word)]
     close = within or get_close_matches(word[:40], names, n=3, cutoff=0.5)
     told = list(dict.fromkeys(names[name] for name in close))[:4]
-    return f"did you mean {' or '.join(told)}?" if told else f"known are {', '.join(list(names.values())[:8])}, …."
+    return (
+        f"did you mean {' or '.join(told)}?"
+        if told
+        else f"known are {', '.join(list(dict.fromkeys(names.values()))[:8])}, …."
+    )
 
 
 def read_devices(path: str | Path) -> dict[str, Device]:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ class Setting:
             "--gpu": self.device.name,
             "--batch-size": str(run.batch_size),
             "--precision": run.precision,
-            "--host-us": None if self.host_us is None else f"{self.host_us:g}",
+            "--host-us": None if self.host_us is None else repr(self.host_us),
             "--devices": self.devices_file,
             "--calibrate": self.calibration_file,
         }
@@ -105,20 +106,30 @@ def setting_of(
 
 def setting_from(arguments: str) -> Setting:
     """The setting that tells these `arguments`; InvalidInput for others."""
-    words = iter(shlex.split(arguments))
-    given: dict[str, Any] = {}
-    for word in words:
-        name = _NAMES.get(word)
-        if name is None:
-            raise InvalidInput(f"{shortened(word)!r} is no option of a predicted latency.")
-        given[name] = next(words, "") if word in _VALUED else True
     try:
-        batch_size, host_us = int(given.pop("batch_size", 1)), given.pop("host_us", None)
+        given = _given(shlex.split(arguments))
+        host_us = given.pop("host_us", None)
         return setting_of(
-            given.pop("gpu", ""), batch_size=batch_size, host_us=None if host_us is None else float(host_us), **given
+            given.pop("gpu", ""),
+            batch_size=int(given.pop("batch_size", 1)),
+            host_us=None if host_us is None else float(host_us),
+            **given,
         )
+    except InvalidInput:
+        raise
     except ValueError as error:
-        raise InvalidInput(f"{shortened(arguments, 120)}: {shortened(error, 200)}") from None
+        raise InvalidInput(f"{shortened(arguments, 120)}: is no device and run ({shortened(error, 120)}).") from None
+
+
+def _given(words: Sequence[str]) -> dict[str, Any]:
+    """Keyword → text, or True of a flag."""
+    found: dict[str, Any] = {}
+    rest = iter(words)
+    for word in rest:
+        if word not in _NAMES:
+            raise ValueError(f"{word} is no option of a predicted latency")
+        found[_NAMES[word]] = next(rest, "") if word in _VALUED else True
+    return found
 
 
 _NAMES = {

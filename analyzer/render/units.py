@@ -61,6 +61,15 @@ def stage_words(stage: str) -> str:
     return f"{letters} {stage[len(letters) :]}".strip()
 
 
+def ratio(ours: float, first: float) -> str:
+    """Over the first one's: "0.98", "=" where equal, "–" where there is nothing to compare with."""
+    if ours == first:
+        return "="
+    if not first:
+        return "–"
+    return f"{ours / first:,.0f}" if ours >= 1000 * first else f"{ours / first:#.3g}"
+
+
 def signed(number: int) -> str:
     """A difference: "+1,024", "−528,128", "0"."""
     return f"{_SIGNS[(number > 0) - (number < 0)]}{exact(abs(number))}"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 from analyzer.errors import InvalidInput
@@ -33,6 +33,7 @@ class Graph:
 
     kind: str
     nodes: tuple[Node, ...]
+    _digest: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unused: dict[str, None] = {}
@@ -129,21 +130,16 @@ def fingerprint(graph: Graph) -> str:
     Stable across processes, machines and releases: fields at their defaults are left out of the text,
     so that an op may gain a field without changing the networks that do not use it.
     """
-    digests: dict[int, str] = {}
+    return _digest(graph)[:12]
 
-    def digest(part: Graph) -> str:
-        if id(part) not in digests:
-            lines = [
-                _told_apart(part.kind),
-                *(
-                    _node_text(node, digest(node.op) if isinstance(node.op, Graph) else op_text(node.op))
-                    for node in part.nodes
-                ),
-            ]
-            digests[id(part)] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        return digests[id(part)]
 
-    return digest(graph)[:12]
+def _digest(graph: Graph) -> str:
+    """The whole check sum, worked out once for a graph however many hold it."""
+    if not graph._digest:
+        ops = (_digest(node.op) if isinstance(node.op, Graph) else op_text(node.op) for node in graph.nodes)
+        lines = [_told_apart(graph.kind), *map(_node_text, graph.nodes, ops)]
+        graph._digest.append(hashlib.sha256("\n".join(lines).encode()).hexdigest())
+    return graph._digest[0]
 
 
 def _node_text(node: Node, op: str) -> str:
@@ -154,6 +150,7 @@ def _node_text(node: Node, op: str) -> str:
 _MARKS = str.maketrans({"\\": "\\\\", "|": "\\p", ",": "\\c", "\n": "\\n"})
 
 
+@lru_cache(maxsize=2**12)
 def _told_apart(text: str) -> str:
     """A word without the marks that a fingerprint's text is divided by; plain words, ours, are as they were."""
     return text if text.isidentifier() or text.isdigit() else text.translate(_MARKS)

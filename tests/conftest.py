@@ -3,11 +3,13 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.planting import forget_blocks
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests use small tensors, on which threads wait longer than they work
 
@@ -20,6 +22,14 @@ GOLDEN = Path(__file__).parent / "golden"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` rewrites the golden files from what the code says now."""
     parser.addoption("--update", action="store_true", help="Rewrite the files in tests/golden.")
+
+
+@pytest.fixture(autouse=True)
+def _patched_blocks_forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave no block behind that a patched function made."""
+    yield
+    if "monkeypatch" in request.fixturenames:
+        forget_blocks()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from analyzer import regression
 from analyzer.cli import main
+from analyzer.live.build import build
 from analyzer.live.module_facts import input_shape, live_facts, module_facts
 from analyzer.pytest_plugin import Architecture
 from analyzer.regression.modules import check_module
@@ -31,8 +32,9 @@ def test_the_live_network_shows_the_facts_of_the_closed_form(key: str) -> None:
     """Measured: shapes by hooks, weights counted, torch's FlopCounterMode; stage by stage to the unit."""
     analysis = regression.analysis_of(key)
     facts = regression.facts(analysis)
-    shown = live_facts(analysis) | {"fingerprint": facts["fingerprint"]}
-    assert list(regression.compared(key, facts, shown)) == []
+    shown, departure = live_facts(analysis)
+    assert departure is None
+    assert list(regression.compared(key, facts, shown | {"fingerprint": facts["fingerprint"]})) == []
     assert shown["params"] > 0
     assert all(stage["output_shape"] for stage in shown["stages"].values())
 
@@ -53,6 +55,23 @@ def test_check_live_names_the_stage_that_differs(tmp_path: Path, capsys: pytest.
         "macs",
         -1,
     )
+
+
+def test_check_live_names_the_op_that_the_builder_gets_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault planted in the built network: one convolution without its groups."""
+    path = tmp_path / "baseline.json"
+    regression.write(path, regression.derived(["resnext50_32x4d@64"]))
+
+    def wrong(network: object, **more: object) -> nn.Module:
+        net = build(network, **more)  # type: ignore[arg-type]
+        net.get_submodule("layer2.1").conv2 = nn.Conv2d(256, 256, 3, padding=1, bias=False, device="meta")
+        return net
+
+    monkeypatch.setattr("analyzer.live.module_facts.build", wrong)
+    assert main(["check", "--baseline", str(path), "--live"]) == 1
+    assert "layer2.1.conv2" in capsys.readouterr().out
 
 
 class Fork(nn.Module):

@@ -80,7 +80,7 @@ def test_a_changed_field_is_noticed_and_its_first_op_named(
     before, after = analyze(base, SIZE), analyze(changed, SIZE)
     assert getattr(before.network.spec, field) != getattr(after.network.spec, field)
     key = regression.key_of(before)
-    monkeypatch.setattr(regression, "analysis_of", lambda _: after)
+    monkeypatch.setattr(regression, "analysis_of", lambda *_: after)
     outcome = regression.check({key: regression.facts(before)})
     assert ("total", "fingerprint") in {(change.place, change.quantity) for change in outcome.changes}
     (moved,) = outcome.moved

@@ -33,6 +33,7 @@ from analyzer.live import measure
 from analyzer.live.verify import described_params, described_shapes, verify
 from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, MaxPool2d, Op, ReLU, Shape
 from tests.oracles import agrees, entries
+from tests.planting import forget_blocks
 
 BLIND, CAUGHT = False, True
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -71,6 +72,7 @@ def planted(place: object, name: str, wrong: Callable[..., object]) -> Plant:
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(place, name, lambda *arguments: wrong(right, *arguments))
+        forget_blocks()
 
     return plant
 

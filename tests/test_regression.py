@@ -14,6 +14,7 @@ from analyzer.cost import formulas
 from analyzer.errors import InvalidInput
 from analyzer.families import densenet, residual
 from analyzer.families.registry import variant_names
+from tests.planting import forget_blocks
 
 COMMITTED = Path(__file__).parent.parent / "reports" / "baseline.json"
 
@@ -104,11 +105,13 @@ def test_a_network_that_is_no_longer_described_is_a_difference(
 def _stride_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     original = residual._convs
     monkeypatch.setattr(residual, "_convs", lambda spec: original(spec._replace(stride_on="1x1")))
+    forget_blocks()
 
 
 def _groups_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     original = residual._conv3x3
     monkeypatch.setattr(residual, "_conv3x3", lambda spec, *given: original(spec._replace(groups=1), *given))
+    forget_blocks()
 
 
 def _growth_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

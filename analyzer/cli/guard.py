@@ -114,11 +114,18 @@ def _live(networks: Mapping[str, Facts]) -> Outcome:
 
     with live_imports():
         from analyzer.live.module_facts import live_facts
-    found: list[regression.Change] = []
+    changes: list[regression.Change] = []
+    moved: list[regression.Moved] = []
     for key, old in networks.items():
-        shown = live_facts(regression.analysis_of(key)) | {"fingerprint": old["fingerprint"]}
-        found += regression.compared(key, old, shown)
-    return Outcome(len(networks), tuple(found), ())
+        analysis = regression.analysis_of(key)
+        shown, departure = live_facts(analysis)
+        found = tuple(regression.compared(key, old, shown | {"fingerprint": old["fingerprint"]}))
+        changes += found
+        if departure:
+            moved.append(regression.Moved(key, *departure))
+        elif found:
+            moved += regression.check_one(key, old, analysis).moved
+    return Outcome(len(networks), tuple(changes), tuple(moved))
 
 
 def _of_module(baseline: Path, name: str) -> Outcome:

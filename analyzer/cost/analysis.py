@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.formulas import CONVENTION
-from analyzer.cost.walk import Row, Span, Tally, Walked, tally_of, walk
+from analyzer.cost.walk import Costed, Row, Span, Tally, Walked, tally_of, walk
 from analyzer.families.network import Network, Size, network
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph, fingerprint
@@ -245,15 +245,18 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def analyze(variant: "str | Spec | Graph | Network", input_size: Size | None = None) -> Analysis:
+def analyze(
+    variant: "str | Spec | Graph | Network", input_size: Size | None = None, costed: Costed | None = None
+) -> Analysis:
     """Analyse a variant expression, a Spec or a Graph at an input size in pixels (a side, or (height, width)).
 
     Without a size the variant's own default is taken (224, or 32 for CIFAR nets). Closed form: torch is not needed.
+    Analyses that are given the same `costed`, at first empty, work out the blocks that they share once.
     Raises InvalidInput for an unknown name, a bad field, an impossible network or a size that does not fit.
     """
     resolved = network(variant)
     shape = resolved.input_shape(input_size)
-    walked = walk(resolved.graph, shape)
+    walked = walk(resolved.graph, shape, costed)
     return Analysis(
         network=resolved,
         input_shape=shape,

@@ -147,12 +147,19 @@ class _Costed(NamedTuple):
 _START = Reach(0, 1, 0)
 
 
-def walk(graph: Graph, input_shape: Shape) -> Walked:
-    """Costs of every op of a Graph for one input; InvalidInput names the op that the input does not fit."""
-    return Walked(_costed(graph, input_shape, {}))
+Costed = dict[tuple[int, Shape], _Costed]
+"""Sub-graphs that are costed already; they are kept alive, so that their identities stay theirs."""
 
 
-def _costed(graph: Graph, input_shape: Shape, memo: dict[tuple[int, Shape], _Costed]) -> _Costed:
+def walk(graph: Graph, input_shape: Shape, costed: Costed | None = None) -> Walked:
+    """Costs of every op of a Graph for one input; InvalidInput names the op that the input does not fit.
+
+    Walks that are given the same `costed` share the sub-graphs that they have in common.
+    """
+    return Walked(_costed(graph, input_shape, {} if costed is None else costed))
+
+
+def _costed(graph: Graph, input_shape: Shape, memo: Costed) -> _Costed:
     key = id(graph), input_shape
     if key in memo:
         return memo[key]

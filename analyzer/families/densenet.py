@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from analyzer.families.fields import Choice, Int, IntList, Ratio, floor_of, ruled
@@ -122,23 +123,27 @@ def _dense_block(spec: DenseNetSpec, channels: int, depth: int) -> Graph:
     nodes: list[Node] = []
     joined = INPUT
     for index in range(1, depth + 1):
-        nodes.append(Node(f"denselayer{index}", _dense_layer(spec, channels), (joined,)))
+        nodes.append(
+            Node(f"denselayer{index}", _dense_layer(channels, spec.growth_rate, spec.bottleneck_ratio), (joined,))
+        )
         nodes.append(Node(f"concat{index}", Concat(), (joined, f"denselayer{index}")))
         joined, channels = f"concat{index}", channels + spec.growth_rate
     return Graph("stage", tuple(nodes))
 
 
-def _dense_layer(spec: DenseNetSpec, channels: int) -> Graph:
+@lru_cache(maxsize=2**12)
+def _dense_layer(channels: int, growth_rate: int, bottleneck_ratio: int | None) -> Graph:
     pairs: list[tuple[str, Op]] = [("norm1", BatchNorm2d(channels)), ("relu1", ReLU())]
-    if spec.bottleneck_ratio is None:
-        pairs.append(("conv1", Conv2d(channels, spec.growth_rate, 3, padding=1)))
+    if bottleneck_ratio is None:
+        pairs.append(("conv1", Conv2d(channels, growth_rate, 3, padding=1)))
     else:
-        inner = spec.bottleneck_ratio * spec.growth_rate
+        inner = bottleneck_ratio * growth_rate
         pairs += [("conv1", Conv2d(channels, inner, 1)), ("norm2", BatchNorm2d(inner)), ("relu2", ReLU())]
-        pairs.append(("conv2", Conv2d(inner, spec.growth_rate, 3, padding=1)))
+        pairs.append(("conv2", Conv2d(inner, growth_rate, 3, padding=1)))
     return Graph("dense_layer", tuple(sequence(*pairs)))
 
 
+@lru_cache(maxsize=2**10)
 def _transition(channels: int, kept: int) -> Graph:
     return Graph(
         "transition",

@@ -1,6 +1,7 @@
 """All families and all named variants. Adding a family is one file and one line here."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 
 from analyzer.errors import InvalidInput, shortened
@@ -15,8 +16,7 @@ class _Families(Mapping[str, Family]):
     def __getitem__(self, key: str) -> Family:
         if key not in _FILES:
             raise KeyError(key)
-        found: Family = import_module(f"analyzer.families.{key}").FAMILY
-        return found
+        return _family(key)
 
     def __contains__(self, key: object) -> bool:
         return key in _FILES
@@ -26,6 +26,12 @@ class _Families(Mapping[str, Family]):
 
     def __len__(self) -> int:
         return len(_FILES)
+
+
+@cache
+def _family(key: str) -> Family:
+    found: Family = import_module(f"analyzer.families.{key}").FAMILY
+    return found
 
 
 FAMILIES = _Families()

@@ -1,5 +1,6 @@
 """The residual block in all its forms: basic and bottleneck, v1 and pre-activation, with every shortcut (He et al.)."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from analyzer.graph import INPUT, Graph, Node, sequence
@@ -35,8 +36,9 @@ class Residual(NamedTuple):
     bias: bool = False
 
 
+@lru_cache(maxsize=2**12)
 def residual_block(spec: Residual) -> Graph:
-    """Transform and shortcut as a Graph, with torchvision's names."""
+    """Transform and shortcut as a Graph, with torchvision's names; the same value for the same numbers."""
     return Graph(spec.block, tuple(_preactivated(spec) if spec.preactivation else _activated(spec)))
 
 

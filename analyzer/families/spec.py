@@ -55,9 +55,14 @@ class Spec:
         raise InvalidInput(f"{self.family}: {name}={shown} {rule}.")
 
 
+_RULES: dict[type[Spec], Mapping[str, Rule]] = {}
+
+
 def rules(spec: type[Spec]) -> Mapping[str, Rule]:
     """Field name → rule, in the order of the spec's fields."""
-    return {item.name: item.metadata["rule"] for item in fields(spec)}
+    if spec not in _RULES:
+        _RULES[spec] = {item.name: item.metadata["rule"] for item in fields(spec)}
+    return _RULES[spec]
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -144,12 +144,38 @@ def _own_macs(net: nn.Module, counter: FlopCounterMode) -> dict[str, int]:
     return own
 
 
-def live_facts(analysis: Analysis) -> Facts:
+class Departure(NamedTuple):
+    """The first op at which a live network is not as described: its stage, weight path, and what it shows."""
+
+    stage: str
+    path: str
+    shows: str
+
+
+def live_facts(analysis: Analysis) -> tuple[Facts, Departure | None]:
     """The facts of a baseline as the live network shows them: hooks for shapes, its weights, torch's FLOP counter.
 
     The network is built on the `meta` device; fingerprint and op check sums are the description's and stand apart.
     """
     shown = module_facts(build(analysis.network, device="meta"), analysis.input_shape)
+    return _by_stage(analysis, shown), next(_departures(analysis, shown["modules"]), None)
+
+
+def _departures(analysis: Analysis, modules: Facts) -> Iterator[Departure]:
+    for row in analysis.rows:
+        described = {
+            "output_shape": _text(row.output_shape),
+            "params": row.params,
+            "buffers": row.buffers,
+            "macs": row.macs,
+        }
+        found = modules[row.path]
+        differing = [name for name, value in described.items() if found.get(name, 0) != value]
+        if differing:
+            yield Departure(row.stage, row.path, f"{found['kind']}, {differing[0]} {found.get(differing[0], 0)}")
+
+
+def _by_stage(analysis: Analysis, shown: Facts) -> Facts:
     stages: dict[str, Facts] = {}
     for row in analysis.rows:
         found = shown["modules"][row.path]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import Costed, Row
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import Size
 from analyzer.files import write_whole
@@ -83,15 +83,15 @@ def key_of(analysis: Analysis) -> str:
     return f"{source}@{height if height == width else f'{height}x{width}'}"
 
 
-def analysis_of(key: str) -> Analysis:
+def analysis_of(key: str, costed: Costed | None = None) -> Analysis:
     """The analysis that `EXPRESSION` or `EXPRESSION@SIZE` names, or a TOML file's; InvalidInput where it names none."""
     expression, at, size = key.rpartition("@") if "@" in key else (key, "", "")
     sides = size_of(key, size) if at else None
     if not expression.endswith(".toml"):
-        return analyze(expression, sides)
+        return analyze(expression, sides, costed)
     from analyzer.families.toml_file import network_at  # seldom asked for
 
-    return analyze(network_at(expression), sides)
+    return analyze(network_at(expression), sides, costed)
 
 
 def size_of(key: str, text: str) -> Size:
@@ -226,7 +226,8 @@ def write(path: Path, networks: dict[str, Facts], modules: dict[str, Facts] | No
 
 def derived(keys: Iterable[str]) -> dict[str, Facts]:
     """The facts of networks as they are now, by their canonical keys."""
-    analyses = (analysis_of(key) for key in keys)
+    costed: Costed = {}
+    analyses = (analysis_of(key, costed) for key in keys)
     return {key_of(analysis): facts(analysis) for analysis in analyses}
 
 
@@ -234,9 +235,10 @@ def check(networks: dict[str, Facts]) -> Outcome:
     """Derive every network of a baseline again and compare all its facts."""
     changes: list[Change] = []
     moved: list[Moved] = []
+    costed: Costed = {}
     for key, old in networks.items():
         try:
-            analysis = analysis_of(key)
+            analysis = analysis_of(key, costed)
         except InvalidInput as error:
             changes.append(Change(key, "total", "network", "described", f"no longer described: {error}"))
             continue

@@ -29,9 +29,8 @@ _SIDES = (7, 14, 28, 56)
 
 _SAVES = (
     "A basic block is two 3×3 convolutions. Their weights grow with the square of the width, so a network that wants "
-    "wide maps between its blocks pays for them in every one. The bottleneck separates the two: a $1 \\times 1$ "
-    "narrows the map, the 3×3 works on the narrow one, and a second 1×1 widens it again. The expansion says by how "
-    "much."
+    "wide maps between its blocks pays for them in every one. The bottleneck separates the two: a 1×1 narrows the "
+    "map, the 3×3 works on the narrow one, and a second 1×1 widens it again. The expansion says by how much."
 )
 _PAPER = (
     "The paper draws a basic block of @narrow channels beside a bottleneck that is @narrow wide inside and @wide "

@@ -34,7 +34,8 @@ _HALVES = (
     "leaves a quarter of the positions. The product stays:"
 )
 _FORMULA = (
-    "$$\\frac{H}{2} \\cdot \\frac{W}{2} \\cdot (2C_{in}) \\cdot (2C_{out}) = H \\cdot W \\cdot C_{in} \\cdot C_{out}$$"
+    "$$\n\\frac{H}{2} \\cdot \\frac{W}{2} \\cdot (2C_{in}) \\cdot (2C_{out}) = H \\cdot W \\cdot C_{in} \\cdot "
+    "C_{out}\n$$"
 )
 _LEVEL = (
     "So a block costs as many MACs in the last stage as in the first, and depth can be spent where it helps: the cost "

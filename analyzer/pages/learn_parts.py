@@ -13,7 +13,7 @@ from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_sources import sources_html
 from analyzer.pages.look import literal
 from analyzer.pages.plate import show_plate
-from analyzer.pages.readings import analysis_of, svg_of
+from analyzer.pages.readings import analysis_of, drawn_safely
 from analyzer.render.html import rendered
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import percent
@@ -112,10 +112,16 @@ def title_of(expression: str) -> str:
 def draw(dot: str, label: str, key: str) -> None:
     """A drawing by Graphviz; its text where this machine has no renderer."""
     try:
-        show_plate(svg_of(dot), label, f"plate-{key}", zoom=_ZOOM)
+        show_plate(_svg_of(dot), label, f"plate-{key}", zoom=_ZOOM)
     except Unavailable as error:
         st.graphviz_chart(dot)
         st.caption(literal(str(error)))
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _svg_of(dot: str) -> str:
+    """Kept apart from the other pages' drawings, which are larger."""
+    return drawn_safely(dot, "svg").decode()
 
 
 def look_further(*links: Link) -> None:

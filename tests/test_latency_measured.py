@@ -23,7 +23,7 @@ from analyzer.live import sampling, session, timing
 from analyzer.live.build import build
 from analyzer.live.compiling import compiled_parts, require_compiler
 from analyzer.live.devices import CpuDevice
-from analyzer.live.jobs import master, prepared
+from analyzer.live.jobs import master, prepared, random_images
 from analyzer.live.limits import precision_named
 from analyzer.live.session import Watch, groups
 from analyzer.live.timing import measure_latencies
@@ -121,6 +121,15 @@ def test_a_wrong_output_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = job.output_check()
     assert wrong is not None
     assert not wrong.agrees
+
+
+def test_images_are_normal_and_the_same_everywhere() -> None:
+    """Reference: torch's CPU generator with seed 2015; closed form: mean 0 and spread 1."""
+    images = random_images(4, analyze("resnet18", 64), CpuDevice())
+    assert images.mean().item() == pytest.approx(0, abs=0.02)
+    assert images.std().item() == pytest.approx(1, abs=0.02)
+    again = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2015))
+    assert torch.equal(images, again)
 
 
 @pytest.mark.parametrize("name", ["resnet50", "plain34", "densenet121"])

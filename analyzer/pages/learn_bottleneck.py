@@ -41,9 +41,8 @@ _PAPER = (
 )
 _PRICE = (
     "What it costs instead is activations. The wide ends have to be kept for the backward pass, and the block puts "
-    "out @more times the activations of the basic one. A network of bottlenecks also has half as many 3×3 "
-    "convolutions for its depth, since three layers do what two did: @deep has @deep_threes of them, @shallow "
-    "@shallow_threes."
+    "out @more times the activations of the basic one. It also looks around less often: @deep and @shallow have "
+    "@blocks blocks each, and @deep_threes 3×3 convolutions in them against @shallow_threes."
 )
 
 
@@ -116,6 +115,7 @@ def _figures() -> dict[str, str]:
         "wide_basic": short(wides),
         "wide_ratio": times(wides, ours),
         "more": times(bottleneck.activations, basic.activations),
+        "blocks": " or ".join(dict.fromkeys(str(len(each.blocks)) for each in (deep, shallow))),
         "deep": deep.network.title,
         "deep_threes": str(_threes(deep.variant)),
         "shallow": shallow.network.title,

@@ -40,8 +40,8 @@ _CONSTANT = (
     "To find out what cardinality is worth, everything else has to cost the same. A block between maps of @channels "
     "channels has $C \\cdot (@channels \\cdot d + @kernel \\cdot @kernel \\cdot d \\cdot d + d \\cdot @channels)$ "
     "weights. One path of @width channels is ResNet-50's own bottleneck, with @weights of them; for each $C$ the "
-    "table has the $d$ whose weights come nearest to that, worked out here; the paper's table has the same. The inner "
-    "width $C \\cdot d$ grows, and with it the activations."
+    "table has the $d$ whose weights come nearest to that. It is worked out here, and where the paper's table has the "
+    "same $C$ it has the same $d$. The inner width $C \\cdot d$ grows, and with it the activations."
 )
 _NETWORK = (
     "In the whole network the same choice gives @title: @params parameters against @base_params for ResNet-50, "

@@ -147,17 +147,28 @@ def test_the_grid_counts_with_its_last_axis_fastest() -> None:
     assert [found.expression(index) for index in range(found.size)] == ["resnet18:stem_width=32", "resnet18"]
 
 
-def test_samples_are_drawn_evenly_and_by_seed_alone() -> None:
-    """Oracle: the expected number of each value, within 5 standard deviations."""
-    found = space(
-        variant="resnet50", fields={"cardinality": [1, 2, 4, 8], "base_width": "1..64"}, samples=20_000, seed=7
-    )
+@pytest.mark.parametrize("extra", [{}, {"widths": {"each": "64..65536", "stages": 4}}], ids=["shuffled", "by axis"])
+def test_samples_are_drawn_evenly_and_by_seed_alone(extra: dict[str, Any]) -> None:
+    """Oracle: the expected number of each value, within 5 standard deviations; the same part by itself."""
+    fields = {"cardinality": [1, 2, 4, 8], "base_width": "1..64", "stem_width": "1..1000"} | extra
+    found = space(variant="resnet50", fields=fields, samples=20_000, seed=7)
     codes = Candidates.of(found, np.arange(found.size)).codes
-    for count, name in ((4, "cardinality"), (64, "base_width")):
+    for count, name in ((4, "cardinality"), (64, "base_width"), (1000, "stem_width")):
         seen = np.bincount(codes[name], minlength=count)
         assert np.abs(seen - 20_000 / count).max() < 5 * (20_000 / count) ** 0.5
-    again = dataclasses.replace(found, seed=8)
-    assert found.expression(3) != again.expression(3) or found.expression(4) != again.expression(4)
+    part = Candidates.of(found, np.arange(500, 600)).codes
+    assert all(np.array_equal(part[name], codes[name][500:600]) for name in part)
+    other = Candidates.of(dataclasses.replace(found, seed=8), np.arange(found.size)).codes
+    assert any((other[name] != codes[name]).any() for name in codes)
+
+
+@pytest.mark.parametrize("values", [1, 2, 3, 65, 1000])
+def test_drawn_candidates_are_different_ones(values: int) -> None:
+    """Oracle: every candidate of the grid, once."""
+    found = space(variant="resnet50", fields={"stem_width": f"1..{values}"}, samples=10**6, seed=values)
+    assert found.size == values
+    drawn = Candidates.of(found, np.arange(values)).codes["stem_width"]
+    assert sorted(drawn.tolist()) == list(range(values))
 
 
 TOML = """

@@ -206,30 +206,35 @@ def measure_latency(
     precision: str = "float32",
     input_size: Size | None = None,
     channels_last: bool = False,
+    execution: str = "eager",
+    task: str = "inference",
     num_warm_iter: int = 10,
     num_bench_iter: int | None = None,
+    reference: str | None = "resnet18",
     notice: Callable[[str], None] = lambda _: None,
 ) -> "LatencyRecord":
     """Measure one batch's latency in milliseconds on this machine, whole and by stage, every sample kept.
 
     `device` is "cpu", "cuda" or "cuda:N"; `precision` is one of timm's words: float32, amp, amp_bfloat16, float16,
-    bfloat16. Without `num_bench_iter` at least 50 samples and one second of them are taken; `notice` is told in a
-    sentence when it will take long. Weights and input are random. Raises InvalidInput for a bad argument, Unavailable
-    where torch, the device or its memory is missing.
+    bfloat16; `execution` is "eager", "cuda_graph" or "compiled"; `task` "inference" or "training". Without
+    `num_bench_iter` at least 50 samples and one second of them are taken. The `reference` network is measured before
+    and after: where it drifted by over 2 %, the record is `.discarded`. Weights and input are random. Raises
+    InvalidInput for a bad argument, Unavailable where torch, the device or its memory is missing.
     """
+    from analyzer.latency.plan import Effort, Settings
+
+    layout = "channels_last" if channels_last else "contiguous"
+    cell = Settings(task=task, execution=execution, batch_size=batch_size, precision=precision, layout=layout)
+    effort = Effort(num_warm_iter=num_warm_iter, num_bench_iter=num_bench_iter, reference=reference)
     with live_imports():
-        from analyzer.live.timing import measure_latency as measure
-    return measure(
-        variant,
-        device=device,
-        batch_size=batch_size,
-        precision=precision,
-        input_size=input_size,
-        channels_last=channels_last,
-        num_warm_iter=num_warm_iter,
-        num_bench_iter=num_bench_iter,
-        notice=notice,
+        from analyzer.live.session import Watch
+        from analyzer.live.timing import measure_latencies
+    taken = measure_latencies(
+        [variant], [cell], device=device, input_size=input_size, effort=effort, watch=Watch(notice=notice)
     )
+    if not taken.records:
+        raise KeyboardInterrupt
+    return taken.records[0]
 
 
 def predict_latency(

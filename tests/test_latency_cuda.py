@@ -10,11 +10,13 @@ import torch
 
 import analyzer
 from analyzer.cli import main
+from analyzer.cost.analysis import analyze
 from analyzer.errors import Unavailable
 from analyzer.latency.plan import PRECISIONS, Effort, Settings, grid
 from analyzer.latency.reading import read_measurement
 from analyzer.latency.record import Measurement
-from analyzer.live.cuda import CudaDevice
+from analyzer.live.cuda import CapturedGraphs, CudaDevice
+from analyzer.live.jobs import master, prepared
 from analyzer.live.timing import measure_latencies
 
 pytestmark = [
@@ -53,19 +55,43 @@ def test_a_graph_gives_the_same_output_by_parts(variant: str, precision: str) ->
 
 
 def test_graphs_by_parts_compute_the_whole() -> None:
-    """Reference output: the parts' graphs leave the same output behind as the whole's, for a new input."""
-    from analyzer.cost.analysis import analyze
-    from analyzer.live.jobs import master, prepared
-
+    """Reference output: the whole's graph, up to kernels that add in any order."""
     device, analysis = CudaDevice("cuda:0"), analyze("resnet18", 64)
     images = torch.randn(2, 3, 64, 64, device="cuda:0")
-    job = prepared(master(analysis, device), analysis, Settings(execution="cuda_graph", batch_size=2), device, images)
-    first = job.run().clone()
-    assert job.run_parts is not None
-    job.run_parts()
+    job = prepared(
+        master(analysis, device),
+        analysis,
+        Settings(execution="cuda_graph", batch_size=2, precision="float16", layout="channels_last"),
+        device,
+        images,
+    )
+    captured = job.captured
+    assert isinstance(captured, CapturedGraphs)
+    del images
+    torch.full((2**26,), float("nan"), device="cuda:0")  # lies where weights and input were, if they were given up
+    whole = captured.run().clone()
+    with torch.inference_mode():
+        captured.parts_output.fill_(float("nan"))
+    captured.run_parts()
     device.spans_ms()
-    assert torch.equal(job.run(), first)
-    assert torch.isfinite(first).all()
+    assert torch.isfinite(whole).all()
+    assert torch.allclose(captured.parts_output, whole, rtol=1e-3, atol=1e-3 * float(whole.abs().max()))
+
+
+def test_captures_follow_each_other_and_a_failed_one() -> None:
+    """Measured: graphs of one pool, each dropped before the next; after a capture that fails, all goes on."""
+    device = CudaDevice("cuda:0")
+    images = torch.ones(4, device="cuda:0")
+    for factor in range(3):
+        captured = device.capture(lambda _, factor=factor: images * factor, 0)  # type: ignore[misc]
+        assert captured.run().tolist() == [float(factor)] * 4
+        del captured
+    with pytest.raises(Unavailable, match="a CUDA graph cannot be made"):
+        device.capture(lambda _: images * images.sum().item(), 0)
+    assert torch.randn(2, device="cuda:0").isfinite().all()
+    assert device.capture(lambda _: images + 1, 0).run().tolist() == [2.0] * 4
+    device.release()
+    assert device.capture(lambda _: images + 2, 0).run().tolist() == [3.0] * 4
 
 
 def test_eager_execution_is_held_against_a_graph() -> None:

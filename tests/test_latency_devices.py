@@ -145,6 +145,7 @@ def test_parts_are_captured_one_after_the_other(fake: FakeCuda) -> None:
         "synchronize cuda:1",
     ]
     fake.log.clear()
+    assert captured._work is work, "the weights and the input must outlive the capture"
     assert captured.run() is output
     captured.run_parts()
     assert fake.log == ["replay", *["record", "replay"] * 3]
@@ -190,6 +191,18 @@ def test_memory_of_a_run_is_what_it_takes_beyond_what_was_held(fake: FakeCuda) -
     device = fake_device(fake)
     device.peak_bytes(reset=True)
     assert device.peak_bytes() == 250
+
+
+def test_the_pool_lives_as_long_as_the_first_graph_in_it(fake: FakeCuda) -> None:
+    """Closed form: it is shared until it is given back, or a capture fails, which asks for a new one."""
+    device = fake_device(fake)
+    first = device.capture(lambda _: torch.zeros(1), 0)
+    device.capture(lambda _: torch.zeros(1), 0)
+    assert (device._first, device._pool) == (first, "pool")
+    fake.capture_error = "no"
+    with pytest.raises(Unavailable):
+        device.capture(lambda _: torch.zeros(1), 0)
+    assert (device._first, device._pool) == (None, None)
 
 
 def test_releasing_gives_the_graphs_memory_back(fake: FakeCuda) -> None:

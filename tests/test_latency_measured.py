@@ -15,19 +15,24 @@ import analyzer
 from analyzer.cost.analysis import BYTES_PER_PARAM, analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.network import Network
+from analyzer.graph import Graph, Node
 from analyzer.latency.plan import MIN_SAMPLES, PRECISIONS, Effort, Settings, grid
 from analyzer.latency.record import Measurement
-from analyzer.live import session, timing
+from analyzer.latency.stages import stage_starts
+from analyzer.live import sampling, session, timing
 from analyzer.live.build import build
+from analyzer.live.compiling import compiled_parts, require_compiler
 from analyzer.live.devices import CpuDevice
-from analyzer.live.jobs import master, prepared, require_compiler
+from analyzer.live.jobs import master, prepared, random_images
 from analyzer.live.limits import precision_named
 from analyzer.live.session import Watch, groups
 from analyzer.live.timing import measure_latencies
+from analyzer.ops import Conv2d, ReLU
 from tests.latency_fakes import DENSENET, RESNET, FakeCuda, fake_device
-from tests.names import HEADLINE
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas/latency-1.json").read_text())
+SPLIT = ("resnet18", "resnet50d", "densenet121", "resnetv2_50", "seresnet50", "plain34", "vgg11", "resnet56_cifar")
+"""One of each kind of stem, block and head that a split must understand."""
 QUICK = Effort(num_warm_iter=1, num_bench_iter=7, reference=None)
 
 
@@ -118,7 +123,16 @@ def test_a_wrong_output_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not wrong.agrees
 
 
-@pytest.mark.parametrize("name", ["resnet50", "plain34", "densenet121", "preact_resnet164_cifar"])
+def test_images_are_normal_and_the_same_everywhere() -> None:
+    """Reference: torch's CPU generator with seed 2015; closed form: mean 0 and spread 1."""
+    images = random_images(4, analyze("resnet18", 64), CpuDevice())
+    assert images.mean().item() == pytest.approx(0, abs=0.02)
+    assert images.std().item() == pytest.approx(1, abs=0.02)
+    again = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2015))
+    assert torch.equal(images, again)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "plain34", "densenet121"])
 def test_activations_stay_in_float16s_range(name: str) -> None:
     """Measured at 32×32: with batch norm's statistics taken from images no output is near 65,504."""
     output = master(analyze(name, 32), CpuDevice())(torch.randn(2, 3, 32, 32))
@@ -156,11 +170,9 @@ def test_batch_norms_statistics_are_those_of_one_batch() -> None:
     assert made.get_submodule("bn1").momentum == 0.1
 
 
-@pytest.mark.parametrize("name", HEADLINE)
+@pytest.mark.parametrize("name", SPLIT)
 def test_stage_borders_are_modules(name: str) -> None:
     """Closed form: every stage begins at a module's path."""
-    from analyzer.latency.stages import stage_starts
-
     modules = dict(build(name, device="meta").named_modules())
     assert all(path in modules for _, path in stage_starts(analyze(name).network.graph))
 
@@ -178,6 +190,9 @@ def test_stage_borders_are_modules(name: str) -> None:
         (Effort(cell_seconds=2), 10, 201.0, True),
         (Effort(cell_seconds=0.1), 50, 2.1, True),
         (Effort(cell_seconds=0.1), 49, 2.0, False),
+        (Effort(cell_seconds=0.1), 9, 99.0, False),
+        (Effort(cell_seconds=0.1), 10, 99.0, False),
+        (Effort(cell_seconds=0.1), 10, 101.0, True),
     ],
 )
 def test_samples_are_enough(effort: Effort, count: int, each_ms: float, enough: bool) -> None:
@@ -257,6 +272,21 @@ def test_too_large_a_batch_is_refused_before_it_is_made(monkeypatch: pytest.Monk
     assert "lower the batch size" in told[0]
 
 
+def test_what_torch_refuses_is_told_and_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: an error of torch's while one network warms up."""
+    ready = sampling.ready
+
+    def refused(job: Any, *more: Any) -> Any:
+        if job.settings.batch_size == 1:
+            raise RuntimeError("cuDNN error: not supported\nmore")
+        return ready(job, *more)
+
+    monkeypatch.setattr(session, "ready", refused)
+    found = taken(Settings(), Settings(batch_size=2))
+    assert [record.batch_size for record in found.records] == [2]
+    assert found.failures[0].reason.endswith("at batch size 1 and 3×8×8: cuDNN error: not supported.")
+
+
 def test_many_networks_are_measured_in_groups() -> None:
     """Closed form: neighbours whose weights are at most 4 GiB together."""
     analyses = [analyze("vgg16")] * 10
@@ -318,28 +348,62 @@ def test_a_missing_compiler_is_told_before_anything_is_measured(monkeypatch: pyt
         taken(Settings(execution="compiled"))
 
 
-def test_a_compiled_network_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reference output: eager; with a backend that counts, each is compiled once a shape, in one graph."""
-    counted: list[int] = []
+ONE = Graph("one", (Node("conv", Conv2d(3, 4, 3), ("input",)), Node("relu", ReLU(), ("conv",))))
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What is compiled, as the names of the modules' calls in each graph; nothing is generated."""
+    found: list[list[str]] = []
 
     def backend(graph: torch.fx.GraphModule, _: object) -> Any:
-        counted.append(sum(node.op == "call_function" for node in graph.graph.nodes))
+        found.append([node.name for node in graph.graph.nodes if node.op.startswith("call")])
         return graph.forward
 
     compile_ = torch.compile
     monkeypatch.setattr(torch, "compile", lambda own, dynamic: compile_(own, dynamic=dynamic, backend=backend))
+    return found
+
+
+def test_each_compiled_network_is_compiled_once_a_shape(compilations: list[list[str]]) -> None:
+    """Closed form: 9 networks at one shape, and one at a second; Dynamo would give up at 8 of one code."""
     require_compiler("cpu")
-    analysis, device = analyze(RESNET, 8), CpuDevice()
-    for _ in range(10):
-        for batch in (1, 2):
+    analysis, device = analyze(ONE, 8), CpuDevice()
+    for number in range(9):
+        for batch in (1, 2) if number == 8 else (1,):
             settings = Settings(execution="compiled", batch_size=batch)
-            job = prepared(master(analysis, device), analysis, settings, device, torch.randn(batch, 3, 8, 8))
-            check = job.output_check()
-            assert check is not None
-            assert check.agrees
-            job.run()
-    assert len(counted) == 20
-    assert len(set(counted)) == 1
+            images = torch.randn(batch, 3, 8, 8)
+            job = prepared(master(analysis, device), analysis, settings, device, images, stages=False)
+            for _ in range(2):
+                check = job.output_check()
+                assert check is not None
+                assert check.agrees
+    assert len(compilations) == 10
+
+
+@pytest.mark.parametrize("variant", [RESNET, DENSENET])
+def test_a_compiled_network_is_split_at_the_stage_borders(variant: str, compilations: list[list[str]]) -> None:
+    """Reference output: the whole; each stage is one graph of its own, and together they have the same calls."""
+    analysis, device = analyze(variant, 8), CpuDevice()
+    settings = Settings(execution="compiled", batch_size=2)
+    job = prepared(master(analysis, device), analysis, settings, device, torch.randn(2, 3, 8, 8))
+    assert job.parts == tuple(row.stage for row in analysis.stages)
+    assert len(job.parts_ms()) == len(job.parts) == len(compilations)
+    parts = sum(map(len, compilations))
+    job.run()
+    assert parts == len(compilations[-1])
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_every_kind_of_network_can_be_split(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed form: as many parts as stages; on `meta` the chain gives an output of the whole's shape."""
+    monkeypatch.setattr("analyzer.live.compiling.compiled", lambda net: net)
+    analysis = analyze(name, 64 if "cifar" not in name else 32)
+    net = build(name, device="meta").eval()
+    found = compiled_parts(net, tuple(path for _, path in stage_starts(analysis.network.graph)))
+    assert found is not None
+    assert len(found[1]) == len(analysis.stages)
+    assert found[0](torch.randn(1, *analysis.input_shape, device="meta")).shape[1:] == analysis.rows[-1].output_shape
 
 
 def test_networks_may_be_objects() -> None:

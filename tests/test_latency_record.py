@@ -5,6 +5,7 @@ No test here measures anything.
 
 import json
 import math
+import re
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -230,6 +231,19 @@ def test_a_folder_that_cannot_be_written_is_found_at_once(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInput, match="a file is in the folder's place"):
         RecordFile(tmp_path / "file")
+
+
+def test_every_rule_of_measuring_names_its_tests() -> None:
+    """Measured: the 17 rules in docs/latency.md, each with tests and files that are there."""
+    root = Path(__file__).resolve().parent.parent
+    tests = "".join(path.read_text(encoding="utf-8") for path in root.glob("tests/test_latency_*.py"))
+    rules = re.findall(
+        r"^\| (\d+) \|.*\| (.*) \| (.*) \|$", (root / "docs/latency.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert [int(number) for number, _, _ in rules] == list(range(1, 18))
+    for _, places, shown in rules:
+        assert all((root / "analyzer" / place).exists() for place in re.findall(r"`([^`]+)`", places))
+        assert all(f"def {name}(" in tests for name in re.findall(r"`([^`]+)`", shown)), shown
 
 
 @pytest.mark.parametrize("name", HEADLINE)

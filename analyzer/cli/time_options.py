@@ -92,7 +92,12 @@ _OPTIONS: tuple[Decorator, ...] = (
     ),
     click.option("--num-warm-iter", type=int, default=10, show_default=True, help="Fewest runs before a sample."),
     click.option("--num-bench-iter", type=int, default=None, help="Samples; by default 50 or more, over a second."),
-    click.option("--cell-seconds", type=float, default=None, help="End a cell's samples after so long (10 at least)."),
+    click.option(
+        "--cell-seconds",
+        type=float,
+        default=None,
+        help="Seconds of samples that will do, with 50 samples or over a second.",
+    ),
     click.option("--max-seconds", type=float, default=None, help="End after so long, and keep what is complete."),
     click.option(
         "--caches",

@@ -42,7 +42,7 @@ class Device:
     sms: int
     mem_gb: float = 0.0
     tdp_w: float
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     note: str = ""
 
     def __post_init__(self) -> None:

@@ -69,9 +69,9 @@ def grid(
 class Effort:
     """How thoroughly: runs, samples, bounds in seconds, caches, and what is done besides the whole network's time.
 
-    Without `num_bench_iter` a cell gets at least 50 samples and one second of them; `cell_seconds` lets it end after
-    that time with at least 10; `max_seconds` bounds the whole. The reference network, measured before and after each
-    cell, guards against drift; None leaves it out.
+    Without `num_bench_iter` a cell gets at least 50 samples and one second of them; with `cell_seconds` 50 and so many
+    seconds will do, and so will 10 that took so long, but no less than one second. `max_seconds` bounds the whole. The
+    reference network, measured before and after each cell, guards against drift; None leaves it out.
     """
 
     num_warm_iter: int = 10
@@ -97,7 +97,7 @@ class Effort:
         if self.num_bench_iter is not None:
             return num_samples >= self.num_bench_iter
         bound = self.cell_seconds
-        if bound is not None and num_samples >= FEW_SAMPLES and sampled_ms >= 1000 * bound:
+        if bound is not None and num_samples >= FEW_SAMPLES and sampled_ms >= 1000 * max(MIN_SECONDS, bound):
             return True
         return num_samples >= MIN_SAMPLES and sampled_ms >= 1000 * min(MIN_SECONDS, bound or MIN_SECONDS)
 
@@ -109,7 +109,8 @@ class Effort:
         wanted = max(MIN_SAMPLES, _at_least(1000 * seconds, each_ms))
         if self.cell_seconds is None:
             return min(wanted, MAX_ITER)
-        return min(wanted, max(FEW_SAMPLES, _at_least(1000 * self.cell_seconds, each_ms)), MAX_ITER)
+        most = 1000 * max(MIN_SECONDS, self.cell_seconds)
+        return min(wanted, max(FEW_SAMPLES, _at_least(most, each_ms)), MAX_ITER)
 
 
 def _at_least(total_ms: float, each_ms: float) -> int:

@@ -32,6 +32,7 @@ class CudaDevice:
         self._events: list[Any] = []
         self._flusher: Tensor | None = None
         self._pool: Any = None
+        self._first: CapturedGraphs | None = None  # keeps the pool alive, which ends with the last graph in it
         self._held = 0
 
     def mark(self) -> None:
@@ -94,11 +95,21 @@ class CudaDevice:
         """Record work as CUDA graphs, one for the whole and one for each part; Unavailable with torch's reason."""
         self._pool = self._pool or self._cuda.graph_pool_handle()
         try:
-            return CapturedGraphs(self, self._cuda, self._pool, work, num_parts)
+            captured = CapturedGraphs(self, self._cuda, self._pool, work, num_parts)
         except RuntimeError as error:
+            self._recover()
             if "out of memory" in str(error).lower():
                 raise
             raise Unavailable(f"a CUDA graph cannot be made: {shortened(str(error).splitlines()[0], 120)}.") from None
+        self._first = self._first or captured
+        return captured
+
+    def _recover(self) -> None:
+        """After a capture that failed: a new pool, and a random generator that does not think it is being captured."""
+        self._pool = self._first = None
+        with suppress(AttributeError, RuntimeError):
+            generator = self._cuda.default_generators[torch.device(self.place).index]
+            generator.graphsafe_set_state(generator.clone_state())
 
     def peak_bytes(self, reset: bool = False) -> int | None:
         """Most memory that tensors took since the last reset, beyond what they held then."""
@@ -109,7 +120,7 @@ class CudaDevice:
 
     def release(self) -> None:
         """Give cached memory back, the graphs' pool with it."""
-        self._pool = None
+        self._pool = self._first = None
         self._cuda.empty_cache()
 
     @contextmanager
@@ -131,6 +142,7 @@ class CapturedGraphs:
         self, device: CudaDevice, cuda: Any, pool: Any, work: Callable[[Work], Tensor], num_parts: int
     ) -> None:
         self._device, self._cuda, self._pool = device, cuda, pool
+        self._work = work  # holds the weights and the input that the graphs read
         stream = cuda.Stream(device.place)
         stream.wait_stream(cuda.current_stream(device.place))
         with cuda.stream(stream):
@@ -139,7 +151,7 @@ class CapturedGraphs:
             gc.collect()  # what Python drops during a capture would break it
             device.wait()
             self._whole, self.output = self._recorded(work)
-            self._parts = self._recorded_parts(work) if num_parts else []
+            self._parts, self.parts_output = self._recorded_parts(work) if num_parts else ([], self.output)
         cuda.current_stream(device.place).wait_stream(stream)
         device.wait()
 
@@ -148,7 +160,7 @@ class CapturedGraphs:
             output = work(lambda: None)
         return graphs[0], output
 
-    def _recorded_parts(self, work: Callable[[Work], Tensor]) -> list[Any]:
+    def _recorded_parts(self, work: Callable[[Work], Tensor]) -> tuple[list[Any], Tensor]:
         """A new graph begins at each border but the first, which is where the first has begun."""
         borders = 0
 
@@ -160,8 +172,8 @@ class CapturedGraphs:
                 self._begin(graphs)
 
         with self._open() as graphs:
-            work(border)
-        return graphs
+            output = work(border)
+        return graphs, output
 
     @contextmanager
     def _open(self) -> Iterator[list[Any]]:

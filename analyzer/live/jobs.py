@@ -1,24 +1,20 @@
 """Networks ready to be timed: in inference or a training step; eager, as a CUDA graph, or compiled."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from math import sqrt
-from types import FunctionType
 
 import torch
 from torch import Tensor, nn
 
 from analyzer.cost.analysis import Analysis
-from analyzer.errors import Unavailable
 from analyzer.latency.conditions import OutputCheck
 from analyzer.latency.plan import Settings
 from analyzer.latency.stages import stage_starts
 from analyzer.live.build import build
+from analyzer.live.compiling import compiled, compiled_parts
 from analyzer.live.devices import Captured, Device, Work
 from analyzer.live.limits import Precision, precision_named
 
@@ -86,11 +82,11 @@ class Job:
         return OutputCheck(error=round(error, 9) if finite else None, bound=round(self._bound(), 9))
 
     def _bound(self) -> float:
-        """Four roundings a layer of the coarsest type on the way, adding up at random."""
+        """Sixteen roundings a layer of the coarsest type on the way, adding at random; another function is 1 away."""
         coarsest = torch.finfo(self.precision.autocast or self.precision.dtype).eps
         if self.device.kind == "cuda" and torch.backends.cudnn.allow_tf32:
             coarsest = max(coarsest, torch.finfo(torch.float16).eps)  # TF32 has float16's mantissa
-        return min(max(1e-4, 4 * coarsest * sqrt(self.analysis.depth)), 0.5)
+        return min(max(1e-4, 16 * coarsest * sqrt(self.analysis.depth)), 0.5)
 
 
 def master(analysis: Analysis, device: Device) -> nn.Module:
@@ -100,22 +96,32 @@ def master(analysis: Analysis, device: Device) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the mean over all batches, and there is one
     with torch.no_grad():
-        net(torch.randn(STATISTICS_IMAGES, *analysis.input_shape, device=device.place))
+        net(random_images(STATISTICS_IMAGES, analysis, device))
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1
     return net.eval()
 
 
-def prepared(net: nn.Module, analysis: Analysis, settings: Settings, device: Device, images: Tensor) -> Job:
+def random_images(count: int, analysis: Analysis, device: Device) -> Tensor:
+    """Random normal images on the device, the same on every machine."""
+    generator = torch.Generator().manual_seed(2015)
+    return torch.randn(count, *analysis.input_shape, generator=generator).to(device.place)
+
+
+def prepared(
+    net: nn.Module, analysis: Analysis, settings: Settings, device: Device, images: Tensor, *, stages: bool = True
+) -> Job:
     """The job of one cell: `net` is a master, `images` a float32 batch in contiguous layout on the device."""
     precision = precision_named(settings.precision, device.kind)
     own = _fitted(net, settings, precision)
     batch = images.to(dtype=precision.dtype).contiguous(memory_format=_layout(settings))
     if settings.task == "training":
-        return _training(own, analysis, settings, device, precision, batch)
+        return _training(own, analysis, settings, device, batch)
     reference = _reference(net, images[:CHECKED_IMAGES], device)
-    return _inference(own, analysis, settings, device, precision, batch, reference)
+    job = _inference(own, analysis, settings, device, batch, stages)
+    job.reference = reference
+    return job
 
 
 def _layout(settings: Settings) -> torch.memory_format:
@@ -141,42 +147,42 @@ def _autocast(device: Device, precision: Precision) -> AbstractContextManager[ob
 
 
 def _inference(
-    net: nn.Module,
-    analysis: Analysis,
-    settings: Settings,
-    device: Device,
-    precision: Precision,
-    images: Tensor,
-    reference: Tensor,
+    net: nn.Module, analysis: Analysis, settings: Settings, device: Device, images: Tensor, stages: bool
 ) -> Job:
-    starts = stage_starts(analysis.network.graph)
-    called = _compiled(net, device) if settings.execution == "compiled" else net
+    precision = precision_named(settings.precision, device.kind)
+    starts = stage_starts(analysis.network.graph) if stages else ()
+    whole, chain, borders = _callables(net, settings, tuple(path for _, path in starts))
 
-    def forward() -> Tensor:
+    def forward(called: Callable[[Tensor], Tensor] = whole) -> Tensor:
         with torch.inference_mode(), _autocast(device, precision):
-            output: Tensor = called(images)
-        return output
+            return called(images)
 
     def split(border: Work) -> Tensor:
-        with _borders(net, [path for _, path in starts], border):
-            return forward()
+        with _borders(chain, borders, border):
+            return forward(chain)
 
-    def marked() -> Tensor:
-        return split(device.mark)
-
-    splits = settings.execution != "compiled"
     job = Job(
         analysis=analysis,
         settings=settings,
         device=device,
         precision=precision,
         run=forward,
-        run_parts=marked if splits else None,
-        parts=tuple(stage for stage, _ in starts) if splits else (),
+        run_parts=(lambda: split(device.mark)) if borders else None,
+        parts=tuple(stage for stage, _ in starts) if borders else (),
         outputs=forward,
-        reference=reference,
+        reference=None,
     )
-    return _captured(job, split, len(starts)) if settings.execution == "cuda_graph" else job
+    return _captured(job, split, len(borders)) if settings.execution == "cuda_graph" else job
+
+
+def _callables(
+    net: nn.Module, settings: Settings, paths: tuple[str, ...]
+) -> tuple[Callable[[Tensor], Tensor], nn.Module, tuple[str, ...]]:
+    """What is run whole, what is run in parts, and the paths of the modules with which its parts begin."""
+    if settings.execution != "compiled":
+        return net, net, paths
+    chain, borders = (compiled_parts(net, paths) if paths else None) or (net, ())
+    return compiled(net), chain, borders
 
 
 def _captured(job: Job, work: Callable[[Work], Tensor], num_parts: int) -> Job:
@@ -192,7 +198,7 @@ def graph_of(job: Job) -> Captured:
 
 
 @contextmanager
-def _borders(net: nn.Module, paths: list[str], border: Work) -> Iterator[None]:
+def _borders(net: nn.Module, paths: tuple[str, ...], border: Work) -> Iterator[None]:
     """`border` is called before each of these modules runs, while the context is open."""
     handles = [net.get_submodule(path).register_forward_pre_hook(lambda *_: border()) for path in paths]
     try:
@@ -202,15 +208,14 @@ def _borders(net: nn.Module, paths: list[str], border: Work) -> Iterator[None]:
             handle.remove()
 
 
-def _training(
-    net: nn.Module, analysis: Analysis, settings: Settings, device: Device, precision: Precision, images: Tensor
-) -> Job:
+def _training(net: nn.Module, analysis: Analysis, settings: Settings, device: Device, images: Tensor) -> Job:
     """A step of timm's benchmark: forward, cross-entropy, backward, SGD with momentum 0.9; no gradient is scaled."""
+    precision = precision_named(settings.precision, device.kind)
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
-    called = _compiled(net, device) if settings.execution == "compiled" else net
+    called = compiled(net) if settings.execution == "compiled" else net
     with torch.inference_mode(False):
-        targets = torch.randint(analysis.rows[-1].output_shape[0], (len(images),), device=device.place)
+        targets = torch.arange(len(images), device=device.place) % analysis.rows[-1].output_shape[0]
 
     def step(border: Work = _nothing) -> Tensor:
         border()
@@ -238,27 +243,3 @@ def _training(
         return job
     job.parts = ()
     return _captured(job, lambda _: step(), 0)
-
-
-def _compiled(net: nn.Module, device: Device) -> Callable[[Tensor], Tensor]:
-    """A network through torch.compile, for one shape; each has code of its own, which Dynamo's limit counts by."""
-    require_compiler(device.kind)
-
-    def forward(images: Tensor) -> Tensor:
-        output: Tensor = net(images)
-        return output
-
-    own = FunctionType(
-        forward.__code__.replace(), forward.__globals__, "forward", forward.__defaults__, forward.__closure__
-    )
-    return torch.compile(own, dynamic=False)
-
-
-def require_compiler(kind: str) -> None:
-    """Unavailable where torch.compile lacks what it generates code with on that kind of device."""
-    compiler = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "gcc", "clang", "cc")), None)
-    missing = "a C++ compiler (g++ or clang++)" if compiler is None else ""
-    if kind == "cuda" and find_spec("triton") is None:
-        missing = "triton"
-    if missing:
-        raise Unavailable(f"execution compiled: torch.compile needs {missing}, which this machine lacks.")

@@ -73,6 +73,18 @@ def kernels_told(device: Device, precision: str) -> Iterator[None]:
 
 
 @contextmanager
+def refusal_told(what: str) -> Iterator[None]:
+    """Turn whatever else torch refuses into Unavailable with its reason; torch has one type of error for all."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, Unavailable):
+            raise
+        reason = shortened(str(error).splitlines()[0] if str(error) else type(error).__name__, 160)
+        raise Unavailable(f"torch could not run {what}: {reason}.") from None
+
+
+@contextmanager
 def compiler_told() -> Iterator[None]:
     """Turn torch.compile's failures into Unavailable."""
     try:

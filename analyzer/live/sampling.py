@@ -108,10 +108,12 @@ def _share(count: int, turn: int) -> int:
 def ready(job: Job, effort: Effort, flushed: bool) -> Samples:
     """Warm a job up; empty samples of it, with how many of each are wanted and what memory a run takes."""
     warm_up = warmed(job, effort)
+    split = effort.stages and job.run_parts is not None
+    if split:
+        job.parts_ms()
     job.device.peak_bytes(reset=True)
     each_ms = median(_window(job))
     wanted = effort.num_samples(each_ms)
-    split = effort.stages and job.run_parts is not None
     parts = 0 if not split else wanted if effort.num_bench_iter is not None else min(wanted, MIN_SAMPLES)
     burst = int(min(max(1000 * BURST_SECONDS / each_ms, MIN_BURST), MAX_BURST)) if each_ms else MAX_BURST
     return Samples(

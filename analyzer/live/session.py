@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from statistics import median
 from time import monotonic
 
-import torch
 from torch import Tensor, nn
 
 from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis, analyze
@@ -15,8 +14,8 @@ from analyzer.latency.conditions import Conditions, Facts, ReferenceCheck
 from analyzer.latency.plan import Effort, Settings
 from analyzer.latency.record import Failure, LatencyRecord, Measurement
 from analyzer.live.devices import Device
-from analyzer.live.jobs import Job, master, prepared
-from analyzer.live.limits import compiler_told, kernels_told, memory_told, precision_named, require_memory
+from analyzer.live.jobs import Job, master, prepared, random_images
+from analyzer.live.limits import compiler_told, kernels_told, memory_told, precision_named, refusal_told, require_memory
 from analyzer.live.sampling import NUM_TURNS, Samples, host_check, ready, warmed
 
 RESIDENT_BYTES = 4 * 2**30
@@ -121,12 +120,13 @@ class Session:
         what = f"{shortened(analysis.variant)} at batch size {settings.batch_size} and {_shape(analysis)}"
         precision = precision_named(settings.precision, self.device.kind)
         with ExitStack() as stack:
+            stack.enter_context(refusal_told(what))
             stack.enter_context(memory_told(self.device, what))
             stack.enter_context(kernels_told(self.device, settings.precision))
             stack.enter_context(compiler_told())
             require_memory(self.device, analysis, settings.batch_size, precision)
             images = self._images(analysis, settings.batch_size, batches)
-            job = prepared(self._master(analysis), analysis, settings, self.device, images)
+            job = prepared(self._master(analysis), analysis, settings, self.device, images, stages=self.effort.stages)
             samples = ready(job, self.effort, self._flushed(images))
         if samples.expected_s > LONG_SECONDS:
             self.watch.notice(
@@ -142,7 +142,7 @@ class Session:
 
     def _images(self, analysis: Analysis, batch_size: int, batches: dict[tuple[int, ...], Tensor]) -> Tensor:
         if analysis.input_shape not in batches:
-            batches[analysis.input_shape] = torch.randn(batch_size, *analysis.input_shape, device=self.device.place)
+            batches[analysis.input_shape] = random_images(batch_size, analysis, self.device)
         return batches[analysis.input_shape]
 
     def _flushed(self, images: Tensor) -> bool:
@@ -179,8 +179,8 @@ class Session:
     def _reference_job(self, analysis: Analysis) -> Job:
         settings = Settings(batch_size=REFERENCE_BATCH[self.device.kind])
         self.watch.progress(0, self.total, f"{analysis.variant}, the reference")
-        images = torch.randn(settings.batch_size, *analysis.input_shape, device=self.device.place)
-        job = prepared(master(analysis, self.device), analysis, settings, self.device, images)
+        images = random_images(settings.batch_size, analysis, self.device)
+        job = prepared(master(analysis, self.device), analysis, settings, self.device, images, stages=False)
         warmed(job, self.effort)
         return job
 

@@ -15,8 +15,8 @@ from analyzer.graph import Graph
 from analyzer.latency.conditions import Conditions
 from analyzer.latency.plan import MAX_ITER, MIN_SAMPLES, Effort, Settings, check_whole
 from analyzer.latency.record import Measurement
+from analyzer.live.compiling import require_compiler
 from analyzer.live.devices import Device, device_named
-from analyzer.live.jobs import require_compiler
 from analyzer.live.session import Session, Watch
 
 

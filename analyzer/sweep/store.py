@@ -140,7 +140,9 @@ def prepared(folder: Path, manifest: Manifest) -> Store:
         return Store(folder, manifest)
     store = opened(folder)
     if store.manifest != manifest:
-        raise InvalidInput(f"output {shortened(folder, 200)} holds {_other(store.manifest, manifest)}; give another folder.")
+        raise InvalidInput(
+            f"output {shortened(folder, 200)} holds {_other(store.manifest, manifest)}; give another folder."
+        )
     return store
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.families.aggregated import cardinality, grouped_blocks
 from analyzer.families.network import Size
+from analyzer.pages.drawer import ready
 from analyzer.pages.figures import memory_words, op_table, stage_table
 from analyzer.pages.places import places, resolved, rows_under
 from analyzer.render.diagram_look import Look
@@ -108,7 +109,7 @@ def memory_of(expression: str, size: Size | None, batch: int) -> str:
 
 def drawn_safely(dot: str, form: str) -> bytes:
     """A drawing, laid out in a child process; Unavailable without a renderer or after ten seconds."""
-    return layout_safely(dot, form, LAYOUT_SECONDS)
+    return layout_safely(dot, form, LAYOUT_SECONDS, ready)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

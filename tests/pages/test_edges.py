@@ -84,7 +84,7 @@ def smaller(family: str) -> str:
 
 
 def _check_shown(app: AppTest, place: object) -> None:
-    sentence, params = _answer(app.text_input(key="variant").value)
+    sentence, params = _answer(str(app.text_input(key="variant").value))
     assert [item.value for item in app.error] == ([literal(sentence)] if sentence else []), place
     assert sentence or figures(app)[0] == f"{params:,}", place
 

@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[1]
 LEARN, EXPLORE = "analyzer/pages/learn.py", "analyzer/pages/explore.py"
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
 SECONDS = 60
+CHAPTER_FILES = sorted(set((ROOT / "analyzer/pages").glob("learn*.py")) - {ROOT / "analyzer/pages/learn_sources.py"})
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +147,7 @@ def test_a_network_that_is_picked_changes_the_figures() -> None:
     assert all(ours.path in shown(app) and f"{theirs.macs:,}" in shown(app) for ours, theirs in rows)
 
 
-def test_a_chapter_and_its_sliders_come_from_the_link_and_are_kept_while_another_page_is_shown() -> None:
+def test_a_chapter_and_its_sliders_come_from_the_link_and_are_kept_while_another_is_shown() -> None:
     app = opened("dense", layers="7", growth="20", narrow="true")
     assert (app.slider(key="layers").value, app.slider(key="growth").value, app.toggle(key="narrow").value) == (
         7,
@@ -159,6 +160,12 @@ def test_a_chapter_and_its_sliders_come_from_the_link_and_are_kept_while_another
     assert not app.exception
     assert app.slider(key="layers").value == 7
     assert app.query_params["chapter"] == "dense"
+    for chapter in ("claims", "dense"):
+        app.query_params.clear()
+        app.query_params["chapter"] = chapter
+        app.run()
+    assert app.slider(key="layers").value == 7
+    assert app.toggle(key="narrow").value is True
 
 
 @pytest.mark.parametrize("chapter", ["<script>alert(1)</script>", "x" * 5_000])
@@ -191,6 +198,26 @@ def test_claims_are_filtered_by_verdict_subject_and_words() -> None:
 def cards(app: AppTest) -> list[str]:
     html = next(body for body in bodies(app) if 'class="claims"' in body)
     return re.findall(r'<span class="statement">([^<]*)</span>', html.replace("&#x27;", "'"))
+
+
+def links() -> dict[str, set[str]]:
+    """Page → the parameters that chapters give it, read off their code."""
+    found: dict[str, set[str]] = {}
+    for path in CHAPTER_FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Link":
+                page, _, parameters = map(ast.unparse, node.args)
+                found.setdefault(ast.literal_eval(page), set()).update(re.findall(r"'(\w+)':", parameters))
+    return found
+
+
+@pytest.mark.parametrize("page", links())
+def test_links_use_the_other_pages_own_parameters(page: str) -> None:
+    """Oracle: the keys of that page's widgets, under which they are bound to the address."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
+    app.switch_page(f"analyzer/pages/{page}.py").run()
+    assert not app.exception
+    assert {name for name in links()[page] if name not in app.session_state} == set()
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,9 +297,6 @@ def strings(path: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare | formats:
             yield node.value
-
-
-CHAPTER_FILES = sorted(set((ROOT / "analyzer/pages").glob("learn*.py")) - {ROOT / "analyzer/pages/learn_sources.py"})
 
 
 @pytest.mark.parametrize("path", CHAPTER_FILES, ids=lambda path: path.stem)

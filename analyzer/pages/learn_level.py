@@ -6,7 +6,6 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis, BlockRow
 from analyzer.cost.lessons import repeated_blocks, widths
-from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_parts import (
     Chapter,
     Link,
@@ -75,11 +74,9 @@ def _show() -> None:
 
 
 def _growth() -> float:
-    restore("width_growth")
     value: float = st.slider(
         "Channels grow from stage to stage by", 1.0, 3.0, _DOUBLING, 0.25, key="width_growth", bind="query-params"
     )
-    keep(width_growth=value)
     return value
 
 

@@ -77,6 +77,12 @@ def test_chapters_are_links_and_history_brings_back_their_sliders(open_page: Ope
     settle(page)
     page.get_by_role("link", name="ResNet-34 →", exact=True).click()
     assert figures(page)["parameters"] == f"{analyze('resnet34').params:,}"
+    page.get_by_role("link", name="Learn", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(CHAPTERS["side-by-side"].title)
+    settle(page)
+    go_to(page, "dense")
+    expect(arcs).to_have_count(28)
+    assert "layers=7" in page.url
 
 
 LOOKS: tuple[tuple[Any, int], ...] = (("light", 1280), ("dark", 390), ("dark", 1280), ("light", 390))

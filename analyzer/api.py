@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from analyzer.cost.reconcile import Reconciled
+    from analyzer.latency.devices import Device
+    from analyzer.latency.prediction import Prediction
     from analyzer.latency.record import LatencyRecord
     from analyzer.live.checks import Verification
     from analyzer.live.modules import Net
@@ -35,10 +37,12 @@ __all__ = [
     "build",
     "check_equivalence",
     "compare",
+    "devices",
     "diagram",
     "explain",
     "load_weights",
     "measure_latency",
+    "predict_latency",
     "reconcile",
     "save_weights",
     "verify",
@@ -202,30 +206,79 @@ def measure_latency(
     precision: str = "float32",
     input_size: Size | None = None,
     channels_last: bool = False,
+    execution: str = "eager",
+    task: str = "inference",
     num_warm_iter: int = 10,
     num_bench_iter: int | None = None,
+    reference: str | None = "resnet18",
     notice: Callable[[str], None] = lambda _: None,
 ) -> "LatencyRecord":
     """Measure one batch's latency in milliseconds on this machine, whole and by stage, every sample kept.
 
     `device` is "cpu", "cuda" or "cuda:N"; `precision` is one of timm's words: float32, amp, amp_bfloat16, float16,
-    bfloat16. Without `num_bench_iter` at least 50 samples and one second of them are taken; `notice` is told in a
-    sentence when it will take long. Weights and input are random. Raises InvalidInput for a bad argument, Unavailable
-    where torch, the device or its memory is missing.
+    bfloat16; `execution` is "eager", "cuda_graph" or "compiled"; `task` "inference" or "training". Without
+    `num_bench_iter` at least 50 samples and one second of them are taken. The `reference` network is measured before
+    and after: where it drifted by over 2 %, the record is `.discarded`. Weights and input are random. Raises
+    InvalidInput for a bad argument, Unavailable where torch, the device or its memory is missing.
     """
+    from analyzer.latency.plan import Effort, Settings
+
+    layout = "channels_last" if channels_last else "contiguous"
+    cell = Settings(task=task, execution=execution, batch_size=batch_size, precision=precision, layout=layout)
+    effort = Effort(num_warm_iter=num_warm_iter, num_bench_iter=num_bench_iter, reference=reference)
     with live_imports():
-        from analyzer.live.timing import measure_latency as measure
-    return measure(
+        from analyzer.live.session import Watch
+        from analyzer.live.timing import measure_latencies
+    taken = measure_latencies(
+        [variant], [cell], device=device, input_size=input_size, effort=effort, watch=Watch(notice=notice)
+    )
+    if not taken.records:
+        raise KeyboardInterrupt
+    return taken.records[0]
+
+
+def predict_latency(
+    variant: str | Spec | Graph | Network,
+    *,
+    device: "str | Device",
+    batch_size: int = 1,
+    precision: str = "float32",
+    compiled: bool = False,
+    channels_last: bool = False,
+    cuda_graph: bool = False,
+    training: bool = False,
+    input_size: Size | None = None,
+    calibration: "str | Path | None" = None,
+    host_us: float | None = None,
+) -> "Prediction":
+    """Predict one batch's latency on a device that need not be here: `.ms`, `.low_ms` to `.high_ms` (90 % interval).
+
+    `.stages` and `.kernels` split it, `.evidence` is "known", "calibrated" or "specs". `device` is a name of
+    `devices()`, in any spelling, or one of your own; `calibration` a measured record or timm's table that holds the
+    device; `host_us` the host's microseconds a kernel. Raises InvalidInput for a bad argument. torch is not needed.
+    """
+    from analyzer.latency.predict import predict_latency as predict
+
+    return predict(
         variant,
         device=device,
         batch_size=batch_size,
         precision=precision,
-        input_size=input_size,
+        compiled=compiled,
         channels_last=channels_last,
-        num_warm_iter=num_warm_iter,
-        num_bench_iter=num_bench_iter,
-        notice=notice,
+        cuda_graph=cuda_graph,
+        training=training,
+        input_size=input_size,
+        calibration=calibration,
+        host_us=host_us,
     )
+
+
+def devices() -> "dict[str, Device]":
+    """The devices that a latency can be predicted for: name → its figures, `.sources` says which were checked."""
+    from analyzer.latency.devices import devices as known
+
+    return known()
 
 
 def verify(

@@ -77,7 +77,8 @@ def test_limits_leave_out_what_is_over_them() -> None:
 
 
 def _off(each: Any) -> float:
-    return max(abs(each.macs / (0.8 * 40_551_040) - 1), abs(each.params / (0.9 * 269_722) - 1))
+    macs, params = each.macs / (0.8 * 40_551_040), each.params / (0.9 * 269_722)
+    return float(max(abs(macs - 1), abs(params - 1)))
 
 
 def test_solving_gives_the_nearest_of_all_networks() -> None:

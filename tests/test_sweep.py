@@ -99,6 +99,29 @@ def test_the_spaces_that_come_with_the_program_are_exact(name: str) -> None:
     assert_exact(found, columns, {0, count // 3, count // 2, count - 1})
 
 
+MEMORY_SPACES = [
+    {"variant": "resnet18d", "fields": {"depths": {"each": "1..3", "stages": 4}, "stem_width": "32..64 step 8"}},
+    {"variant": "seresnet50", "fields": {"depths": ["1..4", 1, "1..2", 1], "base_width": [16, 32, 64]}},
+    {"variant": "preact_resnet164_cifar", "fields": {"depths": ["n", "n", "n"], "stem_width": [16, 64, 128]}},
+    {"variant": "densenet121", "fields": {"depths": ["1..9 step 4", "2", "1..3", 2], "growth_rate": [4, 32]}},
+    {"variant": "densenet40_k12_cifar", "fields": {"depths": ["1..3", "n", "depths[0]"], "init_features": [8, 256]}},
+    {"variant": "vgg11", "fields": {"config": ["8-M-16-M", "64-M-8-8"], "num_classes": [10, 1000]}},
+    {"variant": "resnet18", "fields": {"shortcut": ["A", "B", "C", "none"], "stem": ["deep", "cifar", "imagenet"]}},
+]
+
+
+@pytest.mark.parametrize("given_space", MEMORY_SPACES, ids=lambda each: str(each["variant"]))
+def test_memory_is_that_of_analyze_for_every_candidate(given_space: dict[str, Any]) -> None:
+    """Oracle: the closed form of each candidate's inference memory, at an even and at an odd size."""
+    found = space(**given_space, variables={"n": [1, 2, 4]}, input_sizes=[32, "47x33"])
+    columns = evaluate(found, 0, found.size, ask=["memory_bytes"])
+    assert len(columns["index"])
+    for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 60):
+        size = int(columns["input_height"][row]), int(columns["input_width"][row])
+        analysis = analyze(found.expression(int(columns["index"][row])), size)
+        assert columns["memory_bytes"][row] == analysis.memory().total_bytes
+
+
 def test_a_chunk_is_the_same_however_it_is_cut() -> None:
     """Oracle: one evaluation of the whole, by a fresh space."""
     whole = evaluate(packaged("anynet_c"), 0, 40_000)
@@ -124,17 +147,28 @@ def test_the_grid_counts_with_its_last_axis_fastest() -> None:
     assert [found.expression(index) for index in range(found.size)] == ["resnet18:stem_width=32", "resnet18"]
 
 
-def test_samples_are_drawn_evenly_and_by_seed_alone() -> None:
-    """Oracle: the expected number of each value, within 5 standard deviations."""
-    found = space(
-        variant="resnet50", fields={"cardinality": [1, 2, 4, 8], "base_width": "1..64"}, samples=20_000, seed=7
-    )
+@pytest.mark.parametrize("extra", [{}, {"widths": {"each": "64..65536", "stages": 4}}], ids=["shuffled", "by axis"])
+def test_samples_are_drawn_evenly_and_by_seed_alone(extra: dict[str, Any]) -> None:
+    """Oracle: the expected number of each value, within 5 standard deviations; the same part by itself."""
+    fields = {"cardinality": [1, 2, 4, 8], "base_width": "1..64", "stem_width": "1..1000"} | extra
+    found = space(variant="resnet50", fields=fields, samples=20_000, seed=7)
     codes = Candidates.of(found, np.arange(found.size)).codes
-    for count, name in ((4, "cardinality"), (64, "base_width")):
+    for count, name in ((4, "cardinality"), (64, "base_width"), (1000, "stem_width")):
         seen = np.bincount(codes[name], minlength=count)
         assert np.abs(seen - 20_000 / count).max() < 5 * (20_000 / count) ** 0.5
-    again = dataclasses.replace(found, seed=8)
-    assert found.expression(3) != again.expression(3) or found.expression(4) != again.expression(4)
+    part = Candidates.of(found, np.arange(500, 600)).codes
+    assert all(np.array_equal(part[name], codes[name][500:600]) for name in part)
+    other = Candidates.of(dataclasses.replace(found, seed=8), np.arange(found.size)).codes
+    assert any((other[name] != codes[name]).any() for name in codes)
+
+
+@pytest.mark.parametrize("values", [1, 2, 3, 65, 1000])
+def test_drawn_candidates_are_different_ones(values: int) -> None:
+    """Oracle: every candidate of the grid, once."""
+    found = space(variant="resnet50", fields={"stem_width": f"1..{values}"}, samples=10**6, seed=values)
+    assert found.size == values
+    drawn = Candidates.of(found, np.arange(values)).codes["stem_width"]
+    assert sorted(drawn.tolist()) == list(range(values))
 
 
 TOML = """

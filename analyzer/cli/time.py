@@ -1,40 +1,30 @@
-"""The verb that measures latency."""
+"""The verb latency: what it takes; how it is measured stands in `time_measured`."""
 
 import click
 
-from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
+from analyzer.cli.options import Decorator, VariantType, format_option, input_size_option, output_option
+from analyzer.cli.time_options import measuring_options
 from analyzer.families.network import Network, Size
-from analyzer.render.latency import latency_table
 
-
-def _tell(sentence: str) -> None:
-    click.echo(sentence, err=True)
+variants_argument: Decorator = click.argument("variants", nargs=-1, required=True, type=VariantType())
 
 
 @click.command("latency")
-@variant_argument
+@variants_argument
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda|cuda:N", help="Where to run.")
-@click.option("--batch-size", type=int, default=1, show_default=True, help="Images a batch.")
-@click.option(
-    "--precision",
-    default="float32",
-    show_default=True,
-    metavar="WORD",
-    help="float32, amp, amp_bfloat16, float16 or bfloat16.",
-)
+@measuring_options
 @input_size_option
-@click.option("--channels-last", is_flag=True, help="Keep tensors in channels-last (NHWC) layout.")
-@click.option("--num-warm-iter", type=int, default=10, show_default=True, help="Runs before the first sample.")
-@click.option("--num-bench-iter", type=int, default=None, help="Samples; by default at least 50 and one second.")
-@format_option("table", "json")
+@format_option("table", "json", "csv")
 @output_option
-def latency_verb(variant: Network, form: str, output: str | None, input_size: Size | None, **options: object) -> int:
-    """Measure the latency of one batch on this machine, whole and by stage.
+def latency_verb(
+    variants: tuple[Network, ...], form: str, output: str | None, input_size: Size | None, **options: object
+) -> int:
+    """Measure the latency of networks on this machine, whole and by stage.
 
-    Medians and percentiles of synchronised runs after a warm-up; the JSON keeps every sample and all conditions.
+    Medians and percentiles of synchronised runs after a warm-up, and throughput; several networks are measured by
+    turns. Options with LIST take several values joined by commas, and every combination is measured. The JSON keeps
+    every sample and all conditions; csv has timm's columns.
     """
-    from analyzer.api import measure_latency  # loads torch, which only this verb's run should pay
+    from analyzer.cli.time_measured import measured
 
-    record = measure_latency(variant, input_size=input_size, notice=_tell, **options)  # type: ignore[arg-type]
-    deliver(record.to_json() if form == "json" else latency_table(record), output)
-    return 0
+    return measured(variants, form, output, input_size, options)

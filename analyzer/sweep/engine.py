@@ -1,6 +1,6 @@
 """Figures of candidates, chunk by chunk: each group of networks that are built alike is traced once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import MAX_OPS, rules
 from analyzer.sweep.arrays import Arrays, check_size
-from analyzer.sweep.candidates import Candidates
+from analyzer.sweep.bags import Bags, Item
+from analyzer.sweep.candidates import Candidates, support_of
 from analyzer.sweep.functions import Stages
-from analyzer.sweep.plan import Codes, Plan, Planner
+from analyzer.sweep.peak import Level, always, levels, peak
+from analyzer.sweep.plan import ENTRIES, Codes, Plan, Planner
 from analyzer.sweep.polynomial import Atoms
 from analyzer.sweep.space import Space
-from analyzer.sweep.traced import FIGURES, Alike, Traced, trace
+from analyzer.sweep.traced import FIGURES, Alike, Source, Traced, trace
 
 Whole = NDArray[np.int64]
 Rows = Whole | None
@@ -32,6 +34,7 @@ class Structure(NamedTuple):
 
 
 _LENGTH = " length"
+MEMORY = "memory_bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Leaf:
 
     traced: Traced
     plans: dict[str, Plan]
+    extras: dict[str, Plan] = field(default_factory=dict)
+    """Plans of what is seldom asked for, made when it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,12 @@ class Engine:
         self._spans = dict(self._planner.spans())
         self._found: dict[Alike, Group] = {}
 
-    def figures(self, some: Candidates) -> tuple[NDArray[np.bool_], dict[str, Whole]]:
-        """Which candidates are possible networks, and every candidate's figures (0 where it is none)."""
+    def figures(self, some: Candidates, ask: Sequence[str] = ()) -> tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]:
+        """Which candidates are possible networks, and all candidates' figures (0 where they are none)."""
         count = len(some.index)
         possible = np.zeros(count, dtype=bool)
-        out = {name: np.zeros(count, dtype=np.int64) for name in FIGURES}
+        out: dict[str, NDArray[Any]] = {name: np.zeros(count, dtype=np.int64) for name in FIGURES}
+        out |= {name: np.zeros(count, dtype=np.int64 if name == MEMORY else float) for name in ask}
         structure = self._structure(some)
         for alike, rows in self._groups(some, structure):
             own = Arrays(self._atoms, structure.varying, count if rows is None else len(rows), rows)
@@ -75,8 +81,28 @@ class Engine:
                 codes = Codes(some.codes, self._planner.counts, chosen)
                 for name, plan in leaf.plans.items():
                     out[name][places] = plan.values(arrays, codes)
+                for name in ask if leaf.plans else ():
+                    out[name][places] = self._extra(name, leaf).values(arrays, codes)
                 possible[places] = out["ops"][places] <= MAX_OPS if leaf.plans else False
+        if MEMORY in ask:
+            out[MEMORY] += out["state_bytes"]
         return possible, out
+
+    def _extra(self, name: str, leaf: Leaf) -> Plan:
+        if name not in leaf.extras:
+            leaf.extras[name] = self._peak(leaf.traced.source)
+        return leaf.extras[name]
+
+    def _peak(self, source: Source) -> Plan:
+        """The plan of the peak of activations."""
+        planner = self._planner
+        reached = Bags(source, levels).items(lambda name: planner.counts_of(name, source.bounds[name]))
+        found: list[tuple[tuple[str, ...], Level]] = []
+        for level, items in reached.items():
+            kept = [Item(1)] if always(items) else items
+            fields = frozenset[str]().union(*(support_of(planner.supports, item.field) for item in kept))
+            found.append((planner.order({*planner.axes_of(dict(level)), *fields}), (level, tuple(kept))))
+        return planner.plan(found, peak, np.maximum, planner.at_most(ENTRIES))
 
     def _structure(self, some: Candidates) -> Structure:
         found = Structure({}, {}, {}, {})
@@ -167,7 +193,7 @@ class Engine:
         traced = trace(self._atoms, group.alike, group.bounds, values)
         for figure in traced.figures.values():
             check_size(self._atoms, figure.terms, group.bounds)
-        plans = {name: self._planner.plan(figure) for name, figure in traced.figures.items()}
+        plans = {name: self._planner.figure(figure) for name, figure in traced.figures.items()}
         return Leaf(traced, plans)
 
 

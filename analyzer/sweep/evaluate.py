@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.errors import InvalidInput
+from analyzer.errors import InvalidInput, shortened
 from analyzer.sweep.candidates import Candidates
-from analyzer.sweep.engine import Engine
+from analyzer.sweep.engine import MEMORY, Engine
 from analyzer.sweep.functions import Stages
-from analyzer.sweep.grammar import Expression
+from analyzer.sweep.grammar import Expression, latency_name
 from analyzer.sweep.reading import FIGURES
 from analyzer.sweep.space import MAX_CANDIDATES, Space
 
@@ -30,8 +30,21 @@ def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) ->
     if space.samples is None and space.grid_size > MAX_CANDIDATES:
         raise InvalidInput(f"space: its grid has {space.grid_size:.3g} candidates; draw some with samples.")
     stop = min(stop, space.size)
-    parts = [_chunk(space, engine, at, min(at + CHUNK, stop)) for at in range(start, max(stop, start + 1), CHUNK)]
+    asked = asked_of(space, ask)
+    parts = [
+        _chunk(space, engine, at, min(at + CHUNK, stop), asked) for at in range(start, max(stop, start + 1), CHUNK)
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if len(parts) > 1 else parts[0]
+
+
+def asked_of(space: Space, ask: Sequence[str]) -> list[str]:
+    """Those figures that are worked out only where they are asked for, by the caller or by a constraint."""
+    named = [name for each in space.constraints for name in each.names if name == MEMORY]
+    named += [latency_name(*each) for constraint in space.constraints for each in constraint.latencies]
+    for name in ask:
+        if name != MEMORY and not name.startswith("latency_ms:"):
+            raise InvalidInput(f"ask {shortened(name)!r}: must be {MEMORY} or latency_ms:DEVICE@BATCH.")
+    return list(dict.fromkeys([*ask, *named]))
 
 
 def engine_of(space: Space) -> Engine:
@@ -41,14 +54,14 @@ def engine_of(space: Space) -> Engine:
     return space.notes[Engine]  # type: ignore[no-any-return]
 
 
-def _chunk(space: Space, engine: Engine, start: int, stop: int) -> dict[str, NDArray[Any]]:
+def _chunk(space: Space, engine: Engine, start: int, stop: int, ask: Sequence[str]) -> dict[str, NDArray[Any]]:
     some = Candidates.of(space, np.arange(start, stop, dtype=np.int64))
     early = [each for each in space.constraints if not each.latencies and not FIGURES.intersection(each.names)]
     some = _left(some, _mask(early, some.env, len(some.index)))
-    possible, figures = engine.figures(some)
+    possible, figures = engine.figures(some, ask)
     late = [each for each in space.constraints if each not in early]
     mask = possible & _mask(late, some.env | figures | {"flops": 2 * figures["macs"]}, len(some.index))
-    figures = {name: figures[name] for name in SHOWN}
+    figures = {name: figures[name] for name in [*SHOWN, *ask]}
     if not mask.all():
         some, figures = some.take(mask), {name: column[mask] for name, column in figures.items()}
     return {"index": some.index} | _swept(some) | figures

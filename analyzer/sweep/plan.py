@@ -1,6 +1,6 @@
 """How a figure is worked out for many candidates: small tables of what depends on few axes, gathered and summed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -22,26 +22,34 @@ SMALL = 2**12
 Axes = tuple[str, ...]
 
 
+Worked = Callable[[Arrays, Sequence[Any]], NDArray[Any]]
+"""Some contributions joined, for the candidates of some arrays."""
+
+
 class Part(NamedTuple):
-    """A sum of terms, and its values by the codes of the axes that they depend on; without a table it is worked out."""
+    """Contributions by the axes that they depend on; without a table they are worked out candidate by candidate."""
 
     axes: Axes
-    terms: Terms
-    table: NDArray[np.int64] | None
+    items: tuple[Any, ...]
+    table: NDArray[Any] | None
 
 
 class Plan(NamedTuple):
-    """A figure: the sum of its parts, over the denominator."""
+    """A figure: its parts, how some contributions are worked out together, and what joins parts (a sum or the most)."""
 
     parts: tuple[Part, ...]
-    denominator: int
+    worked: Worked
+    join: np.ufunc
+    denominator: int = 1
 
-    def values(self, arrays: Arrays, codes: "Codes") -> NDArray[np.int64]:
+    def values(self, arrays: Arrays, codes: "Codes") -> NDArray[Any]:
         """The figure of every candidate."""
-        total = np.zeros(arrays.count, dtype=np.int64)
+        total: Any = None
         for part in self.parts:
-            total += arrays.value(part.terms) if part.table is None else part.table[codes.of(part.axes)]
-        return total if self.denominator == 1 else total // self.denominator
+            own = self.worked(arrays, part.items) if part.table is None else part.table[codes.of(part.axes)]
+            total = own if total is None else self.join(total, own)
+        total = np.asarray(0 if total is None else total)
+        return np.broadcast_to(total if self.denominator == 1 else total // self.denominator, (arrays.count,))
 
 
 class Codes:
@@ -70,8 +78,12 @@ class Planner:
         self.counts = {axis.name: len(axis.values) for axis in space.axes}
         self.counts["input_size"] = max(len(space.input_sizes), 1)
         self.supports = supports(space)
-        self._most = max(min(ENTRIES, space.size // 4), 1)
+        self._most = self.at_most(ENTRIES)
         self._grids: dict[Axes, dict[str, Any]] = {}
+
+    def at_most(self, entries: int) -> int:
+        """Entries that a table may have: fewer than the space has candidates, or it would not pay."""
+        return max(min(entries, self.space.size // 4), 1)
 
     def entries(self, axes: Sequence[str]) -> int:
         """Entries of a table over these axes."""
@@ -81,21 +93,37 @@ class Planner:
         """The axes that a polynomial depends on, through expressions too, in the space's order."""
         names = [str(self.atoms.items[place]) for place in self.atoms.fields(terms)]
         found = frozenset[str]().union(*(support_of(self.supports, name) for name in names))
-        return tuple(name for name in self.counts if name in found)
+        return self.order(found)
 
-    def plan(self, figure: Fraction) -> Plan:
-        """The plan of a figure."""
-        by_axes: dict[Axes, Terms] = {}
-        for monomial, coefficient in figure.terms.items():
-            axes = () if monomial == ONE else self.axes_of({monomial: 1})
-            by_axes.setdefault(axes, {})[monomial] = coefficient
-        parts = [self._part(axes, terms) for axes, terms in self._joined(by_axes).items()]
-        return Plan(tuple(parts), figure.denominator)
+    def order(self, names: Iterable[str]) -> Axes:
+        """Axes in the space's order."""
+        known = set(names)
+        return tuple(name for name in self.counts if name in known)
 
-    def _part(self, axes: Axes, terms: Terms) -> Part:
-        if self.entries(axes) > self._most:
-            return Part(axes, terms, None)
-        return Part(axes, terms, self.over(axes).value(terms))
+    def figure(self, figure: Fraction) -> Plan:
+        """The plan of a polynomial."""
+        terms = [(() if each[0] == ONE else self.axes_of({each[0]: 1}), each) for each in figure.terms.items()]
+        plan = self.plan(terms, lambda arrays, items: arrays.value(dict(items)), np.add, self._most)
+        return plan._replace(denominator=figure.denominator)
+
+    def counts_of(self, field: str, bounds: tuple[int, int]) -> list[int]:
+        """The values that a field takes in the space, those of its bounds where they are not to be listed."""
+        axes = self.order(support_of(self.supports, field))
+        if self.entries(axes) > ENTRIES:
+            return list(range(max(bounds[0], 1), bounds[1] + 1))
+        values = np.unique(self.fields(axes)[field])
+        return [value for value in values.tolist() if value >= 1]
+
+    def plan(self, contributions: Iterable[tuple[Axes, Any]], worked: Worked, join: np.ufunc, most: int) -> Plan:
+        """The plan of contributions, each with the axes that it depends on; tables have at most so many entries."""
+        by_axes: dict[Axes, list[Any]] = {}
+        for axes, item in contributions:
+            by_axes.setdefault(axes, []).append(item)
+        parts = []
+        for axes, items in self._joined(by_axes, most).items():
+            table = worked(self.over(axes), items) if self.entries(axes) <= most else None
+            parts.append(Part(axes, tuple(items), table))
+        return Plan(tuple(parts), worked, join)
 
     def over(self, axes: Axes) -> Arrays:
         """Arrays over all combinations of the axes' values."""
@@ -110,28 +138,28 @@ class Planner:
     def spans(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """Bounds of whole numbers over the whole space, of the fields that are axes or follow from few of them."""
         for name, support in self.supports.items():
-            axes = tuple(axis for axis in self.counts if axis in support)
+            axes = self.order(support)
             if self.entries(axes) <= ENTRIES:
                 yield from _bounds(name, self.fields(axes).get(name))
 
-    def _joined(self, by_axes: dict[Axes, Terms]) -> dict[Axes, Terms]:
-        """Fewer, larger groups of terms, where the table of both grows little; those without a table are one."""
-        found: dict[Axes, Terms] = {}
+    def _joined(self, by_axes: dict[Axes, list[Any]], most: int) -> dict[Axes, list[Any]]:
+        """Fewer, larger groups, where the table of both grows little; those without a table are one."""
+        found: dict[Axes, list[Any]] = {}
         for axes in sorted(by_axes, key=self.entries, reverse=True):
-            into = next((other for other in found if self._fits(axes, other)), None)
+            into = next((other for other in found if self._fits(axes, other, most)), None)
             if into is None:
-                found[axes] = dict(by_axes[axes])
+                found[axes] = by_axes[axes]
                 continue
-            terms = found.pop(into)
-            union = tuple(name for name in self.counts if name in {*axes, *into})
-            found[union] = found.get(union, {}) | terms | by_axes[axes]
+            items = found.pop(into)
+            union = self.order({*axes, *into})
+            found[union] = [*found.get(union, []), *items, *by_axes[axes]]
         return found
 
-    def _fits(self, axes: Axes, other: Axes) -> bool:
+    def _fits(self, axes: Axes, other: Axes, most: int) -> bool:
         both = self.entries(sorted({*axes, *other}))
-        if self.entries(other) > self._most:
-            return self.entries(axes) > self._most
-        return both <= max(self.entries(other), min(SMALL, self._most))
+        if self.entries(other) > most:
+            return self.entries(axes) > most
+        return both <= max(self.entries(other), min(SMALL, most))
 
 
 def _bounds(name: str, value: Any) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -16,7 +16,8 @@ from analyzer.errors import InvalidInput
 from analyzer.families.expression import canonical, make
 from analyzer.families.network import Size
 from analyzer.families.spec import Spec
-from analyzer.sweep.grammar import Expression, Value
+from analyzer.sweep.draw import drawn, shuffled
+from analyzer.sweep.grammar import Expression
 
 MAX_CANDIDATES = 2**62
 
@@ -31,6 +32,8 @@ class Axis(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Space:
     """Candidates 0 to `size` − 1: the grid of all axes, the last one fastest; or `samples` drawn from it by `seed`.
+
+    Drawn candidates are different ones, but for grids of more than 2⁶², from which each axis is drawn by itself.
 
     `fixed` are fields that every candidate shares, `derived` what follows from axes by expressions, in an order in
     which each reads only what is before it; a name with brackets is one stage's element of a list field, of which
@@ -69,7 +72,7 @@ class Space:
     @property
     def size(self) -> int:
         """Number of candidates before constraints."""
-        return self.grid_size if self.samples is None else self.samples
+        return self.grid_size if self.samples is None else min(self.samples, self.grid_size)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,8 +92,10 @@ class Space:
     def codes(self, index: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Axis (and "input_size") → which of its values each candidate takes."""
         counts = {axis.name: len(axis.values) for axis in self.axes} | {"input_size": max(len(self.input_sizes), 1)}
+        if self.samples is not None and self.grid_size > MAX_CANDIDATES:
+            return {name: drawn(index, self.seed, place, count) for place, (name, count) in enumerate(counts.items())}
         if self.samples is not None:
-            return {name: _drawn(index, self.seed, place, count) for place, (name, count) in enumerate(counts.items())}
+            index = shuffled(index, self.seed, self.grid_size)
         found, step = {}, 1
         for name, count in reversed(counts.items()):
             found[name] = index // step % count if count > 1 else np.zeros_like(index)
@@ -118,16 +123,3 @@ class Space:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _drawn(index: NDArray[np.int64], seed: int, place: int, count: int) -> NDArray[np.int64]:
-    """Evenly drawn numbers below `count`, each depending on seed, candidate and axis alone (SplitMix64's mixing)."""
-    with np.errstate(over="ignore"):
-        state = index.astype(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15 + place * 0xD1B54A32D192ED03) % 2**64)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 0x9E3779B97F4A7C15)):
-            state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
-        state ^= state >> np.uint64(32)
-    return ((state >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
-
-
-__all__ = ["MAX_CANDIDATES", "Axis", "Space", "Value"]

@@ -6,16 +6,19 @@ from itertools import pairwise
 from math import gcd
 from typing import Any, NamedTuple
 
-from analyzer.cost.walk import walk
+from analyzer.cost.analysis import Analysis, Sum
+from analyzer.cost.memory import buffers_bytes, params_bytes
+from analyzer.cost.walk import Tally, walk
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import make
-from analyzer.families.network import Size
-from analyzer.graph import Graph, in_channels, num_ops
+from analyzer.families.network import Network, Size
+from analyzer.families.spec import Spec
+from analyzer.graph import in_channels, num_ops
 from analyzer.sweep.polynomial import Atoms, Terms, constant, frozen, plus, scaled, times
 from analyzer.sweep.symbol import Condition, Tape, terms_of
 
-FIGURES = ("params", "macs", "activations", "depth", "ops", "input_height", "input_width")
-"""What a trace yields; "ops" are leaf ops, which are bounded."""
+FIGURES = ("params", "macs", "activations", "depth", "ops", "input_height", "input_width", "state_bytes")
+"""What a trace yields; "ops" are leaf ops, which are bounded, "state_bytes" those of parameters and buffers."""
 _MAX_ORDER = 4
 
 
@@ -38,15 +41,6 @@ class Fraction(NamedTuple):
     denominator: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """Where all conditions are as they say, the figures are those; none where no such network is possible."""
-
-    conditions: tuple[Condition, ...]
-    figures: Mapping[str, Fraction]
-    reason: str = ""
-
-
 class _Own(tuple[Any, ...]):
     """A list of Symbols, which is never taken for the field's default list."""
 
@@ -58,32 +52,60 @@ class _Own(tuple[Any, ...]):
     __hash__ = tuple.__hash__
 
 
-class _Run(NamedTuple):
-    """One run: what it noted, its figures by name, and why there are none."""
+class Run(NamedTuple):
+    """One run: what it noted, its figures by name, the analysis that they are of, and why there is none."""
 
     tape: Tape
     figures: dict[str, Terms]
-    reason: str
+    analysis: Analysis | None = None
+    reason: str = ""
+
+
+class Source(NamedTuple):
+    """Where a trace came from, so that more can be read off the same networks.
+
+    `values` are those of the varying fields, 1 for the `counted` ones of which the figures are polynomials.
+    """
+
+    atoms: Atoms
+    alike: Alike
+    bounds: dict[str, tuple[int, int]]
+    values: dict[str, int]
+    counted: tuple[str, ...] = ()
+
+    def run(self, **counts: int) -> Run:
+        """A run with other counts."""
+        return _run(self.atoms, self.alike, self.bounds, self.values | counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """Where all conditions are as they say, the figures are those; none where no such network is possible."""
+
+    conditions: tuple[Condition, ...]
+    figures: Mapping[str, Fraction]
+    source: Source
+    reason: str = ""
 
 
 def trace(atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values: Mapping[str, int]) -> Traced:
     """The figures of the candidates that are built as the one whose varying fields have these values."""
-    true = _run(atoms, alike, bounds, values)
-    counted = [str(atoms.items[place]) for place in true.tape.counted]
+    source = Source(atoms, alike, dict(bounds), dict(values))
+    true = source.run()
+    counted = tuple(str(atoms.items[place]) for place in true.tape.counted)
     if not counted:
-        figures = {name: Fraction(terms) for name, terms in true.figures.items()}
-        return Traced(tuple(true.tape.conditions), figures, true.reason)
-    ones = dict(values) | dict.fromkeys(counted, 1)
-    base = _run(atoms, alike, bounds, ones)
+        return _exact(source, true)
+    source = source._replace(values=source.values | dict.fromkeys(counted, 1), counted=counted)
+    base = source.run()
     if true.reason and base.reason:
-        return Traced(_kept([true, base], counted), {}, true.reason)
-    general = None if true.reason or base.reason else _general(atoms, alike, bounds, ones, counted, base)
+        return Traced(_kept([true, base], counted), {}, source, true.reason)
+    general = None if true.reason or base.reason else _general(source, base)
     if general is None or not _agree(atoms, general[1], true):
-        return _exact(true)
-    return Traced(_kept([true, base, *general[0]], counted), general[1])
+        return _exact(source._replace(values=dict(values), counted=()), true)
+    return Traced(_kept([true, base, *general[0]], counted), general[1], source)
 
 
-def _run(atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values: Mapping[str, int]) -> _Run:
+def _run(atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values: Mapping[str, int]) -> Run:
     tape = Tape(atoms, bounds)
     fields: dict[str, Any] = dict(alike.shared)
     for name, length in alike.lengths:
@@ -92,21 +114,44 @@ def _run(atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values:
     fields |= {name: tape.symbol(name, value) for name, value in values.items() if "[" not in name}
     try:
         spec = make(alike.family, fields)
-        graph = spec.graph()
-        size = spec.default_input_size if alike.size is None else alike.size
-        return _Run(tape, _figures(graph, size), "")
+        analysis = _analysis(spec, spec.default_input_size if alike.size is None else alike.size)
     except InvalidInput as error:
-        return _Run(tape, {}, str(error))
+        return Run(tape, {}, reason=str(error))
+    return Run(tape, _figures(analysis), analysis)
 
 
-def _figures(graph: Graph, size: Size) -> dict[str, Terms]:
+def _analysis(spec: Spec, size: Size) -> Analysis:
+    """The cost fold's reading of a network of Symbols, which has no name."""
+    graph = spec.graph()
     height, width = size if isinstance(size, tuple) else (size, size)
-    total = walk(graph, (in_channels(graph), height, width)).total
-    found = (total.params, total.macs, total.activations, total.seen.depth, num_ops(graph), height, width)
-    return {name: terms_of(figure) for name, figure in zip(FIGURES, found, strict=True)}
+    shape = in_channels(graph), height, width
+    walked = walk(graph, shape)
+    network = Network(graph=graph, expression="", title="", spec=spec)
+    return Analysis(network=network, input_shape=shape, stages=(), totals=_totals(walked.total), walked=walked)
 
 
-def _kept(runs: Sequence[_Run], counted: Sequence[str]) -> tuple[Condition, ...]:
+def _totals(total: Tally) -> Sum:
+    reach, stride, depth = total.seen
+    return Sum(
+        output_shape=total.output_shape,
+        params=total.params,
+        buffers=total.buffers,
+        macs=total.macs,
+        activations=total.activations,
+        receptive_field=1 + reach,
+        total_stride=stride,
+        depth=depth,
+    )
+
+
+def _figures(analysis: Analysis) -> dict[str, Terms]:
+    _, height, width = analysis.input_shape
+    found = (analysis.params, analysis.macs, analysis.activations, analysis.depth, num_ops(analysis.network.graph))
+    held = params_bytes(analysis) + buffers_bytes(analysis)
+    return {name: terms_of(figure) for name, figure in zip(FIGURES, (*found, height, width, held), strict=True)}
+
+
+def _kept(runs: Sequence[Run], counted: Sequence[str]) -> tuple[Condition, ...]:
     """The conditions under which all runs hold, but for those on counted fields alone that came out both ways."""
     true, *probes = runs
     atoms = true.tape.atoms
@@ -122,25 +167,18 @@ def _kept(runs: Sequence[_Run], counted: Sequence[str]) -> tuple[Condition, ...]
     return tuple(kept)
 
 
-def _general(
-    atoms: Atoms,
-    alike: Alike,
-    bounds: dict[str, tuple[int, int]],
-    ones: dict[str, int],
-    counted: Sequence[str],
-    base: _Run,
-) -> tuple[list[_Run], dict[str, Fraction]] | None:
+def _general(source: Source, base: Run) -> tuple[list[Run], dict[str, Fraction]] | None:
     """The figures as polynomials in what is counted, by finite differences from one on (Newton's series).
 
     Each counted field adds its own: repeated blocks add equal costs, dense layers ever more. None where a run fails or
     the differences do not end. The caller holds the result against the run at the true counts.
     """
-    runs: list[_Run] = []
+    runs: list[Run] = []
     figures = {name: Fraction(terms) for name, terms in base.figures.items()}
-    for field in counted:
+    for field in source.counted:
         table, differences = [base.figures], dict[str, list[Terms]]()
         while len(table) <= _MAX_ORDER:
-            run = _run(atoms, alike, bounds, ones | {field: len(table) + 1})
+            run = source.run(**{field: len(table) + 1})
             if run.reason:
                 return None
             runs.append(run)
@@ -150,7 +188,7 @@ def _general(
                 break
         else:
             return None
-        steps: Terms = {((atoms.place(field), 1),): 1}
+        steps: Terms = {((source.atoms.place(field), 1),): 1}
         figures = {name: _extended(figures[name], steps, differences[name][1:]) for name in FIGURES}
     return runs, figures
 
@@ -183,7 +221,7 @@ def _reduced(terms: Terms, denominator: int) -> Fraction:
     return Fraction({monomial: each // common for monomial, each in terms.items()}, denominator // common)
 
 
-def _agree(atoms: Atoms, figures: Mapping[str, Fraction], true: _Run) -> bool:
+def _agree(atoms: Atoms, figures: Mapping[str, Fraction], true: Run) -> bool:
     """Whether general figures at the true counts are, as polynomials, those of the run at the true counts."""
     counts = true.tape.counted
     return all(
@@ -193,11 +231,11 @@ def _agree(atoms: Atoms, figures: Mapping[str, Fraction], true: _Run) -> bool:
     )
 
 
-def _exact(true: _Run) -> Traced:
+def _exact(source: Source, true: Run) -> Traced:
     """The run's own figures, for candidates with the same counts."""
     counts = [
         Condition(frozen({((place, 1),): 1} | constant(-value)), "=", True)
         for place, value in true.tape.counted.items()
     ]
     figures = {name: Fraction(terms) for name, terms in true.figures.items()}
-    return Traced((*true.tape.conditions, *counts), figures, true.reason)
+    return Traced((*true.tape.conditions, *counts), figures, source, true.reason)

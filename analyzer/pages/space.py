@@ -103,14 +103,15 @@ def _show(sweeping: Sweeping) -> None:
 def _show_nearest(sweeping: Sweeping, near: Near) -> None:
     figures = ", ".join(_against(target, near) for target in sweeping.targets)
     beside, button = st.columns([6, 1.2], vertical_alignment="center")
-    beside.success(f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against the target")
+    beside.success(f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against what is asked for")
     if button.button("Open in Explore", width="stretch"):
         _open(sweeping, near.candidate)
 
 
 def _against(target: Target, near: Near) -> str:
     figure = near.figures[target.name]
-    return f"{title_of(target.name)} {exact(figure)} ({figure / target.value - 1:+.2%})"
+    change = f"{100 * (figure / target.value - 1):+.2f} %".replace("-", "−")
+    return f"{title_of(target.name)} {exact(figure)} ({change})"
 
 
 def _show_what_is_left(sweeping: Sweeping) -> None:

@@ -86,7 +86,7 @@ def spoken(process: "subprocess.Popen[str]", pattern: str) -> str:
     for line in process.stderr or ():
         if found := re.search(pattern, line):
             return found[1]
-    raise AssertionError(f"{process.args} ended without saying {pattern}")
+    raise AssertionError(f"{process.args!r} ended without saying {pattern}")
 
 
 @contextmanager

@@ -37,6 +37,7 @@ _POINTS = 1500
 _LISTED = 200
 """Networks of the front that the table lists, and that the chart draws."""
 _FIGURES = {"params": "parameters", "macs": "MACs", "activations": "activations", "depth": "depth"}
+_NAME, _NEAREST = "name", "nearest"
 _EXPLORE = "analyzer/pages/explore.py"
 
 
@@ -74,10 +75,8 @@ def _finish(sweeping: Sweeping) -> None:
         beside, button = st.columns([6, 1], vertical_alignment="center")
         bar = beside.progress(0.0)
         button.button("Stop", on_click=sweeping.stop, width="stretch")
-    while sweeping.done < sweeping.space.size and sweeping.seconds < sweeping.limit:
-        words = f"{exact(sweeping.done)} of {exact(sweeping.space.size)} candidates"
-        bar.progress(sweeping.done / sweeping.space.size, words)
-        sweeping.step()
+    for done in sweeping.steps():
+        bar.progress(done / sweeping.space.size, f"{exact(done)} of {exact(sweeping.space.size)} candidates")
     place.empty()
 
 
@@ -104,14 +103,15 @@ def _show(sweeping: Sweeping) -> None:
 def _show_nearest(sweeping: Sweeping, near: Near) -> None:
     figures = ", ".join(_against(target, near) for target in sweeping.targets)
     beside, button = st.columns([6, 1.2], vertical_alignment="center")
-    beside.success(f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against the target")
+    beside.success(f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against what is asked for")
     if button.button("Open in Explore", width="stretch"):
         _open(sweeping, near.candidate)
 
 
 def _against(target: Target, near: Near) -> str:
     figure = near.figures[target.name]
-    return f"{title_of(target.name)} {exact(figure)} ({figure / target.value - 1:+.2%})"
+    change = f"{100 * (figure / target.value - 1):+.2f} %".replace("-", "−")
+    return f"{title_of(target.name)} {exact(figure)} ({change})"
 
 
 def _show_what_is_left(sweeping: Sweeping) -> None:
@@ -140,14 +140,23 @@ def _picture(sweeping: Sweeping) -> Picture:
     first = found.front[sweeping.objectives[0][0]]
     listed = np.argsort(first, kind="stable")[:: -1 if sweeping.objectives[0][1] else 1][:_LISTED]
     sample = rows_of(found.sample, slice(None, None, -(-len(found.sample["index"]) // _POINTS)))
-    return Picture(sample, rows_of(found.front, listed), known(sweeping.space, found.sample))
+    return Picture(sample, rows_of(found.front, listed), _named(sweeping))
+
+
+def _named(sweeping: Sweeping) -> Columns:
+    """Named variants, and the nearest network under that name."""
+    named, near = known(sweeping.space, sweeping.found.sample), sweeping.nearest
+    if near is None or not named:
+        return named
+    row = {_NAME: _NEAREST} | near.figures
+    return {name: np.append(values, row[name]) for name, values in named.items()}
 
 
 def _show_front(sweeping: Sweeping, picture: Picture, look: Palette) -> None:
     objectives = [name for name, _ in sweeping.objectives]
     st.html('<h2 class="section">Front</h2>')
     chart = scatter(picture, objectives, look, picked=True).properties(height=430)
-    event: Any = st.altair_chart(chart, key="space_chart", on_select="rerun", selection_mode=list(PICKED))
+    event: Any = st.altair_chart(chart, key="space_chart", on_select="rerun")
     st.caption(
         f"{exact(len(picture.sample['index']))} networks drawn evenly from {exact(sweeping.found.networks)} in grey, "
         "the front in colour, named variants as diamonds. A click on any of them opens it in Explore."
@@ -160,6 +169,8 @@ def _show_front(sweeping: Sweeping, picture: Picture, look: Palette) -> None:
 def _open(sweeping: Sweeping, point: Any) -> None:
     """Show a candidate by its number, or a named variant by its name, in Explore."""
     size: Size | None = sweeping.space.input_sizes[0] if sweeping.space.input_sizes else None
+    if point == _NEAREST and sweeping.nearest:
+        point = sweeping.nearest.candidate
     expression = point if isinstance(point, str) else sweeping.space.expression(int(point))
     parameters = {"variant": expression} | ({"input_size": str(size)} if isinstance(size, int) else {})
     st.switch_page(_EXPLORE, query_params=parameters)

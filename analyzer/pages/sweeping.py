@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,7 +34,7 @@ class Sweeping:
     targets: tuple[Target, ...] = ()
     done: int = 0
     seconds: float = 0.0
-    limit: float = MAX_SECONDS
+    limit: float = field(default_factory=lambda: MAX_SECONDS)
     stopped: bool = False
     found: Gathered = field(init=False)
     best: dict[object, Near] = field(default_factory=dict)
@@ -73,6 +74,12 @@ class Sweeping:
     def go_on(self) -> None:
         """Evaluate on, for as long again."""
         self.stopped, self.limit = False, self.seconds + MAX_SECONDS
+
+    def steps(self) -> Iterator[int]:
+        """The number of candidates done, before each step until it is finished."""
+        while not self.finished:
+            yield self.done
+            self.step()
 
     def step(self) -> Columns:
         """Evaluate the next chunk; InvalidInput where an expression has no value for one of its candidates."""

@@ -132,7 +132,7 @@ def opened(folder: Path) -> Store:
 
 
 def prepared(folder: Path, manifest: Manifest) -> Store:
-    """The folder made ready for a manifest, or found so; InvalidInput where it holds another sweep or cannot be written."""
+    """The folder made ready, or found so; InvalidInput where it holds another sweep or cannot be written."""
     if not (folder / MANIFEST).exists():
         if any(folder.glob("part-*.parquet")):
             raise InvalidInput(f"output {shortened(folder, 200)} holds parts of an unknown sweep; give another folder.")

@@ -1,12 +1,13 @@
 """The one TOML text of a design space, which gives the same space again."""
 
 import ast
+import dataclasses
 import json
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from analyzer.families.fields import Rule
+from analyzer.families.fields import IntList, Rule
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.sweep.grammar import Expression
@@ -19,7 +20,7 @@ _FEW = 4
 def to_toml(space: Space) -> str:
     """The space as TOML: every field stated, so that it means the same whatever a named variant becomes."""
     fields, variables = _told(space)
-    lines = [f"title = {_quoted(space.title)}", f"family = {_quoted(space.family)}"]
+    lines = [f"title = {_quoted(space.title)}", _start(space)]
     if space.constraints:
         lines.append(f"constraints = [{', '.join(_quoted(each.text) for each in space.constraints)}]")
     if space.input_sizes:
@@ -32,6 +33,23 @@ def to_toml(space: Space) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _start(space: Space) -> str:
+    """The family; or a variant with the least that the family needs, where a field has its default without words."""
+    if not _unsaid(space):
+        return f"family = {_quoted(space.family)}"
+    spec = FAMILIES[space.family].spec
+    needed = [each.name for each in dataclasses.fields(spec) if each.default is dataclasses.MISSING]
+    values = {axis.name: axis.values[0] for axis in space.axes} | dict(space.fixed)
+    given = (f"{name}={rules(spec)[name].text(values.get(name, (1,)))}" for name in needed)
+    return f"variant = {_quoted(space.family + ':' + ','.join(given))}"
+
+
+def _unsaid(space: Space) -> list[str]:
+    """Lists that follow from other fields: None, for which there is no text."""
+    known = rules(FAMILIES[space.family].spec)
+    return [name for name, value in space.fixed.items() if value is None and isinstance(known[name], IntList)]
+
+
 def _told(space: Space) -> tuple[dict[str, str], dict[str, str]]:
     """What each field and each variable is, as TOML values, in the order in which candidates are numbered."""
     known = rules(FAMILIES[space.family].spec)
@@ -40,7 +58,7 @@ def _told(space: Space) -> tuple[dict[str, str], dict[str, str]]:
         base = name.partition("[")[0]
         if base in space.lists and base not in told:
             told[base] = _stages(space, base)
-        elif base not in space.lists:
+        elif base not in space.lists and name not in _unsaid(space):
             told[name] = _value(space, name)
     fields = {name: value for name, value in told.items() if name in known}
     return fields, {name: value for name, value in told.items() if name not in known}

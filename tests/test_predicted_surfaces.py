@@ -147,8 +147,9 @@ def test_devices_of_a_file_are_taken_and_reports_name_the_mistake(
 ) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('["My GPU"]\nlike = "RTX 4090"\nmem_bw_gbs = 504\n', encoding="utf-8")
-    told = json.loads(said(capsys, "resnet50", "--gpu", "my gpu", "--devices", str(mine), "--format", "json"))
-    known = json.loads(said(capsys, "resnet50", "--gpu", "RTX 4090", "--format", "json"))
+    run = ["--batch-size", "256", "--precision", "amp", "--format", "json"]
+    told = json.loads(said(capsys, "resnet50", "--gpu", "my gpu", "--devices", str(mine), *run))
+    known = json.loads(said(capsys, "resnet50", "--gpu", "RTX 4090", *run))
     assert (told["device"], told["evidence"]) == ("My GPU", "specs")
     assert told["ms"] > known["ms"]
     assert "My GPU" in said(capsys, "--list-devices", "--devices", str(mine))
@@ -173,6 +174,7 @@ def test_devices_of_a_file_are_taken_and_reports_name_the_mistake(
         (["resnet50", "--gpu", "RTX 4090", "--num-bench-iter", "5"], "--num-bench-iter: is about a measured"),
         (["resnet50", "--gpu", "RTX 4090", "--roofline", "x.bmp"], "must end in .svg, .html or .json"),
         (["resnet50", "resnet18", "--gpu", "RTX 4090", "--roofline", "x.svg"], "--roofline: draws one network"),
+        (["resnet50", "--gpu", "RTX 4090", "--compiled", "--train"], "a compiled training step is not predicted"),
         (["resnet50", "--host-us", "5"], "--host-us: is about a predicted latency; name a device by --gpu"),
         (["--gpu", "RTX 4090"], "VARIANT is missing"),
         (["resnet51", "--gpu", "RTX 4090"], "variant 'resnet51' is unknown"),
@@ -303,9 +305,11 @@ def test_the_markdown_document_holds_a_section_each() -> None:
 
 
 def test_a_setting_tells_the_options_that_make_it_again() -> None:
-    given = {"compiled": True, "channels_last": True, "training": True, "host_us": 5.5}
+    given = {"channels_last": True, "training": True, "host_us": 5.5}
     made = setting_of("rtx4090", batch_size=8, precision="amp", **given)  # type: ignore[arg-type]
-    told = "--gpu 'RTX 4090' --batch-size 8 --precision amp --host-us 5.5 --compiled --channels-last --train"
+    told = "--gpu 'RTX 4090' --batch-size 8 --precision amp --host-us 5.5 --channels-last --train"
     assert made.arguments == told
+    made = setting_of("rtx4090", compiled=True, cuda_graph=True)
+    assert made.arguments == "--gpu 'RTX 4090' --batch-size 1 --precision float32 --compiled --cuda-graph"
     with pytest.raises(InvalidInput, match="--host-us"):
         setting_of("RTX 4090", host_us=float("inf"))

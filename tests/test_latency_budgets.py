@@ -78,11 +78,14 @@ def test_times_are_read_in_their_units(word: str, ms: float) -> None:
 def test_a_budget_says_how_the_network_runs(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('["Card"]\nlike = "T4"\n', encoding="utf-8")
-    word = "latency:card@8:float16:torchcompile:nhwc:train=1ms"
+    word = "latency:card@8:float16:nhwc:train=1ms"
     (budget,) = budgets([word], str(mine)).values()
     assert not isinstance(budget, int)
     assert budget.setting.device.name == "Card"
-    assert budget.setting.run == (8, "float16", True, True, False, True)
+    assert budget.setting.run == (8, "float16", False, True, False, True)
+    (other,) = budgets(["latency:t4@8:amp:torchcompile=1ms"]).values()
+    assert not isinstance(other, int)
+    assert other.setting.run == (8, "amp", True, False, False, False)
 
 
 def test_budgets_of_devices_beside_each_other_and_one_given_twice(

@@ -20,6 +20,7 @@ from analyzer.errors import InvalidInput
 from analyzer.latency.devices import devices
 from analyzer.latency.prediction import Prediction
 from analyzer.latency.setting import Setting, setting_of
+from analyzer.live import host_cost
 from analyzer.render.place_labels import HEIGHT, WIDTH, placed
 from analyzer.render.prediction import document, interval, latency_section, latency_text, milliseconds, run_words
 from analyzer.render.roofline import points, roofline
@@ -134,6 +135,20 @@ def test_a_host_that_is_slow_is_told(capsys: pytest.CaptureFixture[str]) -> None
     )
 
 
+def test_the_host_is_measured_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A number stands in for the measurement, which is tested by itself."""
+    monkeypatch.setattr(host_cost, "measure_host_cost", lambda: 7.25)
+    assert main(["latency", "resnet18", "--gpu", "t4", "--host-us", "measure", "--format", "json"]) == 0
+    told = capsys.readouterr()
+    assert "host: 7.2 µs a kernel" in told.err
+    assert (
+        json.loads(told.out)["host_ms"]
+        == predicted("resnet18", device="T4", batch_size=1, precision="float32", host_us=7.2).host_ms
+    )
+
+
 def test_a_batch_that_does_not_fit_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     fitting = predicted().max_batch_size
     assert "; this batch does not" not in said(capsys, "resnet50", "--gpu", "RTX 4090", "--precision", "amp")
@@ -147,8 +162,9 @@ def test_devices_of_a_file_are_taken_and_reports_name_the_mistake(
 ) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('["My GPU"]\nlike = "RTX 4090"\nmem_bw_gbs = 504\n', encoding="utf-8")
-    told = json.loads(said(capsys, "resnet50", "--gpu", "my gpu", "--devices", str(mine), "--format", "json"))
-    known = json.loads(said(capsys, "resnet50", "--gpu", "RTX 4090", "--format", "json"))
+    run = ["--batch-size", "256", "--precision", "amp", "--format", "json"]
+    told = json.loads(said(capsys, "resnet50", "--gpu", "my gpu", "--devices", str(mine), *run))
+    known = json.loads(said(capsys, "resnet50", "--gpu", "RTX 4090", *run))
     assert (told["device"], told["evidence"]) == ("My GPU", "specs")
     assert told["ms"] > known["ms"]
     assert "My GPU" in said(capsys, "--list-devices", "--devices", str(mine))
@@ -169,10 +185,12 @@ def test_devices_of_a_file_are_taken_and_reports_name_the_mistake(
         (["resnet50", "--gpu", "RTX 4090", "--batch-size", "many"], "'many': must be whole numbers"),
         (["resnet50", "--gpu", "RTX 4090", "--host-us", "-1"], "--host-us -1"),
         (["resnet50", "--gpu", "RTX 4090", "--host-us", "nan"], "--host-us nan"),
+        (["resnet50", "--gpu", "RTX 4090", "--host-us", "fast"], "must be microseconds such as 12.5, or the word"),
         (["resnet50", "--gpu", "RTX 4090", "--devices", "missing.toml"], "missing.toml"),
         (["resnet50", "--gpu", "RTX 4090", "--num-bench-iter", "5"], "--num-bench-iter: is about a measured"),
         (["resnet50", "--gpu", "RTX 4090", "--roofline", "x.bmp"], "must end in .svg, .html or .json"),
         (["resnet50", "resnet18", "--gpu", "RTX 4090", "--roofline", "x.svg"], "--roofline: draws one network"),
+        (["resnet50", "--gpu", "RTX 4090", "--compiled", "--train"], "a compiled training step is not predicted"),
         (["resnet50", "--host-us", "5"], "--host-us: is about a predicted latency; name a device by --gpu"),
         (["--gpu", "RTX 4090"], "VARIANT is missing"),
         (["resnet51", "--gpu", "RTX 4090"], "variant 'resnet51' is unknown"),
@@ -303,9 +321,67 @@ def test_the_markdown_document_holds_a_section_each() -> None:
 
 
 def test_a_setting_tells_the_options_that_make_it_again() -> None:
-    given = {"compiled": True, "channels_last": True, "training": True, "host_us": 5.5}
+    given = {"channels_last": True, "training": True, "host_us": 5.5}
     made = setting_of("rtx4090", batch_size=8, precision="amp", **given)  # type: ignore[arg-type]
-    told = "--gpu 'RTX 4090' --batch-size 8 --precision amp --host-us 5.5 --compiled --channels-last --train"
+    told = "--gpu 'RTX 4090' --batch-size 8 --precision amp --host-us 5.5 --channels-last --train"
     assert made.arguments == told
+    made = setting_of("rtx4090", compiled=True, cuda_graph=True)
+    assert made.arguments == "--gpu 'RTX 4090' --batch-size 1 --precision float32 --compiled --cuda-graph"
     with pytest.raises(InvalidInput, match="--host-us"):
         setting_of("RTX 4090", host_us=float("inf"))
+
+
+# ---- calibration
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Path:
+    """A table with timm's columns: resnet18 took twice as long as is predicted."""
+    plain = predicted("resnet18", batch_size=64)
+    rows = {
+        "model": "resnet18",
+        "infer_img_size": "224",
+        "infer_batch_size": "64",
+        "infer_step_time": repr(2 * plain.device_ms),
+        "param_count": "11.69",
+    }
+    path = tmp_path / "measured.csv"
+    path.write_text(f"{','.join(rows)}\n{','.join(rows.values())}\n", encoding="utf-8")
+    return path
+
+
+def test_a_calibration_scales_every_surface(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Oracle: a device measured to be half as fast takes twice the time."""
+    ours, plain = predicted(calibration=str(measured)), predicted()
+    assert ours.ms == pytest.approx(2 * plain.ms)
+    calibrated = [*GPU, "--calibrate", str(measured)]
+    text = said(capsys, "resnet50", *calibrated)
+    assert f"{milliseconds(ours)} predicted for one batch" in text
+    assert "calibrated (scaled by a measurement of this device)" in text
+    assert main(["report", "resnet50", *calibrated, "--format", "json", "--output", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["latency"] == ours.to_dict()
+    assert main(["compare", "resnet50", "resnet18", *calibrated, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["networks"][0]["latency"] == ours.to_dict()
+    assert main(["diagram", "resnet50", "--heat", "latency", *calibrated, "--format", "dot", "--output", "-"]) == 0
+    assert f"predicted latency, {duration(ours.ms)}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "has no columns model"),
+        ("model,param_count\nresnet18,11.69\n", "has no column infer_img_size"),
+        ("model,param_count,infer_img_size\nvit_base,86.6,224\n", "no network known here"),
+        ("model,param_count,device\nresnet18,11.69,Tesla T4\n", "has no row of RTX 4090"),
+        ("\0", "calibration"),
+    ],
+)
+def test_a_calibration_of_something_else_costs_one_sentence(
+    text: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text(text, encoding="utf-8")
+    sentence = said(capsys, "resnet50", *GPU, "--calibrate", str(path), status=2)
+    assert told in sentence
+    assert len(sentence.splitlines()) == 1
+    said(capsys, "resnet50", *GPU, "--calibrate", str(tmp_path / "missing.json"), status=2)

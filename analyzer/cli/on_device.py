@@ -1,12 +1,12 @@
 """The options of a predicted latency, which several verbs take: a device by name, and how the network runs on it."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from analyzer.errors import InvalidInput
+from analyzer.errors import InvalidInput, shortened
 
 if TYPE_CHECKING:
     from analyzer.latency.setting import Setting
@@ -20,7 +20,7 @@ class Asked(NamedTuple):
     gpu: str | None = None
     calibrate: str | None = None
     devices: str | None = None
-    host_us: float | None = None
+    host_us: float | str | None = None
     precision: str | None = None
     channels_last: bool = False
     compiled: bool = False
@@ -44,7 +44,7 @@ class Asked(NamedTuple):
             training=self.train,
             calibration_file=self.calibrate,
             devices_file=self.devices,
-            host_us=self.host_us,
+            host_us=_measured_us() if isinstance(self.host_us, str) else self.host_us,
         )
 
     def _refuse_alone(self) -> None:
@@ -53,12 +53,48 @@ class Asked(NamedTuple):
             raise InvalidInput(f"--{given.replace('_', '-')}: is about a predicted latency; name a device by --gpu.")
 
 
+_MEASURE = "measure"
+
+
+@cache
+def _measured_us() -> float:
+    """What this machine takes to start one kernel, told on standard error; needs torch."""
+    from analyzer.live import live_imports
+
+    with live_imports():
+        from analyzer.live.host_cost import measure_host_cost
+    cost = measure_host_cost()
+    click.echo(
+        f"host: {cost:.1f} µs a kernel, measured on this machine's CPU; --host-us {cost:.1f} takes it again", err=True
+    )
+    return round(cost, 1)
+
+
+class _HostType(click.ParamType[float | str]):
+    """Microseconds, or the word that has them measured."""
+
+    name = "µs|measure"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        if value == _MEASURE:
+            return _MEASURE
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise InvalidInput(
+                f"--host-us {shortened(value)!r}: must be microseconds such as 12.5, or the word measure."
+            ) from None
+
+
 _CALIBRATE = click.option(
     "--calibrate", metavar="FILE", help="Measured latencies of the device: our records or timm's CSV."
 )
 _DEVICES = click.option("--devices", metavar="FILE.toml", help="Devices of your own, to be named by --gpu.")
 _HOST = click.option(
-    "--host-us", type=float, metavar="µs", help="What the host takes to start one kernel, where it was measured."
+    "--host-us",
+    type=_HostType(),
+    metavar="µs|measure",
+    help="What the host takes to start one kernel; or measure it on this machine, which needs torch.",
 )
 _GPU_HELP = "Predict latency on this GPU or CPU, such as 'RTX 4090'"
 _RUN = (

@@ -21,12 +21,14 @@ MAX_HOST_US = 10_000
 class Setting:
     """A device and a run on it; `host_us` is what the host takes to start one kernel, None for the model's own.
 
-    `devices_file` and `calibration_file` are where device and calibration were read from, if anywhere.
+    `factor` is what a calibration found the device to take, over what is predicted without it. `devices_file` and
+    `calibration_file` are where device and calibration were read from, if anywhere.
     """
 
     device: Device
     run: Run
     host_us: float | None = None
+    factor: float | None = None
     devices_file: str | None = None
     calibration_file: str | None = None
 
@@ -61,11 +63,11 @@ class Setting:
 
     def predict(self, analysis: Analysis) -> Prediction:
         """The predicted latency of one batch."""
-        return predict_analysis(analysis, self.device, self.run, host_us=self.host_us)
+        return predict_analysis(analysis, self.device, self.run, factor=self.factor, host_us=self.host_us)
 
     def op_times(self, analysis: Analysis) -> tuple[OpTime, ...]:
         """Each op's predicted time in milliseconds, summing to the whole; far less certain than that."""
-        return op_times_ms(analysis, self.device, self.run, host_us=self.host_us)
+        return op_times_ms(analysis, self.device, self.run, factor=self.factor, host_us=self.host_us)
 
 
 def known_devices(devices_file: str | None = None) -> dict[str, Device]:
@@ -100,9 +102,13 @@ def setting_of(
     run = checked_run(Run(batch_size, precision, compiled, channels_last, cuda_graph, training))
     if host_us is not None and not 0 <= host_us <= MAX_HOST_US:
         raise InvalidInput(f"--host-us {shortened(host_us)}: must be microseconds from 0 to {MAX_HOST_US:,}.")
-    return Setting(
-        device=device, run=run, host_us=host_us, devices_file=devices_file, calibration_file=calibration_file
-    )
+    factor = None
+    if calibration_file is not None:
+        from analyzer.latency.calibration import calibrated_factor  # only a calibration needs it
+
+        factor = calibrated_factor(calibration_file, device, run)
+    files = {"devices_file": devices_file, "calibration_file": calibration_file}
+    return Setting(device=device, run=run, host_us=host_us, factor=factor, **files)
 
 
 def setting_from(arguments: str) -> Setting:

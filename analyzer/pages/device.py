@@ -7,7 +7,7 @@ import streamlit as st
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Size
 from analyzer.latency.devices import devices
-from analyzer.latency.predict import PRECISIONS
+from analyzer.latency.plan import PRECISIONS
 from analyzer.latency.prediction import Prediction
 from analyzer.latency.setting import Setting, setting_of
 from analyzer.pages.kept import MAX_CHARS, keep, restore

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
-from analyzer.latency.predict import PRECISIONS
+from analyzer.latency.plan import PRECISIONS
 from analyzer.latency.setting import Setting, setting_of
 from analyzer.regression import Excess
 

@@ -79,7 +79,7 @@ def _article(number: int, report: Report, draw: Draw) -> str:
     answers = rendered("\n\n".join(answer_parts(analysis, blocks, _DRAWING, others, setting)))
     folded = "".join(
         f"<details><summary>{escape(title)}</summary>\n{rendered(content)}</details>\n"
-        for title, content in folded_parts(analysis, blocks, others)
+        for title, content in folded_parts(analysis, blocks, others, setting)
     )
     return (
         f'<article id="report{number}">\n<h1>{escape(analysis.network.title)}</h1>\n'

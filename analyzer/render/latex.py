@@ -92,7 +92,7 @@ def _latency_table(analysis: Analysis, setting: "Setting") -> str:
     rows = [[escaped(cell) for cell in cells] for cells in stage_cells(found)]
     total = [escaped(cell) for cell in whole_cells(found)]
     words = f"{_named(analysis)} at {_shape(analysis.input_shape)}: {escaped(caption(found))}"
-    return _table(words, _label("latency", analysis), "lrrrll", heads, rows, total)
+    return _table(words, _label("latency", analysis), "lrrrlr", heads, rows, total)
 
 
 def _capitalised(text: str) -> str:

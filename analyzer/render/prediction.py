@@ -1,6 +1,7 @@
 """A predicted latency as people read it; every table and sentence says that it is predicted, and how sure that is."""
 
 from collections.abc import Sequence
+from math import fsum
 
 from analyzer.errors import shortened
 from analyzer.latency.prediction import KernelTime, Prediction, StageTime
@@ -10,7 +11,7 @@ from analyzer.render.report import escaped
 from analyzer.render.tables import markdown_table, terminal_table
 from analyzer.render.units import exact, percent, shape, significant, stage_words
 
-STAGE_HEADS = ("stage", "predicted ms", "90 % interval, ms", "%", "bound by", "achieved")
+STAGE_HEADS = ("stage", "predicted ms", "90 % interval, ms", "%", "bound by", "of peak rate")
 KERNEL_HEADS = ("kernels", "number", "predicted ms", "%", "bound by", "achieved")
 SUMMARY_HEADS = (
     "network",
@@ -25,7 +26,7 @@ SUMMARY_HEADS = (
     "largest batch",
 )
 CAPTION = (
-    "A stage's interval is wider than the whole's. Achieved is the share of the device's peak rate or memory bandwidth."
+    "A stage's interval is wider than the whole's; of peak rate: the share of the device's peak that its MACs reach."
 )
 NOTE = f"Predicted, not measured. {CAPTION} Kinds of kernels have no interval."
 WIDTH = 110
@@ -49,7 +50,7 @@ def latency_text(found: Prediction) -> str:
         ("host", host_words(found)),
     ]
     width = max(len(name) for name, _ in facts)
-    stages = terminal_table(STAGE_HEADS, [*stage_cells(found), whole_cells(found)], "lrrrll")
+    stages = terminal_table(STAGE_HEADS, [*stage_cells(found), whole_cells(found)], "lrrrlr")
     kernels = terminal_table(KERNEL_HEADS, kernel_cells(found), "lrrrll")
     lines = [f"{name:{width}}  {words}" for name, words in facts]
     lead = f"{found.variant} on {device_words(found)}: predicted for {found.batch_size} × {shape(found.input_shape)}"
@@ -79,7 +80,7 @@ def latency_section(found: Prediction) -> str:
     return "\n\n".join(
         [
             answer(found),
-            markdown_table(STAGE_HEADS, [*stage_cells(found), whole_cells(found)], "lrrrll"),
+            markdown_table(STAGE_HEADS, [*stage_cells(found), whole_cells(found)], "lrrrlr"),
             markdown_table(KERNEL_HEADS, kernel_cells(found), "lrrrll"),
             f"{_capitalised(host_words(found))}. {_capitalised(batch_words(found))}. {NOTE}",
         ]
@@ -169,7 +170,7 @@ def stage_cells(found: Prediction) -> list[list[str]]:
             _between(stage, found),
             percent(stage.ms, found.ms),
             _BOUNDS[stage.bound],
-            _achieved(stage),
+            f"{percent(stage.achieved, 1, 0)} %",
         ]
         for stage in found.stages
     ]
@@ -208,10 +209,11 @@ def summary_cells(found: Prediction) -> list[str]:
 
 def whole_cells(found: Prediction) -> list[str]:
     """The whole network's cells below STAGE_HEADS."""
-    return ["whole network", _ms(found.ms, found), _between(found, found), "100.0", "", ""]
+    reached = fsum(stage.achieved * stage.ms for stage in found.stages) / found.ms if found.ms else 0.0
+    return ["whole network", _ms(found.ms, found), _between(found, found), "100.0", "", f"{percent(reached, 1, 0)} %"]
 
 
-def _achieved(part: StageTime | KernelTime) -> str:
+def _achieved(part: KernelTime) -> str:
     if part.bound == "launch":
         return "–"
     return f"{percent(part.achieved, 1, 0)} % of {'peak rate' if part.bound == 'compute' else 'bandwidth'}"

@@ -38,7 +38,7 @@ def markdown_report(
         lead(analysis),
         markdown_table(list(figures), [list(figures.values())], "r" * len(figures)),
         *answer_parts(analysis, blocks, picture, others, setting),
-        *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others)),
+        *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others, setting)),
         _opened(analysis, picture) if picture and has_blocks(analysis) else "",
         f"<!-- made by: {made_by} -->",
     ]
@@ -64,6 +64,14 @@ def answer_parts(
     ]
 
 
+def _reference_latency(analysis: Analysis) -> tuple[str, str]:
+    from analyzer.latency.setting import reference
+    from analyzer.render.prediction import latency_section, setting_words
+
+    title = f"Latency, predicted for {setting_words(reference())}"
+    return title, latency_section(reference().predict(analysis))
+
+
 def _latency(analysis: Analysis, setting: "Setting | None") -> list[str]:
     if setting is None:
         return []
@@ -81,14 +89,19 @@ def _size_table(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
 
 
 def folded_parts(
-    analysis: Analysis, blocks: Sequence[BlockRow], others: Sequence[Analysis] = ()
+    analysis: Analysis,
+    blocks: Sequence[BlockRow],
+    others: Sequence[Analysis] = (),
+    setting: "Setting | None" = None,
 ) -> Iterator[tuple[str, str]]:
-    """(title, markdown) of each part below the first screen."""
+    """(title, markdown) of each part below the first screen; without a setting, latency in the reference's is one."""
     for other in others:
         yield f"Stages at {shape(other.input_shape)}", stage_table(other, blocks)
     if blocks:
         yield "Blocks, equal ones folded", _block_table(blocks)
     yield "Memory", memory_section(analysis)
+    if setting is None:
+        yield _reference_latency(analysis)
     yield f"Every op ({len(analysis.rows)})", _op_table(analysis)
     yield "Conventions", _conventions(analysis)
 

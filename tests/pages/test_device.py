@@ -43,14 +43,12 @@ def test_every_widget_changes_the_prediction_and_stands_in_the_address() -> None
     app = opened("resnet18")
     app.selectbox(key="device").set_value("Tesla T4").run()
     app.selectbox(key="precision").set_value("float32").run()
-    for mode in ("compiled", "nhwc", "train"):
+    for mode in ("nhwc", "train"):
         app.toggle(key=mode).set_value(True).run()
     app.slider(key="batch").set_value(4).run()
-    found = setting_of("t4", batch_size=4, compiled=True, channels_last=True, training=True).predict(
-        analyze("resnet18")
-    )
+    found = setting_of("t4", batch_size=4, channels_last=True, training=True).predict(analyze("resnet18"))
     assert rendered(latency_section(found)).strip() in told(app)
-    modes = dict.fromkeys(("compiled", "nhwc", "train"), "true")
+    modes = dict.fromkeys(("nhwc", "train"), "true")
     assert headline(opened("resnet18", device="t4", precision="float32", batch="4", **modes)) == headline(app)
 
 

@@ -228,14 +228,15 @@ def test_a_long_measurement_is_announced(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_progress_tells_what_is_measured() -> None:
-    """Closed form: how many are done, of how many, and what comes."""
+    """Closed form: how many are made ready, of how many, and what comes: each network, then the samples of all."""
     seen: list[tuple[int, int, str]] = []
     taken(
         *grid(["inference"], ["contiguous"], ["float32"], [1, 2], ["eager"]),
         watch=Watch(progress=lambda *each: seen.append(each)),
     )
-    assert [(done, total) for done, total, _ in seen] == [(0, 2), (1, 2)]
-    assert seen[1][2].endswith(", batch 2, float32, eager")
+    assert [(done, total) for done, total, _ in seen] == [(0, 2), (1, 2), (1, 2), (2, 2)]
+    assert seen[1][2] == "samples, batch 1, float32, eager"
+    assert seen[2][2].endswith(", batch 2, float32, eager")
 
 
 def test_the_reference_network_stands_around_each_cell() -> None:
@@ -267,8 +268,8 @@ def test_a_stopped_measurement_keeps_what_is_complete() -> None:
     """Planted: Ctrl-C when the second cell begins; what was kept before was marked as unfinished."""
     kept: list[Measurement] = []
 
-    def stop(done: int, _total: int, _what: str) -> None:
-        if done == 1:
+    def stop(_done: int, _total: int, what: str) -> None:
+        if "batch 2" in what:
             raise KeyboardInterrupt
 
     found = taken(Settings(), Settings(batch_size=2), watch=Watch(progress=stop, keep=kept.append))

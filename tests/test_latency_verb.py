@@ -238,8 +238,8 @@ def test_sigterm_keeps_what_is_complete(monkeypatch: pytest.MonkeyPatch, capsys:
     measure = timing.measure_latencies
 
     def stopped(*arguments: Any, watch: Watch, **more: Any) -> Measurement:
-        def progress(done: int, _total: int, _what: str) -> None:
-            if done == 1:
+        def progress(_done: int, _total: int, what: str) -> None:
+            if "batch 2" in what:
                 signal.raise_signal(signal.SIGTERM)
 
         return measure(*arguments, watch=Watch(progress=progress, keep=watch.keep), **more)
@@ -264,3 +264,4 @@ def test_a_bar_on_a_terminal_says_what_is_measured(monkeypatch: pytest.MonkeyPat
         with time_measured._progress(2) as progress:
             progress(0, 2, "resnet18, batch 1")
         assert ("resnet18, batch 1" in stream.getvalue()) is shown
+        assert ("100%" in stream.getvalue()) is shown

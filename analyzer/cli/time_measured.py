@@ -91,6 +91,7 @@ def _progress(total: int) -> Iterator[Any]:
             bar.render_progress()
 
         yield show
+        bar.update(total - bar.pos, "done")
 
 
 def _text(taken: Measurement, form: str) -> str:

@@ -107,6 +107,8 @@ class Session:
 
     def _attempt(self, warm: Sequence[Samples], before_ms: float | None) -> "_Around":
         """Take all samples anew, the networks by turns; the device's state and the reference's time around them."""
+        if warm:
+            self.watch.progress(self.done, self.total, f"samples{_settings_words(warm[0].job.settings)}")
         before = self.device.state()
         for samples in warm:
             samples.clear()
@@ -257,5 +259,11 @@ def _shape(analysis: Analysis) -> str:
     return "×".join(map(str, analysis.input_shape))
 
 
+def _settings_words(settings: Settings) -> str:
+    training = ", training" if settings.task == "training" else ""
+    layout = ", channels_last" if settings.layout == "channels_last" else ""
+    return f", batch {settings.batch_size}, {settings.precision}{layout}, {settings.execution}{training}"
+
+
 def _words(analysis: Analysis, settings: Settings) -> str:
-    return f"{shortened(analysis.variant, 30)}, batch {settings.batch_size}, {settings.precision}, {settings.execution}"
+    return f"{shortened(analysis.variant, 30)}{_settings_words(settings)}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from analyzer.latency.record import LatencyRecord, Measurement
 from analyzer.render.tables import markdown_table
+from analyzer.render.units import percent
 
 _HEAD = """# Measured latencies
 
@@ -25,7 +26,26 @@ def _section(name: str, taken: Measurement) -> str:
     ways = list(dict.fromkeys(_way(record) for record in taken.records))
     rows = [[f"`{variant}`", *cells] for variant, cells in _rows(taken, ways)]
     table = markdown_table(["network", *ways], rows, "l" + "r" * len(ways))
-    return f"## [{name.removesuffix('.json')}]({name})\n\n{facts}\n\n{table}\n"
+    told = "; ".join(_checks(taken.records))
+    return f"## [{name.removesuffix('.json')}]({name})\n\n{facts}\n\n{table}\n\n{told}.\n"
+
+
+def _checks(records: tuple[LatencyRecord, ...]) -> Iterator[str]:
+    """How far the machine drifted, how well stages add up, and what the host costs, over all cells."""
+    drifts = [abs(record.reference.drift) for record in records if record.reference is not None]
+    if drifts:
+        yield f"Reference network: at most {percent(max(drifts), 1)} % drift around a cell"
+    for execution in dict.fromkeys(record.settings.execution for record in records):
+        gaps = [
+            abs(record.stage_sum_ratio - 1)
+            for record in records
+            if record.settings.execution == execution and record.stages
+        ]
+        if gaps:
+            yield f"{execution.replace('_', ' ')}: stages add up to within {percent(max(gaps), 1)} % of the whole"
+    ratios = [record.host.ratio for record in records if record.host is not None and record.host.ratio is not None]
+    if ratios:
+        yield f"eager takes {min(ratios):.2f} to {max(ratios):.2f} × the time of the same as a CUDA graph"
 
 
 def _state(taken: Measurement) -> str:

@@ -109,18 +109,22 @@ def test_precisions_are_recorded(word: str) -> None:
     assert found.output.agrees
 
 
-def test_a_wrong_output_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planted: weights that changed after the reference was taken."""
-    analysis, device = analyze(RESNET, 8), CpuDevice()
+@pytest.mark.parametrize("variant", [RESNET, "resnet:preactivation=true,block=basic,depths=1-1,widths=4-8,stem=cifar"])
+def test_a_wrong_output_is_seen(variant: str) -> None:
+    """Planted: the weights of any one convolution changed after the reference was taken."""
+    analysis, device = analyze(variant, 8), CpuDevice()
     net = master(analysis, device)
-    job = prepared(net, analysis, Settings(batch_size=2), device, torch.randn(2, 3, 8, 8))
-    right = job.output_check()
-    assert right is not None
-    assert right.agrees
-    torch.nn.init.normal_(net.get_submodule("conv1").weight)  # type: ignore[arg-type]
-    wrong = job.output_check()
-    assert wrong is not None
-    assert not wrong.agrees
+    job = prepared(net, analysis, Settings(batch_size=2), device, random_images(2, analysis, device))
+    for path, module in net.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            kept = module.weight.data.clone()
+            module.weight.data = module.weight.data.flip(0)
+            wrong = job.output_check()
+            module.weight.data = kept
+            right = job.output_check()
+            assert wrong is not None
+            assert right is not None
+            assert (wrong.agrees, right.agrees) == (False, True), path
 
 
 def test_images_are_normal_and_the_same_everywhere() -> None:

@@ -17,8 +17,8 @@ from analyzer.pages import (
     learn_residual,
     learn_stride,
 )
-from analyzer.pages.choose import keep
 from analyzer.pages.contents import show_contents, show_turn
+from analyzer.pages.kept import keep
 from analyzer.pages.learn_parts import Chapter, cite
 
 CHAPTERS: dict[str, Chapter] = {

@@ -5,16 +5,20 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 
 from typing import TYPE_CHECKING
 
+from analyzer.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from analyzer.api import (
         analyze,
         build,
         check_equivalence,
         compare,
+        devices,
         diagram,
         explain,
         load_weights,
         measure_latency,
+        predict_latency,
         reconcile,
         save_weights,
         verify,
@@ -28,15 +32,16 @@ __all__ = [
     "build",
     "check_equivalence",
     "compare",
+    "devices",
     "diagram",
     "explain",
     "load_weights",
     "measure_latency",
+    "predict_latency",
     "reconcile",
     "save_weights",
     "verify",
 ]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:

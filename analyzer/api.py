@@ -1,7 +1,7 @@
 """The public Python interface, gathered; heavy readings are imported when they are called."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.analysis import analyze as analyzed
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import torch
 
     from analyzer.cost.reconcile import Reconciled
+    from analyzer.latency.devices import Device
+    from analyzer.latency.prediction import Prediction
     from analyzer.latency.record import LatencyRecord
+    from analyzer.latency.setting import Setting
     from analyzer.live.checks import Verification
     from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
@@ -35,10 +38,12 @@ __all__ = [
     "build",
     "check_equivalence",
     "compare",
+    "devices",
     "diagram",
     "explain",
     "load_weights",
     "measure_latency",
+    "predict_latency",
     "reconcile",
     "save_weights",
     "verify",
@@ -55,15 +60,18 @@ def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = Non
     return Shown.of(analyzed(variant, input_size))
 
 
-def compare(*variants: str | Spec | Graph | Network, input_size: Size | None = None) -> "Compared":
+def compare(
+    *variants: str | Spec | Graph | Network, input_size: Size | None = None, device: str | None = None, **run: Any
+) -> "Compared":
     """Two or more networks side by side, each against the first: `.markdown`, `.html`, `.svg` and `.to_dict()`.
 
     `.differences` holds each difference split over the spec's fields (networks of one family), and over stages and
-    kinds of op; both sum exactly. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
+    kinds of op; both sum exactly. With a `device` their latency is predicted, too, with the words of `predict_latency`
+    for its run: `.predictions`. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
     """
     from analyzer.render.compare import compared
 
-    return compared([analyzed(variant, input_size) for variant in variants])
+    return compared([analyzed(variant, input_size) for variant in variants], _setting(device, run))
 
 
 def diagram(
@@ -79,18 +87,40 @@ def diagram(
     direction: str | None = None,
     page_size: str | None = None,
     dense: str = "folded",
+    device: str | None = None,
+    **run: Any,
 ) -> "Drawing":
     """Draw a network at level "network", "stage", "block" or "op": `.dot`, `.svg`, `.mermaid`, `.save("x.pdf")`.
 
     Notebooks show it. `stage` ("stage3") or `path` ("layer3.0") draw one part, by default at level stage or op. The
-    choices are those of the command line. Raises InvalidInput as `analyze` does, for an unknown level, part or choice,
-    and for a drawing that is too large. torch is not needed.
+    choices are those of the command line; "latency" in `show` or as `heat` is predicted for `device`, with the words
+    of `predict_latency` for its run (batch_size=256, precision="amp", …). Raises InvalidInput as `analyze` does, for
+    an unknown level, part, choice or device, and for a drawing that is too large. torch is not needed.
     """
     from analyzer.render.diagram_look import Look
     from analyzer.render.drawing import drawing, level_of
 
-    look = Look(show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
-    return drawing(analyzed(variant, input_size), level_of(level, stage, path), look, stage=stage, path=path)
+    analysis = analyzed(variant, input_size)
+    times = None
+    if (setting := _setting(device, run)) is not None:
+        from analyzer.render.op_times import op_times
+
+        times = op_times(analysis, setting)
+    look = Look(
+        show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense, times=times
+    )
+    return drawing(analysis, level_of(level, stage, path), look, stage=stage, path=path)
+
+
+def _setting(device: str | None, run: dict[str, Any]) -> "Setting | None":
+    """A device and a run, None where no device is named; InvalidInput for a run alone."""
+    if device is None and not run:
+        return None
+    if device is None:
+        raise InvalidInput(f"{next(iter(run))}: is about a predicted latency; name a device, such as 'RTX 4090'.")
+    from analyzer.latency.setting import setting_of
+
+    return setting_of(device, **run)
 
 
 def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: Size | None = None) -> "Explained":
@@ -202,30 +232,82 @@ def measure_latency(
     precision: str = "float32",
     input_size: Size | None = None,
     channels_last: bool = False,
+    execution: str = "eager",
+    task: str = "inference",
     num_warm_iter: int = 10,
     num_bench_iter: int | None = None,
+    reference: str | None = "resnet18",
     notice: Callable[[str], None] = lambda _: None,
 ) -> "LatencyRecord":
     """Measure one batch's latency in milliseconds on this machine, whole and by stage, every sample kept.
 
     `device` is "cpu", "cuda" or "cuda:N"; `precision` is one of timm's words: float32, amp, amp_bfloat16, float16,
-    bfloat16. Without `num_bench_iter` at least 50 samples and one second of them are taken; `notice` is told in a
-    sentence when it will take long. Weights and input are random. Raises InvalidInput for a bad argument, Unavailable
-    where torch, the device or its memory is missing.
+    bfloat16; `execution` is "eager", "cuda_graph" or "compiled"; `task` "inference" or "training". Without
+    `num_bench_iter` at least 50 samples and one second of them are taken. The `reference` network is measured before
+    and after: where it drifted by over 2 %, the record is `.discarded`. Weights and input are random. Raises
+    InvalidInput for a bad argument, Unavailable where torch, the device or its memory is missing.
     """
+    from analyzer.latency.plan import Effort, Settings
+
+    layout = "channels_last" if channels_last else "contiguous"
+    cell = Settings(task=task, execution=execution, batch_size=batch_size, precision=precision, layout=layout)
+    effort = Effort(num_warm_iter=num_warm_iter, num_bench_iter=num_bench_iter, reference=reference)
     with live_imports():
-        from analyzer.live.timing import measure_latency as measure
-    return measure(
+        from analyzer.live.session import Watch
+        from analyzer.live.timing import measure_latencies
+    taken = measure_latencies(
+        [variant], [cell], device=device, input_size=input_size, effort=effort, watch=Watch(notice=notice)
+    )
+    if not taken.records:
+        raise KeyboardInterrupt
+    return taken.records[0]
+
+
+def predict_latency(
+    variant: str | Spec | Graph | Network,
+    *,
+    device: "str | Device",
+    batch_size: int = 1,
+    precision: str = "float32",
+    compiled: bool = False,
+    channels_last: bool = False,
+    cuda_graph: bool = False,
+    training: bool = False,
+    input_size: Size | None = None,
+    calibration: "str | Path | None" = None,
+    host_us: float | None = None,
+) -> "Prediction":
+    """Predict one batch's latency on a device that need not be here: `.ms`, `.low_ms` to `.high_ms` (90 % interval).
+
+    `.stages` and `.kernels` split it, `.evidence` is "known", "calibrated" or "specs". `device` is a name of
+    `devices()`, in any spelling, or one of your own; `calibration` a measured record or timm's table that holds the
+    device; `host_us` the host's microseconds a kernel. In a notebook it shows its stage table, and `print` writes it.
+    Raises InvalidInput for a bad argument. torch is not needed.
+    """
+    from analyzer.latency.predict import predict_latency as predict
+    from analyzer.render.prediction_shown import ShownPrediction
+
+    found = predict(
         variant,
         device=device,
         batch_size=batch_size,
         precision=precision,
-        input_size=input_size,
+        compiled=compiled,
         channels_last=channels_last,
-        num_warm_iter=num_warm_iter,
-        num_bench_iter=num_bench_iter,
-        notice=notice,
+        cuda_graph=cuda_graph,
+        training=training,
+        input_size=input_size,
+        calibration=calibration,
+        host_us=host_us,
     )
+    return ShownPrediction.of(found)
+
+
+def devices() -> "dict[str, Device]":
+    """The devices that a latency can be predicted for: name → its figures, `.sources` says which were checked."""
+    from analyzer.latency.devices import devices as known
+
+    return known()
 
 
 def verify(

@@ -23,6 +23,22 @@ def write_whole(path: Path, content: str | bytes) -> None:
         ) from None
 
 
+def require_writable(path: Path) -> None:
+    """InvalidInput where `path` could not be written, found out before work is done for it; nothing is made."""
+    there = next(folder for folder in (path.absolute().parent, *path.absolute().parents) if folder.exists())
+    reason = (
+        "a folder has that name"
+        if path.is_dir()
+        else "a file is in the folder's place"
+        if not there.is_dir()
+        else "Permission denied"
+        if not os.access(path if path.exists() else there, os.W_OK)
+        else ""
+    )
+    if reason:
+        raise InvalidInput(f"output {shortened(path, 200)}: cannot be written ({reason}); nothing was changed.")
+
+
 def _replace(path: Path, data: bytes) -> None:
     import tempfile  # costs milliseconds that only a file should pay
 

@@ -1,23 +1,44 @@
-"""The devices that latencies are measured on, behind one small interface."""
+"""The devices that latencies are measured on, behind one small interface, and the CPU."""
 
 import os
 import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.latency.conditions import Facts
+
+Work = Callable[[], Any]
+
+
+class Captured(Protocol):
+    """Work recorded once, to be run again without the host's part."""
+
+    output: Tensor
+
+    def run(self) -> Tensor:
+        """Give all of it to the device; the output tensor is always the same."""
+
+    def run_parts(self) -> None:
+        """Give it to the device part by part, with a mark before each."""
 
 
 class Device(Protocol):
-    """A clock on a device: marks between pieces of work, and the times between them."""
+    """A clock on a device: marks between pieces of work, the times between them, and what latencies depend on."""
 
     kind: str
     place: str
     clock: str
+    queues: bool
+    """Whether work is given without waiting for it to be done."""
 
     def mark(self) -> None:
         """Note the moment at which the device has done all work given to it so far."""
@@ -25,14 +46,38 @@ class Device(Protocol):
     def spans_ms(self) -> list[float]:
         """Wait until all work is done; the times between the marks since the last call, in milliseconds."""
 
+    def wait(self) -> None:
+        """Wait until all work is done."""
+
     def name(self) -> str:
         """The device's model."""
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """What else its latencies depend on, as JSON types."""
+
+    def state(self) -> Facts:
+        """What changes from moment to moment: clocks, temperature, other processes; as JSON types."""
 
     def free_bytes(self) -> int | None:
         """Memory that can be had without swapping; None where the device reports running out by itself."""
+
+    def cache_bytes(self) -> int | None:
+        """Size of the last cache that `flush` writes over; None where it cannot be flushed."""
+
+    def flush(self) -> None:
+        """Write over the last cache, and wait until that is done."""
+
+    def capture(self, work: Callable[[Work], Tensor], num_parts: int) -> Captured:
+        """Record work once; it calls the given border before each of its parts. Unavailable where it cannot be done."""
+
+    def peak_bytes(self, reset: bool = False) -> int | None:
+        """Most memory that tensors took since the last reset, beyond what they held then; None where not told."""
+
+    def release(self) -> None:
+        """Give unused memory back to the device."""
+
+    def tuned(self, *, cudnn_benchmark: bool, tf32: bool) -> Any:
+        """A context in which kernels are chosen so."""
 
 
 class CpuDevice:
@@ -41,6 +86,7 @@ class CpuDevice:
     kind = "cpu"
     place = "cpu"
     clock = "perf_counter"
+    queues = False
 
     def __init__(self) -> None:
         self._marks: list[int] = []
@@ -55,20 +101,35 @@ class CpuDevice:
         self._marks.clear()
         return spans
 
+    def wait(self) -> None:
+        """Nothing is ever open."""
+
     def name(self) -> str:
         """The CPU's model name, or its architecture where the system does not tell."""
         told = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
         return told[0] if told else platform.processor() or platform.machine()
 
-    def facts(self) -> dict[str, Any]:
-        """Threads that torch uses, cores, frequency governor, load of the last minute, and oneDNN."""
+    def facts(self) -> Facts:
+        """Threads that torch uses, cores, frequency governor, oneDNN and the instructions it may use."""
         return {
             "threads": torch.get_num_threads(),
-            "cores": _usable_cores(),
-            "governor": next(iter(_lines("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")), None),
-            "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+            "cores": usable_cores(),
+            "governor": next(iter(_lines(f"{_FREQUENCY}/scaling_governor")), None),
             "onednn": torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
             "instructions": torch.backends.cpu.get_cpu_capability(),
+        }
+
+    def state(self) -> Facts:
+        """Load, frequency, and the cores' busy seconds beside this process's own."""
+        used = os.times()
+        frequency = next(iter(_lines(f"{_FREQUENCY}/scaling_cur_freq")), None)
+        return {
+            "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+            "frequency_mhz": int(frequency) // 1000 if frequency else None,
+            "cores": os.cpu_count(),
+            "clock_s": round(time.monotonic(), 2),
+            "busy_s": _busy_seconds(),
+            "own_s": round(used.user + used.system + used.children_user + used.children_system, 2),
         }
 
     def free_bytes(self) -> int | None:
@@ -76,65 +137,52 @@ class CpuDevice:
         told = [line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
         return 1024 * int(told[0]) if told else None
 
+    def cache_bytes(self) -> int | None:
+        """None: no program can be sure to empty a CPU's caches."""
+        return None
 
-def _usable_cores() -> int | None:
+    def flush(self) -> None:
+        """Nothing."""
+
+    def capture(self, work: Callable[[Work], Tensor], num_parts: int) -> Captured:
+        """Never: Unavailable."""
+        raise Unavailable("a CUDA graph needs --device cuda.")
+
+    def peak_bytes(self, reset: bool = False) -> int | None:
+        """None: torch keeps no account of a CPU's memory."""
+        return None
+
+    def release(self) -> None:
+        """Nothing is held back."""
+
+    @contextmanager
+    def tuned(self, *, cudnn_benchmark: bool, tf32: bool) -> Iterator[None]:
+        """Nothing to choose."""
+        yield
+
+
+_FREQUENCY = "/sys/devices/system/cpu/cpu0/cpufreq"
+
+
+def usable_cores() -> int | None:
+    """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _lines(path: str) -> list[str]:
+def _busy_seconds() -> float | None:
+    """Seconds that all cores together were not idle since the system's start; None where it does not tell."""
+    told = next((line.split()[1:9] for line in _lines("/proc/stat") if line.startswith("cpu ")), None)
+    if told is None:
+        return None
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, told)
+    return round((user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK"), 2)
+
+
+def _lines(path: str) -> Sequence[str]:
     try:
-        return Path(path).read_text().splitlines()
+        return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-
-
-class CudaDevice:
-    """One CUDA device: events are queued with the work, and read after the queue has drained."""
-
-    kind = "cuda"
-    clock = "cuda events"
-
-    def __init__(self, place: str, cuda: Any = torch.cuda) -> None:
-        self.place = place
-        self._cuda = cuda
-        self._events: list[Any] = []
-
-    def mark(self) -> None:
-        """Queue an event behind the work given so far."""
-        event = self._cuda.Event(enable_timing=True)
-        event.record(self._cuda.current_stream(self.place))
-        self._events.append(event)
-
-    def spans_ms(self) -> list[float]:
-        """Wait for the queue; times between the events since the last call, in milliseconds."""
-        self._cuda.synchronize(self.place)
-        spans = [before.elapsed_time(after) for before, after in pairwise(self._events)]
-        self._events.clear()
-        return spans
-
-    def name(self) -> str:
-        """The GPU's model name."""
-        return str(self._cuda.get_device_name(self.place))
-
-    def facts(self) -> dict[str, Any]:
-        """Versions and settings that decide which kernels run."""
-        properties = self._cuda.get_device_properties(self.place)
-        return {
-            "compute_capability": f"{properties.major}.{properties.minor}",
-            "memory_bytes": properties.total_memory,
-            "multiprocessors": properties.multi_processor_count,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-            "cudnn_benchmark": torch.backends.cudnn.benchmark,
-            "tf32_convolutions": torch.backends.cudnn.allow_tf32,
-            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
-            "host_cpu": CpuDevice().name(),
-            "host_cores": _usable_cores(),
-        }
-
-    def free_bytes(self) -> int | None:
-        """None: torch reports when the GPU's memory is used up."""
-        return None
 
 
 def device_named(name: str) -> Device:
@@ -148,4 +196,6 @@ def device_named(name: str) -> Device:
     if int(index or 0) >= count:
         seen = f"{count} CUDA device{'s' * (count > 1)}" if count else "no CUDA device; --device cpu runs on the CPU"
         raise Unavailable(f"device {shortened(name)}: torch {torch.__version__} sees {seen}.")
+    from analyzer.live.cuda import CudaDevice
+
     return CudaDevice(f"cuda:{int(index or 0)}")

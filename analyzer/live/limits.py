@@ -8,6 +8,7 @@ import torch
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.latency.plan import PRECISIONS
 from analyzer.latency.stages import least_bytes
 from analyzer.live.devices import Device
 
@@ -17,10 +18,6 @@ class Precision(NamedTuple):
 
     dtype: torch.dtype
     autocast: torch.dtype | None = None
-
-
-PRECISIONS = ("float32", "amp", "amp_bfloat16", "float16", "bfloat16")
-"""timm's words; amp is autocast to float16 on CUDA and to bfloat16 on the CPU, torch's own choice there."""
 
 
 def precision_named(word: str, kind: str) -> Precision:
@@ -73,3 +70,27 @@ def kernels_told(device: Device, precision: str) -> Iterator[None]:
             raise
         reason = shortened(str(error).split(". ")[0], 160)
         raise Unavailable(f"precision {precision}: cannot run on {device.place}: {reason}.") from None
+
+
+@contextmanager
+def refusal_told(what: str) -> Iterator[None]:
+    """Turn whatever else torch refuses into Unavailable with its reason; torch has one type of error for all."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, Unavailable):
+            raise
+        reason = shortened(str(error).splitlines()[0] if str(error) else type(error).__name__, 160)
+        raise Unavailable(f"torch could not run {what}: {reason}.") from None
+
+
+@contextmanager
+def compiler_told() -> Iterator[None]:
+    """Turn torch.compile's failures into Unavailable."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = shortened(str(error).splitlines()[0] if str(error) else type(error).__name__, 160)
+        raise Unavailable(f"execution compiled: torch.compile failed: {reason}.") from None

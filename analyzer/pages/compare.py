@@ -14,11 +14,12 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import canonical, parse, slug
 from analyzer.families.network import Size
 from analyzer.families.registry import variant_names
+from analyzer.pages.device import Place, choose_place
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import analysis_of, dot_of, svg_of
 from analyzer.pages.scatter import show_scatter
-from analyzer.pages.sizes import size_box
+from analyzer.pages.sizes import MAX_BATCH, size_box
 from analyzer.pages.viewer import show_drawing
 from analyzer.render.compare import Compared, answers, compared, details, names
 from analyzer.render.html import rendered
@@ -30,6 +31,7 @@ MAX_OPS = 10_000
 """Ops of all networks together; a server compares them in seconds."""
 _NETWORKS = "networks"
 _SIDE = "compared_size"
+_BATCH = "compared_batch"
 _VIEW = "view"
 _ALL = "all named variants"
 _VIEWS = ("side by side", _ALL)
@@ -38,17 +40,18 @@ _BESIDE = {2: 2, 3: 3, 4: 2, 5: 3, 6: 3}
 
 
 class Asked(NamedTuple):
-    """Networks by their canonical expressions, and one input size for all, or None for each one's own."""
+    """Networks by their canonical expressions, one input size for all, or None for each one's own, and a device."""
 
     expressions: tuple[str, ...]
     side: Size | None
+    place: Place | None = None
 
 
 def show() -> None:
     """The whole page."""
     asked, problems = _choose()
     if _view() == _ALL:
-        show_scatter(_add)
+        show_scatter(_add, asked.place)
         return
     if problems:
         show_problem(*problems)
@@ -80,7 +83,29 @@ def _choose() -> tuple[Asked, list[str]]:
         side, problem = size_box(_SIDE, "own")
     keep(**{_NETWORKS: typed, _SIDE: st.session_state[_SIDE]})
     expressions, problems = _parsed(typed)
-    return Asked(expressions, side), [*problems, *filter(None, [problem])]
+    place, no_place = _place()
+    return Asked(expressions, side, place), [*problems, *filter(None, [problem, no_place])]
+
+
+def _place() -> tuple[Place | None, str]:
+    """A device to predict latency on, where one is picked, and its batch."""
+    restore(_BATCH)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.html('<span class="label">Latency of a batch of</span>', width="content")
+        batch: int = st.number_input(
+            "Batch",
+            1,
+            MAX_BATCH,
+            256,
+            key=_BATCH,
+            bind="query-params",
+            label_visibility="collapsed",
+            width=110,
+            help="Images a batch, of the predicted latency",
+        )
+        found = choose_place(batch, "compared_", None)
+    keep(**{_BATCH: batch})
+    return found
 
 
 def _view() -> str:
@@ -123,7 +148,7 @@ def compared_of(asked: Asked) -> Compared:
         raise InvalidInput(
             f"compare: {exact(num_ops)} ops are over the page's bound of {exact(MAX_OPS)}; use the command line."
         )
-    return compared(analyses)
+    return compared(analyses, asked.place.setting if asked.place else None)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -151,7 +176,7 @@ def _show(asked: Asked, found: Compared) -> None:
 
 def _show_chart(svg: str) -> None:
     source = b64encode(svg.encode()).decode()
-    words = "Bars: parameters, MACs, activations and bytes stored for training, by stage; the table below has them all"
+    words = "Bars of the networks' costs by stage; the tables below have them all"
     st.html(
         '<h2 class="section">By stage</h2><figure class="chart" tabindex="0" role="region" aria-label="Chart">'
         f'<img alt="{words}" src="data:image/svg+xml;base64,{source}"></figure>'

@@ -5,8 +5,10 @@ from functools import partial
 import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
+from analyzer.latency.prediction import Prediction
 from analyzer.pages import figures
 from analyzer.pages.choose import Chosen, choose
+from analyzer.pages.device import Place, choose_place, latency_html, predicted
 from analyzer.pages.downloads import Shown, show_downloads
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
@@ -40,28 +42,46 @@ def show() -> None:
     if chosen is None:
         return
     options = places_of(chosen.expression, chosen.size)
-    st.html(figures.headline(chosen.analysis))
-    above = st.container()
+    head, above, timed = st.container(), st.container(), st.container()
+    with timed:
+        place = _show_latency(chosen)
     part = _part_box(options)
+    with head:
+        st.html(figures.headline(chosen.analysis, _prediction(chosen, place)))
     with above:
-        shown = _show_diagram(chosen, options, part)
+        shown = _show_diagram(chosen, options, part, place)
         _show_stages(chosen, shown)
-        show_measuring(chosen)
     if part:
         _show_part(chosen, part)
 
 
-def _show_diagram(chosen: Chosen, options: dict[str, str], part: str | None) -> Shown:
+def _show_latency(chosen: Chosen) -> Place | None:
+    """The device and the run; what is predicted for them, and what is measured here."""
+    st.html('<h2 class="section">Latency by stage, predicted</h2>')
+    place, problem = choose_place(chosen.batch)
+    if problem:
+        show_problem(problem)
+    if place:
+        st.html(latency_html(chosen.expression, chosen.size, place))
+    show_measuring(chosen)
+    return place
+
+
+def _prediction(chosen: Chosen, place: Place | None) -> Prediction | None:
+    return predicted(chosen.expression, chosen.size, place) if place else None
+
+
+def _show_diagram(chosen: Chosen, options: dict[str, str], part: str | None, place: Place | None) -> Shown:
     restore(_LEVEL, _HEAT, _ONLY)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
             only = _only_control(chosen, options, part)
-            heat = _heat_box()
+            heat = _heat_box([heat for heat in HEATS if heat != "latency" or place])
             level = _level_control()
     keep(**{_LEVEL: level, _HEAT: heat, _ONLY: only})
     drawn = part if only else None
-    shown = Shown(chosen.expression, chosen.size, level, heat, True, drawn)
+    shown = Shown(chosen.expression, chosen.size, level, heat, True, drawn, place)
     with st.container(key="drawing"):
         return shown._replace(drawn=_draw(chosen, shown, part))
 
@@ -99,10 +119,10 @@ def _level_control() -> str:
     return level
 
 
-def _heat_box() -> str | None:
+def _heat_box(heats: list[str]) -> str | None:
     heat: str | None = st.selectbox(
         "Colour of the diagram",
-        HEATS,
+        heats,
         index=None,
         key=_HEAT,
         bind="query-params",

@@ -9,6 +9,8 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import Row
+from analyzer.latency.prediction import Prediction
+from analyzer.render.prediction import evidence_words, interval, milliseconds, run_words
 from analyzer.render.units import exact, shape, short, size_bytes, stage_words
 from analyzer.render.words import op_words, stage_contents
 
@@ -21,14 +23,18 @@ CAPTION = (
 )
 
 
-def headline(analysis: Analysis) -> str:
-    """Title, origin and headline figures; the exact integer stands below each figure and in its title."""
+def headline(analysis: Analysis, prediction: Prediction | None = None) -> str:
+    """Title, origin and headline figures; the exact integer stands below each figure and in its title.
+
+    Of a predicted latency its interval stands there.
+    """
     network = analysis.network
     about = " · ".join(part for part in (network.paper, network.note) if part)
+    cells = _figures(analysis) + ([_latency(prediction)] if prediction else [])
     code = f" <code>{escape(network.expression)}</code>" if network.expression != network.title else ""
     return (
         f'<section class="headline"><header><h1>{escape(network.title)}{code}</h1><p>{escape(about)}</p></header>'
-        f'<dl class="figures">{"".join(_figure(*cell) for cell in _figures(analysis))}</dl></section>'
+        f'<dl class="figures">{"".join(_figure(*cell) for cell in cells)}</dl></section>'
     )
 
 
@@ -53,6 +59,12 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
         ),
         ("depth", str(totals.depth), "weighted layers", "convolutions and linear layers on the longest path"),
     ]
+
+
+def _latency(found: Prediction) -> tuple[str, str, str, str]:
+    name = f"predicted, {found.device}, batch {found.batch_size}"
+    meaning = f"ms is the 90 % interval of {run_words(found)}; {evidence_words(found)}; predicted, not measured"
+    return escape(name), milliseconds(found), interval(found), meaning
 
 
 def _figure(name: str, figure: str, precise: str, meaning: str) -> str:

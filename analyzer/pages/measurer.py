@@ -13,7 +13,8 @@ from analyzer.render.latency import latency_table, warnings
 from analyzer.render.units import percent, stage_words
 
 if TYPE_CHECKING:
-    from analyzer.latency.record import LatencyRecord, Timing
+    from analyzer.latency.record import LatencyRecord
+    from analyzer.latency.timings import Timing
 
 
 def main(variant: str, size: str, batch: str, device: str) -> int:

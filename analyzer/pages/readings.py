@@ -10,7 +10,7 @@ from analyzer.families.network import Size
 from analyzer.pages.drawer import ready
 from analyzer.pages.figures import memory_words, op_table, stage_table
 from analyzer.pages.places import places, resolved, rows_under
-from analyzer.render.diagram_look import Look
+from analyzer.render.diagram_look import Look, OpTimes
 from analyzer.render.dot import dot_source
 from analyzer.render.explain import explanation
 from analyzer.render.html import rendered
@@ -40,9 +40,14 @@ def dot_of(
     heat: str | None = None,
     direction: str | None = None,
     part: str | None = None,
+    _times: OpTimes | None = None,
+    on: str = "",
 ) -> str:
-    """DOT text of a network's diagram, or of one stage's or block's; InvalidInput where it is too large to draw."""
-    look = Look(heat=heat, direction=direction)
+    """DOT text of a network's diagram, or of one stage's or block's; InvalidInput where it is too large to draw.
+
+    `on` tells the device and the run that the times are of.
+    """
+    look = Look(heat=heat, direction=direction, times=_times)
     return dot_source(analysis_of(expression, size), level, look, path=part)
 
 

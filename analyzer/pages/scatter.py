@@ -10,10 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from analyzer.cost.accuracy import recipes
+from analyzer.latency.setting import reference
+from analyzer.pages.device import Place
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal
-from analyzer.render.scatter import AXES, TOP1, Point, front, kinds, points
-from analyzer.render.units import short
+from analyzer.render.prediction import setting_words
+from analyzer.render.scatter import AXES, LATENCY, TOP1, Point, front, kinds, points
+from analyzer.render.units import short, significant
 
 _X, _Y, _RECIPES, _SIDES = "x", "y", "recipes", "inputs"
 _CHART, _TABLE, _CLICK, _CHOSEN = "scatter", "scatter_table", "click", "scatter_chosen"
@@ -35,10 +38,10 @@ _CAPTION = (
 )
 
 
-def show_scatter(add: Callable[[str], None]) -> None:
-    """The whole part; `add` puts a variant into the comparison."""
+def show_scatter(add: Callable[[str], None], place: Place | None) -> None:
+    """The whole part; `add` puts a variant into the comparison, `place` is the device that latency is predicted on."""
     restore(_X, _Y, _RECIPES, _SIDES)
-    shown, x, y = _choose()
+    shown, x, y = _choose(place)
     st.html('<h2 class="section">All named variants</h2>')
     if not shown:
         st.info("No source that is chosen states an accuracy for these networks; choose another one.")
@@ -67,10 +70,13 @@ def show_scatter(add: Callable[[str], None]) -> None:
             alt="The chart's points",
         )
     _show_chosen(shown, add)
-    st.caption(_CAPTION)
+    on = setting_words(place.setting if place else reference())
+    st.caption(
+        f"{_CAPTION} Latency is predicted, not measured, for one batch on {on}." if LATENCY in (x, y) else _CAPTION
+    )
 
 
-def _choose() -> tuple[list[Point], str, str]:
+def _choose(place: Place | None) -> tuple[list[Point], str, str]:
     """The widgets; the points that are to be shown, the front's among them, and the axes."""
     places = st.columns([1.2, 1.2, 2.6, 1.6], vertical_alignment="bottom")
     titles = [axis.title for axis in AXES.values()]
@@ -85,14 +91,14 @@ def _choose() -> tuple[list[Point], str, str]:
     )
     keep(**{_X: x, _Y: y, _RECIPES: chosen, _SIDES: inputs})
     across, up = keys[x], keys[y]
-    known = _points(tuple(chosen) if TOP1 in (across, up) else ())
+    known = _points(tuple(chosen) if TOP1 in (across, up) else (), place if LATENCY in (across, up) else None)
     shown = [point for point in known if {across, up} <= point.figures.keys()]
     return [point for point in shown if _INPUTS[inputs] in (0, point.side)], across, up
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _points(chosen: tuple[str, ...]) -> list[Point]:
-    return points(chosen)
+def _points(chosen: tuple[str, ...], place: Place | None) -> list[Point]:
+    return points(chosen, place.setting if place else None)
 
 
 def _frame(shown: Sequence[Point], x: str, y: str) -> pd.DataFrame:
@@ -157,16 +163,17 @@ def _axis(channel: str, key: str) -> Any:
     scale = (
         alt.Scale(zero=False, nice=False, padding=30) if key == TOP1 else alt.Scale(type="log", nice=False, padding=30)
     )
-    format_ = ".0f" if key == TOP1 else "~s"
+    format_ = {TOP1: ".0f", LATENCY: "~g"}.get(key, "~s")
     return make(f"{channel}:Q", title=AXES[key].title, scale=scale, axis=alt.Axis(format=format_))
 
 
 def _format(key: str) -> str:
-    return ".2f" if key == TOP1 else ",d"
+    return {TOP1: ".2f", LATENCY: ",.3r"}.get(key, ",d")
 
 
 def _table(frame: pd.DataFrame, x: str, y: str) -> Any:
-    formats: dict[Hashable, Any] = {name: "{:.2f}" if key == TOP1 else _short for name, key in (("x", x), ("y", y))}
+    known = {TOP1: "{:.2f}", LATENCY: significant}
+    formats: dict[Hashable, Any] = {name: known.get(key, _short) for name, key in (("x", x), ("y", y))}
     return frame[["title", "x", "y", "mark", "source"]].style.format(formats)
 
 
@@ -185,7 +192,7 @@ def _columns(x: str, y: str) -> dict[str, Any]:
 
 
 def _head(key: str) -> str:
-    return "top-1 %" if key == TOP1 else AXES[key].title
+    return {TOP1: "top-1 %", LATENCY: "predicted ms"}.get(key, AXES[key].title)
 
 
 def _take_point() -> None:

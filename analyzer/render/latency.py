@@ -1,21 +1,30 @@
-"""A measured latency as a table for the terminal, with its warnings and conditions."""
+"""Measured latencies as tables for the terminal, with their warnings and conditions."""
 
 from collections.abc import Iterator
 
-from analyzer.latency.record import Conditions, LatencyRecord, Timing
+from analyzer.latency.conditions import Conditions, OutputCheck
+from analyzer.latency.record import LatencyRecord, Measurement
+from analyzer.latency.timings import Timing
 from analyzer.render.tables import terminal_table
-from analyzer.render.units import percent, shape, stage_words
+from analyzer.render.units import exact, percent, shape, size_bytes, stage_words
+
+
+def measurement_table(taken: Measurement) -> str:
+    """One network's stages, or a line each of several cells; then what to beware of, and the conditions."""
+    return latency_table(taken.records[0]) if len(taken.records) == 1 else cells_table(taken)
 
 
 def latency_table(record: LatencyRecord) -> str:
-    """Stages, whole, their sum against it, what to beware of, and the conditions; times are of one batch."""
+    """Stages, whole, their sum against it, throughput, what to beware of, and the conditions; times of one batch."""
     given = record.conditions
-    lead = f"{record.variant}, measured on {given.device_name} ({given.device}), one batch of {_batch(record)}"
+    lead = f"{record.variant}, measured on {given.device_name} ({given.device}), {_task(record)} of {_batch(record)}"
     heads = ["", "median ms", "p10–p90 ms", "share"]
     table = terminal_table(heads, [*_stage_rows(record), *_sum_rows(record)], "lrrr")
-    return (
-        "\n".join([lead, "", table, "", *warnings(record), _conditions(given, len(record.network.samples_ms))]) + "\n"
-    )
+    return "\n".join([lead, "", table, "", *_facts(record), *warnings(record), _conditions(given, [record])]) + "\n"
+
+
+def _task(record: LatencyRecord) -> str:
+    return "one batch" if record.settings.task == "inference" else "one training step"
 
 
 def _batch(record: LatencyRecord) -> str:
@@ -23,57 +32,165 @@ def _batch(record: LatencyRecord) -> str:
 
 
 def _stage_rows(record: LatencyRecord) -> Iterator[list[str]]:
-    places = _places(record)
     for stage in record.stages:
         share = f"{percent(stage.median_ms, record.stage_sum_ms)} %"
-        yield [stage_words(stage.label), f"{stage.median_ms:.{places}f}", _spread(stage, places), share]
+        yield [stage_words(stage.label), _ms(stage.median_ms, record), _spread(stage, record), share]
 
 
 def _sum_rows(record: LatencyRecord) -> Iterator[list[str]]:
-    places = _places(record)
-    yield ["sum of stages", f"{record.stage_sum_ms:.{places}f}", "", "100.0 %"]
-    against = f"{percent(record.network.median_ms, record.stage_sum_ms)} %"
-    yield ["whole network", f"{record.network.median_ms:.{places}f}", _spread(record.network, places), against]
+    against = ""
+    if record.stages:
+        against = f"{percent(record.network.median_ms, record.stage_sum_ms)} %"
+        yield ["sum of stages", _ms(record.stage_sum_ms, record), "", "100.0 %"]
+    whole = record.network
+    yield ["whole network", _ms(whole.median_ms, record), _spread(whole, record), against]
+    if record.queued is not None:
+        yield ["whole, queued", _ms(record.queued.median_ms, record), _spread(record.queued, record), ""]
 
 
-def _spread(timing: Timing, places: int) -> str:
-    return f"{timing.p10_ms:.{places}f}–{timing.p90_ms:.{places}f}"
+def _spread(timing: Timing, record: LatencyRecord) -> str:
+    return f"{_ms(timing.p10_ms, record)}–{_ms(timing.p90_ms, record)}"
 
 
-def _places(record: LatencyRecord) -> int:
-    """Decimals that leave the whole at least four significant digits."""
-    return 1 if record.network.median_ms >= 100 else 2 if record.network.median_ms >= 10 else 3
+def _ms(value: float, record: LatencyRecord) -> str:
+    """With decimals that leave the whole at least four significant digits."""
+    middle = record.network.median_ms
+    return f"{value:.{1 if middle >= 100 else 2 if middle >= 10 else 3}f}"
+
+
+def _facts(record: LatencyRecord) -> Iterator[str]:
+    how = "batches queued" if record.queued else "one batch after the other"
+    yield f"Throughput: {_rate(record)} images a second, {how}."
+    host = record.host
+    if host is not None and host.graph_ms is not None and host.ratio is not None:
+        verdict = "the host sets the pace" if host.host_bound else "the GPU sets the pace"
+        yield f"As a CUDA graph {host.graph_ms:.3f} ms; eager takes {percent(host.ratio, 1)} % of that: {verdict}."
+    elif host is not None:
+        yield f"Whether the host sets the pace is not known: {host.reason}"
+    yield from _output_fact(record.output)
+    if record.run_memory_bytes:
+        yield f"A run takes {size_bytes(record.run_memory_bytes)} beside weights and input."
+
+
+def _output_fact(check: OutputCheck | None) -> Iterator[str]:
+    if check is not None and check.agrees:
+        yield f"Output checked against eager float32: {check.error:.1e} ≤ {check.bound:.1e}."
+    elif check is not None and check.agrees is None:
+        yield f"Output {check.error:.1e} away from eager float32, not judged: the network magnifies roundings."
+
+
+def _rate(record: LatencyRecord) -> str:
+    rate = record.images_per_s
+    return exact(round(rate)) if rate >= 1000 else f"{rate:.1f}"
+
+
+def cells_table(taken: Measurement) -> str:
+    """A line for each cell: how it was run, latency, throughput and marks, explained below."""
+    lead = f"Measured on {taken.conditions.device_name} ({taken.conditions.device}); times of one batch"
+    heads = ["", "size", "batch", "how", "median ms", "p10–p90 ms", "images/s", "marks"]
+    rows = [_cell_row(record) for record in taken.records]
+    table = terminal_table(heads, rows, "lrrlrrrl")
+    used = dict.fromkeys(mark for record in taken.records for mark in _marks(record))
+    told = [f"{mark}: {_MEANINGS[mark]}" for mark in used]
+    ends = [f"Cut short ({taken.cut_short}): what is shown is complete."] if taken.cut_short else []
+    ends += [f"Not measured: {failure.reason}" for failure in taken.failures]
+    return "\n".join([lead, "", table, "", *told, *ends, _conditions(taken.conditions, taken.records)]) + "\n"
+
+
+def _cell_row(record: LatencyRecord) -> list[str]:
+    chosen = record.settings
+    task = "" if chosen.task == "inference" else f"{chosen.task}, "
+    layout = ", channels_last" if record.channels_last else ""
+    how = f"{task}{chosen.execution.replace('_', ' ')}, {chosen.precision}{layout}"
+    size = "×".join(map(str, record.input_shape[1:]))
+    spread, marks = _spread(record.network, record), " ".join(_marks(record))
+    median = "discarded" if record.discarded else _ms(record.network.median_ms, record)
+    return [record.variant, size, str(record.batch_size), how, median, spread, _rate(record), marks]
+
+
+_MEANINGS = {
+    "drift": "the reference network's time changed by over 2 % meanwhile; the figures do not count.",
+    "spread": "the middle half of the samples spreads over more than 5 % of the median.",
+    "split": "the stages add up to more than 5 % off the whole.",
+    "host": "eager execution takes over 5 % longer than the same as a CUDA graph: the host sets the pace.",
+    "cold": "the times had not settled when the warm-up ended.",
+    "output": "the output is not that of eager float32 within rounding.",
+    "disturbed": "other processes, or lowered clocks; the JSON tells.",
+}
+
+
+def _marks(record: LatencyRecord) -> Iterator[str]:
+    if record.discarded:
+        yield "drift"
+    if record.network.unsteady:
+        yield "spread"
+    if record.split_differs:
+        yield "split"
+    if record.host is not None and record.host.host_bound:
+        yield "host"
+    if not record.warm_up.settled:
+        yield "cold"
+    if record.output is not None and record.output.agrees is False:
+        yield "output"
+    if record.disturbances:
+        yield "disturbed"
 
 
 def warnings(record: LatencyRecord) -> list[str]:
     """What makes the figures doubtful, a sentence each."""
     told = []
+    if record.reference is not None and record.discarded:
+        drift = percent(abs(record.reference.drift), 1)
+        told.append(f"Discarded: {record.reference.variant}'s time changed by {drift} % meanwhile (over 2 %).")
+    if record.reference is None:
+        told.append("Not guarded against drift: no reference network was measured.")
     if record.network.unsteady:
         spread = percent(record.network.iqr_ms, record.network.median_ms, 0)
         told.append(f"Unsteady: the middle half of the samples spreads over {spread} % of the median (over 5 %).")
     if record.split_differs:
         ratio = percent(record.stage_sum_ratio, 1)
         told.append(f"The stages add up to {ratio} % of the whole (more than 5 % off): read the shares with care.")
-    if not record.conditions.output_finite:
-        told.append(f"The output is not finite: random weights overflow in {record.conditions.precision}.")
-    return told
+    if not record.warm_up.settled:
+        told.append(f"The times had not settled after {record.warm_up.seconds:.1f} s of warm-up.")
+    return told + _output_warning(record) + list(record.disturbances)
 
 
-def _conditions(given: Conditions, num_samples: int) -> str:
-    facts = [f"{name.replace('_', ' ')} {value}" for name, value in _known(given)]
-    precision = f"{given.precision} (autocast {given.autocast})" if given.autocast else given.precision
-    told = [
-        f"{num_samples} samples after {given.num_warm_iter} warm-up runs, {given.order}",
-        f"{precision}, {given.layout.replace('_', ' ')} layout",
-        f"{given.mode}, {'compiled' if given.compiled else 'eager'}",
-        f"{given.clock}, {given.caches} caches",
-        ", ".join(facts),
-        f"torch {given.torch}, Python {given.python}, {given.platform}, {given.date}",
-    ]
+def _output_warning(record: LatencyRecord) -> list[str]:
+    check = record.output
+    if check is None or check.agrees is not False:
+        return []
+    if check.error is None:
+        return [f"The output is not finite: random weights overflow in {record.precision}."]
+    return [f"The output is {check.error:.1e} away from eager float32's (bound {check.bound:.1e})."]
+
+
+def _conditions(given: Conditions, records: list[LatencyRecord] | tuple[LatencyRecord, ...]) -> str:
+    facts = [f"{name.replace('_', ' ')} {_word(value)}" for name, value in _known(given)]
+    told = [*(_how(records[0]) if len(records) == 1 else ()), given.order, given.mode]
+    told += [f"{given.input}; {given.weights}", f"{given.clock}, {', '.join(facts)}"]
+    told += [f"torch {given.torch}, Python {given.python}, {given.platform}, {given.date}"]
     return "Conditions: " + ";\n  ".join(told) + "."
 
 
+def _how(record: LatencyRecord) -> Iterator[str]:
+    chosen, warm_up = record.settings, record.warm_up
+    yield (
+        f"{len(record.network.samples_ms)} samples after {warm_up.num_runs} warm-up runs "
+        f"(the first took {warm_up.first_run_s:.2f} s)"
+    )
+    precision = f"{chosen.precision} (autocast {record.autocast})" if record.autocast else chosen.precision
+    yield f"{precision}, {chosen.layout.replace('_', ' ')} layout, {chosen.execution.replace('_', ' ')}"
+    yield f"{record.caches} caches"
+    if record.reference is not None:
+        yield f"{record.reference.variant} before and after: {percent(record.reference.drift, 1)} % drift"
+
+
 def _known(given: Conditions) -> Iterator[tuple[str, object]]:
-    for name, value in given.machine.items():
+    choices = {"cudnn_benchmark": given.cudnn_benchmark, "tf32": given.tf32}
+    for name, value in {**given.machine, **choices}.items():
         if value is not None:
-            yield name, {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+            yield name, value
+
+
+def _word(value: object) -> object:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from analyzer.cost.accuracy import accuracies
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.families.registry import find, variant_names
+from analyzer.latency.setting import Setting, reference
 
-TOP1 = "top1"
+TOP1, LATENCY = "top1", "latency"
 
 
 class Axis(NamedTuple):
@@ -24,9 +25,10 @@ AXES: dict[str, Axis] = {
     "macs": Axis("MACs", lambda analysis: analysis.macs),
     "activations": Axis("activations", lambda analysis: analysis.activations),
     "depth": Axis("depth", lambda analysis: analysis.depth),
+    LATENCY: Axis("predicted latency, ms", None),
     TOP1: Axis("ImageNet top-1 accuracy, %", None, less_is_better=False),
 }
-"""Key → axis; a figure without a function is published, not computed."""
+"""Key → axis; a figure without a function is published, or predicted for a device."""
 
 
 class Point(NamedTuple):
@@ -41,12 +43,16 @@ class Point(NamedTuple):
     source: str
 
 
-def points(recipes: Sequence[str]) -> list[Point]:
-    """Every named variant, once for each of these recipes that states its accuracy, or once without."""
+def points(recipes: Sequence[str], setting: Setting | None = None) -> list[Point]:
+    """Every named variant, once for each of these recipes that states its accuracy, or once without.
+
+    Latency is that of one batch in a setting, by default the reference's.
+    """
     found: list[Point] = []
     for name in variant_names():
         analysis = analyze(name)
         costs = {key: axis.value(analysis) for key, axis in AXES.items() if axis.value is not None}
+        costs[LATENCY] = (setting or reference()).predict(analysis).ms
         told = [item for item in accuracies() if item.variant == name and item.recipe in recipes]
         title = find(name)[1].title
         about = name, title, kind(title), analysis.input_shape[1]

@@ -1,0 +1,156 @@
+"""What the kernels of a run take on a device, one by one, and summed by stage, by kind and by op."""
+
+from collections.abc import Callable, Sequence
+from math import exp
+from typing import NamedTuple
+
+from analyzer.cost.analysis import Analysis
+from analyzer.latency.coefficients import Coefficients
+from analyzer.latency.devices import Device
+from analyzer.latency.kernels import Kernel
+from analyzer.latency.modes import launched, repeated
+from analyzer.latency.prediction import KernelTime, StageTime
+from analyzer.latency.rates import rates
+from analyzer.latency.roofline import Efficiencies, Ideal, Run, compute_ms, ideal, kernel_bytes, kernel_ms, memory_ms
+
+
+class Spent(NamedTuple):
+    """What `times` runs of a kernel in a stage take together for one batch; the last three at the device's peaks."""
+
+    kernel: Kernel
+    stage: str
+    times: int
+    ms: float
+    bound: str
+    arithmetic_ms: float
+    bytes_ms: float
+
+
+class Scaling(NamedTuple):
+    """How kernels' times make up the predicted whole: a factor, the half width of a stage's interval, host-bound."""
+
+    factor: float
+    half_width: float
+    host_bound: bool
+
+    def bound(self, own: str) -> str:
+        """What bounds a group of kernels."""
+        return "launch" if self.host_bound else own
+
+
+class _Sum(NamedTuple):
+    """A group of kernels: milliseconds, what bounds it, and shares of the peaks."""
+
+    num_kernels: int
+    ms: float
+    bound: str
+    arithmetic: float
+    bandwidth: float
+    macs: int
+    bytes: int
+
+
+def spent(analysis: Analysis, device: Device, run: Run, known: Coefficients) -> list[Spent]:
+    """Every distinct kernel of each stage, with its time."""
+    peaks = rates(device, run.precision)
+    eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
+    return [
+        _spent(kernel, stage, times, ideal(kernel, peaks, run, found.nchw), eff)
+        for kernel, stage, times in repeated(analysis, found)
+    ]
+
+
+def device_ms(analysis: Analysis, device: Device, run: Run, known: Coefficients) -> float:
+    """The sum of the kernels' times alone."""
+    peaks = rates(device, run.precision)
+    eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
+    distinct = repeated(analysis, found)
+    return float(sum([times * kernel_ms(ideal(each, peaks, run, found.nchw), eff) for each, _, times in distinct]))
+
+
+def _spent(kernel: Kernel, stage: str, times: int, at_peak: Ideal, eff: Efficiencies) -> Spent:
+    arithmetic = at_peak.plain + at_peak.stem + at_peak.nchw + at_peak.serial
+    moved = at_peak.moved + at_peak.cached + at_peak.copied
+    ms = kernel_ms(at_peak, eff)
+    return Spent(kernel, stage, times, times * ms, _bound(at_peak, eff, ms), times * arithmetic, times * moved)
+
+
+def _bound(at_peak: Ideal, eff: Efficiencies, ms: float) -> str:
+    if 2 * at_peak.kernels * eff.launch_us / 1000 > ms:
+        return "launch"
+    handling = max(memory_ms(at_peak, eff), at_peak.elements / eff.norm)
+    return "compute" if compute_ms(at_peak, eff) + at_peak.serial / eff.tensor > handling else "memory"
+
+
+def _grouped(found: Sequence[Spent], run: Run, key: Callable[[Spent], str]) -> dict[str, _Sum]:
+    groups: dict[str, list[Spent]] = {}
+    for each in found:
+        groups.setdefault(key(each), []).append(each)
+    return {name: _summed(group, run) for name, group in groups.items()}
+
+
+def _summed(group: list[Spent], run: Run) -> _Sum:
+    by_bound: dict[str, float] = {}
+    for each in group:
+        by_bound[each.bound] = by_bound.get(each.bound, 0.0) + each.ms
+    ms = sum(by_bound.values())
+    return _Sum(
+        num_kernels=sum([each.times for each in group]),
+        ms=ms,
+        bound=max(by_bound, key=by_bound.__getitem__),
+        arithmetic=sum([each.arithmetic_ms for each in group]) / ms,
+        bandwidth=sum([each.bytes_ms for each in group]) / ms,
+        macs=run.batch_size * sum([each.times * each.kernel.macs for each in group]),
+        bytes=sum([each.times * kernel_bytes(each.kernel, run) for each in group]),
+    )
+
+
+def stage_times(analysis: Analysis, found: Sequence[Spent], run: Run, scaling: Scaling) -> tuple[StageTime, ...]:
+    """The stages in the network's order."""
+    sums = _grouped(found, run, lambda each: each.stage)
+    return tuple([_stage(row.stage, sums[row.stage], scaling) for row in analysis.stages if row.stage in sums])
+
+
+def _stage(stage: str, own: _Sum, scaling: Scaling) -> StageTime:
+    ms, span = scaling.factor * own.ms, exp(scaling.half_width)
+    return StageTime(
+        stage=stage,
+        ms=ms,
+        low_ms=ms / span,
+        high_ms=ms * span,
+        bound=scaling.bound(own.bound),
+        achieved=own.arithmetic / scaling.factor,
+        macs=own.macs,
+        bytes=own.bytes,
+        num_kernels=own.num_kernels,
+    )
+
+
+def kind_times(found: Sequence[Spent], run: Run, scaling: Scaling) -> tuple[KernelTime, ...]:
+    """The kinds of kernel, the longest first."""
+    sums = _grouped(found, run, lambda each: each.kernel.kind)
+    ordered = sorted(sums.items(), key=lambda item: -item[1].ms)
+    return tuple([_kind(kind, own, scaling) for kind, own in ordered])
+
+
+def _kind(kind: str, own: _Sum, scaling: Scaling) -> KernelTime:
+    return KernelTime(
+        kind=kind,
+        num_kernels=own.num_kernels,
+        ms=scaling.factor * own.ms,
+        bound=scaling.bound(own.bound),
+        achieved=(own.arithmetic if own.bound == "compute" else own.bandwidth) / scaling.factor,
+        macs=own.macs,
+        bytes=own.bytes,
+    )
+
+
+def row_times(analysis: Analysis, device: Device, run: Run, known: Coefficients) -> list[tuple[float, int]]:
+    """For each row its kernels' milliseconds, and how many those are."""
+    peaks = rates(device, run.precision)
+    eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
+    times, counts = [0.0] * len(analysis.rows), [0] * len(analysis.rows)
+    for kernel in found.kernels:
+        times[kernel.row] += kernel_ms(ideal(kernel, peaks, run, found.nchw), eff)
+        counts[kernel.row] += 1
+    return list(zip(times, counts, strict=True))

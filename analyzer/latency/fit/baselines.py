@@ -1,0 +1,54 @@
+"""What simpler rules give on the same rows: one quantity scaled to each table, and rooflines that fit nothing."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from analyzer.latency.fit.judge import Judged, fold_of
+from analyzer.latency.fit.tables import Case
+from analyzer.latency.kernels import eager_kernels
+from analyzer.latency.rates import rates
+from analyzer.latency.roofline import kernel_bytes
+
+FIXED_SHARE = 0.75
+"""Of its peaks that PyTorch's own estimator takes any op to reach."""
+
+QUANTITIES: dict[str, Callable[[Case], float]] = {
+    "FLOPs only": lambda case: case.run.batch_size * case.analysis.macs,
+    "activations only": lambda case: case.run.batch_size * case.analysis.activations,
+    "parameters only": lambda case: case.run.batch_size * case.analysis.params,
+}
+
+
+def baselines(judged: Judged) -> list[Judged]:
+    """The same rows by each simple rule; scales come from the other folds of the same table."""
+    scaled = [_scaled(judged.cases, title, quantity) for title, quantity in QUANTITIES.items()]
+    plain = np.log([roofline_ms(case) / case.batch_ms for case in judged.cases])
+    return [
+        *scaled,
+        Judged("plain roofline at 100 %", judged.cases, plain),
+        Judged("plain roofline at 75 %", judged.cases, plain - np.log(FIXED_SHARE)),
+    ]
+
+
+def _scaled(cases: list[Case], title: str, quantity: Callable[[Case], float]) -> Judged:
+    fold = fold_of(cases)
+    rates_of = np.array([np.log(case.batch_ms / quantity(case)) for case in cases])
+    errors = np.zeros(len(cases))
+    for index, case in enumerate(cases):
+        others = [
+            rates_of[place]
+            for place, other in enumerate(cases)
+            if other.table == case.table and fold[other.model] != fold[case.model]
+        ]
+        errors[index] = np.median(others) - rates_of[index]
+    return Judged(title, cases, errors)
+
+
+def roofline_ms(case: Case) -> float:
+    """Each op at the longer of its FLOPs and its bytes at the device's peaks."""
+    peaks, total = rates(case.device, case.run.precision), 0.0
+    for kernel in eager_kernels(case.analysis):
+        arithmetic = 2 * case.run.batch_size * kernel.macs / peaks.flops
+        total += max(arithmetic, kernel_bytes(kernel._replace(extra_bytes=0), case.run) / peaks.memory)
+    return 1000 * total

@@ -1,0 +1,73 @@
+"""The half widths of the 90 % intervals, from errors on rows that the fit has not seen; and how many they cover."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.latency.fit.judge import Judged, Vector, fold_of, small_batches
+from analyzer.latency.fit.search import Fitted, rounded
+from analyzer.latency.fit.stages import stage_errors
+
+COVERED = 0.9
+Inside = NDArray[np.bool_]
+
+
+def half_width(errors: Vector) -> float:
+    """The |log error| that nine tenths of the rows stay within."""
+    return rounded(float(np.quantile(np.abs(errors), COVERED)), 3)
+
+
+def half_widths(known: Fitted, validated: dict[str, Judged], across: Sequence[Judged]) -> dict[str, float]:
+    """Kind of evidence → half width, as a logarithm.
+
+    "gpu", "training" and "cpu": the device was measured in that mode. "alike": another GPU like those (GeForce);
+    "unlike": one of another class or under a power cap. "calibrated": one measured network fixed the factor. "host":
+    starting kernels takes longer, and the host's cost is known. "stage": what a stage's share adds to the whole's.
+    """
+    alike, unlike = split(across)
+    calibrated = [judged.given("resnet50").errors for judged in across if len(judged.given("resnet50").cases) > 0]
+    host = np.concatenate([judged.errors for judged in small_batches(known)])
+    return {
+        "gpu": half_width(validated["GPU inference"].errors),
+        "training": half_width(validated["training step"].errors),
+        "cpu": half_width(validated["CPU inference"].errors),
+        "alike": half_width(_joined(alike)),
+        "unlike": half_width(_joined(unlike)),
+        "calibrated": half_width(np.concatenate(calibrated)),
+        "host": half_width(host),
+        "stage": half_width(stage_errors(known)),
+    }
+
+
+def split(across: Sequence[Judged]) -> tuple[list[Judged], list[Judged]]:
+    """Judged devices that are like those of the fit, and those that are not; training steps left out."""
+    alike = [judged for judged in across if judged.title.startswith("RTX")]
+    unlike = [judged for judged in across if not judged.title.startswith("RTX") and "training" not in judged.title]
+    return alike, unlike
+
+
+def _joined(judged: Sequence[Judged]) -> Vector:
+    return np.concatenate([each.errors for each in judged])
+
+
+def coverage(validated: dict[str, Judged], across: Sequence[Judged]) -> dict[str, float]:
+    """Per cent of held-out rows within intervals that come from other rows alone, pooled and by kind."""
+    inside = {title: _folded(judged) for title, judged in validated.items()}
+    for word, group in zip(("GPUs like the fitted", "other GPUs"), split(across), strict=True):
+        inside[word] = np.concatenate([_from_others(group, place) for place in range(len(group))])
+    pooled = np.concatenate(list(inside.values()))
+    return {word: 100 * float(np.mean(rows)) for word, rows in {**inside, "all, pooled": pooled}.items()}
+
+
+def _folded(judged: Judged) -> Inside:
+    """Whether each row lies within the interval of the other folds."""
+    fold = fold_of(judged.cases)
+    folds = np.array([fold[case.model] for case in judged.cases])
+    widths = {each: half_width(judged.errors[folds != each]) for each in set(folds.tolist())}
+    return np.asarray(np.abs(judged.errors) <= np.array([widths[each] for each in folds.tolist()]))
+
+
+def _from_others(group: Sequence[Judged], place: int) -> Inside:
+    others = _joined([judged for index, judged in enumerate(group) if index != place])
+    return np.asarray(np.abs(group[place].errors) <= half_width(others))

@@ -1,0 +1,174 @@
+"""How far predictions are off rows that the fit has not seen: cross-validated, by family, and on other devices."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.latency.coefficients import class_of
+from analyzer.latency.fit.arrays import Batch
+from analyzer.latency.fit.search import (
+    CPU,
+    CPU_START,
+    GPU,
+    LARGE,
+    NO_BOUND,
+    ONE_DEVICE,
+    START,
+    TRAINING,
+    Fitted,
+    calls_of,
+    cpu_cases,
+    fitted,
+    inference_cases,
+    nvidia_cases,
+)
+from analyzer.latency.fit.tables import Case, read_cases, training_cases
+from analyzer.latency.rates import rates
+from analyzer.latency.roofline import Efficiencies
+
+Vector = NDArray[np.float64]
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Held-out rows: a title, the cases, and log(predicted / published) of each."""
+
+    title: str
+    cases: list[Case]
+    errors: Vector
+
+    @property
+    def mean(self) -> float:
+        """Mean absolute error in per cent."""
+        return float(100 * np.mean(np.abs(np.expm1(self.errors))))
+
+    @property
+    def bias(self) -> float:
+        """Mean signed error in per cent."""
+        return float(100 * np.mean(np.expm1(self.errors)))
+
+    @property
+    def within(self) -> float:
+        """Per cent of the rows that are off by at most 10 %."""
+        return float(100 * np.mean(np.abs(np.expm1(self.errors)) <= 0.1))
+
+    def where(self, title: str, keep: Callable[[Case], bool]) -> "Judged":
+        """Those rows of it."""
+        chosen = [keep(case) for case in self.cases]
+        return Judged(title, [case for case, kept in zip(self.cases, chosen, strict=True) if kept], self.errors[chosen])
+
+    def given(self, model: str) -> "Judged":
+        """The errors left once each table's row of that model at 224 pixels has fixed the table's factor."""
+        factor = {
+            case.table: error
+            for case, error in zip(self.cases, self.errors, strict=True)
+            if case.model == model and case.image_size == 224
+        }
+        rest = self.where(self.title, lambda case: case.model != model)
+        return Judged(
+            self.title, rest.cases, rest.errors - np.array([factor.get(case.table, 0.0) for case in rest.cases])
+        )
+
+
+def fold_of(cases: Sequence[Case]) -> dict[str, int]:
+    """Model → its fold of five, all sizes of a model in one; drawn with a fixed seed."""
+    models = sorted({case.model for case in cases})
+    order = np.random.RandomState(0).permutation(len(models))
+    return {models[place]: rank % FOLDS for rank, place in enumerate(order)}
+
+
+def held_out(cases: list[Case], start: Efficiencies, free: Sequence[str], group: Callable[[Case], object]) -> Vector:
+    """log(predicted / published) of every case by a fit to the other groups."""
+    groups = [group(case) for case in cases]
+    errors = np.zeros(len(cases))
+    for left_out in sorted(set(groups), key=str):
+        away = np.array([each == left_out for each in groups])
+        rest = Batch([case for case, gone in zip(cases, away, strict=True) if not gone])
+        gone = Batch([case for case, gone in zip(cases, away, strict=True) if gone])
+        errors[away] = gone.errors(fitted(rest, start, free))
+    return errors
+
+
+class Part(NamedTuple):
+    """A fit that is cross-validated: its cases, where it starts, what it frees."""
+
+    title: str
+    cases: list[Case]
+    start: Efficiencies
+    free: tuple[str, ...]
+
+
+def parts(known: Fitted) -> list[Part]:
+    """The fits that are cross-validated by model name."""
+    gpu = known.classes["gpu"]
+    return [
+        Part("GPU inference", inference_cases(), gpu, GPU),
+        Part("training step", training_cases(), gpu, TRAINING),
+        Part("CPU inference", cpu_cases(), CPU_START, CPU),
+    ]
+
+
+def cross_validated(part: Part) -> Judged:
+    """The part's rows, each predicted without any row of its model."""
+    fold = fold_of(part.cases)
+    return Judged(part.title, part.cases, held_out(part.cases, part.start, part.free, lambda case: fold[case.model]))
+
+
+def family_left_out(part: Part) -> Judged:
+    """The part's rows, each predicted without any row of its family."""
+    return Judged(part.title, part.cases, held_out(part.cases, part.start, part.free, lambda case: case.family))
+
+
+def across_devices(known: Fitted) -> list[Judged]:
+    """GPUs that the fit has not seen: each of two predicted from eager rows of the other, and those of no table."""
+    found = []
+    for seen, unseen in (("RTX 3090", "RTX 4090"), ("RTX 4090", "RTX 3090")):
+        rows = [case for case in inference_cases() if case.device.name == seen and not case.run.compiled]
+        eff = fitted(Batch(rows), START._replace(norm=NO_BOUND, launch_us=known.classes["gpu"].launch_us), ONE_DEVICE)
+        for compiled, word in ((False, "eager"), (True, "compiled")):
+            cases = [c for c in inference_cases() if c.device.name == unseen and c.run.compiled == compiled]
+            if cases:
+                found.append(Judged(f"{unseen} {word}, from {seen} eager", cases, Batch(cases).errors(eff)))
+    return [*found, turing(known), *hopper(known)]
+
+
+def turing(known: Fitted) -> Judged:
+    """NVIDIA's T4 from batch 64, by efficiencies of the V100."""
+    cases = [case for word in ("amp", "float32") for case in nvidia_cases("T4", word, least=LARGE)]
+    return Judged("Tesla T4 eager, from Tesla V100", cases, errors_of(cases, known))
+
+
+def hopper(known: Fitted) -> list[Judged]:
+    """Our own H100 runs at batch 64 and more, of which only batches 1 and 8 were used, for `launch_us`."""
+    modes = {"eager": (False, False), "compiled": (True, False), "training step": (False, True)}
+    own = [case for case in read_cases("measured_h100") if case.run.batch_size >= LARGE]
+    found = []
+    for word, mode in modes.items():
+        cases = [case for case in own if (case.run.compiled, case.run.training) == mode]
+        found.append(Judged(f"H100 SXM {word}, from GeForce cards", cases, errors_of(cases, known)))
+    return found
+
+
+def errors_of(cases: list[Case], known: Fitted, host: bool = False) -> Vector:
+    """log(predicted / published) by the efficiencies of each case's class, with the host's term where asked for."""
+    errors = np.zeros(len(cases))
+    for index, case in enumerate(cases):
+        name = "training" if case.run.training else class_of(rates(case.device, case.run.precision))
+        batch = Batch([case])
+        logs = batch.log_predicted(known.classes[name])[0]
+        host_ms = calls_of(case) * known.host_us / 1000 if host and not case.run.cuda_graph else 1e-9
+        errors[index] = max(logs, np.log(host_ms)) - batch.log_ms[0]
+    return errors
+
+
+def small_batches(known: Fitted) -> list[Judged]:
+    """NVIDIA's rows up to batch 32; host cost from the V100 alone."""
+    found = []
+    for device in ("V100", "T4"):
+        cases = [case for word in ("float32", "amp") for case in nvidia_cases(device, word, most=32)]
+        found.append(Judged(f"Tesla {device}, batch 1 to 32", cases, errors_of(cases, known, host=True)))
+    return found

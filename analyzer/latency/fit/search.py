@@ -1,0 +1,116 @@
+"""Robust least squares on the logarithm of the error, and the steps that give every shipped number."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from analyzer.latency.fit.arrays import Batch, Vector
+from analyzer.latency.fit.tables import Case, read_cases, training_cases
+from analyzer.latency.modes import launched
+from analyzer.latency.rates import rates
+from analyzer.latency.roofline import Efficiencies
+
+GPU = ("tensor", "memory", "stem", "nchw", "norm")
+ONE_DEVICE = GPU[:-1]
+"""With rows of one device alone, batch norm's element rate cannot be told from the bandwidth: there it has no bound."""
+
+NO_BOUND = 1000.0
+
+TRAINING = ("tensor", "memory")
+CPU = ("tensor", "memory", "cached", "reordered", "copied", "launch_us")
+
+START = Efficiencies(tensor=1.0, memory=0.8, stem=3.0, nchw=0.8, norm=1.5, launch_us=3.0)
+CPU_START = Efficiencies(tensor=1.0, memory=0.1, cached=0.5, reordered=0.1, copied=0.03, launch_us=5.0)
+
+MOST = {"tensor": 2.0}
+"""Bounds from above: no clock is twice the one that a peak is stated at."""
+
+LARGE = 64
+"""Batches from which the GPU, not the host, sets NVIDIA's times."""
+
+SMALL = 8
+"""Batches up to which the host sets NVIDIA's times on the V100."""
+
+SOFT = 0.05
+"""Error from which a row's pull on the fit grows slower (`f_scale` of SciPy's soft_l1)."""
+
+
+class Fitted(NamedTuple):
+    """Everything that is fitted: efficiencies by class, and the host's microseconds a call."""
+
+    classes: dict[str, Efficiencies]
+    host_us: float
+
+
+def fitted(batch: Batch, start: Efficiencies, free: Sequence[str]) -> Efficiencies:
+    """`start` with the `free` efficiencies that fit the batch best, to four digits."""
+
+    def at(logs: Vector) -> Efficiencies:
+        return start._replace(**dict(zip(free, np.exp(logs).tolist(), strict=True)))
+
+    first = np.log([getattr(start, name) for name in free])
+    bounds = -7.0, np.log([MOST.get(name, 1000.0) for name in free])
+
+    def errors(logs: Vector) -> Vector:
+        return batch.errors(at(logs))
+
+    found = least_squares(errors, first, loss="soft_l1", f_scale=SOFT, bounds=bounds)
+    return start._replace(**{name: rounded(value) for name, value in zip(free, np.exp(found.x), strict=True)})
+
+
+def rounded(value: float, digits: int = 4) -> float:
+    """A number to that many significant digits."""
+    return float(f"{value:.{digits}g}")
+
+
+def inference_cases() -> list[Case]:
+    """Inference rows of timm on GPUs."""
+    return [case for case in read_cases("timm_inference") if case.device.kind == "gpu"]
+
+
+def cpu_cases() -> list[Case]:
+    """Inference rows of timm on the CPU."""
+    return [case for case in read_cases("timm_inference") if case.device.kind == "cpu"]
+
+
+def nvidia_cases(device: str, precision: str, least: int = 1, most: int = 1024) -> list[Case]:
+    """NVIDIA's ResNet-50 rows of a device and precision, with batches from `least` to `most`."""
+    return [
+        case
+        for case in read_cases("nvidia_resnet50")
+        if device in case.device.name and case.run.precision == precision and least <= case.run.batch_size <= most
+    ]
+
+
+def graph_cases() -> list[Case]:
+    """Our own runs as a CUDA graph at batch 1 and 8, where what each kernel costs at least shows."""
+    return [case for case in read_cases("measured_h100") if case.run.cuda_graph]
+
+
+def fit_all() -> Fitted:
+    """Every number, in the order in which each stands on the others."""
+    timm, graphs = Batch(inference_cases()), Batch(graph_cases())
+    gpu = START
+    for _ in range(3):
+        gpu = fitted(graphs, fitted(timm, gpu, GPU), ("launch_us",))
+    gpu = fitted(timm, gpu, GPU)
+    volta = {
+        name: fitted(Batch(nvidia_cases("V100", precision, least=LARGE)), gpu, ("tensor",))
+        for name, precision in (("old_tensor", "amp"), ("float32", "float32"))
+    }
+    training = fitted(Batch(training_cases()), gpu, TRAINING)
+    cpu = fitted(Batch(cpu_cases()), CPU_START, CPU)
+    return Fitted({"gpu": gpu, **volta, "training": training, "cpu": cpu}, fit_host())
+
+
+def fit_host() -> float:
+    """Microseconds a call on NVIDIA's host: the median over its small batches on the V100."""
+    cases = [case for word in ("float32", "amp") for case in nvidia_cases("V100", word, most=SMALL)]
+    return rounded(float(np.median([1000 * case.batch_ms / calls_of(case) for case in cases])))
+
+
+def calls_of(case: Case) -> int:
+    """Kernels that the host starts one by one."""
+    return launched(case.analysis, case.run, rates(case.device, case.run.precision)).calls

@@ -1,0 +1,47 @@
+"""How far predicted stages are off measured ones, beyond what the whole network is off."""
+
+import csv
+from math import log
+
+import numpy as np
+
+from analyzer.latency.fit.judge import Vector
+from analyzer.latency.fit.search import Fitted
+from analyzer.latency.fit.tables import FOLDER, Case, case_of
+from analyzer.latency.modes import launched, repeated
+from analyzer.latency.rates import rates
+from analyzer.latency.roofline import Efficiencies, ideal, kernel_ms
+
+SMALLEST = 0.02
+"""Share of the whole from which a stage is judged."""
+
+
+def stage_errors(known: Fitted) -> Vector:
+    """log(predicted share / measured share) of the stages in our own kernel traces."""
+    measured: dict[str, dict[str, float]] = {}
+    cases: dict[str, Case] = {}
+    with (FOLDER / "measured_h100_stages.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            case = case_of({**row, "model": row["expression"], "family": "", "batch_ms": row["ms"]})
+            key = f"{case.model} {case.table}"
+            cases[key] = case
+            measured.setdefault(key, {})[row["stage"]] = case.batch_ms
+    shares = [_share_errors(cases[key], stages, known.classes["gpu"]) for key, stages in measured.items()]
+    return np.array([error for errors in shares for error in errors])
+
+
+def _share_errors(case: Case, measured: dict[str, float], eff: Efficiencies) -> list[float]:
+    predicted = stage_times(case, eff)
+    whole, ours = sum(measured.values()), sum(predicted.values())
+    shares = {stage: ms / whole for stage, ms in measured.items() if ms > SMALLEST * whole}
+    return [log(predicted[stage] / ours / share) for stage, share in shares.items()]
+
+
+def stage_times(case: Case, eff: Efficiencies) -> dict[str, float]:
+    """Stage → predicted milliseconds."""
+    peaks = rates(case.device, case.run.precision)
+    found = launched(case.analysis, case.run, peaks)
+    times: dict[str, float] = {}
+    for kernel, stage, count in repeated(case.analysis, found):
+        times[stage] = times.get(stage, 0.0) + count * kernel_ms(ideal(kernel, peaks, case.run, found.nchw), eff)
+    return times

@@ -1,0 +1,217 @@
+"""The kernels that a network runs as when eager, in inference and in training: what each reads, writes and multiplies.
+
+Counts are of one image; a batch does all of it that many times, but reads the weights once.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import NamedTuple, assert_never
+
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.walk import Row
+from analyzer.graph import INPUT, Graph
+from analyzer.ops import (
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Op,
+    ReLU,
+    Sigmoid,
+    ZeroPadShortcut,
+)
+
+IMAGE = -1
+"""Stands for the network's input among the rows that an op reads."""
+
+INDEX_BYTES = 8
+"""A max pool of eager torch writes an int64 index beside each element."""
+
+TILE = 64
+"""Output channels that a convolution kernel computes together; fewer cost as many."""
+
+
+class Kernel(NamedTuple):
+    """One kernel, and the row (index into `Analysis.rows`) that it belongs to.
+
+    `read` and `written` are elements of activations, `weights` of parameters, `extra_bytes` what is of a fixed size.
+    Convolutions and linear layers have output `positions`, `channels`, and a window of `side`×`side`; `macs` are those
+    of the op, exactly. `is_stem`: it reads an image of so few channels that the kernel multiplies padding.
+    """
+
+    row: int
+    kind: str
+    read: int
+    written: int
+    macs: int = 0
+    weights: int = 0
+    extra_bytes: int = 0
+    positions: int = 0
+    channels: int = 0
+    side: int = 0
+    is_stem: bool = False
+
+    @property
+    def moved(self) -> int:
+        """Elements of activations read and written."""
+        return self.read + self.written
+
+
+def kind_of(op: Op) -> str:
+    """The kind of kernel that an op runs as; empty where it runs none (Flatten, and Dropout in inference)."""
+    match op:
+        case Conv2d():
+            return "grouped convolution" if op.groups > 1 else "convolution"
+        case BatchNorm2d():
+            return "batch norm"
+        case ReLU():
+            return "relu"
+        case Sigmoid() | Multiply():
+            return "gate"
+        case MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d():
+            return "pool"
+        case Linear():
+            return "linear"
+        case Add():
+            return "add"
+        case Concat() | ZeroPadShortcut():
+            return "concat"
+        case Flatten() | Dropout():
+            return ""
+        case _:
+            assert_never(op)
+
+
+def eager_kernels(analysis: Analysis) -> list[Kernel]:
+    """One kernel an op, in execution order, and one more for a convolution's bias."""
+    return [kernel for index, row in enumerate(analysis.rows) for kernel in forward(index, row)]
+
+
+def forward(index: int, row: Row) -> Iterator[Kernel]:
+    """The kernels of an op in inference."""
+    kind = kind_of(row.operation)
+    if isinstance(row.operation, Conv2d | Linear):
+        yield weighted(index, row)
+        if isinstance(row.operation, Conv2d) and row.operation.bias:
+            yield Kernel(index, "add", written(row), written(row))
+    elif kind:
+        indices = INDEX_BYTES * written(row) if isinstance(row.operation, MaxPool2d) else 0
+        yield Kernel(index, kind, read(row), written(row), extra_bytes=indices)
+
+
+def weighted(index: int, row: Row) -> Kernel:
+    """A convolution's or linear layer's kernel."""
+    op = row.operation
+    conv = isinstance(op, Conv2d)
+    return Kernel(
+        index,
+        kind_of(op),
+        read(row),
+        written(row),
+        macs=row.macs,
+        weights=row.params,
+        positions=prod(row.output_shape[1:]),
+        channels=row.output_shape[0],
+        side=op.kernel if isinstance(op, Conv2d) else 1,
+        is_stem=conv and row.input_shapes[0][0] < 8,
+    )
+
+
+def read(row: Row) -> int:
+    """Elements that an op reads."""
+    return sum(map(prod, row.input_shapes))
+
+
+def written(row: Row) -> int:
+    """Elements that an op writes."""
+    return prod(row.output_shape)
+
+
+def training_kernels(analysis: Analysis) -> list[Kernel]:
+    """The kernels of a training step but for the optimiser: forward with batch statistics, and backward.
+
+    Convolutions run once more for the weights' gradient and, but for the first, for the input's. Batch norm reads its
+    input twice, and in the backward pass both input and gradient twice. A tensor with two readers adds two gradients.
+    """
+    sources = sources_of(analysis.network.graph)
+    uses = [0] * len(analysis.rows)
+    for inputs in sources:
+        for source in inputs:
+            if source != IMAGE:
+                uses[source] += 1
+    found: list[Kernel] = []
+    for index, row in enumerate(analysis.rows):
+        found += _trained(index, row, first=sources[index][0] == IMAGE)
+        found += [Kernel(index, "add", 2 * written(row), written(row))] * max(0, uses[index] - 1)
+    return found
+
+
+def _trained(index: int, row: Row, first: bool) -> list[Kernel]:
+    there = list(forward(index, row))
+    size, out, kind = read(row), written(row), kind_of(row.operation)
+    match row.operation:
+        case Conv2d() | Linear():
+            gradient = there[0]._replace(read=size + out, written=0)
+            return [*there, gradient] if first else [*there, gradient, gradient]
+        case BatchNorm2d():
+            return [Kernel(index, kind, 2 * size, out), Kernel(index, kind, 4 * size, out)]
+        case Add():
+            return there
+        case ReLU() | Sigmoid() | Multiply() | Dropout():
+            return [*there, Kernel(index, kind or "gate", 2 * out, size)]
+        case MaxPool2d():
+            return [*there, Kernel(index, kind, out, 2 * size, extra_bytes=INDEX_BYTES * out)]
+        case _:
+            return [*there, *[Kernel(index, kind, out, size)] * bool(kind)]
+
+
+def sources_of(graph: Graph) -> list[tuple[int, ...]]:
+    """For each op in execution order the rows that it reads, `IMAGE` for the network's input."""
+    found: list[tuple[int, ...]] = []
+
+    def frame(part: Graph, source: int) -> int:
+        values = {INPUT: source}
+        for node in part.nodes:
+            if isinstance(node.op, Graph):
+                values[node.name] = frame(node.op, values[node.inputs[0]])
+            else:
+                found.append(tuple([values[name] for name in node.inputs]))
+                values[node.name] = len(found) - 1
+        return values[part.nodes[-1].name]
+
+    frame(graph, IMAGE)
+    return found
+
+
+def casts(analysis: Analysis, kernels: Sequence[Kernel]) -> list[Kernel]:
+    """Autocast's kernels: the image and, every time, each weight, from 4 bytes to 2."""
+    image = Kernel(0, "cast", 0, 0, extra_bytes=6 * prod(analysis.input_shape))
+    rows = dict.fromkeys(kernel.row for kernel in kernels if kernel.macs)
+    return [image, *[Kernel(row, "cast", 0, 0, weights=3 * analysis.rows[row].params) for row in rows]]
+
+
+OPTIMISER_BYTES = 28
+"""Bytes a parameter that SGD with momentum moves in float32: the gradient written; weight, gradient and momentum read;
+weight and momentum written; and the gradient set to nothing."""
+
+
+def optimiser_kernels(analysis: Analysis, item_bytes: int) -> list[Kernel]:
+    """The optimiser's step, an op's parameters each; torch joins them into a few kernels, which start at no cost."""
+    sizes = [(index, row.params * OPTIMISER_BYTES // item_bytes) for index, row in enumerate(analysis.rows)]
+    return [Kernel(index, "optimiser", 0, 0, weights=size) for index, size in sizes if size]
+
+
+def layout_changes(kernels: Sequence[Kernel]) -> list[Kernel]:
+    """What tensor cores need in NCHW: windows wider than 1×1 have input and output turned to NHWC and back."""
+    spatial = [kernel for kernel in kernels if kernel.side > 1]
+    return [
+        Kernel(kernel.row, "layout", size, size) for kernel in spatial for size in (kernel.read, kernel.written) if size
+    ]

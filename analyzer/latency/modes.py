@@ -1,0 +1,67 @@
+"""The kernel list of a mode: eager, compiled or a training step, with autocast's casts and changes of layout."""
+
+from collections import Counter
+from typing import NamedTuple
+
+from analyzer.cost.analysis import Analysis
+from analyzer.latency.fusion import compiled_kernels, compiles_to_channels_last
+from analyzer.latency.kernels import Kernel, casts, eager_kernels, layout_changes, optimiser_kernels, training_kernels
+from analyzer.latency.rates import Rates
+from analyzer.latency.roofline import Run
+
+
+class Launched(NamedTuple):
+    """A mode's kernels in the rows' order; `nchw` tells the layout, `calls` how many the host starts one by one.
+
+    A convolution's changes of layout are started by the same call as itself.
+    """
+
+    kernels: tuple[Kernel, ...]
+    nchw: bool
+    calls: int
+
+
+def launched(analysis: Analysis, run: Run, rates: Rates) -> Launched:
+    """The kernels of one forward pass or training step; kept with the analysis."""
+    key = launched, run.compiled, run.channels_last, run.training, run.autocast, run.item_bytes, rates.tensor, rates.gpu
+    if key not in analysis.notes:
+        analysis.notes[key] = _launched(analysis, run, rates)
+    return analysis.notes[key]  # type: ignore[no-any-return]
+
+
+def _launched(analysis: Analysis, run: Run, rates: Rates) -> Launched:
+    kernels = _plain(analysis, run, rates)
+    nchw = not run.channels_last
+    if run.compiled:
+        nchw = rates.gpu and nchw and not compiles_to_channels_last(analysis)
+    if run.autocast:
+        kernels = [*casts(analysis, kernels), *kernels]
+    calls = len(kernels)
+    if nchw and rates.gpu and rates.tensor:
+        kernels = [*kernels, *layout_changes(kernels)]
+    if run.training:
+        kernels = [*kernels, *optimiser_kernels(analysis, run.item_bytes)]
+    return Launched(tuple(sorted(kernels, key=lambda kernel: kernel.row)), nchw, calls)
+
+
+def _plain(analysis: Analysis, run: Run, rates: Rates) -> list[Kernel]:
+    if run.training:
+        return training_kernels(analysis)
+    return compiled_kernels(analysis, on_cpu=not rates.gpu) if run.compiled else eager_kernels(analysis)
+
+
+class Repeated(NamedTuple):
+    """A kernel that runs `times` times in a stage."""
+
+    kernel: Kernel
+    stage: str
+    times: int
+
+
+def repeated(analysis: Analysis, found: Launched) -> tuple[Repeated, ...]:
+    """The distinct kernels of each stage, which are few; kept with the analysis."""
+    key = repeated, id(found)
+    if key not in analysis.notes:
+        counts = Counter((kernel._replace(row=0), analysis.rows[kernel.row].stage) for kernel in found.kernels)
+        analysis.notes[key] = tuple([Repeated(*which, times) for which, times in counts.items()])
+    return analysis.notes[key]  # type: ignore[no-any-return]

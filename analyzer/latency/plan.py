@@ -1,0 +1,135 @@
+"""What is to be measured and how thoroughly, checked before anything heavy is loaded."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+from analyzer.errors import InvalidInput, shortened
+
+TASKS = ("inference", "training")
+EXECUTIONS = ("eager", "cuda_graph", "compiled")
+LAYOUTS = ("contiguous", "channels_last")
+PRECISIONS = ("float32", "amp", "amp_bfloat16", "float16", "bfloat16")
+"""timm's words; amp is autocast to float16 on CUDA and to bfloat16 on the CPU, torch's own choice there."""
+CACHES = ("auto", "warm", "flushed")
+
+MAX_BATCH = 65_536
+MAX_ITER = 1_000_000
+MAX_SECONDS = 86_400.0
+MIN_SAMPLES = 50
+MIN_SECONDS = 1.0
+FEW_SAMPLES = 10
+"""Fewest samples of a cell that a bound of seconds cuts short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a network is run: one batch of so many images, in timm's precision words; a cell of a measurement's grid."""
+
+    task: str = "inference"
+    execution: str = "eager"
+    batch_size: int = 1
+    precision: str = "float32"
+    layout: str = "contiguous"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("task", TASKS),
+            ("execution", EXECUTIONS),
+            ("precision", PRECISIONS),
+            ("layout", LAYOUTS),
+        ):
+            _check_word(name, getattr(self, name), allowed)
+        check_whole("batch_size", self.batch_size, 1, MAX_BATCH)
+
+    def require_device(self, kind: str) -> None:
+        """InvalidInput where that kind of device, cpu or cuda, has no such thing."""
+        if self.execution == "cuda_graph" and kind != "cuda":
+            raise InvalidInput(f"execution cuda_graph: needs --device cuda, not {kind}.")
+
+
+def grid(
+    tasks: Iterable[str],
+    layouts: Iterable[str],
+    precisions: Iterable[str],
+    batch_sizes: Iterable[int],
+    executions: Iterable[str],
+) -> tuple[Settings, ...]:
+    """Every combination once, the executions varying fastest; InvalidInput for a value that is none."""
+    cells = product(tasks, layouts, precisions, batch_sizes, executions)
+    return tuple(
+        dict.fromkeys(
+            Settings(task=task, execution=execution, batch_size=batch, precision=precision, layout=layout)
+            for task, layout, precision, batch, execution in cells
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How thoroughly: runs, samples, bounds in seconds, caches, and what is done besides the whole network's time.
+
+    Without `num_bench_iter` a cell gets at least 50 samples and one second of them; with `cell_seconds` 50 and so many
+    seconds will do, and so will 10 that took so long, but no less than one second. `max_seconds` bounds the whole. The
+    reference network, measured before and after each cell, guards against drift; None leaves it out.
+    """
+
+    num_warm_iter: int = 10
+    num_bench_iter: int | None = None
+    cell_seconds: float | None = None
+    max_seconds: float | None = None
+    caches: str = "auto"
+    stages: bool = True
+    reference: str | None = "resnet18"
+    cudnn_benchmark: bool = True
+    tf32: bool = True
+
+    def __post_init__(self) -> None:
+        check_whole("num_warm_iter", self.num_warm_iter, 1, MAX_ITER)
+        if self.num_bench_iter is not None:
+            check_whole("num_bench_iter", self.num_bench_iter, 1, MAX_ITER)
+        for name in ("cell_seconds", "max_seconds"):
+            _check_seconds(name, getattr(self, name))
+        _check_word("caches", self.caches, CACHES)
+
+    def enough(self, num_samples: int, sampled_ms: float) -> bool:
+        """Whether so many samples, of so long in all, will do."""
+        if self.num_bench_iter is not None:
+            return num_samples >= self.num_bench_iter
+        bound = self.cell_seconds
+        if bound is not None and num_samples >= FEW_SAMPLES and sampled_ms >= 1000 * max(MIN_SECONDS, bound):
+            return True
+        return num_samples >= MIN_SAMPLES and sampled_ms >= 1000 * min(MIN_SECONDS, bound or MIN_SECONDS)
+
+    def num_samples(self, each_ms: float) -> int:
+        """How many samples of about that length will be enough."""
+        if self.num_bench_iter is not None:
+            return self.num_bench_iter
+        seconds = min(MIN_SECONDS, self.cell_seconds or MIN_SECONDS)
+        wanted = max(MIN_SAMPLES, _at_least(1000 * seconds, each_ms))
+        if self.cell_seconds is None:
+            return min(wanted, MAX_ITER)
+        most = 1000 * max(MIN_SECONDS, self.cell_seconds)
+        return min(wanted, max(FEW_SAMPLES, _at_least(most, each_ms)), MAX_ITER)
+
+
+def _at_least(total_ms: float, each_ms: float) -> int:
+    return min(int(total_ms / each_ms) + 1, MAX_ITER) if each_ms > 0 else MAX_ITER
+
+
+def check_whole(name: str, value: object, low: int, high: int) -> None:
+    """InvalidInput where a value is no whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidInput(f"{name} {shortened(value)}: must be a whole number from {low} to {high}.")
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_SECONDS:
+        raise InvalidInput(f"{name} {shortened(value)}: must be a number of seconds over 0, at most {MAX_SECONDS:.0f}.")
+
+
+def _check_word(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidInput(f"{name} {shortened(value)!r}: must be one of {', '.join(allowed)}.")

@@ -1,0 +1,240 @@
+"""A measurement's cells one after the other: networks by turns, between two looks at a reference network."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from statistics import median
+from time import monotonic
+
+from torch import Tensor, nn
+
+from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis, analyze
+from analyzer.errors import Unavailable, shortened
+from analyzer.latency.conditions import Conditions, Facts, ReferenceCheck
+from analyzer.latency.plan import Effort, Settings
+from analyzer.latency.record import Failure, LatencyRecord, Measurement
+from analyzer.live.devices import Device
+from analyzer.live.jobs import Job, master, prepared, random_images
+from analyzer.live.limits import compiler_told, kernels_told, memory_told, precision_named, refusal_told, require_memory
+from analyzer.live.sampling import NUM_TURNS, Samples, host_check, ready, warmed
+
+RESIDENT_BYTES = 4 * 2**30
+"""Weights kept on the device at once; more networks than that are measured in groups."""
+
+REFERENCE_BATCH = {"cpu": 1, "cuda": 64}
+REFERENCE_SAMPLES = 30
+REFERENCE_SECONDS = 0.3
+LONG_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Who is told: of each cell before it is made ready, of sentences worth saying, and of all records so far."""
+
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _what: None
+    notice: Callable[[str], None] = lambda _sentence: None
+    keep: Callable[[Measurement], None] = lambda _measurement: None
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One measurement under way."""
+
+    device: Device
+    effort: Effort
+    watch: Watch
+    conditions: Conditions
+    total: int
+    deadline: float | None
+    done: int = 0
+    records: list[LatencyRecord] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    cut_short: str | None = None
+    masters: dict[str, nn.Module] = field(default_factory=dict)
+    reference: Job | None = None
+
+    def measure(self, analyses: Sequence[Analysis], cells: Sequence[Settings]) -> Measurement:
+        """All cells of all networks, or those complete when time was up or the user stopped it."""
+        try:
+            with self.device.tuned(cudnn_benchmark=self.effort.cudnn_benchmark, tf32=self.effort.tf32):
+                self._all(analyses, cells)
+        except KeyboardInterrupt:
+            self.cut_short = "interrupted"
+        return self.so_far()
+
+    def so_far(self, cut_short: str | None = None) -> Measurement:
+        """What has been measured."""
+        return Measurement(
+            conditions=self.conditions,
+            records=tuple(self.records),
+            failures=tuple(self.failures),
+            cut_short=self.cut_short or cut_short,
+        )
+
+    def _all(self, analyses: Sequence[Analysis], cells: Sequence[Settings]) -> None:
+        before_ms = self._reference_ms()
+        for group in groups(analyses):
+            self.masters.clear()
+            for settings in cells:
+                before_ms = self._cell(group, settings, before_ms)
+                self.watch.keep(self.so_far("still running"))
+                if self.cut_short:
+                    return
+
+    def _cell(self, group: Sequence[Analysis], settings: Settings, before_ms: float | None) -> float | None:
+        """Measure a group of networks in one way; the reference network's time after it."""
+        before = self.device.state()
+        warm = self._warm(group, settings)
+        for turn in range(NUM_TURNS):
+            for samples in warm:
+                samples.take(turn)
+        for samples in warm:
+            samples.complete(self.effort)
+        after = self.device.state()
+        after_ms = self._reference_ms()
+        check = self._check(before_ms, after_ms)
+        self.records += [self._record(samples, check, before, after) for samples in warm]
+        warm.clear()
+        self.device.release()
+        return after_ms
+
+    def _warm(self, group: Sequence[Analysis], settings: Settings) -> list[Samples]:
+        """The networks that can be run in that way and in the time left, warm."""
+        warm: list[Samples] = []
+        batches: dict[tuple[int, ...], Tensor] = {}
+        for analysis in group:
+            self.watch.progress(self.done, self.total, _words(analysis, settings))
+            self.done += 1
+            try:
+                made = self._ready(analysis, settings, batches)
+            except Unavailable as error:
+                self._failed(analysis, settings, str(error))
+                continue
+            if self._too_late([*warm, made]):
+                self.cut_short = f"the time limit of {self.effort.max_seconds:g} s"
+                break
+            warm.append(made)
+        return warm
+
+    def _ready(self, analysis: Analysis, settings: Settings, batches: dict[tuple[int, ...], Tensor]) -> Samples:
+        what = f"{shortened(analysis.variant)} at batch size {settings.batch_size} and {_shape(analysis)}"
+        precision = precision_named(settings.precision, self.device.kind)
+        with ExitStack() as stack:
+            stack.enter_context(refusal_told(what))
+            stack.enter_context(memory_told(self.device, what))
+            stack.enter_context(kernels_told(self.device, settings.precision))
+            stack.enter_context(compiler_told())
+            require_memory(self.device, analysis, settings.batch_size, precision)
+            images = self._images(analysis, settings.batch_size, batches)
+            job = prepared(self._master(analysis), analysis, settings, self.device, images, stages=self.effort.stages)
+            samples = ready(job, self.effort, self._flushed(images))
+        if samples.expected_s > LONG_SECONDS:
+            self.watch.notice(
+                f"{samples.wanted} samples will take about {samples.expected_s:.0f} s; "
+                "--num-bench-iter sets their number."
+            )
+        return samples
+
+    def _master(self, analysis: Analysis) -> nn.Module:
+        if analysis.variant not in self.masters:
+            self.masters[analysis.variant] = master(analysis, self.device)
+        return self.masters[analysis.variant]
+
+    def _images(self, analysis: Analysis, batch_size: int, batches: dict[tuple[int, ...], Tensor]) -> Tensor:
+        if analysis.input_shape not in batches:
+            batches[analysis.input_shape] = random_images(batch_size, analysis, self.device)
+        return batches[analysis.input_shape]
+
+    def _flushed(self, images: Tensor) -> bool:
+        """Whether the last cache is written over before each sample: by default where the input would lie in it."""
+        size = self.device.cache_bytes()
+        if size is None or self.effort.caches == "warm":
+            return False
+        return self.effort.caches == "flushed" or images.numel() * images.element_size() < size
+
+    def _too_late(self, warm: Sequence[Samples]) -> bool:
+        if self.deadline is None:
+            return False
+        return monotonic() + sum(samples.expected_s for samples in warm) > self.deadline
+
+    def _failed(self, analysis: Analysis, settings: Settings, reason: str) -> None:
+        self.failures.append(Failure(variant=analysis.variant, settings=settings, reason=reason))
+        self.device.release()
+        if self.total == 1:
+            raise Unavailable(reason)
+        self.watch.notice(reason)
+
+    def _reference_ms(self) -> float | None:
+        """The reference network's median now."""
+        if self.effort.reference is None:
+            return None
+        if self.reference is None:
+            self.reference = self._reference_job(analyze(self.effort.reference))
+        times = [self.reference.whole_ms() for _ in range(3)]
+        times.clear()
+        while len(times) < REFERENCE_SAMPLES or sum(times) < 1000 * REFERENCE_SECONDS:
+            times.append(self.reference.whole_ms())
+        return median(times)
+
+    def _reference_job(self, analysis: Analysis) -> Job:
+        settings = Settings(batch_size=REFERENCE_BATCH[self.device.kind])
+        self.watch.progress(0, self.total, f"{analysis.variant}, the reference")
+        images = random_images(settings.batch_size, analysis, self.device)
+        job = prepared(master(analysis, self.device), analysis, settings, self.device, images, stages=False)
+        warmed(job, self.effort)
+        return job
+
+    def _check(self, before_ms: float | None, after_ms: float | None) -> ReferenceCheck | None:
+        if self.effort.reference is None or before_ms is None or after_ms is None:
+            return None
+        return ReferenceCheck(
+            variant=self.effort.reference,
+            batch_size=REFERENCE_BATCH[self.device.kind],
+            before_ms=round(before_ms, 6),
+            after_ms=round(after_ms, 6),
+        )
+
+    def _record(self, samples: Samples, check: ReferenceCheck | None, before: Facts, after: Facts) -> LatencyRecord:
+        job = samples.job
+        network, queued, stages = samples.timings()
+        eager = (job.settings.task, job.settings.execution) == ("inference", "eager")
+        autocast = job.precision.autocast
+        return LatencyRecord(
+            variant=job.analysis.variant,
+            fingerprint=job.analysis.fingerprint,
+            input_shape=job.analysis.input_shape,
+            settings=job.settings,
+            autocast=str(autocast).removeprefix("torch.") if autocast else None,
+            network=network,
+            queued=queued,
+            stages=stages,
+            caches="flushed" if samples.flushed else "warm",
+            warm_up=samples.warm_up,
+            output=job.output_check(),
+            host=host_check(samples) if eager and self.device.queues else None,
+            run_memory_bytes=samples.run_memory_bytes,
+            reference=check,
+            before=before,
+            after=after,
+            conditions=self.conditions,
+        )
+
+
+def groups(analyses: Sequence[Analysis]) -> Iterator[list[Analysis]]:
+    """The networks in order, in groups whose weights lie on the device at once."""
+    group: list[Analysis] = []
+    for analysis in analyses:
+        if group and sum(BYTES_PER_PARAM * each.params for each in [*group, analysis]) > RESIDENT_BYTES:
+            yield group
+            group = []
+        group.append(analysis)
+    if group:
+        yield group
+
+
+def _shape(analysis: Analysis) -> str:
+    return "×".join(map(str, analysis.input_shape))
+
+
+def _words(analysis: Analysis, settings: Settings) -> str:
+    return f"{shortened(analysis.variant, 30)}, batch {settings.batch_size}, {settings.precision}, {settings.execution}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from analyzer.families.network import Size
 from analyzer.render.units import exact, short
+from analyzer.sweep.grammar import latency_parts
 from analyzer.sweep.nearest import Near, Nearest, own_figure
 from analyzer.sweep.space import Space
 from analyzer.sweep.summary import Columns, Summary
@@ -18,10 +19,10 @@ _HIDDEN = ("index", "input_height", "input_width")
 
 
 def title_of(column: str) -> str:
-    """A column's name as people read it: latency_ms:L4@8 as "L4 at 8, ms"."""
+    """A column's name as people read it: latency_ms:L4@8 as "L4, batch 8, ms"."""
     if column.startswith("latency_ms:"):
-        device, _, batch = column.removeprefix("latency_ms:").partition("@")
-        return f"{device} at {batch}, ms"
+        device, batch, precision = latency_parts(column)
+        return f"{device}, batch {batch}{'' if precision == 'float32' else f', {precision}'}, ms"
     return _TITLES.get(column, column)
 
 

@@ -1,18 +1,16 @@
 """The verb sweep: a design space, its Pareto front, and the networks nearest to a budget."""
 
 import json
-import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyzer.cli.options import deliver, format_option, output_option
+from analyzer.cli.options import deliver, format_option
+from analyzer.cli.sweep_run import Running, chart, reporting, rows, run_options, running
 from analyzer.errors import InvalidInput, shortened
 
 if TYPE_CHECKING:
     from analyzer.sweep.space import Space
-    from analyzer.sweep.summary import Progress
 
 
 @click.command("sweep")
@@ -34,21 +32,24 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(min=1), default=25, show_default=True, help="Rows of the front in a table."
 )
 @format_option("table", "markdown", "csv", "json")
-@output_option
-def sweep_verb(given: tuple[str, ...], base: str | None, form: str, output: str | None, **options: Any) -> None:
+@run_options
+def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: Any) -> None:
     """Evaluate every network of a design space, and show which none other beats.
 
     A space is a TOML file, one of those that come with the program (resnext, wide_resnet, densenet, regnet, anynet_c,
     anynet_d, anynet_e), or --family or --variant with --set. A field takes a list of values, a range (16..256 step 8,
     16..1024 times 2), or follows from others ("2*widths[0]").
     """
-    if base is not None:
-        deliver(_nearest(base, given, form, options), output)
+    run = running(options)
+    if base is None:
+        deliver(_summary(given, form, options, run), run.document)
+    elif run.folder or run.charts:
+        raise InvalidInput("--nearest: keeps and draws no rows; leave out the --output folder and --chart.")
     else:
-        deliver(_summary(given, form, options), output)
+        deliver(_nearest(base, given, form, options), run.document)
 
 
-def _summary(given: tuple[str, ...], form: str, options: dict[str, Any]) -> str:
+def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Running) -> str:
     from analyzer.render import sweep as render
     from analyzer.render.tables import padded_table, terminal_table
     from analyzer.sweep.pareto import objectives_of
@@ -58,7 +59,9 @@ def _summary(given: tuple[str, ...], form: str, options: dict[str, Any]) -> str:
         raise InvalidInput("--per: goes with --nearest.")
     objectives = objectives_of(options["pareto"])
     space = space_given(given, options)
-    found = summarised(space, objectives, ask=asked([name for name, _ in objectives]), progress=progress_of(space))
+    ask = asked([name for name, _ in objectives])
+    found = summarised(space, objectives, ask=ask, parts=rows(space, tuple(ask), run))
+    chart(found, run.charts)
     match form:
         case "json":
             return json.dumps(render.summary_facts(found), ensure_ascii=False) + "\n"
@@ -145,7 +148,8 @@ def _nearest(base: str, given: tuple[str, ...], form: str, options: dict[str, An
     variables = _assigned("--let", options["variables"])
     more |= {"input_sizes": [(height, width)], "variables": variables}
     within = neighbourhood(start, _assigned("--set", options["fields"]), **more)
-    found = nearest(start, within, targets, per=options["per"], progress=progress_of(within))
+    with reporting() as progress:
+        found = nearest(start, within, targets, per=options["per"], progress=progress)
     match form:
         case "json":
             return json.dumps(render.nearest_facts(found), ensure_ascii=False) + "\n"
@@ -153,23 +157,3 @@ def _nearest(base: str, given: tuple[str, ...], form: str, options: dict[str, An
             return render.nearest_csv(found)
         case _:
             return render.nearest_text(found, padded_table if form == "markdown" else terminal_table) + "\n"
-
-
-def progress_of(space: "Space") -> "Progress | None":
-    """A line on the terminal's standard error with rate and time left, for spaces that take longer than a moment."""
-    if not sys.stderr.isatty() or space.size < _LONG:
-        return None
-    start = time.monotonic()
-
-    def told(done: int, size: int) -> None:
-        taken = max(time.monotonic() - start, 1e-6)
-        left = (size - done) * taken / done
-        end = "\n" if done == size else ""
-        click.echo(
-            f"\r{done:,} of {size:,}, {done / taken:,.0f} a second, {left:.0f} s left   {end}", err=True, nl=False
-        )
-
-    return told
-
-
-_LONG = 2**19

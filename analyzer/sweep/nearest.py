@@ -143,7 +143,7 @@ def nearest(
         if per is not None and per not in columns:
             raise InvalidInput(f"nearest: {shortened(per)!r} is no column; there are {', '.join(columns)}.")
         for group, rows in _groups(columns, per):
-            _improve(best, group, columns, rows, targets)
+            improve(best, group, columns, rows, targets)
     if not best:
         raise InvalidInput(nothing_left(within))
     return Nearest(space=within, base=base, targets=targets, per=per, found=tuple(best.values()))
@@ -157,13 +157,14 @@ def _groups(columns: Columns, per: str | None) -> list[tuple[object, NDArray[np.
     return [(kind.item(), np.flatnonzero(codes == place)) for place, kind in enumerate(kinds)]
 
 
-def _improve(
+def improve(
     best: dict[object, Near],
     group: object,
     columns: Columns,
     rows: NDArray[np.int64],
     targets: Sequence[Target],
 ) -> None:
+    """Take the nearest of these rows in, where it is nearer than the best of its group so far."""
     off = np.array([np.abs(_figure(columns, each.name)[rows] / each.value - 1) for each in targets])
     worst, whole = off.max(axis=0), off.sum(axis=0)
     order = np.lexsort((columns["index"][rows], whole, worst))

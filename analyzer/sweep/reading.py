@@ -215,14 +215,14 @@ def packaged(name: str) -> Space:
     """The space of a path that ends in `.toml`, or of one of the files that come with the program."""
     if name.endswith(".toml"):
         return space_of(Path(name))
-    path = _SPACES / f"{name}.toml"
-    known = sorted(each.stem for each in _SPACES.glob("*.toml"))
+    path = SPACES / f"{name}.toml"
+    known = sorted(each.stem for each in SPACES.glob("*.toml"))
     if name not in known:
         raise InvalidInput(f"space {shortened(name)!r} is unknown; give a file ending in .toml or {', '.join(known)}.")
     return space_of(path)
 
 
-_SPACES = Path(__file__).parent.parent / "spaces"
+SPACES = Path(__file__).parent.parent / "spaces"
 
 
 def _input_sizes(given: object) -> tuple[Size, ...]:

@@ -1,21 +1,18 @@
 """One pass over a space: how many networks it has, between which figures they lie, and their Pareto front."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.sweep.evaluate import SHOWN, evaluate
-from analyzer.sweep.pareto import front
+from analyzer.sweep.evaluate import evaluate
+from analyzer.sweep.gather import Columns, Gathered, rows_of
 from analyzer.sweep.space import Space
 
 STEP = 2**18
 """Candidates between two reports of progress; what is in memory at once."""
 
-Columns = dict[str, NDArray[Any]]
 Progress = Callable[[int, int], None]
 
 
@@ -28,6 +25,8 @@ class Summary:
     networks: int
     ranges: dict[str, tuple[float, float]]
     front: Columns
+    sample: Columns
+    """At most `gather.SAMPLE` rows, drawn evenly."""
 
 
 def chunks(space: Space, ask: Sequence[str], progress: Progress | None = None) -> Iterator[Columns]:
@@ -40,21 +39,29 @@ def chunks(space: Space, ask: Sequence[str], progress: Progress | None = None) -
 
 
 def summarised(
-    space: Space, objectives: tuple[tuple[str, bool], ...], *, ask: Sequence[str] = (), progress: Progress | None = None
+    space: Space,
+    objectives: tuple[tuple[str, bool], ...],
+    *,
+    ask: Sequence[str] = (),
+    progress: Progress | None = None,
+    parts: Iterable[Columns] | None = None,
 ) -> Summary:
-    """Evaluate every candidate; InvalidInput where none is left or an objective is no column of numbers."""
-    networks, best = 0, Columns()
-    ranges: dict[str, tuple[float, float]] = {}
-    for columns in chunks(space, ask, progress):
-        networks += len(columns["index"])
-        best = _merged(best, columns)
-        best = _rows(best, front(best, objectives))
-        if len(columns["index"]):
-            _widen(ranges, columns, [*SHOWN[2:], *ask])
-    if not networks:
+    """Evaluate every candidate, or take `parts`, the same columns from elsewhere.
+
+    InvalidInput where no network is left or an objective is no column of numbers.
+    """
+    found = Gathered(objectives, ask)
+    for columns in chunks(space, ask, progress) if parts is None else parts:
+        found.add(columns)
+    if not found.networks:
         raise InvalidInput(nothing_left(space))
     return Summary(
-        space=space, objectives=objectives, networks=networks, ranges=ranges, front=sorted_by(best, objectives[0])
+        space=space,
+        objectives=objectives,
+        networks=found.networks,
+        ranges=found.ranges,
+        front=sorted_by(found.front, objectives[0]),
+        sample=found.sample,
     )
 
 
@@ -70,27 +77,7 @@ def sorted_by(columns: Columns, objective: tuple[str, bool]) -> Columns:
     """The rows by one column, the best first; equal ones by their number."""
     name, more = objective
     key = -columns[name] if more else columns[name]
-    return _rows(columns, np.lexsort((columns["index"], key)))
+    return rows_of(columns, np.lexsort((columns["index"], key)))
 
 
-def _merged(first: Columns, second: Columns) -> Columns:
-    """Rows under rows; a list's stage that only some parts have is 0 in the others."""
-    if not first:
-        return second
-    names = list(dict.fromkeys([*first, *second]))
-    return {name: np.concatenate([_column(first, name), _column(second, name)]) for name in names}
-
-
-def _column(columns: Columns, name: str) -> NDArray[Any]:
-    return columns[name] if name in columns else np.zeros(len(columns["index"]), dtype=np.int64)
-
-
-def _rows(columns: Columns, rows: NDArray[Any]) -> Columns:
-    return {name: column[rows] for name, column in columns.items()}
-
-
-def _widen(ranges: dict[str, tuple[float, float]], columns: Columns, names: Sequence[str]) -> None:
-    for name in names:
-        low, high = columns[name].min().item(), columns[name].max().item()
-        before = ranges.get(name, (low, high))
-        ranges[name] = min(low, before[0]), max(high, before[1])
+__all__ = ["Columns", "Progress", "Summary", "chunks", "nothing_left", "sorted_by", "summarised"]

@@ -131,8 +131,8 @@ def _whole_table(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     yield "| `analyzer sweep`, a process | seconds | candidates a second | peak memory |"
     yield "|---|---:|---:|---:|"
     for candidates, costs in found.items():
-        rate = int(candidates) / costs["seconds"]
-        yield f"| {int(candidates):,} candidates | {costs['seconds']:.1f} | {rate:,.0f} | {costs['mebibytes']:.0f} MiB |"
+        rate = f"{int(candidates) / costs['seconds']:,.0f}"
+        yield f"| {int(candidates):,} candidates | {costs['seconds']:.1f} | {rate} | {costs['mebibytes']:.0f} MiB |"
 
 
 def _spread(samples: list[float]) -> str:
@@ -154,11 +154,11 @@ def _told(record: Mapping[str, Any]) -> str:
         f"{name} {given['versions'][name]}" for name in ("torch", "torchvision") if given["versions"].get(name)
     )
     return (
-        f"Median (quartiles) of {record['rounds']} interleaved rounds, ratios those of the rounds. A sweep takes {CHUNK:,} "
-        "bottleneck ResNets a round, the others ResNet-50 over and over; the closed form gives totals only, the counter "
-        f"builds torchvision's network on the `meta` device first. The whole processes ran once, with their Pareto "
-        f"fronts. {given['date']}, {given['processor']}, {given['system']}, Python {given['python']}, {versions}. Every "
-        "sample is in [benchmarks/sweep.json](benchmarks/sweep.json)."
+        f"Median (quartiles) of {record['rounds']} interleaved rounds, ratios those of the rounds. A sweep takes "
+        f"{CHUNK:,} bottleneck ResNets a round, the others ResNet-50 over and over; the closed form gives totals only, "
+        "the counter builds torchvision's network on the `meta` device first. The whole processes ran once, with their "
+        f"Pareto fronts. {given['date']}, {given['processor']}, {given['system']}, Python {given['python']}, "
+        f"{versions}. Every sample is in [benchmarks/sweep.json](benchmarks/sweep.json)."
     )
 
 

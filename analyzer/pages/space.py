@@ -103,7 +103,9 @@ def _show(sweeping: Sweeping) -> None:
 def _show_nearest(sweeping: Sweeping, near: Near) -> None:
     figures = ", ".join(_against(target, near) for target in sweeping.targets)
     beside, button = st.columns([6, 1.2], vertical_alignment="center")
-    beside.success(f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against what is asked for")
+    beside.success(
+        f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against what is asked for"
+    )
     if button.button("Open in Explore", width="stretch"):
         _open(sweeping, near.candidate)
 

@@ -12,24 +12,34 @@ import platform
 import statistics
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from analyzer.sweep.cluster import local_cluster, run_on
+from analyzer.sweep.manifest import manifest_of
+from analyzer.sweep.reading import space
+from analyzer.sweep.store import prepared
 from benchmarks.measure import ROOT, process_costs
 
 RECORD = ROOT / "benchmarks" / "scale.json"
 DOCUMENT = ROOT / "docs" / "sweep.md"
 BEGIN, END = "<!-- scale:begin -->\n", "<!-- scale:end -->\n"
-SPACE = (
-    "--variant resnet50 --set depths=[2..6,2..8,2..33,2..5] --set widths=[56..72 step 8,112..144 step 8,"
-    "192..384 step 16,384..640 step 32]"
-)
-"""More than 10 million candidates."""
+SPACE: dict[str, Any] = {
+    "variant": "resnet50",
+    "fields": {
+        "depths": "[2..6, 2..8, 2..33, 2..5]",
+        "widths": "[56..72 step 8, 112..144 step 8, 192..384 step 16, 384..640 step 32]",
+    },
+}
+"""7,862,400 candidates."""
 SIZES = (250_000, 1_000_000, 4_000_000)
 _ANALYZER = [sys.executable, "-m", "analyzer", "sweep"]
-_OPTIONS = [part.replace("_", " ") for part in SPACE.replace(" step ", "_step_").split()]
-_WORKERS_ON = 4_000_000
+_OPTIONS = ["--variant", SPACE["variant"]]
+for _name, _values in SPACE["fields"].items():
+    _OPTIONS += ["--set", f"{_name}={_values}"]
+_WORKERS_ON = 8_000_000
 _CHUNK = 100_000
 
 
@@ -40,10 +50,6 @@ def commands(folder: str) -> dict[str, list[str]]:
         given = [*_OPTIONS, "--samples", str(size), "--chunk-size", str(_CHUNK)]
         found[f"{size:,} candidates, front only"] = [*_ANALYZER, *given]
         found[f"{size:,} candidates, every row kept"] = [*_ANALYZER, *given, "--output", f"{folder}/one{size}"]
-    for workers in (1, 2):
-        given = [*_OPTIONS, "--samples", str(_WORKERS_ON), "--chunk-size", str(_CHUNK), "--workers", str(workers)]
-        words = f"{_WORKERS_ON:,} candidates, every row kept, --workers {workers}"
-        found[words] = [*_ANALYZER, *given, "--output", f"{folder}/workers{workers}"]
     return found
 
 
@@ -57,7 +63,22 @@ def measured(rounds: int) -> dict[str, Any]:
                 taken, peak = process_costs(command, str(ROOT))
                 seconds.setdefault(words, []).append(round(taken, 3))
                 mebibytes.setdefault(words, []).append(round(peak, 1))
+        for workers in (1, 2):
+            seconds.setdefault(f"{workers}", []).append(round(filling(workers), 3))
     return {"conditions": _conditions(), "seconds": seconds, "mebibytes": mebibytes}
+
+
+def filling(workers: int) -> float:
+    """Seconds in which so many local workers, started and warm, fill a folder with rows."""
+    with local_cluster(workers) as client, tempfile.TemporaryDirectory() as folder:
+        warm, cold = (
+            prepared(Path(folder) / str(size), manifest_of(space(**SPACE, samples=size), (), _CHUNK))
+            for size in (4 * _CHUNK, _WORKERS_ON)
+        )
+        run_on(client, warm)
+        start = time.perf_counter()
+        run_on(client, cold)
+        return time.perf_counter() - start
 
 
 def _conditions() -> dict[str, Any]:
@@ -73,17 +94,18 @@ def _conditions() -> dict[str, Any]:
 def markdown(record: dict[str, Any]) -> str:
     """The table, and what two workers gain."""
     lines = ["| sweep | seconds | peak memory |", "|---|---:|---:|"]
-    for words, taken in record["seconds"].items():
-        lines.append(f"| {words} | {_spread(taken)} | {max(record['mebibytes'][words]):.0f} MiB |")
-    one, two = (record["seconds"][f"{_WORKERS_ON:,} candidates, every row kept, --workers {n}"] for n in (1, 2))
+    for words, peaks in record["mebibytes"].items():
+        lines.append(f"| {words} | {_spread(record['seconds'][words])} | {max(peaks):.0f} MiB |")
+    one, two = record["seconds"]["1"], record["seconds"]["2"]
     gain = statistics.median(first / second for first, second in zip(one, two, strict=True))
     facts = record["conditions"]
-    return (
-        "\n".join(lines) + f"\n\nWhole processes, start and imports included, chunks of {_CHUNK:,}; the median of "
-        f"{len(one)} rounds, and the least and most; memory is the command's own, without its workers'. Two workers are "
-        f"{gain:.2f} times as fast as one, both with the seconds that Dask takes to start. {facts['system']}, "
-        f"{facts['cores']} cores at a load average of {facts['load_average']}, Python {facts['python']}, {facts['date']}.\n"
-    )
+    told = [
+        f"Whole processes, imports included, in chunks of {_CHUNK:,}: median, least and most of {len(one)} rounds.",
+        f"One local worker fills a folder with {_WORKERS_ON:,} rows in {_spread(one)} seconds, two in {_spread(two)}:",
+        f"{gain:.2f} times as fast, once Dask is up. {facts['system']}, {facts['cores']} cores at a load average of",
+        f"{facts['load_average']} from other work, Python {facts['python']}, {facts['date']}.",
+    ]
+    return "\n".join([*lines, "", *told]) + "\n"
 
 
 def _spread(samples: list[float]) -> str:

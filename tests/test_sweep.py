@@ -15,10 +15,12 @@ from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.fields import IntList
 from analyzer.families.spec import Spec, rules
+from analyzer.latency.predict import predict_total
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.reading import packaged, space, space_of
 from analyzer.sweep.space import Axis, Space
+from analyzer.sweep.times import Mode
 from tests.strategies import densenet_specs, resnet_specs, vgg_specs
 
 FIGURES = ("params", "macs", "activations", "depth")
@@ -225,6 +227,28 @@ def test_a_toml_space_has_ranges_expressions_constraints_and_sizes() -> None:
 def test_values_are_lists_and_ranges(fields: dict[str, Any], values: tuple[Any, ...]) -> None:
     """Oracle: the values written out."""
     assert space(family="resnet", fields=fields).axes[0].values == values
+
+
+@pytest.mark.parametrize("column", ["latency_ms:rtx4090@256", "latency_ms:V100@1/amp", "latency_ms:Core i9-10940X@4"])
+@pytest.mark.parametrize("given_space", MEMORY_SPACES[1:5], ids=lambda each: str(each["variant"]))
+def test_latency_is_that_of_the_predictor(given_space: dict[str, Any], column: str) -> None:
+    """Oracle: the prediction for each candidate by itself, on GPUs and a CPU, whose formula has branches of its own."""
+    found = space(**given_space, variables={"n": [1, 2, 4]}, input_sizes=[64])
+    columns = evaluate(found, 0, found.size, ask=[column])
+    mode = Mode.of(column)
+    for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 10):
+        analysis = analyze(found.expression(int(columns["index"][row])), 64)
+        assert columns[column][row] == pytest.approx(predict_total(analysis, mode.device, mode.run).ms, rel=1e-9)
+
+
+def test_networks_whose_kernels_differ_in_kind_are_told_apart() -> None:
+    """Oracle: the predictor, to which a convolution is another kernel when its groups are more than one."""
+    fields = {"cardinality": [1, 2, 4], "base_width": [4, 16], "in_channels": [3, 16]}
+    found = space(variant="resnet50", fields=fields, input_sizes=[64], constraints=['latency["L4", 8, "amp"] < 1e9'])
+    columns = evaluate(found, 0, found.size)
+    mode = Mode.of("latency_ms:L4@8/amp")
+    wanted = [predict_total(analyze(found.expression(row), 64), mode.device, mode.run).ms for row in range(12)]
+    assert columns["latency_ms:L4@8/amp"].tolist() == pytest.approx(wanted, rel=1e-9)
 
 
 REFUSED = {

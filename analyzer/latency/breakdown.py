@@ -64,12 +64,8 @@ def device_ms(analysis: Analysis, device: Device, run: Run, known: Coefficients)
     """The sum of the kernels' times alone."""
     peaks = rates(device, run.precision)
     eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
-    return sum(
-        [
-            times * kernel_ms(ideal(kernel, peaks, run, found.nchw), eff)
-            for kernel, _, times in repeated(analysis, found)
-        ]
-    )
+    distinct = repeated(analysis, found)
+    return float(sum([times * kernel_ms(ideal(each, peaks, run, found.nchw), eff) for each, _, times in distinct]))
 
 
 def _spent(kernel: Kernel, stage: str, times: int, at_peak: Ideal, eff: Efficiencies) -> Spent:

@@ -19,13 +19,11 @@ from analyzer.latency.breakdown import Scaling, device_ms, kind_times, row_times
 from analyzer.latency.coefficients import Coefficients, coefficients
 from analyzer.latency.devices import Device, device_named
 from analyzer.latency.modes import launched
+from analyzer.latency.plan import PRECISIONS
 from analyzer.latency.prediction import Prediction
 from analyzer.latency.rates import rates
 from analyzer.latency.roofline import Run
 from analyzer.latency.uncertainty import evidence_of, interval, spread
-
-PRECISIONS = ("float32", "amp", "amp_bfloat16", "float16", "bfloat16")
-"""timm's words. float32 convolutions run in TF32 on GPUs that have it, PyTorch's default."""
 
 MARGIN = 0.10
 """Of a GPU's memory left to its context, workspaces and fragmentation when the largest batch is asked for."""
@@ -74,8 +72,9 @@ def predict_latency(
     """Predict one batch's latency in milliseconds on a device that need not be here, whole, by stage and by kernel.
 
     `device` is a name of `devices()` in any spelling, or a Device; `precision` one of float32, amp, amp_bfloat16,
-    float16, bfloat16. `calibration` is a measured record or a table with timm's columns, `host_us` the host's
-    microseconds a call. Raises InvalidInput as `analyze` does, and for an unknown device or a bad argument.
+    float16, bfloat16 (float32 convolutions run in TF32 on GPUs that have it, PyTorch's default). `calibration` is a
+    measured record or a table with timm's columns, `host_us` the host's microseconds a call. Raises InvalidInput as
+    `analyze` does, and for an unknown device or a bad argument.
     """
     run = checked_run(Run(batch_size, precision, compiled, channels_last, cuda_graph, training))
     place = device if isinstance(device, Device) else device_named(device)

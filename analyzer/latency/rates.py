@@ -6,6 +6,7 @@ rises with f, so between f and f³; f² is taken, hence the root. The exponent's
 """
 
 from functools import cache
+from math import sqrt
 from typing import NamedTuple
 
 from analyzer.latency.devices import Device, devices
@@ -61,11 +62,8 @@ def rates(device: Device, precision: str) -> Rates:
 
 def sm_clocks(device: Device) -> float:
     """Multiprocessors × boost clock in Hz, from the float32 peak of two FLOP a lane and clock."""
-    for lanes in LANES:
-        clocks = device.fp32_tflops * 1e12 / (2 * lanes)
-        if clocks / device.sms >= 1e9:
-            break
-    return clocks
+    many, few = (device.fp32_tflops * 1e12 / (2 * lanes) for lanes in LANES)
+    return many if many / device.sms >= 1e9 else few
 
 
 def sustained(device: Device) -> float:
@@ -74,7 +72,7 @@ def sustained(device: Device) -> float:
     if device.kind == "cpu" or not peers:
         return 1.0
     strongest = max(peers, key=lambda other: (other.tdp_w, other.sms))
-    return min(1.0, (_watts(device) / _watts(strongest)) ** 0.5)
+    return min(1.0, sqrt(_watts(device) / _watts(strongest)))
 
 
 def _watts(device: Device) -> float:

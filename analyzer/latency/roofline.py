@@ -7,8 +7,8 @@ efficiencies. The fit evaluates the same `kernel_ms` on arrays (analyzer.latency
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from analyzer.latency.kernels import TILE, Kernel
 from analyzer.latency.devices import Device
+from analyzer.latency.kernels import TILE, Kernel
 from analyzer.latency.rates import OPERANDS_PER_MAC, Rates, rates
 
 

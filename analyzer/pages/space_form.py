@@ -10,7 +10,7 @@ from analyzer.families.expression import parse
 from analyzer.families.network import MAX_SIDE
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
-from analyzer.pages.choose import MAX_CHARS, keep, restore
+from analyzer.pages.kept import MAX_CHARS, keep, restore
 from analyzer.pages.readings import analysis_of
 from analyzer.pages.sweeping import MAX_CANDIDATES
 from analyzer.sweep.nearest import Target, targets_of

@@ -177,7 +177,7 @@ def drawn(chart: Any, ending: str) -> str:
     try:
         import vl_convert
     except ImportError:
-        raise Unavailable("a chart needs vl-convert; install resnet-analyzer[sweep].") from None
+        raise Unavailable("a chart needs vl-convert; install resnet-analyzer[picture].") from None
     whole = chart.configure(background="#ffffff", font="Helvetica, Arial, sans-serif")
     if ending == "svg":
         return str(vl_convert.vegalite_to_svg(whole.to_json()))

@@ -1,14 +1,16 @@
-"""The half widths of the 90 % intervals, from errors on rows that the fit has not seen, and how many rows they cover."""
+"""The half widths of the 90 % intervals, from errors on rows that the fit has not seen; and how many they cover."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.latency.fit.judge import Judged, Vector, fold_of, small_batches
 from analyzer.latency.fit.search import Fitted, rounded
 from analyzer.latency.fit.stages import stage_errors
 
 COVERED = 0.9
+Inside = NDArray[np.bool_]
 
 
 def half_width(errors: Vector) -> float:
@@ -58,14 +60,14 @@ def coverage(validated: dict[str, Judged], across: Sequence[Judged]) -> dict[str
     return {word: 100 * float(np.mean(rows)) for word, rows in {**inside, "all, pooled": pooled}.items()}
 
 
-def _folded(judged: Judged) -> Vector:
+def _folded(judged: Judged) -> Inside:
     """Whether each row lies within the interval of the other folds."""
     fold = fold_of(judged.cases)
     folds = np.array([fold[case.model] for case in judged.cases])
     widths = {each: half_width(judged.errors[folds != each]) for each in set(folds.tolist())}
-    return np.abs(judged.errors) <= np.array([widths[each] for each in folds.tolist()])
+    return np.asarray(np.abs(judged.errors) <= np.array([widths[each] for each in folds.tolist()]))
 
 
-def _from_others(group: Sequence[Judged], place: int) -> Vector:
+def _from_others(group: Sequence[Judged], place: int) -> Inside:
     others = _joined([judged for index, judged in enumerate(group) if index != place])
-    return np.abs(group[place].errors) <= half_width(others)
+    return np.asarray(np.abs(group[place].errors) <= half_width(others))

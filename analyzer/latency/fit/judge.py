@@ -62,7 +62,7 @@ class Judged:
         return Judged(title, [case for case, kept in zip(self.cases, chosen, strict=True) if kept], self.errors[chosen])
 
     def given(self, model: str) -> "Judged":
-        """The errors left once each table's row of that model at 224 pixels fixed the table's one factor; without it."""
+        """The errors left once each table's row of that model at 224 pixels has fixed the table's factor."""
         factor = {
             case.table: error
             for case, error in zip(self.cases, self.errors, strict=True)

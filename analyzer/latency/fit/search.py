@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from analyzer.latency.fit.arrays import Batch
+from analyzer.latency.fit.arrays import Batch, Vector
 from analyzer.latency.fit.tables import Case, read_cases, training_cases
 from analyzer.latency.modes import launched
 from analyzer.latency.rates import rates
@@ -47,12 +47,16 @@ class Fitted(NamedTuple):
 def fitted(batch: Batch, start: Efficiencies, free: Sequence[str]) -> Efficiencies:
     """`start` with the `free` efficiencies that fit the batch best, to four digits."""
 
-    def at(logs: np.ndarray) -> Efficiencies:
+    def at(logs: Vector) -> Efficiencies:
         return start._replace(**dict(zip(free, np.exp(logs).tolist(), strict=True)))
 
     first = np.log([getattr(start, name) for name in free])
     bounds = -7.0, np.log([MOST.get(name, 1000.0) for name in free])
-    found = least_squares(lambda logs: batch.errors(at(logs)), first, loss="soft_l1", f_scale=SOFT, bounds=bounds)
+
+    def errors(logs: Vector) -> Vector:
+        return batch.errors(at(logs))
+
+    found = least_squares(errors, first, loss="soft_l1", f_scale=SOFT, bounds=bounds)
     return start._replace(**{name: rounded(value) for name, value in zip(free, np.exp(found.x), strict=True)})
 
 

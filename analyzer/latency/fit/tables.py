@@ -19,7 +19,7 @@ EXCLUDED = {
     "resnetblur18 resnetblur50 resnetblur50d resnetblur101d densenetblur121d": "blur filters before each stride",
     "densenet121d densenet264d densenet264d_iabn": "a deep stem, which the DenseNet family has no field for",
 }
-"""Networks that timm's table calls `core` networks that the families' fields do not express → why; one row of each would be another network."""
+"""Networks that timm's table calls `core` and no field expresses → why."""
 
 
 @dataclass(frozen=True, slots=True)

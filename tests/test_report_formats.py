@@ -17,9 +17,9 @@ from analyzer.cli import main
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import Unavailable
 from analyzer.graph import Graph, sequence
+from analyzer.latency.setting import reference
 from analyzer.ops import Conv2d, ReLU
 from analyzer.render import html as html_form
-from analyzer.latency.setting import reference
 from analyzer.render.bundle import Recipe, recipes, report_text, stale
 from analyzer.render.forms import document
 from analyzer.render.latex import escaped as latex_escaped

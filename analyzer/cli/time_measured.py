@@ -110,5 +110,5 @@ def _status(taken: Measurement) -> int:
         return 130
     if taken.failures:
         return 2
-    wrong = any(record.output is not None and not record.output.agrees for record in taken.records)
+    wrong = any(record.output is not None and record.output.agrees is False for record in taken.records)
     return 1 if wrong or all(record.discarded for record in taken.records) else 0

@@ -3,21 +3,21 @@ const shown = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const nav = parentElement.querySelector("nav");
-  const root = nav.getRootNode();
-  const focused = root.activeElement?.dataset.chapter;
-  nav.className = data.kind;
-  nav.setAttribute("aria-label", data.label);
-  nav.replaceChildren(data.kind === "list" ? list(data) : turn(data));
+  const before = shown.get(parentElement);
+  shown.set(parentElement, data);
   nav.onclick = (event) => {
     const link = event.target.closest("a");
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     setTriggerValue("chosen", link.dataset.chapter);
   };
-  const before = shown.get(parentElement);
-  shown.set(parentElement, data.current);
+  if (before && JSON.stringify(before) === JSON.stringify(data)) return;
+  const focused = nav.getRootNode().activeElement?.dataset.chapter;
+  nav.className = data.kind;
+  nav.setAttribute("aria-label", data.label);
+  nav.replaceChildren(data.kind === "list" ? list(data) : turn(data));
   if (focused) nav.querySelector(`[data-chapter="${focused}"]`)?.focus({ preventScroll: true });
-  if (data.kind === "list" && before && before !== data.current) toTheTop();
+  if (data.kind === "list" && before && before.current !== data.current) toTheTop();
 }
 
 function link(item, words) {
@@ -45,11 +45,15 @@ function list({ items, current, label }) {
     entry.append(made);
     chapters.append(entry);
   }
+  const summary = element("summary", label);
   const wide = window.matchMedia("(min-width: 64rem)");
-  const unfold = () => { details.open = wide.matches; };
+  const unfold = () => {
+    details.open = wide.matches;
+    summary.tabIndex = wide.matches ? -1 : 0; // where there is room the list is always open
+  };
   wide.onchange = unfold;
   unfold();
-  details.append(element("summary", label), chapters);
+  details.append(summary, chapters);
   return details;
 }
 

@@ -6,19 +6,27 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.latency.prediction import Prediction
-from analyzer.pages import figures, places
+from analyzer.pages import figures
 from analyzer.pages.choose import Chosen, choose
 from analyzer.pages.device import Place, choose_place, latency_html, predicted
 from analyzer.pages.downloads import Shown, show_downloads
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.measuring import show_measuring
-from analyzer.pages.readings import explained_html, memory_of, svg_of
+from analyzer.pages.readings import (
+    explained_html,
+    inside_of,
+    memory_of,
+    ops_of,
+    places_of,
+    remarks_of,
+    stages_of,
+    svg_of,
+)
 from analyzer.pages.viewer import picked, show_drawing
 from analyzer.render.diagram_heat import HEAT_WORDS
 from analyzer.render.diagram_look import HEATS
 from analyzer.render.dot import COARSER, LEVELS
-from analyzer.render.remarks import remarks
 
 _LEVEL = "level"
 _HEAT = "heat"
@@ -33,7 +41,7 @@ def show() -> None:
     chosen = choose()
     if chosen is None:
         return
-    options = places.places(chosen.analysis)
+    options = places_of(chosen.expression, chosen.size)
     head, above, timed = st.container(), st.container(), st.container()
     with timed:
         place = _show_latency(chosen)
@@ -143,7 +151,7 @@ def _draw(chosen: Chosen, shown: Shown, part: str | None) -> bool:
         st.caption(literal(str(error)))
         return True
     what = f"{chosen.analysis.network.title}{f', {shown.part}' if shown.part else ''}"
-    inside = places.resolved(chosen.analysis, svg)
+    inside = inside_of(chosen.expression, chosen.size, svg)
     show_drawing(svg, f"Diagram of {what}, {shown.level} level", inside, part, partial(_take_picked, inside))
     return True
 
@@ -164,7 +172,7 @@ def _show_stages(chosen: Chosen, shown: Shown) -> None:
         precise = st.toggle("Exact numbers", key=_EXACT, bind="query-params")
     keep(**{_EXACT: precise})
     st.dataframe(
-        figures.stage_table(chosen.analysis, precise),
+        stages_of(chosen.expression, chosen.size, precise),
         key=_STAGES,
         hide_index=True,
         column_config=figures.stage_columns(precise),
@@ -175,7 +183,7 @@ def _show_stages(chosen: Chosen, shown: Shown) -> None:
     )
     st.caption(f"{figures.CAPTION} {memory_of(chosen.expression, chosen.size, chosen.batch)}")
     show_downloads(shown)
-    sentences = remarks(chosen.analysis, chosen.analysis.blocks)
+    sentences = remarks_of(chosen.expression, chosen.size)
     if sentences:
         st.html(figures.listed("What stands out", sentences))
 
@@ -203,8 +211,8 @@ def _part_box(options: dict[str, str]) -> str | None:
 
 
 def _show_part(chosen: Chosen, part: str) -> None:
-    rows = places.rows_under(chosen.analysis, part)
-    st.dataframe(figures.op_table(rows), hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
+    ops = ops_of(chosen.expression, chosen.size, part)
+    st.dataframe(ops, hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
     st.html(explained_html(chosen.expression, chosen.size, part))
 
 

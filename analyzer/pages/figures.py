@@ -141,9 +141,9 @@ def listed(title: str, sentences: Sequence[str]) -> str:
     return f'<h2 class="section">{title}</h2><ul class="remarks">{items}</ul>'
 
 
-def op_table(rows: Sequence[Row]) -> "Styler":
+def op_table(rows: Sequence[Row]) -> pd.DataFrame:
     """One row an op: weight path, what it is, shapes, exact costs."""
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "path": [row.path for row in rows],
             "op": [op_words(row.operation) for row in rows],
@@ -155,7 +155,6 @@ def op_table(rows: Sequence[Row]) -> "Styler":
             "field": [row.receptive_field for row in rows],
         }
     )
-    return frame.style.format(_exact, subset=["params", "macs", "activations", "field"])
 
 
 def op_columns() -> dict[str, Any]:
@@ -166,8 +165,8 @@ def op_columns() -> dict[str, Any]:
         "op": text("op"),
         "input": text("input", help="channels × height × width"),
         "output": text("output", help="channels × height × width"),
-        "params": number("params"),
-        "macs": number("MACs"),
-        "activations": number("activations"),
-        "field": number("receptive field, px"),
+        "params": number("params", format="localized"),
+        "macs": number("MACs", format="localized"),
+        "activations": number("activations", format="localized"),
+        "field": number("receptive field, px", format="localized"),
     }

@@ -37,6 +37,7 @@ CHAPTERS: dict[str, Chapter] = {
 """Key in the address → chapter, in order."""
 
 _CHAPTER = "chapter"
+_FIRST = next(iter(CHAPTERS))
 _TITLES = {key: chapter.title for key, chapter in CHAPTERS.items()}
 _STYLE = (Path(__file__).parent / "learn.css").read_text(encoding="utf-8")
 
@@ -55,11 +56,10 @@ def show() -> None:
 
 def _current() -> str:
     """The chapter that the address names; without one, the one that was open before another page was shown."""
-    asked = st.query_params.get(_CHAPTER)
-    kept: str | None = st.session_state.get("kept", {}).get(_CHAPTER)
-    if asked is None and kept in CHAPTERS:
-        st.query_params[_CHAPTER] = kept
-    current = asked if asked in CHAPTERS else kept if asked is None and kept in CHAPTERS else next(iter(CHAPTERS))
+    asked, kept = st.query_params.get(_CHAPTER), st.session_state.get("kept", {}).get(_CHAPTER)
+    if asked is None and kept in CHAPTERS and kept != _FIRST:
+        st.query_params[_CHAPTER] = asked = kept
+    current = asked if asked in CHAPTERS else _FIRST
     keep(**{_CHAPTER: current})
     return current
 

@@ -29,9 +29,8 @@ _SIDES = (7, 14, 28, 56)
 
 _SAVES = (
     "A basic block is two 3×3 convolutions. Their weights grow with the square of the width, so a network that wants "
-    "wide maps between its blocks pays for them in every one. The bottleneck separates the two: a $1 \\times 1$ "
-    "narrows the map, the 3×3 works on the narrow one, and a second 1×1 widens it again. The expansion says by how "
-    "much."
+    "wide maps between its blocks pays for them in every one. The bottleneck separates the two: a 1×1 narrows the "
+    "map, the 3×3 works on the narrow one, and a second 1×1 widens it again. The expansion says by how much."
 )
 _PAPER = (
     "The paper draws a basic block of @narrow channels beside a bottleneck that is @narrow wide inside and @wide "
@@ -42,9 +41,8 @@ _PAPER = (
 )
 _PRICE = (
     "What it costs instead is activations. The wide ends have to be kept for the backward pass, and the block puts "
-    "out @more times the activations of the basic one. A network of bottlenecks also has half as many 3×3 "
-    "convolutions for its depth, since three layers do what two did: @deep has @deep_threes of them, @shallow "
-    "@shallow_threes."
+    "out @more times the activations of the basic one. It also looks around less often: @deep and @shallow have "
+    "@blocks blocks each, and @deep_threes 3×3 convolutions in them against @shallow_threes."
 )
 
 
@@ -117,6 +115,7 @@ def _figures() -> dict[str, str]:
         "wide_basic": short(wides),
         "wide_ratio": times(wides, ours),
         "more": times(bottleneck.activations, basic.activations),
+        "blocks": " or ".join(dict.fromkeys(str(len(each.blocks)) for each in (deep, shallow))),
         "deep": deep.network.title,
         "deep_threes": str(_threes(deep.variant)),
         "shallow": shallow.network.title,

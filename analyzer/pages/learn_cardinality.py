@@ -5,6 +5,8 @@ import streamlit as st
 from analyzer.cost.analysis import analyze
 from analyzer.cost.lessons import Paths, equal_cost_paths
 from analyzer.errors import InvalidInput
+from analyzer.graph import in_channels, leaf_ops
+from analyzer.ops import Conv2d
 from analyzer.pages.learn_parts import (
     Chapter,
     Link,
@@ -36,20 +38,20 @@ _THIRD = (
 )
 _CONSTANT = (
     "To find out what cardinality is worth, everything else has to cost the same. A block between maps of @channels "
-    "channels has $C \\cdot (@channels \\cdot d + 3 \\cdot 3 \\cdot d \\cdot d + d \\cdot @channels)$ weights. One "
-    "path of @width is ResNet-50's own bottleneck, with @weights of them; for each $C$ the table has the $d$ whose "
-    "weights come nearest to that. It is worked out here, and agrees with the paper's table. The inner width $C "
-    "\\cdot d$ grows, and with it the activations."
+    "channels has $C \\cdot (@channels \\cdot d + @kernel \\cdot @kernel \\cdot d \\cdot d + d \\cdot @channels)$ "
+    "weights. One path of @width channels is ResNet-50's own bottleneck, with @weights of them; for each $C$ the "
+    "table has the $d$ whose weights come nearest to that. It is worked out here, and where the paper's table has the "
+    "same $C$ it has the same $d$. The inner width $C \\cdot d$ grows, and with it the activations."
 )
 _NETWORK = (
     "In the whole network the same choice gives @title: @params parameters against @base_params for ResNet-50, "
     "@params_share, and @macs MACs against @base_macs, @macs_share. Activations are @activations times as many."
 )
 _FORMS = (
-    "The block can be written in three ways which compute the same function. In (a) every path ends in its own $1 "
-    "\\times 1$ and the results are summed. In (b) the paths' narrow maps are concatenated and one 1×1 reads them "
-    "all, which is the same sum. In (c) the paths side by side are one 3×3 in $C$ groups. The weights are the same "
-    "numbers, cut differently, so the counts are equal."
+    "The block can be written in three ways which compute the same function. In (a) every path ends in its own 1×1 "
+    "and the results are summed. In (b) the paths' narrow maps are concatenated and one 1×1 reads them all, which is "
+    "the same sum. In (c) the paths side by side are one 3×3 in $C$ groups. The weights are the same numbers, cut "
+    "differently, so the counts are equal."
 )
 _ONE = "With a single path the three forms are one and the same graph. Choose more paths to see them part."
 
@@ -59,8 +61,9 @@ def _show() -> None:
     heading("Paths at equal cost")
     found = {paths.cardinality: paths for paths in _pairs()}
     one = found[1]
-    channels = analyze(one.block, _SIDE).input_shape[0]
-    say(_CONSTANT, channels=channels, width=one.base_width, weights=exact(one.weights))
+    kernel = max(op.kernel for _, op in leaf_ops(one.block) if isinstance(op, Conv2d))
+    weights = exact(one.weights)
+    say(_CONSTANT, channels=in_channels(one.block), kernel=kernel, width=one.base_width, weights=weights)
     with bench():
         count = pick("Cardinality C", "cardinality", _CARDINALITIES, _FIRST)
         table(*_compared(list(found.values()), count))

@@ -7,7 +7,6 @@ import streamlit as st
 
 from analyzer.cost.claims.catalogue import GROUPS
 from analyzer.cost.claims.claim import Verdict
-from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_parts import Chapter, bench, say
 from analyzer.render.claims import Told, told_claims
 from analyzer.render.html import rendered
@@ -47,7 +46,6 @@ def _show() -> None:
 
 
 def _filters() -> tuple[str | None, str | None, str]:
-    restore("verdict", "subject", "words")
     verdict: str | None = st.segmented_control(
         "Verdict", [each.value for each in Verdict], key="verdict", bind="query-params"
     )
@@ -58,7 +56,6 @@ def _filters() -> tuple[str | None, str | None, str]:
     words: str = second.text_input(
         "Words", key="words", bind="query-params", max_chars=200, placeholder="such as bottleneck, or memory batch"
     )
-    keep(verdict=verdict, subject=group, words=words)
     return verdict, group, words
 
 

@@ -6,13 +6,14 @@ from analyzer.pages.learn_parts import Chapter, Link, draw, heading, look_furthe
 from analyzer.pages.readings import analysis_of
 from analyzer.render.lesson_figures import figure_dot
 from analyzer.render.units import exact, short
+from analyzer.render.words import shortcut_words
 
 _NETWORKS = ("vgg19", "plain34", "resnet34")
 
 _RULES = (
     "VGG (Simonyan and Zisserman 2015) settled what such networks are made of: 3×3 convolutions, and twice the "
-    "channels whenever the map halves. He et al. (2015) kept both rules, let convolutions do the halving instead of "
-    "pools, and put a global average pool where VGG has its large linear layers. The result is the plain network in "
+    "channels whenever the map halves. He et al. (2015) kept both rules, let strided convolutions do most of the "
+    "halving, and put a global average pool where VGG has its large linear layers. The result is the plain network in "
     "the middle; with shortcuts around every two convolutions it becomes the residual one on the right."
 )
 _LIGHTER = (
@@ -23,9 +24,9 @@ _LIGHTER = (
     "@resnet_params."
 )
 _SAME = (
-    "Between the middle and the right there is next to no difference in cost: the projections at three changes of "
-    "shape are @more parameters, @more_share. That is why the pair made the case for residual learning: same layers, "
-    "same price, and one of them trains."
+    "Between the middle and the right there is next to no difference in cost: the projections at the @changes changes "
+    "of shape are @more parameters, @more_share. That is why the pair made the case for residual learning: same "
+    "layers, same price, and one of them trains."
 )
 
 
@@ -77,6 +78,7 @@ def _figures(vgg: Analysis, plain: Analysis, resnet: Analysis) -> dict[str, str]
         "linear_share": share(linear, vgg.params),
         "vgg_convs": short(sum(row.params for row in vgg.rows if isinstance(row.operation, Conv2d))),
         "resnet_params": short(resnet.params),
+        "changes": str(sum(shortcut_words(block) == "projection" for block in resnet.blocks)),
         "more": exact(resnet.params - plain.params),
         "more_share": share(resnet.params - plain.params, resnet.params),
     }

@@ -7,7 +7,6 @@ import streamlit as st
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.claims.figures import connections, half_square
 from analyzer.cost.lessons import DenseInput, channels_read, dense_inputs
-from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_parts import (
     Chapter,
     Link,
@@ -98,9 +97,7 @@ def _show() -> None:
 
 
 def _narrow_switch() -> bool:
-    restore("narrow")
     narrow: bool = st.toggle("1×1 before each 3×3 (DenseNet-B)", False, key="narrow", bind="query-params")
-    keep(narrow=narrow)
     return narrow
 
 

@@ -6,7 +6,6 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis, BlockRow
 from analyzer.cost.lessons import repeated_blocks, widths
-from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_parts import (
     Chapter,
     Link,
@@ -34,7 +33,8 @@ _HALVES = (
     "leaves a quarter of the positions. The product stays:"
 )
 _FORMULA = (
-    "$$\\frac{H}{2} \\cdot \\frac{W}{2} \\cdot (2C_{in}) \\cdot (2C_{out}) = H \\cdot W \\cdot C_{in} \\cdot C_{out}$$"
+    "$$\n\\frac{H}{2} \\cdot \\frac{W}{2} \\cdot (2C_{in}) \\cdot (2C_{out}) = H \\cdot W \\cdot C_{in} \\cdot "
+    "C_{out}\n$$"
 )
 _LEVEL = (
     "So a block costs as many MACs in the last stage as in the first, and depth can be spent where it helps: the cost "
@@ -74,11 +74,9 @@ def _show() -> None:
 
 
 def _growth() -> float:
-    restore("width_growth")
     value: float = st.slider(
         "Channels grow from stage to stage by", 1.0, 3.0, _DOUBLING, 0.25, key="width_growth", bind="query-params"
     )
-    keep(width_growth=value)
     return value
 
 

@@ -36,13 +36,13 @@ _NORMALISES = (
     "$\\beta$ anew. Those two are learned and count as parameters; the running averages of $\\mu$ and $\\sigma^2$, "
     "which inference uses, are kept but not learned and count as buffers."
 )
-_FORMULA = "$$y = \\gamma \\, \\frac{x - \\mu}{\\sqrt{\\sigma^2 + \\varepsilon}} + \\beta$$"
+_FORMULA = "$$\ny = \\gamma \\, \\frac{x - \\mu}{\\sqrt{\\sigma^2 + \\varepsilon}} + \\beta\n$$"
 _AFFINE = (
     "In inference all four are constants, and batch norm is a line through each channel, $y = s x + t$ with $s = "
     "\\gamma / \\sqrt{\\sigma^2 + \\varepsilon}$ and $t = \\beta - s \\mu$. A convolution before it is linear too, so "
     "the two are one convolution with other weights and a bias:"
 )
-_FOLDED = "$$s \\, (W * x + b) + t = (s W) * x + (s b + t)$$"
+_FOLDED = "$$\ns \\, (W * x + b) + t = (s W) * x + (s b + t)\n$$"
 _COUNTS = (
     "@title has @norms batch norms, and @folds of them fold. That takes @ops ops, @params_less parameters and "
     "@buffers_less buffers away, the biases that come instead already counted. The MACs stay as they are, @macs in "

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from analyzer.errors import Unavailable
-from analyzer.pages.kept import keep, restore
 from analyzer.pages.learn_sources import sources_html
 from analyzer.pages.look import literal
 from analyzer.pages.plate import show_plate
-from analyzer.pages.readings import analysis_of, svg_of
+from analyzer.pages.readings import analysis_of, drawn_safely
 from analyzer.render.html import rendered
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import percent
@@ -80,27 +79,21 @@ def bench() -> Any:
 
 def slider(label: str, key: str, low: int, high: int, first: int, *, step: int = 1, meaning: str = "") -> int:
     """A slider for a whole number, bound to the address."""
-    restore(key)
     value: int = st.slider(label, low, high, first, step, key=key, bind="query-params", help=meaning or None)
-    keep(**{key: value})
     return value
 
 
 def pick(label: str, key: str, options: Sequence[int], first: int, *, meaning: str = "") -> int:
     """A slider over a few numbers, bound to the address."""
-    restore(key)
     value: int = st.select_slider(label, list(options), first, key=key, bind="query-params", help=meaning or None)
-    keep(**{key: value})
     return value
 
 
 def pick_network(label: str, key: str, names: Sequence[str], first: str) -> str:
     """One of a few networks, told by its title, bound to the address."""
-    restore(key)
     value: str = st.selectbox(
         label, names, names.index(first), key=key, bind="query-params", format_func=title_of, width=320
     )
-    keep(**{key: value})
     return value
 
 
@@ -112,10 +105,16 @@ def title_of(expression: str) -> str:
 def draw(dot: str, label: str, key: str) -> None:
     """A drawing by Graphviz; its text where this machine has no renderer."""
     try:
-        show_plate(svg_of(dot), label, f"plate-{key}", zoom=_ZOOM)
+        show_plate(_svg_of(dot), label, f"plate-{key}", zoom=_ZOOM)
     except Unavailable as error:
         st.graphviz_chart(dot)
         st.caption(literal(str(error)))
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _svg_of(dot: str) -> str:
+    """Kept apart from the other pages' drawings, which are larger."""
+    return drawn_safely(dot, "svg").decode()
 
 
 def look_further(*links: Link) -> None:

@@ -48,9 +48,9 @@ _REPARAMETRISES = (
 _CHANGES = (
     "Where a new stage begins, the map halves and the channels double, and $x$ no longer has the shape of $F(x)$. "
     "These are the dashed shortcuts of the paper's figure. It tries three ways. **Option A** takes every other "
-    "position and pads the missing channels with zeros, and so has no parameters. **Option B** puts a strided $1 "
-    "\\times 1$ convolution with a batch norm there, a projection, and keeps the identity elsewhere; nearly every "
-    "library builds this one. **Option C** projects in every block."
+    "position and pads the missing channels with zeros, and so has no parameters. **Option B** puts a strided 1×1 "
+    "convolution with a batch norm there, a projection, and keeps the identity elsewhere; nearly every library builds "
+    "this one. **Option C** projects in every block."
 )
 _COSTS = (
     "@title has @identities blocks with an identity and @projections where shapes change. Against the plain network "

@@ -21,7 +21,7 @@ from analyzer.render.lesson_figures import stride_dot
 from analyzer.render.units import exact, shape, signed
 from analyzer.render.words import op_words
 
-_NETWORKS = ("resnet50", "resnet101", "resnet152", "resnext50_32x4d", "wide_resnet50_2")
+_NETWORKS = ("resnet50", "resnet101", "resnet152")
 
 _PLACES = (
     "The first bottleneck of a stage halves the map, and one of its three convolutions has to do it. In the paper it "
@@ -36,9 +36,10 @@ _READS = (
 )
 _MOVES = (
     "No weight changes its shape, so the parameters are equal, @params in both, and a checkpoint of one loads into "
-    "the other without a word, and gives worse answers there. Only the MACs tell them apart: the @count rows below do "
-    "@factor times the work, together @more MACs, @more_share of the network. Every other row is the same, the "
-    "strided 3×3 among them, since its output has the same size either way."
+    "the other without a word, and gives worse answers there. What differs is whatever sees the map: MACs, "
+    "activations and receptive field. The @count rows below do @factor times the work, together @more MACs, "
+    "@more_share of the network. Every other row is the same, the strided 3×3 among them, since its output has the "
+    "same size either way."
 )
 _FIELD = (
     "Striding later also keeps neighbouring outputs closer together in the image: the receptive field goes from "

@@ -12,6 +12,7 @@ from analyzer.families.network import Size
 from analyzer.pages import jobs
 from analyzer.pages.choose import Chosen
 from analyzer.pages.look import literal, show_problem
+from analyzer.pages.readings import bytes_of
 from analyzer.pages.sizes import size_text
 from analyzer.render.units import exact, size_bytes
 
@@ -64,11 +65,11 @@ def _job(subject: _Subject) -> jobs.Job:
 
 def _reason(chosen: Chosen) -> str:
     """Why nothing can be measured here, in one sentence; "" where it can."""
-    macs, memory = chosen.batch * chosen.analysis.macs, chosen.analysis.memory(chosen.batch)
+    macs, needed = chosen.batch * chosen.analysis.macs, bytes_of(chosen.expression, chosen.size, chosen.batch)
     if macs > MAX_MACS:
         return f"{exact(macs)} MACs a batch are more than a page measures ({exact(MAX_MACS)}); use the command line."
-    if memory.total_bytes > MAX_BYTES:
-        told = f"{size_bytes(memory.total_bytes)} of weights and activations"
+    if needed > MAX_BYTES:
+        told = f"{size_bytes(needed)} of weights and activations"
         return f"{told} are more than a page measures ({size_bytes(MAX_BYTES)}); use the command line."
     try:
         jobs.require_torch()

@@ -1,17 +1,26 @@
 """What the pages read off a network, kept between reruns: the analysis, its DOT text, and the laid out SVG."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.families.aggregated import cardinality, grouped_blocks
 from analyzer.families.network import Size
-from analyzer.pages.figures import memory_words
+from analyzer.pages.drawer import ready
+from analyzer.pages.figures import memory_words, op_table, stage_table
+from analyzer.pages.places import places, resolved, rows_under
 from analyzer.render.diagram_look import Look, OpTimes
 from analyzer.render.dot import dot_source
 from analyzer.render.explain import explanation
 from analyzer.render.html import rendered
 from analyzer.render.layout import layout_safely
 from analyzer.render.lesson_figures import forms_dot
+from analyzer.render.remarks import remarks
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pandas.io.formats.style import Styler
 
 LAYOUT_SECONDS = 10
 """Longest layout that a server does for one visitor."""
@@ -43,6 +52,43 @@ def dot_of(
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
+def bytes_of(expression: str, size: Size | None, batch: int) -> int:
+    """Bytes of weights and of a batch's activations in inference."""
+    return analysis_of(expression, size).memory(batch).total_bytes
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def places_of(expression: str, size: Size | None) -> dict[str, str]:
+    """What one can look inside, with its words."""
+    return places(analysis_of(expression, size))
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def inside_of(expression: str, size: Size | None, svg: str) -> dict[str, str]:
+    """Each id in a drawing that stands for a part of the network → the block or stage that it lies in."""
+    return resolved(analysis_of(expression, size), svg)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def remarks_of(expression: str, size: Size | None) -> list[str]:
+    """What stands out, in sentences."""
+    analysis = analysis_of(expression, size)
+    return remarks(analysis, analysis.blocks)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def stages_of(expression: str, size: Size | None, precise: bool) -> "Styler":
+    """The stage table, which is not to be changed."""
+    return stage_table(analysis_of(expression, size), precise)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def ops_of(expression: str, size: Size | None, place: str) -> "DataFrame":
+    """The table of a stage's or block's ops, which is not to be changed."""
+    return op_table(rows_under(analysis_of(expression, size), place))
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
 def forms_of(expression: str, path: str) -> str:
     """DOT text of the three equal forms of the grouped block at a path; InvalidInput where it has no paths to split."""
     analysis = analysis_of(expression, None)
@@ -68,7 +114,7 @@ def memory_of(expression: str, size: Size | None, batch: int) -> str:
 
 def drawn_safely(dot: str, form: str) -> bytes:
     """A drawing, laid out in a child process; Unavailable without a renderer or after ten seconds."""
-    return layout_safely(dot, form, LAYOUT_SECONDS)
+    return layout_safely(dot, form, LAYOUT_SECONDS, ready)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

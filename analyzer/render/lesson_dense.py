@@ -51,7 +51,7 @@ def _arc(source: int, target: int, trunk: int) -> str:
 
 
 def _node(number: int, trunk: int) -> str:
-    box = rect(_middle(number) - _BOX / 2, trunk, _BOX, _HIGH, "node" if number else "node input", 5)
+    box = rect(_middle(number) - _BOX / 2, trunk, _BOX, _HIGH, "unit" if number else "unit given", 5)
     words = text(_middle(number), trunk + 17, f"x{str(number).translate(_SUBSCRIPTS)}", "", "middle")
     return box + words
 

@@ -21,7 +21,7 @@ SECONDS = 60
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
     st.cache_data.clear()
-    monkeypatch.setattr(readings, "layout_safely", lambda dot, form, timeout: DRAWING.encode())
+    monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
     yield
     st.cache_data.clear()
 

@@ -80,7 +80,7 @@ def test_the_diagram_is_shaded_by_predicted_latency(monkeypatch: pytest.MonkeyPa
     """Oracle: the DOT text that the command line lays out for the same choices."""
     laid_out: list[str] = []
 
-    def lay_out(dot: str, form: str, timeout: float) -> bytes:
+    def lay_out(dot: str, form: str, timeout: float, *_: object) -> bytes:
         laid_out.append(dot)
         return DRAWING.encode()
 

@@ -56,7 +56,7 @@ def test_the_slider_cuts_the_same_width_into_other_paths_and_draws_them(monkeypa
     """Oracle: the paper's 128 inner channels of ResNeXt-50's first stage, cut into 8 paths of 16."""
     laid_out: list[str] = []
 
-    def lay_out(dot: str, form: str, timeout: float) -> bytes:
+    def lay_out(dot: str, *_: object) -> bytes:
         laid_out.append(dot)
         return DRAWING.encode()
 

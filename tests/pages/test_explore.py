@@ -177,7 +177,7 @@ def test_a_part_can_be_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the DOT text that the command line lays out for that part."""
     laid_out: list[str] = []
 
-    def lay_out(dot: str, form: str, timeout: float) -> bytes:
+    def lay_out(dot: str, *_: object) -> bytes:
         laid_out.append(dot)
         return DRAWING.encode()
 
@@ -214,7 +214,7 @@ def test_shades_come_from_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the DOT text that the command line lays out for the same choices."""
     laid_out: list[str] = []
 
-    def lay_out(dot: str, form: str, timeout: float) -> bytes:
+    def lay_out(dot: str, *_: object) -> bytes:
         laid_out.append(dot)
         return DRAWING.encode()
 

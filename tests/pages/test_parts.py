@@ -7,10 +7,11 @@ import streamlit as st
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import Unavailable
-from analyzer.pages import downloads, places, readings
+from analyzer.pages import downloads, drawer, places, readings
 from analyzer.pages.look import literal
 from analyzer.render.diagram_look import Look
 from analyzer.render.dot import LEVELS, dot_source
+from analyzer.render.layout import layout_safely, render
 from tests.pages.conftest import ROOT, opened
 
 
@@ -61,7 +62,7 @@ def test_every_stage_and_block_can_be_explained(name: str) -> None:
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(dot: str, form: str, timeout: float) -> bytes:
+    def missing(dot: str, *_: object) -> bytes:
         raise Unavailable("drawing needs Graphviz.")
 
     st.cache_data.clear()
@@ -98,3 +99,16 @@ def test_pdf_is_drawn_by_the_renderer() -> None:
     content = make(downloads.Shown("resnet18", None, "network", "macs", True))
     assert isinstance(content, bytes)
     assert content.startswith(b"%PDF")
+
+
+def test_the_renderer_that_waits_draws_the_same_and_is_replaced_where_it_ended() -> None:
+    """Oracle: the drawing made in this process."""
+    dot = dot_source(analyze("resnet18"), "network")
+    for _ in range(2):
+        assert layout_safely(dot, "svg", 60, drawer.ready) == render(dot, "svg")
+        for waiting in drawer._WAITING:
+            waiting.kill()
+            waiting.wait()
+    assert layout_safely(dot, "pdf", 60, drawer.ready).startswith(b"%PDF")
+    drawer._dismiss()
+    assert not drawer._WAITING

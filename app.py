@@ -11,6 +11,8 @@ st.navigation(
         st.Page("analyzer/pages/explore.py", title="Explore", default=True),
         st.Page("analyzer/pages/compare.py", title="Compare"),
         st.Page("analyzer/pages/equivalence.py", title="Equivalence"),
+        st.Page("analyzer/pages/space.py", title="Design space"),
+        st.Page("analyzer/pages/learn.py", title="Learn"),
     ],
     position="top",
 ).run()

@@ -5,6 +5,8 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 
 from typing import TYPE_CHECKING
 
+from analyzer.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from analyzer.api import (
         analyze,
@@ -40,7 +42,6 @@ __all__ = [
     "save_weights",
     "verify",
 ]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:

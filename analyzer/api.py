@@ -1,7 +1,7 @@
 """The public Python interface, gathered; heavy readings are imported when they are called."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.analysis import analyze as analyzed
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analyzer.latency.devices import Device
     from analyzer.latency.prediction import Prediction
     from analyzer.latency.record import LatencyRecord
+    from analyzer.latency.setting import Setting
     from analyzer.live.checks import Verification
     from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
@@ -59,15 +60,18 @@ def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = Non
     return Shown.of(analyzed(variant, input_size))
 
 
-def compare(*variants: str | Spec | Graph | Network, input_size: Size | None = None) -> "Compared":
+def compare(
+    *variants: str | Spec | Graph | Network, input_size: Size | None = None, device: str | None = None, **run: Any
+) -> "Compared":
     """Two or more networks side by side, each against the first: `.markdown`, `.html`, `.svg` and `.to_dict()`.
 
     `.differences` holds each difference split over the spec's fields (networks of one family), and over stages and
-    kinds of op; both sum exactly. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
+    kinds of op; both sum exactly. With a `device` their latency is predicted, too, with the words of `predict_latency`
+    for its run: `.predictions`. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
     """
     from analyzer.render.compare import compared
 
-    return compared([analyzed(variant, input_size) for variant in variants])
+    return compared([analyzed(variant, input_size) for variant in variants], _setting(device, run))
 
 
 def diagram(
@@ -83,18 +87,40 @@ def diagram(
     direction: str | None = None,
     page_size: str | None = None,
     dense: str = "folded",
+    device: str | None = None,
+    **run: Any,
 ) -> "Drawing":
     """Draw a network at level "network", "stage", "block" or "op": `.dot`, `.svg`, `.mermaid`, `.save("x.pdf")`.
 
     Notebooks show it. `stage` ("stage3") or `path` ("layer3.0") draw one part, by default at level stage or op. The
-    choices are those of the command line. Raises InvalidInput as `analyze` does, for an unknown level, part or choice,
-    and for a drawing that is too large. torch is not needed.
+    choices are those of the command line; "latency" in `show` or as `heat` is predicted for `device`, with the words
+    of `predict_latency` for its run (batch_size=256, precision="amp", …). Raises InvalidInput as `analyze` does, for
+    an unknown level, part, choice or device, and for a drawing that is too large. torch is not needed.
     """
     from analyzer.render.diagram_look import Look
     from analyzer.render.drawing import drawing, level_of
 
-    look = Look(show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
-    return drawing(analyzed(variant, input_size), level_of(level, stage, path), look, stage=stage, path=path)
+    analysis = analyzed(variant, input_size)
+    times = None
+    if (setting := _setting(device, run)) is not None:
+        from analyzer.render.op_times import op_times
+
+        times = op_times(analysis, setting)
+    look = Look(
+        show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense, times=times
+    )
+    return drawing(analysis, level_of(level, stage, path), look, stage=stage, path=path)
+
+
+def _setting(device: str | None, run: dict[str, Any]) -> "Setting | None":
+    """A device and a run, None where no device is named; InvalidInput for a run alone."""
+    if device is None and not run:
+        return None
+    if device is None:
+        raise InvalidInput(f"{next(iter(run))}: is about a predicted latency; name a device, such as 'RTX 4090'.")
+    from analyzer.latency.setting import setting_of
+
+    return setting_of(device, **run)
 
 
 def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: Size | None = None) -> "Explained":
@@ -255,11 +281,13 @@ def predict_latency(
 
     `.stages` and `.kernels` split it, `.evidence` is "known", "calibrated" or "specs". `device` is a name of
     `devices()`, in any spelling, or one of your own; `calibration` a measured record or timm's table that holds the
-    device; `host_us` the host's microseconds a kernel. Raises InvalidInput for a bad argument. torch is not needed.
+    device; `host_us` the host's microseconds a kernel. In a notebook it shows its stage table, and `print` writes it.
+    Raises InvalidInput for a bad argument. torch is not needed.
     """
     from analyzer.latency.predict import predict_latency as predict
+    from analyzer.render.prediction_shown import ShownPrediction
 
-    return predict(
+    found = predict(
         variant,
         device=device,
         batch_size=batch_size,
@@ -272,6 +300,7 @@ def predict_latency(
         calibration=calibration,
         host_us=host_us,
     )
+    return ShownPrediction.of(found)
 
 
 def devices() -> "dict[str, Device]":

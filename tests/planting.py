@@ -5,6 +5,6 @@ from analyzer.families import densenet, residual
 
 def forget_blocks() -> None:
     """Let every block be built anew."""
-    residual.residual_block.cache_clear()
-    densenet._dense_layer.cache_clear()
-    densenet._transition.cache_clear()
+    residual._block.forget()  # type: ignore[attr-defined]
+    densenet._dense_layer.forget()  # type: ignore[attr-defined]
+    densenet._transition.forget()  # type: ignore[attr-defined]

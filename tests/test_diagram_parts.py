@@ -10,7 +10,7 @@ from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.render.diagram import Picture
-from analyzer.render.diagram_look import HEATS, THEMES, Look, Palette
+from analyzer.render.diagram_look import HEATS, THEMES, Look, OpTimes, Palette
 from analyzer.render.dot import dot_source, picture
 from analyzer.render.layout import laid_out
 from analyzer.render.units import size_bytes
@@ -101,8 +101,8 @@ def test_nothing_is_said_where_nothing_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"show": ("latency",)}, r"show latency: drawings have no latency, which depends on a device"),
-        ({"heat": "latency"}, r"heat latency: drawings have no latency"),
+        ({"show": ("latency",)}, r"show latency: latency depends on a device; name one: --gpu"),
+        ({"heat": "latency"}, r"heat latency: latency depends on a device; name one"),
         ({"show": ("colour",)}, r"show 'colour' is unknown; it is one of shape, params, macs, "),
         ({"theme": "blue"}, r"theme 'blue' is unknown; it is one of light, dark, print\."),
         ({"direction": "up"}, r"direction 'up' is unknown"),
@@ -142,7 +142,7 @@ def test_the_peak_of_memory_is_in_one_of_the_boxes() -> None:
 @pytest.mark.parametrize("heat", HEATS)
 def test_shade_and_words_tell_the_same(heat: str) -> None:
     """Each shade's range in the legend holds the share on every box of that shade."""
-    drawn = picture(analyze("densenet121"), "network", Look(heat=heat))
+    drawn = picture(analyze("densenet121"), "network", Look(heat=heat, times=OpTimes(ms={"classifier": 1}, words="X")))
     bounds = [tuple(map(float, re.findall(r"[\d.]+", step))) for step in drawn.scale[1:]]
     assert len(bounds) == 5
     for box in drawn.boxes:

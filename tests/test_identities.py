@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from analyzer.families.folding import foldable, folded
 from analyzer.families.network import network
 from analyzer.graph import Graph, Node, leaf_ops, sequence
 from analyzer.live import identities_convolution, identities_fold, identities_norm, identities_residual
 from analyzer.live.forms import random_state, run, whole
 from analyzer.live.identities import Proved, check_identities
 from analyzer.live.identities_convolution import concat_sites, spread_out
-from analyzer.live.identities_fold import foldable, folded, folded_state
+from analyzer.live.identities_fold import folded_state
 from analyzer.live.identities_sites import convolutions, spread, stage_blocks
 from analyzer.live.modules import ZeroPadShortcut
 from analyzer.ops import BatchNorm2d, Conv2d, ReLU

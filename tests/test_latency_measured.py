@@ -132,6 +132,22 @@ def test_images_are_normal_and_the_same_everywhere() -> None:
     assert torch.equal(images, again)
 
 
+def test_a_network_that_magnifies_roundings_is_not_judged() -> None:
+    """Published: without shortcuts batch-normalised ReLUs magnify by √(π/(π−1)) = 1.21 a layer (Yang et al. 2019)."""
+    device, settings = CpuDevice(), Settings(precision="bfloat16", batch_size=2)
+    found = {}
+    for name in ("plain110", "resnet20"):
+        analysis = analyze(name)
+        images = random_images(2, analysis, device)
+        found[name] = prepared(
+            master(analysis, device), analysis, settings, device, images, stages=False
+        ).output_check()
+    assert found["plain110"] is not None
+    assert found["plain110"].bound is None
+    assert found["resnet20"] is not None
+    assert found["resnet20"].agrees
+
+
 @pytest.mark.parametrize("name", ["resnet50", "plain34", "densenet121"])
 def test_activations_stay_in_float16s_range(name: str) -> None:
     """Measured at 32×32: with batch norm's statistics taken from images no output is near 65,504."""

@@ -105,6 +105,7 @@ def test_an_output_that_is_not_finite_does_not_agree() -> None:
     """Closed form: it has no distance."""
     assert not OutputCheck(error=None, bound=1.0).agrees
     assert OutputCheck(error=0.5, bound=0.5).agrees
+    assert OutputCheck(error=0.5, bound=None).agrees is None
 
 
 def test_others_share_is_what_is_busy_beside_us() -> None:

@@ -113,7 +113,10 @@ def test_csv_has_timms_columns_and_counts() -> None:
     training = Settings(task="training", batch_size=4)
     taken = Measurement(
         conditions=CONDITIONS,
-        records=(record((10.0, 11.0), fingerprint=fingerprint), record((20.0,), settings=training, variant="a file's")),
+        records=(
+            record((10.0, 10.0, 11.5), fingerprint=fingerprint),
+            record((20.0,), settings=training, variant="a file's"),
+        ),
     )
     rows = list(csv.DictReader(io.StringIO(latency_csv(taken))))
     first, second = rows

@@ -15,6 +15,7 @@ VERBS: dict[str, dict[str, str]] = {
     "Prove": {"verify": "prove", "equivalence": "prove_equivalence", "reconcile": "reconcile"},
     "Guard": {"check": "guard"},
     "Time": {"latency": "time"},
+    "Design": {"sweep": "sweep"},
     "Take away": {"export": "export"},
 }
 """Group of the help text → verb → module of this package that holds its command of the same name."""

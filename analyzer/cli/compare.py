@@ -4,6 +4,7 @@ import json
 
 import click
 
+from analyzer.cli.on_device import Asked, device_options
 from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
 from analyzer.cost.analysis import analyze
 from analyzer.families.network import Network, Size
@@ -14,16 +15,26 @@ from analyzer.families.network import Network, Size
 @input_size_option
 @format_option("markdown", "json", "html", "svg")
 @output_option
-def compare_verb(variants: tuple[Network, ...], input_size: Size | None, form: str, output: str | None) -> None:
+@device_options
+@click.option("--batch-size", type=int, default=None, help="Images a batch, of the predicted latency; by default 1.")
+def compare_verb(
+    variants: tuple[Network, ...],
+    input_size: Size | None,
+    form: str,
+    output: str | None,
+    asked: Asked,
+    batch_size: int | None,
+) -> None:
     """Put networks side by side by stage, and split each difference to the first over what causes it.
 
     Networks of one family: over the fields that differ, one at a time, summing exactly. Others: over stages and kinds
-    of op. HTML is one file with its chart; SVG is the chart alone.
+    of op. HTML is one file with its chart; SVG is the chart alone. With --gpu the predicted latency stands beside, by
+    stage and by what causes it.
     """
     from analyzer.render.compare import compared, markdown
     from analyzer.render.tables import padded_table
 
-    found = compared([analyze(variant, input_size) for variant in variants])
+    found = compared([analyze(variant, input_size) for variant in variants], asked.setting(batch_size))
     match form:
         case "json":
             content = json.dumps(found.to_dict(), ensure_ascii=False) + "\n"

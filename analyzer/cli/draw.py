@@ -1,15 +1,17 @@
 """The verb that draws: diagram."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
+from analyzer.cli.on_device import Asked, device_options
 from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
-from analyzer.cost.analysis import analyze
+from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import slug
 from analyzer.families.network import Network, Size
-from analyzer.render.diagram_look import DENSE, DIRECTIONS, HEATS, SHOWN, THEMES, Look
+from analyzer.render.diagram_look import DENSE, DIRECTIONS, HEATS, SHOWN, THEMES, Look, OpTimes
 
 if TYPE_CHECKING:
     from analyzer.render.drawing import Drawing
@@ -32,7 +34,7 @@ _SUFFIX = {"mermaid": "mmd"}
 @click.option(
     "--show",
     help=f"What boxes say: some of {','.join(SHOWN)}; or none. By default shape,params,macs, in figures shape. "
-    "Latency is none of them: it depends on a device.",
+    "Latency is predicted, for the device that --gpu names.",
 )
 @click.option("--heat", type=click.Choice(HEATS), help="Shade boxes by their share, and write it on them.")
 @click.option("--theme", type=click.Choice(list(THEMES)), default="light", show_default=True, help="Colours.")
@@ -42,6 +44,8 @@ _SUFFIX = {"mermaid": "mmd"}
 @click.option(
     "--dense", type=click.Choice(DENSE), default="folded", show_default=True, help="Dense stages at level stage."
 )
+@device_options
+@click.option("--batch-size", type=int, default=None, help="Images a batch, of the predicted latency; by default 1.")
 @click.option("--figure", help="Draw a figure of the papers instead; `--figure list` names them.")
 def diagram_verb(
     variant: Network | None,
@@ -59,32 +63,44 @@ def diagram_verb(
     scale: float,
     dense: str,
     figure: str | None,
+    asked: Asked,
+    batch_size: int | None,
 ) -> None:
     """Draw a network; by default into VARIANT-LEVEL.svg in the current folder.
 
     DOT and Mermaid texts need no Graphviz. An HTML page zooms, pans and opens levels by click, without a network.
     """
     shown = () if show == "none" else tuple((show or ("shape" if figure else "shape,params,macs")).split(","))
-    look = Look(show=shown, heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense)
+    look = Look(theme=theme, direction=direction, page_size=page_size, dense=dense)
     if figure is not None:
-        if variant is not None or level or stage or path or input_size or heat or form == "html":
-            raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat or html.")
-        _draw_figure(figure, look, form, scale, output)
+        if variant is not None or level or stage or path or input_size or heat or asked.gpu or form == "html":
+            raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat, device or html.")
+        _draw_figure(figure, replace(look, show=shown), form, scale, output)
         return
     if variant is None:
         raise InvalidInput("diagram: VARIANT is missing; give one, such as resnet50, or --figure NAME.")
-    drawn = _drawing(variant, input_size, look, level, stage, path)
+    analysis = analyze(variant, input_size)
+    look = replace(look, show=shown, heat=heat, times=_times(analysis, asked, batch_size))
+    drawn = _drawing(analysis, look, level, stage, path)
     part = [slug(stage or path or "")] if stage or path else []
     name = "-".join([slug(variant.expression), *part, drawn.level])
     deliver(drawn.content(form, scale), output or f"{name}.{_SUFFIX.get(form, form)}")
 
 
-def _drawing(
-    variant: Network, input_size: Size | None, look: Look, level: str | None, stage: str | None, path: str | None
-) -> "Drawing":
+def _times(analysis: Analysis, asked: Asked, batch_size: int | None) -> OpTimes | None:
+    """What a device takes for each op, where one is named."""
+    setting = asked.setting(batch_size)
+    if setting is None:
+        return None
+    from analyzer.render.op_times import op_times  # most drawings tell no latency
+
+    return op_times(analysis, setting)
+
+
+def _drawing(analysis: Analysis, look: Look, level: str | None, stage: str | None, path: str | None) -> "Drawing":
     from analyzer.render.drawing import drawing, level_of
 
-    return drawing(analyze(variant, input_size), level_of(level, stage, path), look, stage=stage, path=path)
+    return drawing(analysis, level_of(level, stage, path), look, stage=stage, path=path)
 
 
 def _draw_figure(figure: str, look: Look, form: str, scale: float, output: str | None) -> None:

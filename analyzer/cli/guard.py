@@ -24,6 +24,7 @@ DEFAULT = Path("reports") / "baseline.json"
 @click.option("--remove", multiple=True, metavar="VARIANT[@SIZE]", help="Take a network out of the baseline.")
 @click.option("--tolerance", multiple=True, metavar="QUANTITY=SHARE%|N", help="Let params, macs or activations differ.")
 @click.option("--max", "most", multiple=True, metavar="QUANTITY=N", help="A budget for each network: params=26M.")
+@click.option("--devices", metavar="FILE.toml", help="Devices of your own, for budgets of latency.")
 @click.option("--live", is_flag=True, help="Compare what the live networks show instead; needs torch.")
 @click.option("--module", metavar="PACKAGE.MODULE:FACTORY[@SIZE]", help="Compare a torch module of your own instead.")
 @format_option("text", "json", "markdown", "github")
@@ -36,6 +37,7 @@ def check_verb(
     remove: tuple[str, ...],
     tolerance: tuple[str, ...],
     most: tuple[str, ...],
+    devices: str | None,
     live: bool,
     module: str | None,
     form: str,
@@ -45,7 +47,8 @@ def check_verb(
 
     Compared are fingerprint, params, MACs and activations of the whole and of each stage, output shapes, and every op.
     With a tolerance the fingerprint is left out. Budgets: params, macs, flops, activations, depth, params_bytes,
-    peak_activation_bytes. A VARIANT may be a TOML file.
+    peak_activation_bytes, and latency:DEVICE@BATCH, predicted: --max latency:rtx4090@256:amp:compiled=40ms. A VARIANT
+    may be a TOML file.
     """
     if update or add or remove:
         from analyzer.cli.guard_update import update_baseline
@@ -57,10 +60,11 @@ def check_verb(
     if module:
         _refuse(variants=variants, max=most, live=live)
         found = _of_module(baseline, module)
-        verdict = _judged(found, {}, tolerance, ())
+        verdict = _judged(found, {}, tolerance, (), None)
     else:
         networks = _chosen(baseline, variants)
-        verdict = _judged(_live(networks) if live else regression.check(networks), networks, tolerance, most)
+        found = _live(networks) if live else regression.check(networks)
+        verdict = _judged(found, networks, tolerance, most, devices)
     deliver(_FORMS[form](verdict, baseline) + "\n", output)
     return 0 if verdict.passed else 1
 
@@ -92,7 +96,11 @@ def _chosen(baseline: Path, variants: tuple[str, ...]) -> dict[str, Facts]:
 
 
 def _judged(
-    outcome: Outcome, networks: Mapping[str, Facts], tolerance: tuple[str, ...], most: tuple[str, ...]
+    outcome: Outcome,
+    networks: Mapping[str, Facts],
+    tolerance: tuple[str, ...],
+    most: tuple[str, ...],
+    devices: str | None,
 ) -> Verdict:
     """The outcome after tolerances and budgets, which few runs have."""
     if not tolerance and not most:
@@ -102,7 +110,7 @@ def _judged(
     kept = beyond(outcome.changes, tolerances(tolerance))
     failing = {change.network for change in kept}
     moved = tuple(item for item in outcome.moved if item.network in failing)
-    limits = budgets(most)
+    limits = budgets(most, devices)
     undescribed = {change.network for change in kept if change.quantity == "network"}
     budgeted = [key for key in networks if limits and key not in undescribed]
     excess = [each for key in budgeted for each in over(key, regression.analysis_of(key), limits)]

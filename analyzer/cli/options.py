@@ -1,6 +1,5 @@
 """Options and arguments that several verbs share, with their parsing."""
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import Any
 
 import click
 
-from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import Network, Size, network
+from analyzer.families.network import Network, Size, network, parse_size
 from analyzer.families.toml_file import network_at
 from analyzer.files import write_whole
 
@@ -37,13 +35,7 @@ class _SizesType(click.ParamType[tuple[Size, ...]]):
 
 
 def _size(text: str) -> Size:
-    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text, re.ASCII)
-    if match is None:
-        raise InvalidInput(
-            f"--input-size {shortened(text)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels."
-        )
-    height, width = match.groups()
-    return (int(height), int(width)) if width and width != height else int(height)
+    return parse_size(text, "--input-size")
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -1,11 +1,13 @@
 """The verb report in every format; and the check that committed reports are still true."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from analyzer.cli.on_device import Asked, device_options
 from analyzer.cli.options import VariantType, deliver, format_option, input_sizes_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.counts import count_of
@@ -13,6 +15,9 @@ from analyzer.cost.memory import ITEM_BYTES
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Network, Size
 from analyzer.files import write_whole
+
+if TYPE_CHECKING:
+    from analyzer.latency.setting import Setting
 
 FOLDER = Path("reports")
 Report = tuple[Analysis, tuple[Analysis, ...]]
@@ -42,6 +47,7 @@ Report = tuple[Analysis, tuple[Analysis, ...]]
     "--claims", is_flag=True, help="Write reports/claims.md: what is said of these networks, and its verdict."
 )
 @click.option("--refresh", is_flag=True, help="Write every report in reports/ and its index again.")
+@device_options
 def report_verb(
     variants: tuple[Network, ...],
     input_sizes: tuple[tuple[Size, ...], ...],
@@ -56,11 +62,13 @@ def report_verb(
     budget: str | None,
     claims: bool,
     refresh: bool,
+    asked: Asked,
 ) -> int:
     """Write reports/VARIANT.md with its diagram, and print where; or .json, .csv, .html, .tex.
 
     With --output - the report goes to standard output, and nothing is written. The diagram stands beside the markdown
-    and inside the HTML, which is one file. CSV has one row an op; LaTeX is tables for a paper (booktabs).
+    and inside the HTML, which is one file. CSV has one row an op; LaTeX is tables for a paper (booktabs). With --gpu
+    the report has the predicted latency by stage, at --batch-size.
     """
     if check or refresh:
         _refuse_variants(variants, "--check" if check else "--refresh")
@@ -74,7 +82,9 @@ def report_verb(
         return _write_specs(variants, output)
     sizes: tuple[Size | None, ...] = tuple(dict.fromkeys(size for given in input_sizes for size in given)) or (None,)
     reports = [_report(variant, sizes) for variant in variants]
-    _write(reports, form, output, _asked(batch_size, dtype, trainable, frozen_norm, budget))
+    setting = asked.setting(batch_size)
+    memory_batch = None if setting and form != "json" else batch_size
+    _write(reports, form, output, _asked(memory_batch, dtype, trainable, frozen_norm, budget), setting)
     return 0
 
 
@@ -83,18 +93,20 @@ def _report(variant: Network, sizes: tuple[Size | None, ...]) -> Report:
     return first, tuple(others)
 
 
-def _write(reports: list[Report], form: str, output: str | None, asked: "_Asked") -> None:
+def _write(reports: list[Report], form: str, output: str | None, asked: "_Asked", setting: "Setting | None") -> None:
     if form == "json":
-        _write_json(reports, output, asked)
+        _write_json(reports, output, asked, setting)
+    elif setting and asked != _Asked():
+        raise InvalidInput("--gpu: goes with a whole report; leave it out, or what is about memory and training alone.")
     elif asked != _Asked():
         _refuse_form(form)
         deliver("\n".join(_memory_markdown(each, asked) for each in _flat(reports)), output)
     elif form != "markdown":
-        _write_form(reports, form, output)
+        _write_form(reports, form, output, setting)
     elif output is None:
-        _write_reports(reports, FOLDER)
+        _write_reports(reports, FOLDER, setting)
     else:
-        deliver(_markdown(reports), output)
+        deliver(_markdown(reports, setting), output)
 
 
 def _flat(reports: list[Report]) -> list[Analysis]:
@@ -141,16 +153,17 @@ def _memory_markdown(analysis: Analysis, asked: _Asked) -> str:
     return f"{title} training {escaped(asked.trainable)}\n\n{section}\n"
 
 
-def _document(analysis: Analysis, asked: _Asked) -> dict[str, Any]:
+def _document(analysis: Analysis, asked: _Asked, setting: "Setting | None") -> dict[str, Any]:
+    latency = {"latency": setting.predict(analysis).to_dict()} if setting else {}
     if asked == _Asked():
-        return analysis.to_dict()
+        return analysis.to_dict() | latency
     from analyzer.cost.facts import budget_facts, memory_facts
 
     batch, dtype = 1 if asked.batch_size is None else asked.batch_size, asked.dtype or "float32"
     facts = memory_facts(analysis, batch, dtype, asked.trainable or "all", asked.frozen_norm)
     if asked.budget is not None:
         facts["budget"] = budget_facts(analysis, asked.budget, batch, dtype)
-    return analysis.to_dict() | {"memory": facts}
+    return analysis.to_dict() | {"memory": facts} | latency
 
 
 def _write_specs(variants: tuple[Network, ...], output: str | None) -> int:
@@ -180,29 +193,30 @@ def _write_claims(form: str, output: str | None) -> int:
     return 0
 
 
-def _write_json(reports: list[Report], output: str | None, asked: _Asked) -> None:
-    documents: list[dict[str, Any]] = [_document(analysis, asked) for analysis in _flat(reports)]
+def _write_json(reports: list[Report], output: str | None, asked: _Asked, setting: "Setting | None") -> None:
+    documents: list[dict[str, Any]] = [_document(analysis, asked, setting) for analysis in _flat(reports)]
     document = documents[0] if len(documents) == 1 else {"schema": 1, "reports": documents}
     text = json.dumps(document, ensure_ascii=False) + "\n"
     if output is None:
         from analyzer.render.bundle import recipe_of
 
-        stem = recipe_of(*reports[0]).stem if len(reports) == 1 else "reports"
+        stem = recipe_of(*reports[0], setting).stem if len(reports) == 1 else "reports"
         _write_told(FOLDER / f"{stem}.json", text)
     else:
         deliver(text, output)
 
 
-def _write_form(reports: list[Report], form: str, output: str | None) -> None:
+def _write_form(reports: list[Report], form: str, output: str | None, setting: "Setting | None") -> None:
     """One file a network in the folder, or everything in the one document that is asked for."""
     from analyzer.render.bundle import recipe_of
     from analyzer.render.forms import SUFFIXES, document
 
     if output is None:
         for report in reports:
-            _write_told(FOLDER / f"{recipe_of(*report).stem}.{SUFFIXES[form]}", document(form, [report]))
+            path = FOLDER / f"{recipe_of(*report, setting).stem}.{SUFFIXES[form]}"
+            _write_told(path, document(form, [report], setting))
     else:
-        deliver(document(form, reports), output)
+        deliver(document(form, reports, setting), output)
 
 
 def _write_told(path: Path, content: str | bytes) -> None:
@@ -210,25 +224,28 @@ def _write_told(path: Path, content: str | bytes) -> None:
     click.echo(path)
 
 
-def _markdown(reports: list[Report]) -> str:
+def _markdown(reports: list[Report], setting: "Setting | None") -> str:
     from analyzer.render.bundle import recipe_of
     from analyzer.render.report import markdown_report
 
     return "\n".join(
-        markdown_report(first, recipe_of(first, others).command, None, others) for first, others in reports
+        markdown_report(first, recipe_of(first, others, setting).command, None, others, setting)
+        for first, others in reports
     )
 
 
-def _write_reports(reports: list[Report], folder: Path) -> None:
+def _write_reports(reports: list[Report], folder: Path, setting: "Setting | None") -> None:
+    for report in reports:
+        _write_files(folder, *report, setting)
+
+
+def _write_files(folder: Path, analysis: Analysis, others: Sequence[Analysis], setting: "Setting | None") -> None:
     from analyzer.render.bundle import report_files
 
-    for report in reports:
-        for name, content in report_files(*report).items():
-            _write_told(folder / name, content)
-            if name.endswith(".dot") and not name.endswith("-blocks.dot"):
-                click.echo(
-                    "No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True
-                )
+    for name, content in report_files(analysis, others, setting).items():
+        _write_told(folder / name, content)
+        if name.endswith(".dot") and not name.endswith("-blocks.dot"):
+            click.echo("No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True)
 
 
 def _check(folder: Path) -> int:
@@ -247,7 +264,8 @@ def _refresh(folder: Path) -> int:
     from analyzer.render.gallery import gallery_files
 
     reports = [made(recipe) for recipe in recipes(folder)]
-    _write_reports(reports, folder)
+    for report in reports:
+        _write_files(folder, *report)
     for name, text in common_files(folder, reports):
         _write_told(folder / name, text)
     for path, content in gallery_files(folder).items():

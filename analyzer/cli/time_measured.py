@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from analyzer.cli.options import deliver
-from analyzer.errors import InvalidInput
+from analyzer.cli.time_options import cells
 from analyzer.families.network import Network, Size
 from analyzer.files import require_writable
-from analyzer.latency.plan import Effort, Settings, grid
+from analyzer.latency.plan import Effort, Settings
 from analyzer.latency.record import Measurement
 from analyzer.latency.store import RecordFile
 
@@ -22,30 +22,16 @@ def measured(
     variants: tuple[Network, ...], form: str, output: str | None, input_size: Size | None, options: dict[str, Any]
 ) -> int:
     """Measure, store, show; 2 where a cell could not be measured, 1 where an output was wrong, 130 interrupted."""
-    cells, effort = _cells(options), _effort(options)
+    wanted, effort = cells(options), _effort(options)
     if output not in (None, "-"):
         require_writable(Path(str(output)))
     store = None if options["no_save"] else RecordFile(Path(options["save_to"]))
-    taken = _measured(variants, cells, effort, store, input_size, str(options["device"]))
+    taken = _measured(variants, wanted, effort, store, input_size, str(options["device"]))
     if taken.records:
         deliver(_text(taken, form), output)
     if store is not None and store.path is not None:
         click.echo(f"recorded in {store.path}", err=True)
     return _status(taken)
-
-
-def _cells(options: dict[str, Any]) -> tuple[Settings, ...]:
-    layouts = _either(options, "layout", "channels_last", "contiguous", "channels_last")
-    executions = _either(options, "execution", "compiled", "eager", "compiled")
-    return grid(options["task"], layouts, options["precision"], options["batch_size"], executions)
-
-
-def _either(options: dict[str, Any], name: str, flag: str, default: str, flagged: str) -> tuple[str, ...]:
-    """A list given by its option or by timm's flag; InvalidInput where both are given."""
-    given: tuple[str, ...] | None = options[name]
-    if given is not None and options[flag]:
-        raise InvalidInput(f"--{flag.replace('_', '-')} does not go with --{name}; name {flagged} in its list.")
-    return given or ((flagged,) if options[flag] else (default,))
 
 
 def _effort(options: dict[str, Any]) -> Effort:
@@ -124,5 +110,5 @@ def _status(taken: Measurement) -> int:
         return 130
     if taken.failures:
         return 2
-    wrong = any(record.output is not None and not record.output.agrees for record in taken.records)
+    wrong = any(record.output is not None and record.output.agrees is False for record in taken.records)
     return 1 if wrong or all(record.discarded for record in taken.records) else 0

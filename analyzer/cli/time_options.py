@@ -1,13 +1,13 @@
 """Options of measuring, under timm's names where timm has one for the same thing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from analyzer.cli.options import Decorator
 from analyzer.errors import InvalidInput, shortened
-from analyzer.latency.plan import CACHES, EXECUTIONS, PRECISIONS, TASKS
+from analyzer.latency.plan import CACHES, EXECUTIONS, PRECISIONS, TASKS, Settings, grid
 
 RECORDS = "reports/data/latency"
 
@@ -128,3 +128,18 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def cells(options: Mapping[str, Any]) -> tuple[Settings, ...]:
+    """Every way to run that the options ask for."""
+    layouts = _either(options, "layout", "channels_last", "contiguous", "channels_last")
+    executions = _either(options, "execution", "compiled", "eager", "compiled")
+    return grid(options["task"], layouts, options["precision"], options["batch_size"], executions)
+
+
+def _either(options: Mapping[str, Any], name: str, flag: str, default: str, flagged: str) -> tuple[str, ...]:
+    """A list given by its option or by timm's flag; InvalidInput where both are given."""
+    given: tuple[str, ...] | None = options[name]
+    if given is not None and options[flag]:
+        raise InvalidInput(f"--{flag.replace('_', '-')} does not go with --{name}; name {flagged} in its list.")
+    return given or ((flagged,) if options[flag] else (default,))

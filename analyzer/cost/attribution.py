@@ -35,11 +35,15 @@ class Change(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One or more fields that change at once; `why` they do not one after the other; quantity → what that changes."""
+    """One or more fields that change at once; `why` they do not one after the other; quantity → what that changes.
+
+    `after` is the network that they lead to.
+    """
 
     changes: tuple[Change, ...]
     why: str
     shares: dict[str, int]
+    after: Analysis
 
 
 class State(NamedTuple):
@@ -152,7 +156,7 @@ def _inner_width(state: State, target: State) -> list[Move]:
 def _step(before: Move, after: Move) -> Step:
     was, now = quantities(before.analysis), quantities(after.analysis)
     shares = {name: now[name] - was[name] for name in QUANTITIES}
-    return Step(tuple(_changes(before.state, after.state)), after.why, shares)
+    return Step(tuple(_changes(before.state, after.state)), after.why, shares, after.analysis)
 
 
 def _changes(before: State, after: State) -> Iterator[Change]:

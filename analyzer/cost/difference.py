@@ -1,6 +1,6 @@
 """Two networks side by side: their stages by role, their ops by kind, and what the difference is due to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -101,7 +101,12 @@ def stage_figures(analysis: Analysis) -> dict[str, StageFigures]:
 
 def stage_order(analyses: Sequence[Analysis]) -> list[str]:
     """The roles that any of the networks has: stem, stages with the transition after each, head, then any others."""
-    names = dict.fromkeys(row.stage for analysis in analyses for row in analysis.stages)
+    return in_order(row.stage for analysis in analyses for row in analysis.stages)
+
+
+def in_order(stages: Iterable[str]) -> list[str]:
+    """Stages by their roles, each once: stem, stages with the transition after each, head, then any others."""
+    names = dict.fromkeys(stages)
     places = {name: place for place, name in enumerate(names)}
     return sorted(names, key=lambda name: (*_role(name), places[name]))
 

@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
 from analyzer.families.fields import Choice, Int, IntList, Ratio, floor_of, ruled
+from analyzer.families.once import once
 from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Initial, Spec, Variant
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.ops import (
@@ -131,7 +131,7 @@ def _dense_block(spec: DenseNetSpec, channels: int, depth: int) -> Graph:
     return Graph("stage", tuple(nodes))
 
 
-@lru_cache(maxsize=2**12)
+@once
 def _dense_layer(channels: int, growth_rate: int, bottleneck_ratio: int | None) -> Graph:
     pairs: list[tuple[str, Op]] = [("norm1", BatchNorm2d(channels)), ("relu1", ReLU())]
     if bottleneck_ratio is None:
@@ -143,7 +143,7 @@ def _dense_layer(channels: int, growth_rate: int, bottleneck_ratio: int | None) 
     return Graph("dense_layer", tuple(sequence(*pairs)))
 
 
-@lru_cache(maxsize=2**10)
+@once
 def _transition(channels: int, kept: int) -> Graph:
     return Graph(
         "transition",

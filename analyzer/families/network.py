@@ -1,5 +1,6 @@
 """What people pass around: a variant expression, a Spec or a Graph, resolved into one Network."""
 
+import re
 from dataclasses import dataclass
 
 from analyzer.errors import InvalidInput, shortened
@@ -43,6 +44,15 @@ class Network:
                 f"from 1 to {MAX_SIDE}."
             )
         return in_channels(self.graph), sides[0], sides[1]
+
+
+def parse_size(text: str, told: str = "input size") -> Size:
+    """The size that "224" or "320x256" (height x width) says; InvalidInput for another text, `told` being its name."""
+    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text, re.ASCII)
+    if match is None:
+        raise InvalidInput(f"{told} {shortened(text)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels.")
+    height, width = match.groups()
+    return (int(height), int(width)) if width and width != height else int(height)
 
 
 def network(variant: "str | Spec | Graph | Network") -> Network:

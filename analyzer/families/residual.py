@@ -1,8 +1,8 @@
 """The residual block in all its forms: basic and bottleneck, v1 and pre-activation, with every shortcut (He et al.)."""
 
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from analyzer.families.once import once
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.ops import (
     Add,
@@ -36,9 +36,14 @@ class Residual(NamedTuple):
     bias: bool = False
 
 
-@lru_cache(maxsize=2**12)
 def residual_block(spec: Residual) -> Graph:
-    """Transform and shortcut as a Graph, with torchvision's names; the same value for the same numbers."""
+    """Transform and shortcut as a Graph, with torchvision's names; the same value for the same plain numbers."""
+    return _block(*spec)
+
+
+@once
+def _block(*numbers: Any) -> Graph:
+    spec = Residual(*numbers)
     return Graph(spec.block, tuple(_preactivated(spec) if spec.preactivation else _activated(spec)))
 
 

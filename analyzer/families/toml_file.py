@@ -1,5 +1,6 @@
 """Networks as TOML files: a family or a named variant, its fields, and a title."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,58 +23,65 @@ def network_at(text: str) -> Network:
 
 def read_network(path: Path) -> Network:
     """The network that a TOML file describes; InvalidInput with one sentence where it describes none."""
-    document = _document(path)
+    told = shortened(path, 200)
+    document = _parsed(_content(path, told), told)
+    return _titled(path, network(_spec(document, told)), document.get("title", path.stem))
+
+
+def read_spec(text: str) -> Spec:
+    """The spec that the text of a TOML file describes, whatever its title; InvalidInput where it describes none."""
+    data = text.encode(errors="replace")
+    return _spec(_parsed(data, "TOML"), "TOML")
+
+
+def _spec(document: dict[str, Any], told: str) -> Spec:
     for name in _OWN:
         if not isinstance(document.get(name, ""), str):
-            raise InvalidInput(f"{_told(path)}: {name} must be a text.")
-    family, start = _start(path, document)
+            raise InvalidInput(f"{told}: {name} must be a text.")
+    family, start = _start(told, document)
     given: dict[str, Any] = {}
     for word, value in document.items():
         if word not in _OWN:
             name = field_name(family, word)
             if name in given:
-                raise InvalidInput(f"{_told(path)}: field {name} is given more than once.")
+                raise InvalidInput(f"{told}: field {name} is given more than once.")
             given[name] = _value(family, name, value)
-    return _titled(path, network(make(family, start | given)), document.get("title", path.stem))
+    return make(family, start | given)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _content(path: Path, told: str) -> bytes:
     try:
-        if path.exists() and not path.is_file():
-            raise InvalidInput(f"{_told(path)}: is no regular file, so it cannot be read as TOML.")
-        with path.open("rb") as file:
+        regular = path.is_file() or not path.exists()
+        with path.open("rb") if regular else BytesIO() as file:
             data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InvalidInput(f"{_told(path)}: is over {MAX_BYTES} bytes.")
-        return _parsed(data.decode())
     except OSError as error:
-        raise InvalidInput(f"{_told(path)}: cannot be read ({error.strerror}).") from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput(f"{_told(path)}: is no TOML ({shortened(error, 80)}).") from None
+        raise InvalidInput(f"{told}: cannot be read ({error.strerror}).") from None
+    except ValueError as error:  # a name with a null character
+        raise InvalidInput(f"{told}: cannot be read ({error}).") from None
+    if not regular:
+        raise InvalidInput(f"{told}: is no regular file, so it cannot be read as TOML.")
+    return data
 
 
-def _told(path: Path) -> str:
-    return shortened(path, 200)
-
-
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(data: bytes, told: str) -> dict[str, Any]:
     import tomllib  # only a file needs it, and every verb imports this module
 
-    return tomllib.loads(text)
+    if len(data) > MAX_BYTES:
+        raise InvalidInput(f"{told}: is over {MAX_BYTES} bytes.")
+    try:
+        return tomllib.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{told}: is no TOML ({shortened(error, 80)}).") from None
 
 
-def _start(path: Path, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _start(told: str, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     family, variant = document.get("family"), document.get("variant")
     if variant is not None and family is None:
         return preset(variant)
     if family is None or variant is not None:
-        raise InvalidInput(f"{_told(path)}: needs either family (one of {', '.join(FAMILIES)}) or variant (a name).")
+        raise InvalidInput(f"{told}: needs either family (one of {', '.join(FAMILIES)}) or variant (a name).")
     if family not in FAMILIES:
-        raise InvalidInput(
-            f"{_told(path)}: family {shortened(family)!r} is unknown; families are {', '.join(FAMILIES)}."
-        )
+        raise InvalidInput(f"{told}: family {shortened(family)!r} is unknown; families are {', '.join(FAMILIES)}.")
     return family, {}
 
 
@@ -85,7 +93,9 @@ def _value(family: str, name: str, value: object) -> object:
 
 def _titled(path: Path, plain: Network, title: str) -> Network:
     if not title.strip() or len(title) > _TITLE_LENGTH or not title.isprintable():
-        raise InvalidInput(f"{_told(path)}: title must be 1 to {_TITLE_LENGTH} printable characters on one line.")
+        raise InvalidInput(
+            f"{shortened(path, 200)}: title must be 1 to {_TITLE_LENGTH} printable characters on one line."
+        )
     return Network(
         graph=plain.graph,
         expression=plain.expression,

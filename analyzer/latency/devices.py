@@ -1,10 +1,8 @@
 """The devices that a latency can be predicted for: published figures, each with whether it was checked."""
 
 import csv
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from math import isfinite
 from pathlib import Path
@@ -118,10 +116,16 @@ def device_named(name: str) -> Device:
 
 
 def _suggestion(word: str, names: dict[str, str]) -> str:
+    from difflib import get_close_matches  # only a mistake needs it
+
     within = [name for name in names if len(word) > 1 and (word in name or name in word)]
     close = within or get_close_matches(word[:40], names, n=3, cutoff=0.5)
     told = list(dict.fromkeys(names[name] for name in close))[:4]
-    return f"did you mean {' or '.join(told)}?" if told else f"known are {', '.join(list(names.values())[:8])}, …."
+    return (
+        f"did you mean {' or '.join(told)}?"
+        if told
+        else f"known are {', '.join(list(dict.fromkeys(names.values()))[:8])}, …."
+    )
 
 
 def read_devices(path: str | Path) -> dict[str, Device]:
@@ -129,6 +133,8 @@ def read_devices(path: str | Path) -> dict[str, Device]:
 
     `like = "RTX 4090"` takes over what is not stated. Raises InvalidInput for a file that does not say so.
     """
+    import tomllib  # only devices of a file need it
+
     try:
         told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

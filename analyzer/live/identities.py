@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from analyzer.families.folding import foldable
 from analyzer.families.network import Network
 from analyzer.graph import Graph, leaf_ops
 from analyzer.live import identities_named as named
@@ -17,7 +18,7 @@ from analyzer.live.identities_convolution import (
     zero_pad,
     zero_pad_sites,
 )
-from analyzer.live.identities_fold import fold, foldable, fuse, fuse_sites
+from analyzer.live.identities_fold import fold, fuse, fuse_sites
 from analyzer.live.identities_ground import Found, Ground, images_maker
 from analyzer.live.identities_norm import bias, frozen, normalises
 from analyzer.live.identities_residual import (

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from analyzer.families.folding import foldable, folded
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.live.forms import State, copied, run, whole
 from analyzer.live.identities_ground import Found, Ground, network_tolerance
@@ -23,49 +24,6 @@ def scale_and_shift(state: State, norm: str, *, mean: bool = True) -> tuple[Tens
     scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + EPSILON)
     shift = state[f"{norm}.bias"]
     return scale, shift - state[f"{norm}.running_mean"] * scale if mean else shift
-
-
-def foldable(graph: Graph) -> dict[str, str]:
-    """Path of each batch norm that alone reads a convolution's output → path of that convolution, at every level."""
-    return _folds(graph, "")
-
-
-def _folds(graph: Graph, prefix: str) -> dict[str, str]:
-    ops = {node.name: node for node in graph.nodes}
-    reads = [source for node in graph.nodes for source in node.inputs]
-    found: dict[str, str] = {}
-    for node in graph.nodes:
-        if isinstance(node.op, Graph):
-            found |= _folds(node.op, f"{prefix}{node.name}.")
-        elif isinstance(node.op, BatchNorm2d) and node.inputs[0] in ops and reads.count(node.inputs[0]) == 1:
-            conv = _tail(ops[node.inputs[0]], prefix)
-            found |= {f"{prefix}{node.name}": conv} if conv else {}
-    return found
-
-
-def _tail(node: Node, prefix: str) -> str:
-    """Path of the convolution that makes a node's output, "" where another op does."""
-    if isinstance(node.op, Graph):
-        return _tail(node.op.nodes[-1], f"{prefix}{node.name}.")
-    return f"{prefix}{node.name}" if isinstance(node.op, Conv2d) else ""
-
-
-def folded(graph: Graph, folds: dict[str, str], prefix: str = "") -> Graph:
-    """The graph without the batch norms that fold; their convolutions have biases."""
-    nodes: list[Node] = []
-    gone: dict[str, str] = {}
-    for node in graph.nodes:
-        path = f"{prefix}{node.name}"
-        inputs = tuple(gone.get(source, source) for source in node.inputs)
-        if path in folds:
-            gone[node.name] = inputs[0]
-        elif isinstance(node.op, Graph):
-            nodes.append(replace(node, op=folded(node.op, folds, f"{path}."), inputs=inputs))
-        elif isinstance(node.op, Conv2d) and path in folds.values():
-            nodes.append(replace(node, op=replace(node.op, bias=True), inputs=inputs))
-        else:
-            nodes.append(replace(node, inputs=inputs))
-    return Graph(graph.kind, tuple(nodes))
 
 
 def folded_state(state: State, folds: dict[str, str], *, mean: bool = True) -> State:

@@ -1,5 +1,7 @@
 """Initial weights: torchvision's for each family, and residual blocks that start as their shortcuts."""
 
+from collections.abc import Iterator
+
 from torch import nn
 
 from analyzer.families.spec import Initial
@@ -40,21 +42,27 @@ def zero_last(net: nn.Module) -> None:
 
     Each such block then starts as its shortcut (Goyal et al. 2017, section 5.1; torchvision's zero_init_residual).
     """
+    for last in transform_ends(net):
+        nn.init.zeros_(last.weight)
+        if isinstance(last, nn.Conv2d) and last.bias is not None:
+            nn.init.zeros_(last.bias)
+
+
+def transform_ends(net: nn.Module) -> Iterator[nn.BatchNorm2d | nn.Conv2d]:
+    """The last norm of every residual block's transform, or its last convolution where no norm follows it."""
     for block in net.modules():
         if isinstance(block, Subgraph):
             adds = [step for step in block.steps if isinstance(block.get_submodule(step.name), modules.Add)]
             if adds:
-                _zero(block, adds[-1].inputs[0])
+                yield from _last(block, adds[-1].inputs[0])
 
 
-def _zero(block: Subgraph, name: str) -> None:
-    """Zero the weights of the last norm or convolution on the way to that value; a gate after it is passed over."""
+def _last(block: Subgraph, name: str) -> Iterator[nn.BatchNorm2d | nn.Conv2d]:
+    """The last norm or convolution on the way to that value; a gate after it is passed over."""
     sources = {step.name: step.inputs for step in block.steps}
     while name in sources:
         module = block.get_submodule(name)
         if isinstance(module, nn.BatchNorm2d | nn.Conv2d):
-            nn.init.zeros_(module.weight)
-            if isinstance(module, nn.Conv2d) and module.bias is not None:
-                nn.init.zeros_(module.bias)
+            yield module
             return
         name = sources[name][0]

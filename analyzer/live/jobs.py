@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
-from math import sqrt
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from analyzer.latency.stages import stage_starts
 from analyzer.live.build import build
 from analyzer.live.compiling import compiled, compiled_parts
 from analyzer.live.devices import Captured, Device, Work
+from analyzer.live.initial import transform_ends
 from analyzer.live.limits import Precision, precision_named
 
 TRAINING_PARTS = ("forward", "backward", "optimizer")
@@ -25,6 +26,17 @@ CHECKED_IMAGES = 4
 
 STATISTICS_IMAGES = 4
 """Images from which batch norm's running statistics are taken, so that 16-bit activations stay in range."""
+
+
+TRANSFORM_SCALE = 0.25
+"""Of each transform beside its shortcut: random residual networks magnify roundings, those of trained ones fade."""
+
+MOST_BOUND = 0.5
+"""Bound from which another function could pass, so that nothing is judged."""
+
+
+SMALL_CHANGE = 1e-3
+"""Relative change of the input by which a network's sensitivity is measured."""
 
 
 def _nothing() -> None:
@@ -43,7 +55,7 @@ class Job:
     run_parts: Callable[[], object] | None
     parts: tuple[str, ...]
     outputs: Callable[[], Tensor]
-    reference: Tensor | None
+    reference: "Reference | None"
     captured: Captured | None = field(default=None)
 
     def whole_ms(self, flushed: bool = False) -> float:
@@ -76,22 +88,41 @@ class Job:
         """How far the output is from eager float32; None in training, whose step changes the weights."""
         if self.reference is None:
             return None
-        output = self.outputs()[:CHECKED_IMAGES].double().cpu()
-        error = float((output - self.reference).norm() / self.reference.norm())
+        error = _distance(self.outputs()[:CHECKED_IMAGES].double().cpu(), self.reference.output)
         finite = error == error and error != float("inf")
-        return OutputCheck(error=round(error, 9) if finite else None, bound=round(self._bound(), 9))
+        bound = self._bound(self.reference.sensitivity)
+        return OutputCheck(
+            error=round(error, 9) if finite else None, bound=round(bound, 9) if bound < MOST_BOUND else None
+        )
 
-    def _bound(self) -> float:
-        """Sixteen roundings a layer of the coarsest type on the way, adding at random; another function is 1 away."""
+    def _bound(self, sensitivity: float) -> float:
+        """Three roundings of the coarsest type on the way, as the network magnifies a change of its input.
+
+        One was seen in every kind of network: later roundings are magnified less, and add to the input's at random.
+        """
         coarsest = torch.finfo(self.precision.autocast or self.precision.dtype).eps
         if self.device.kind == "cuda" and torch.backends.cudnn.allow_tf32:
             coarsest = max(coarsest, torch.finfo(torch.float16).eps)  # TF32 has float16's mantissa
-        return min(max(1e-4, 16 * coarsest * sqrt(self.analysis.depth)), 0.5)
+        return max(1e-4, 3 * coarsest * max(1.0, sensitivity))
+
+
+class Reference(NamedTuple):
+    """Eager float32's output, and how many times larger a small change of the input is in the output."""
+
+    output: Tensor
+    sensitivity: float
+
+
+def _distance(output: Tensor, reference: Tensor) -> float:
+    return float((output - reference).norm() / reference.norm())
 
 
 def master(analysis: Analysis, device: Device) -> nn.Module:
     """A network in float32 in evaluation mode on its device, batch norm's statistics taken from random images."""
     net = build(analysis.network, device=device.place)
+    with torch.no_grad():
+        for last in transform_ends(net):
+            last.weight *= TRANSFORM_SCALE
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the mean over all batches, and there is one
@@ -135,9 +166,11 @@ def _fitted(net: nn.Module, settings: Settings, precision: Precision) -> nn.Modu
     return own.to(memory_format=_layout(settings))
 
 
-def _reference(net: nn.Module, images: Tensor, device: Device) -> Tensor:
+def _reference(net: nn.Module, images: Tensor, device: Device) -> Reference:
+    change = SMALL_CHANGE * images.flip(-1)  # as large everywhere as the image, and unlike it
     with torch.inference_mode(), device.tuned(cudnn_benchmark=False, tf32=False):
-        return net(images).double().cpu()  # type: ignore[no-any-return]
+        output, moved = net(images).double().cpu(), net(images + change).double().cpu()
+    return Reference(output, _distance(moved, output) / SMALL_CHANGE)
 
 
 def _autocast(device: Device, precision: Precision) -> AbstractContextManager[object]:

@@ -90,6 +90,33 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How far the numbers of some tensors are from their references: |a − b| / max|b|, in bins of quarter decades.
+
+    `equal` counts those that are so bit for bit; `bins` maps the exponent of ten at which a bin begins to its count.
+    """
+
+    identity: str
+    what: str
+    equal: int
+    bins: dict[float, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockCheck:
+    """One block's forms compared number by number; `fault` names what was planted in forms (a) and (b), if anything."""
+
+    fault: str
+    rows: tuple[Comparison, ...]
+    spreads: tuple[Spread, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is within its bound."""
+        return all(row.passed for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """Every comparison, control and cost of one check; `reason` says why there are no three forms, if so.
 

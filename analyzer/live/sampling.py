@@ -1,5 +1,6 @@
 """Warm-up until the times settle, and samples of several jobs by turns."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from statistics import median
 from time import perf_counter
@@ -95,10 +96,14 @@ class Samples:
         """Whole, queued and parts."""
         columns = zip(self.job.parts, zip(*self.parts, strict=True), strict=True) if self.parts else ()
         return (
-            Timing(label="network", samples_ms=tuple(self.whole)),
-            Timing(label="queued", samples_ms=tuple(self.queued)) if self.queued else None,
-            tuple(Timing(label=part, samples_ms=times) for part, times in columns),
+            Timing(label="network", samples_ms=_to_nanoseconds(self.whole)),
+            Timing(label="queued", samples_ms=_to_nanoseconds(self.queued)) if self.queued else None,
+            tuple(Timing(label=part, samples_ms=_to_nanoseconds(times)) for part, times in columns),
         )
+
+
+def _to_nanoseconds(samples_ms: Iterable[float]) -> tuple[float, ...]:
+    return tuple(round(sample, 6) for sample in samples_ms)
 
 
 def _share(count: int, turn: int) -> int:

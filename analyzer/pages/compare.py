@@ -12,11 +12,14 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import canonical, parse, slug
-from analyzer.families.network import MAX_SIDE
+from analyzer.families.network import Size
 from analyzer.families.registry import variant_names
-from analyzer.pages.choose import keep, restore
+from analyzer.pages.device import Place, choose_place
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import analysis_of, dot_of, svg_of
+from analyzer.pages.scatter import show_scatter
+from analyzer.pages.sizes import MAX_BATCH, size_box
 from analyzer.pages.viewer import show_drawing
 from analyzer.render.compare import Compared, answers, compared, details, names
 from analyzer.render.html import rendered
@@ -28,20 +31,28 @@ MAX_OPS = 10_000
 """Ops of all networks together; a server compares them in seconds."""
 _NETWORKS = "networks"
 _SIDE = "compared_size"
+_BATCH = "compared_batch"
+_VIEW = "view"
+_ALL = "all named variants"
+_VIEWS = ("side by side", _ALL)
 _BESIDE = {2: 2, 3: 3, 4: 2, 5: 3, 6: 3}
 """Number of networks → how many diagrams stand beside each other."""
 
 
 class Asked(NamedTuple):
-    """Networks by their canonical expressions, and one input size for all, or None for each one's own."""
+    """Networks by their canonical expressions, one input size for all, or None for each one's own, and a device."""
 
     expressions: tuple[str, ...]
-    side: int | None
+    side: Size | None
+    place: Place | None = None
 
 
 def show() -> None:
     """The whole page."""
     asked, problems = _choose()
+    if _view() == _ALL:
+        show_scatter(_add, asked.place)
+        return
     if problems:
         show_problem(*problems)
         return
@@ -54,7 +65,7 @@ def show() -> None:
 
 
 def _choose() -> tuple[Asked, list[str]]:
-    """The widgets; what is asked for, and a sentence for each expression that is no network."""
+    """The widgets; what is asked for, and a sentence for each expression or size that is none."""
     restore(_NETWORKS, _SIDE)
     box, size = st.columns([7, 1.5], vertical_alignment="bottom")
     typed: list[str] = box.multiselect(
@@ -68,20 +79,54 @@ def _choose() -> tuple[Asked, list[str]]:
         placeholder="names, or names with changes, such as resnet50:cardinality=32,base_width=4",
         help="Two to six. Pick named variants, or type an expression and press Enter; each is compared with the first.",
     )
-    side: int | None = size.number_input(
-        "Input size",
-        min_value=1,
-        max_value=MAX_SIDE,
-        value=None,
-        step=1,
-        key=_SIDE,
-        bind="query-params",
-        placeholder="own",
-        help="Height and width in pixels for all; empty: each variant's own.",
-    )
-    keep(**{_NETWORKS: typed, _SIDE: side})
+    with size:
+        side, problem = size_box(_SIDE, "own")
+    keep(**{_NETWORKS: typed, _SIDE: st.session_state[_SIDE]})
     expressions, problems = _parsed(typed)
-    return Asked(expressions, side), problems
+    place, no_place = _place()
+    return Asked(expressions, side, place), [*problems, *filter(None, [problem, no_place])]
+
+
+def _place() -> tuple[Place | None, str]:
+    """A device to predict latency on, where one is picked, and its batch."""
+    restore(_BATCH)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.html('<span class="label">Latency of a batch of</span>', width="content")
+        batch: int = st.number_input(
+            "Batch",
+            1,
+            MAX_BATCH,
+            256,
+            key=_BATCH,
+            bind="query-params",
+            label_visibility="collapsed",
+            width=110,
+            help="Images a batch, of the predicted latency",
+        )
+        found = choose_place(batch, "compared_", None)
+    keep(**{_BATCH: batch})
+    return found
+
+
+def _view() -> str:
+    restore(_VIEW)
+    view: str = st.segmented_control(
+        "View", _VIEWS, default=_VIEWS[0], key=_VIEW, bind="query-params", required=True, label_visibility="collapsed"
+    )
+    keep(**{_VIEW: view})
+    return view
+
+
+def _add(variant: str) -> None:
+    """Put a variant into the comparison, where it is not and has room."""
+    asked = st.session_state[_NETWORKS]
+    if variant in asked:
+        st.toast(f"{variant} is being compared already.")
+    elif len(asked) >= MAX_NETWORKS:
+        st.toast(f"{MAX_NETWORKS} networks are being compared already; take one out first.")
+    else:
+        st.session_state[_NETWORKS] = [*asked, variant]
+        st.toast(f"{variant} is compared now; see side by side.")
 
 
 def _parsed(typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -103,7 +148,7 @@ def compared_of(asked: Asked) -> Compared:
         raise InvalidInput(
             f"compare: {exact(num_ops)} ops are over the page's bound of {exact(MAX_OPS)}; use the command line."
         )
-    return compared(analyses)
+    return compared(analyses, asked.place.setting if asked.place else None)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -131,7 +176,7 @@ def _show(asked: Asked, found: Compared) -> None:
 
 def _show_chart(svg: str) -> None:
     source = b64encode(svg.encode()).decode()
-    words = "Bars: parameters, MACs, activations and bytes stored for training, by stage; the table below has them all"
+    words = "Bars of the networks' costs by stage; the tables below have them all"
     st.html(
         '<h2 class="section">By stage</h2><figure class="chart" tabindex="0" role="region" aria-label="Chart">'
         f'<img alt="{words}" src="data:image/svg+xml;base64,{source}"></figure>'
@@ -150,7 +195,7 @@ def _show_diagrams(asked: Asked, found: Compared) -> None:
                 _draw(name, expression, asked.side, place)
 
 
-def _draw(name: str, expression: str, side: int | None, place: int) -> None:
+def _draw(name: str, expression: str, side: Size | None, place: int) -> None:
     dot = dot_of(expression, side, "network", direction="down")
     try:
         show_drawing(svg_of(dot), f"Diagram of {name}", key=f"diagram-{place}")

@@ -1,4 +1,4 @@
-"""A family's fields as widgets, made from their rules; each change writes the variant expression."""
+"""A family's fields as widgets, made from their rules, and as TOML; each change writes the variant expression."""
 
 from typing import Any
 
@@ -9,9 +9,14 @@ from analyzer.families.expression import canonical, parse
 from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, Ratio, Rule
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Spec, rules
+from analyzer.families.toml_file import read_spec, toml_text
+from analyzer.pages.kept import MAX_CHARS
+from analyzer.pages.look import show_problem
 
 EXPRESSION = "variant"
 _DRAFT = "draft"
+_TOML = "toml"
+_WRONG = "wrong_toml"
 _COLUMNS = 4
 
 
@@ -21,6 +26,9 @@ def follow(spec: Spec) -> None:
     st.session_state[_DRAFT] = spec.family, {name: rule.text(value) for name, rule, value in _stated(spec)}
     for name, rule in known.items():
         st.session_state[_key(spec.family, name)] = _shown(rule, effective[name])
+    if _problem():
+        return
+    st.session_state[_TOML] = toml_text(spec)
 
 
 def _stated(spec: Spec) -> list[tuple[str, Rule, object]]:
@@ -42,7 +50,11 @@ def show_form() -> None:
     with st.popover("Customise", disabled=_DRAFT not in st.session_state, width="stretch", key="customise"):
         if _DRAFT in st.session_state:
             family, _ = st.session_state[_DRAFT]
-            _show_fields(family)
+            fields, toml = st.tabs(["Fields", "TOML"])
+            with fields:
+                _show_fields(family)
+            with toml:
+                _show_toml()
 
 
 def _show_fields(family: str) -> None:
@@ -52,6 +64,33 @@ def _show_fields(family: str) -> None:
         for column, (name, rule) in zip(st.columns(_COLUMNS, vertical_alignment="bottom"), row, strict=False):
             with column:
                 _widget(family, name, rule)
+
+
+def _show_toml() -> None:
+    st.text_area(
+        "The network as a TOML file",
+        key=_TOML,
+        height=420,
+        max_chars=MAX_CHARS,
+        on_change=_take_toml,
+        help="Change it, or paste one of your own; Ctrl+Enter takes it. The command line reads the same file.",
+    )
+    if problem := _problem():
+        show_problem(problem)
+
+
+def _problem() -> str:
+    """What is wrong with the TOML text as it stands, if it was typed since the expression last changed."""
+    expression, sentence = st.session_state.get(_WRONG, ("", ""))
+    return str(sentence) if expression == st.session_state.get(EXPRESSION) else ""
+
+
+def _take_toml() -> None:
+    try:
+        st.session_state[EXPRESSION] = canonical(read_spec(st.session_state[_TOML]))
+        st.session_state.pop(_WRONG, None)
+    except InvalidInput as error:
+        st.session_state[_WRONG] = st.session_state[EXPRESSION], str(error)
 
 
 def _widget(family: str, name: str, rule: Rule) -> None:

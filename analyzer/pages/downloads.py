@@ -3,33 +3,48 @@
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis
 from analyzer.families.expression import slug
+from analyzer.families.network import Size
+from analyzer.pages.device import Place, op_times_at
 from analyzer.pages.readings import analysis_of, dot_of, drawn_safely, svg_of
+
+if TYPE_CHECKING:
+    from analyzer.latency.setting import Setting
 
 
 class Shown(NamedTuple):
-    """What the page shows: a network at an input size, its diagram's level and shades, and whether that is drawn."""
+    """What the page shows: a network at an input size, its diagram, and whether that is drawn; `part` None is all."""
 
     expression: str
-    side: int | None
+    size: Size | None
     level: str
     heat: str | None
     drawn: bool
+    part: str | None = None
+    place: Place | None = None
+
+    @property
+    def setting(self) -> "Setting | None":
+        """The device and the run to predict latency for, where one is chosen."""
+        return self.place.setting if self.place else None
 
     @property
     def analysis(self) -> Analysis:
         """The analysis, kept from before."""
-        return analysis_of(self.expression, self.side)
+        return analysis_of(self.expression, self.size)
 
     @property
     def dot(self) -> str:
         """The diagram's DOT text."""
-        return dot_of(self.expression, self.side, self.level, self.heat)
+        if self.heat != "latency" or self.place is None:
+            return dot_of(self.expression, self.size, self.level, self.heat, part=self.part)
+        times = op_times_at(self.expression, self.size, self.place)
+        return dot_of(self.expression, self.size, self.level, self.heat, None, self.part, times, repr(self.place))
 
 
 def show_downloads(shown: Shown) -> None:
@@ -55,30 +70,32 @@ def show_downloads(shown: Shown) -> None:
 def _csv(shown: Shown) -> str:
     from analyzer.render import spreadsheet
 
-    return spreadsheet.document([(shown.analysis, ())])
+    return spreadsheet.document([(shown.analysis, ())], shown.setting)
 
 
 def _json(shown: Shown) -> str:
-    return json.dumps(shown.analysis.to_dict(), indent=2) + "\n"
+    latency = {"latency": shown.setting.predict(shown.analysis).to_dict()} if shown.setting else {}
+    return json.dumps(shown.analysis.to_dict() | latency, indent=2) + "\n"
 
 
 def _markdown(shown: Shown) -> str:
     from analyzer.render.bundle import recipe_of
     from analyzer.render.report import markdown_report
 
-    return markdown_report(shown.analysis, recipe_of(shown.analysis).command, None)
+    command = recipe_of(shown.analysis, (), shown.setting).command
+    return markdown_report(shown.analysis, command, None, (), shown.setting)
 
 
 def _html(shown: Shown) -> str:
     from analyzer.render import html
 
-    return html.document([(shown.analysis, ())], drawn_safely)
+    return html.document([(shown.analysis, ())], drawn_safely, shown.setting)
 
 
 def _latex(shown: Shown) -> str:
     from analyzer.render import latex
 
-    return latex.document([(shown.analysis, ())])
+    return latex.document([(shown.analysis, ())], shown.setting)
 
 
 def _pytorch(shown: Shown) -> str:

@@ -1,31 +1,34 @@
-"""Equivalence: why ResNeXt's three forms of a block are one function, and the proof by numbers, run on request."""
+"""Equivalence: why ResNeXt's three forms of a block are one function, and the proofs by numbers, run on request."""
 
-import json
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.aggregated import nothing_to_prove
-from analyzer.families.expression import canonical, parse, slug
+from analyzer.families.expression import canonical, parse
 from analyzer.families.network import network
 from analyzer.families.registry import variant_names
-from analyzer.live import live_imports
-from analyzer.pages.choose import expression_box, keep, restore, variant_words
-from analyzer.pages.look import literal, show_problem
-from analyzer.pages.proving import Proving
+from analyzer.pages import jobs
+from analyzer.pages.choose import expression_box, variant_words
+from analyzer.pages.equivalence_block import show_block
+from analyzer.pages.equivalence_proof import show_forms_proof, show_identities
+from analyzer.pages.kept import keep, restore
+from analyzer.pages.look import show_problem
 from analyzer.pages.readings import analysis_of
-from analyzer.render.equivalence import BOUND
 from analyzer.render.units import exact
 
 _FIRST = "resnext50_32x4d"
 _EXPRESSION = "grouped"
 _PICKED = "picked_grouped"
-_PROVING = "proving"
-MAX_PARAMS = 500_000_000  # a proof holds several copies of a block's weights
-_PROSE = 960  # longest line of running text in pixels
+_TAB = "identities"
+_TABS = ("Three forms of a block", "Other identities")
+MAX_PARAMS = 500_000_000
+"""A proof holds several copies of a block's weights."""
+
+_PROSE = 960
+"""Longest line of running text in pixels."""
 
 _INTRO = (
     "A ResNeXt block (Xie et al. 2017, Figure 3) sends its input down $C$ equal paths and sums what they make of it. "
@@ -57,36 +60,24 @@ _WHY = (
 
 def show() -> None:
     """The whole page."""
-    _explain()
-    st.html('<h2 class="section">The proof by numbers</h2>')
-    picker, box, button = st.columns([3, 4.4, 2], vertical_alignment="bottom")
-    variant, problem = _choose(picker, box)
-    proving = _current(variant)
-    running = proving is not None and proving.running
-    ready = bool(variant and not problem)
-    button.button(
-        "Prove it", type="primary", disabled=running or not ready, on_click=_start, args=(variant,), width="stretch"
-    )
-    if problem:
-        show_problem(problem)
-    elif proving is not None:
-        _show_proof(proving)
-
-
-def _explain() -> None:
     st.html('<h1 class="page-title">Grouped convolution is split, transform, merge</h1>')
     st.markdown(_INTRO, width=_PROSE)
-    for column, (title, formula, meaning) in zip(st.columns(len(_FORMS)), _FORMS, strict=True):
-        with column, st.container(border=True, height="stretch"):
-            st.markdown(f"**{title}**")
-            st.latex(formula)
-            st.markdown(meaning)
-    for sentence in _WHY:
-        st.markdown(sentence, width=_PROSE)
+    variant, problem = _choose()
+    if problem:
+        show_problem(problem)
+    forms, others = st.tabs(_TABS, key=_TAB, bind="query-params")
+    unable = problem or _unable(variant)
+    with forms:
+        if forms.open:
+            _show_forms(variant, unable)
+    with others:
+        if others.open:
+            show_identities(variant, unable)
 
 
-def _choose(picker: Any, box: Any) -> tuple[str, str]:
-    """The widgets; the canonical expression and "", or what can be said of it and why there is nothing to run."""
+def _choose() -> tuple[str, str]:
+    """The widgets; the canonical expression, or "" and what is wrong with the one that was typed."""
+    picker, box = st.columns([3, 4.4], vertical_alignment="bottom")
     restore(_EXPRESSION)
     expression = expression_box(box, _EXPRESSION, _FIRST)
     keep(**{_EXPRESSION: expression})
@@ -94,8 +85,13 @@ def _choose(picker: Any, box: Any) -> tuple[str, str]:
         variant, problem = canonical(parse(expression)), ""
     except InvalidInput as error:
         variant, problem = "", str(error)
+    _show_picker(picker, variant)
+    return variant, problem
+
+
+def _show_picker(place: Any, variant: str) -> None:
     st.session_state[_PICKED] = variant if variant in _grouped_names() else None
-    picker.selectbox(
+    place.selectbox(
         "Variant",
         _grouped_names(),
         index=None,
@@ -105,7 +101,6 @@ def _choose(picker: Any, box: Any) -> tuple[str, str]:
         on_change=_take_picked,
         help="The named variants with grouped bottlenecks.",
     )
-    return variant, problem or _reason(variant)
 
 
 @cache
@@ -118,96 +113,38 @@ def _take_picked() -> None:
         st.session_state[_EXPRESSION] = st.session_state[_PICKED]
 
 
-def _current(variant: str) -> Proving | None:
-    """The proof of this variant, if one was started; one of another variant is stopped and forgotten."""
-    proving: Proving | None = st.session_state.get(_PROVING)
-    if proving is not None and proving.variant != variant:
-        proving.stop()
-        st.session_state[_PROVING] = proving = None
-    return proving
-
-
-def _show_proof(proving: Proving) -> None:
-    if proving.running:
-        st.fragment(_show_progress, run_every=0.4)(proving)
-    else:
-        _show_result(proving)
-
-
-def _reason(variant: str) -> str:
-    """Why there is nothing to run, about the network or this machine, in one sentence; "" where there is."""
+def _unable(variant: str) -> str:
+    """Why no proof can run on this server, in one sentence; "" where one can."""
     try:
         analysis = analysis_of(variant, None)
         if analysis.params > MAX_PARAMS:
             return f"{exact(analysis.params)} parameters are more than a page proves; use the command line."
-        reason = nothing_to_prove(analysis.network.graph)
-        if not reason:
-            _require_torch()
+        jobs.require_torch()
     except (InvalidInput, Unavailable) as error:
         return str(error)
-    return reason
+    return ""
 
 
-def _require_torch() -> None:
-    with live_imports():
-        if find_spec("torch") is None:
-            raise ModuleNotFoundError(name="torch")
+def _show_forms(variant: str, unable: str) -> None:
+    reason = nothing_to_prove(analysis_of(variant, None).network.graph) if variant else ""
+    if reason:
+        show_problem(reason)
+    if variant:
+        show_block(variant, _EXPRESSION, reason, unable)
+    _explain()
+    if variant and not reason:
+        show_forms_proof(variant, unable)
 
 
-def _start(variant: str) -> None:
-    try:
-        st.session_state[_PROVING] = Proving(variant)
-    except Unavailable as error:
-        st.session_state[_PROVING] = None
-        st.toast(literal(str(error)))
-
-
-def _show_progress(proving: Proving) -> None:
-    if not proving.running:
-        st.rerun()
-    share, words = proving.progress
-    bar, button = st.columns([6, 1], vertical_alignment="center")
-    bar.progress(share, words)
-    button.button("Cancel", on_click=proving.stop, width="stretch")
-
-
-def _show_result(proving: Proving) -> None:
-    result = proving.result
-    if "problem" in result:
-        show_problem(result["problem"])
-        return
-    (st.success if result["proof"]["passed"] else st.error)(result["verdict"])
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.html('<h2 class="section">Worst errors over all blocks, against their tolerance</h2>')
-        _show_downloads(proving.variant, result)
-    _show_table("errors", result)
-    st.caption(BOUND)
-    st.html('<h2 class="section">Negative controls: planted faults must be seen</h2>')
-    _show_table("faults", result)
-    st.html('<h2 class="section">The three forms cost the same</h2>')
-    _show_table("costs", result)
-    st.html('<h2 class="section">The other identities of this network</h2>')
-    _show_table("identities", result)
-    with st.expander("Every block"):
-        _show_table("blocks", result)
-
-
-def _show_table(name: str, result: dict[str, Any]) -> None:
-    with st.container(key=f"table-{name}"):
-        st.markdown(result[name])
-
-
-def _show_downloads(variant: str, result: dict[str, Any]) -> None:
-    with st.container(horizontal=True, width="content"):
-        for ending, content in (("md", str(result["report"])), ("json", json.dumps(result["proof"], indent=2) + "\n")):
-            st.download_button(
-                ending.upper(),
-                content,
-                f"{slug(variant)}-equivalence.{ending}",
-                key=f"proof-{ending}",
-                on_click="ignore",
-                type="tertiary",
-            )
+def _explain() -> None:
+    st.html('<h2 class="section">What is computed</h2>')
+    for column, (title, formula, meaning) in zip(st.columns(len(_FORMS)), _FORMS, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            st.markdown(f"**{title}**")
+            st.latex(formula)
+            st.markdown(meaning)
+    for sentence in _WHY:
+        st.markdown(sentence, width=_PROSE)
 
 
 if __name__ == "__main__":

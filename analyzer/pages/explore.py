@@ -5,20 +5,34 @@ from functools import partial
 import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
-from analyzer.pages import figures, places
-from analyzer.pages.choose import Chosen, choose, keep, restore
+from analyzer.latency.prediction import Prediction
+from analyzer.pages import figures
+from analyzer.pages.choose import Chosen, choose
+from analyzer.pages.device import Place, choose_place, latency_html, predicted
 from analyzer.pages.downloads import Shown, show_downloads
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
-from analyzer.pages.readings import dot_of, explained_html, svg_of
+from analyzer.pages.measuring import show_measuring
+from analyzer.pages.readings import (
+    explained_html,
+    inside_of,
+    memory_of,
+    ops_of,
+    places_of,
+    remarks_of,
+    stages_of,
+    svg_of,
+)
 from analyzer.pages.viewer import picked, show_drawing
 from analyzer.render.diagram_heat import HEAT_WORDS
 from analyzer.render.diagram_look import HEATS
 from analyzer.render.dot import COARSER, LEVELS
-from analyzer.render.remarks import remarks
 
 _LEVEL = "level"
 _HEAT = "heat"
 _PART = "part"
+_ONLY = "only"
+_EXACT = "exact"
 _STAGES = "stage_table"
 
 
@@ -27,28 +41,69 @@ def show() -> None:
     chosen = choose()
     if chosen is None:
         return
-    options = places.places(chosen.analysis)
-    st.html(figures.headline(chosen.analysis))
-    above = st.container()
+    options = places_of(chosen.expression, chosen.size)
+    head, above, timed = st.container(), st.container(), st.container()
+    with timed:
+        place = _show_latency(chosen)
     part = _part_box(options)
+    with head:
+        st.html(figures.headline(chosen.analysis, _prediction(chosen, place)))
     with above:
-        shown = _show_diagram(chosen, part)
+        shown = _show_diagram(chosen, options, part, place)
         _show_stages(chosen, shown)
     if part:
         _show_part(chosen, part)
 
 
-def _show_diagram(chosen: Chosen, part: str | None) -> Shown:
-    restore(_LEVEL, _HEAT)
+def _show_latency(chosen: Chosen) -> Place | None:
+    """The device and the run; what is predicted for them, and what is measured here."""
+    st.html('<h2 class="section">Latency by stage, predicted</h2>')
+    place, problem = choose_place(chosen.batch)
+    if problem:
+        show_problem(problem)
+    if place:
+        st.html(latency_html(chosen.expression, chosen.size, place))
+    show_measuring(chosen)
+    return place
+
+
+def _prediction(chosen: Chosen, place: Place | None) -> Prediction | None:
+    return predicted(chosen.expression, chosen.size, place) if place else None
+
+
+def _show_diagram(chosen: Chosen, options: dict[str, str], part: str | None, place: Place | None) -> Shown:
+    restore(_LEVEL, _HEAT, _ONLY)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
-            heat = _heat_box()
+            only = _only_control(chosen, options, part)
+            heat = _heat_box([heat for heat in HEATS if heat != "latency" or place])
             level = _level_control()
-    keep(**{_LEVEL: level, _HEAT: heat})
+    keep(**{_LEVEL: level, _HEAT: heat, _ONLY: only})
+    drawn = part if only else None
+    shown = Shown(chosen.expression, chosen.size, level, heat, True, drawn, place)
     with st.container(key="drawing"):
-        drawn = _draw(chosen, level, heat, part)
-    return Shown(chosen.expression, chosen.side, level, heat, drawn)
+        return shown._replace(drawn=_draw(chosen, shown, part))
+
+
+def _only_control(chosen: Chosen, options: dict[str, str], part: str | None) -> bool:
+    """Whether to draw nothing but the chosen stage or block; idle while none is chosen."""
+    stages = {stage.stage for stage in chosen.analysis.stages}
+    wanted: bool = st.toggle(
+        f"Only {options[part] if part else 'one part'}",
+        key=_ONLY,
+        bind="query-params",
+        disabled=part is None,
+        on_change=_take_only,
+        args=("stage" if part in stages else "op",),
+        help="Draw the stage or block alone that is chosen under “Look inside”, in the table or in the diagram.",
+    )
+    return wanted and part is not None
+
+
+def _take_only(level: str) -> None:
+    """A part alone is drawn with its blocks or ops at first, a network as a whole."""
+    st.session_state[_LEVEL] = level if st.session_state[_ONLY] else "network"
 
 
 def _level_control() -> str:
@@ -64,10 +119,10 @@ def _level_control() -> str:
     return level
 
 
-def _heat_box() -> str | None:
+def _heat_box(heats: list[str]) -> str | None:
     heat: str | None = st.selectbox(
         "Colour of the diagram",
-        HEATS,
+        heats,
         index=None,
         key=_HEAT,
         bind="query-params",
@@ -79,14 +134,15 @@ def _heat_box() -> str | None:
     return heat
 
 
-def _draw(chosen: Chosen, level: str, heat: str | None, part: str | None) -> bool:
+def _draw(chosen: Chosen, shown: Shown, part: str | None) -> bool:
     """Show the diagram; False where it is too large at that level, with the reason and a coarser level offered."""
     try:
-        dot = dot_of(chosen.expression, chosen.side, level, heat)
+        dot = shown.dot
     except InvalidInput as error:
         show_problem(str(error))
-        if level in COARSER:
-            st.button(f"Show the {COARSER[level]} level", on_click=_take_level, args=(COARSER[level],))
+        if shown.level in COARSER:
+            coarser = COARSER[shown.level]
+            st.button(f"Show the {coarser} level", on_click=_take_level, args=(coarser,))
         return False
     try:
         svg = svg_of(dot)
@@ -94,9 +150,9 @@ def _draw(chosen: Chosen, level: str, heat: str | None, part: str | None) -> boo
         st.graphviz_chart(dot)
         st.caption(literal(str(error)))
         return True
-    label = f"Diagram of {chosen.analysis.network.title}, {level} level"
-    inside = places.resolved(chosen.analysis, svg)
-    show_drawing(svg, label, inside, part, partial(_take_picked, inside))
+    what = f"{chosen.analysis.network.title}{f', {shown.part}' if shown.part else ''}"
+    inside = inside_of(chosen.expression, chosen.size, svg)
+    show_drawing(svg, f"Diagram of {what}, {shown.level} level", inside, part, partial(_take_picked, inside))
     return True
 
 
@@ -110,20 +166,24 @@ def _take_picked(inside: dict[str, str]) -> None:
 
 
 def _show_stages(chosen: Chosen, shown: Shown) -> None:
-    st.html('<h2 class="section">Stages</h2>')
+    restore(_EXACT)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.html('<h2 class="section">Stages</h2>', width="content")
+        precise = st.toggle("Exact numbers", key=_EXACT, bind="query-params")
+    keep(**{_EXACT: precise})
     st.dataframe(
-        figures.stage_table(chosen.analysis),
+        stages_of(chosen.expression, chosen.size, precise),
         key=_STAGES,
         hide_index=True,
-        column_config=figures.stage_columns(),
+        column_config=figures.stage_columns(precise),
         on_select=partial(_take_cell, [stage.stage for stage in chosen.analysis.stages]),
         selection_mode="single-cell",
-        row_height=33,
+        row_height=32,
         alt="Costs by stage",
     )
-    st.caption(figures.CAPTION)
+    st.caption(f"{figures.CAPTION} {memory_of(chosen.expression, chosen.size, chosen.batch)}")
     show_downloads(shown)
-    sentences = remarks(chosen.analysis, chosen.analysis.blocks)
+    sentences = remarks_of(chosen.expression, chosen.size)
     if sentences:
         st.html(figures.listed("What stands out", sentences))
 
@@ -151,9 +211,9 @@ def _part_box(options: dict[str, str]) -> str | None:
 
 
 def _show_part(chosen: Chosen, part: str) -> None:
-    rows = places.rows_under(chosen.analysis, part)
-    st.dataframe(figures.op_table(rows), hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
-    st.html(explained_html(chosen.expression, chosen.side, part))
+    ops = ops_of(chosen.expression, chosen.size, part)
+    st.dataframe(ops, hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
+    st.html(explained_html(chosen.expression, chosen.size, part))
 
 
 if __name__ == "__main__":

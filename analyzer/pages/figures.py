@@ -9,7 +9,9 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import Row
-from analyzer.render.units import exact, shape, short, stage_words
+from analyzer.latency.prediction import Prediction
+from analyzer.render.prediction import evidence_words, interval, milliseconds, run_words
+from analyzer.render.units import exact, shape, short, size_bytes, stage_words
 from analyzer.render.words import op_words, stage_contents
 
 if TYPE_CHECKING:
@@ -21,14 +23,18 @@ CAPTION = (
 )
 
 
-def headline(analysis: Analysis) -> str:
-    """Title, origin and headline figures; the exact integer stands below each figure and in its title."""
+def headline(analysis: Analysis, prediction: Prediction | None = None) -> str:
+    """Title, origin and headline figures; the exact integer stands below each figure and in its title.
+
+    Of a predicted latency its interval stands there.
+    """
     network = analysis.network
     about = " · ".join(part for part in (network.paper, network.note) if part)
+    cells = _figures(analysis) + ([_latency(prediction)] if prediction else [])
     code = f" <code>{escape(network.expression)}</code>" if network.expression != network.title else ""
     return (
         f'<section class="headline"><header><h1>{escape(network.title)}{code}</h1><p>{escape(about)}</p></header>'
-        f'<dl class="figures">{"".join(_figure(*cell) for cell in _figures(analysis))}</dl></section>'
+        f'<dl class="figures">{"".join(_figure(*cell) for cell in cells)}</dl></section>'
     )
 
 
@@ -55,13 +61,33 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def _latency(found: Prediction) -> tuple[str, str, str, str]:
+    name = f"predicted, {found.device}, batch {found.batch_size}"
+    meaning = f"ms is the 90 % interval of {run_words(found)}; {evidence_words(found)}; predicted, not measured"
+    return escape(name), milliseconds(found), interval(found), meaning
+
+
 def _figure(name: str, figure: str, precise: str, meaning: str) -> str:
     title = escape(f"{precise} {meaning}", quote=True)
     return f'<div title="{title}"><dt>{name}</dt><dd><b>{figure}</b> <small>{precise}</small></dd></div>'
 
 
-def stage_table(analysis: Analysis) -> "Styler":
-    """One row a stage with shares in per cent of the whole; numbers stay numbers, so that sorting works."""
+def memory_words(analysis: Analysis, batch: int) -> str:
+    """Bytes of weights, of inference and of training at a batch size, and a training step's MACs."""
+    running, training = analysis.memory(batch), analysis.transfer(batch_size=batch)
+    weights = size_bytes(running.params_bytes + running.buffers_bytes)
+    return (
+        f"Memory at batch {batch} in float32: weights and buffers {weights}, activations in inference at most "
+        f"{size_bytes(running.peak_bytes)}, stored for training {size_bytes(training.stored_bytes)}. "
+        f"A training step takes {short(training.macs)} MACs an image, forward and back."
+    )
+
+
+def stage_table(analysis: Analysis, precise: bool = False) -> "Styler":
+    """One row a stage with shares in per cent of the whole; numbers stay numbers, so that sorting works.
+
+    They are shown with three digits, or as they are where `precise`.
+    """
     totals, blocks = analysis.totals, analysis.blocks
     frame = pd.DataFrame(
         {
@@ -73,7 +99,7 @@ def stage_table(analysis: Analysis) -> "Styler":
             **_shares("activations", [stage.activations for stage in analysis.stages], totals.activations),
         }
     )
-    return frame.style.format(_short, subset=["params", "macs", "activations"])
+    return frame.style.format(_exact if precise else _short, subset=["params", "macs", "activations"])
 
 
 def _short(number: Any) -> str:
@@ -88,18 +114,19 @@ def _shares(name: str, values: Sequence[int], whole: int) -> dict[str, list[floa
     return {name: list(values), f"{name}_share": [100 * value / whole if whole else 0.0 for value in values]}
 
 
-def stage_columns() -> dict[str, Any]:
-    """How the stage table's columns are shown."""
+def stage_columns(precise: bool = False) -> dict[str, Any]:
+    """How the stage table's columns are shown; exact numbers take more room."""
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    wide = 30 if precise else 0
     return {
         "stage": text("stage", width=86, pinned=True),
-        "contents": text("what it is made of", width=350),
+        "contents": text("what it is made of", width=350 - 3 * wide),
         "output": text("output", width=100, help="channels × height × width"),
-        "params": number("params", width=72, help="parameters: learned numbers"),
+        "params": number("params", width=72 + wide, help="parameters: learned numbers"),
         "params_share": _share_column("% of params"),
-        "macs": number("MACs", width=72, help="multiply-accumulates for one image"),
+        "macs": number("MACs", width=72 + wide, help="multiply-accumulates for one image"),
         "macs_share": _share_column("% of MACs"),
-        "activations": number("activations", width=84, help="output elements of convolutions and linear layers"),
+        "activations": number("activations", width=84 + wide, help="output elements of convolutions and linear layers"),
         "activations_share": _share_column("% of activations"),
     }
 
@@ -114,9 +141,9 @@ def listed(title: str, sentences: Sequence[str]) -> str:
     return f'<h2 class="section">{title}</h2><ul class="remarks">{items}</ul>'
 
 
-def op_table(rows: Sequence[Row]) -> "Styler":
+def op_table(rows: Sequence[Row]) -> pd.DataFrame:
     """One row an op: weight path, what it is, shapes, exact costs."""
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "path": [row.path for row in rows],
             "op": [op_words(row.operation) for row in rows],
@@ -128,7 +155,6 @@ def op_table(rows: Sequence[Row]) -> "Styler":
             "field": [row.receptive_field for row in rows],
         }
     )
-    return frame.style.format(_exact, subset=["params", "macs", "activations", "field"])
 
 
 def op_columns() -> dict[str, Any]:
@@ -139,8 +165,8 @@ def op_columns() -> dict[str, Any]:
         "op": text("op"),
         "input": text("input", help="channels × height × width"),
         "output": text("output", help="channels × height × width"),
-        "params": number("params"),
-        "macs": number("MACs"),
-        "activations": number("activations"),
-        "field": number("receptive field, px"),
+        "params": number("params", format="localized"),
+        "macs": number("MACs", format="localized"),
+        "activations": number("activations", format="localized"),
+        "field": number("receptive field, px", format="localized"),
     }

@@ -9,7 +9,7 @@ from analyzer.render import equivalence, identities
 
 
 def main(variant: str) -> int:
-    """Prove a variant; prints {"done", "total", "path"} for each block, then {"proof", …} or {"problem"}."""
+    """Prove a variant; prints {"words", "share"} for each block, then {"proof", …} or {"problem"}."""
     try:
         proof = check_equivalence(variant, progress=_tell_progress)
     except (InvalidInput, Unavailable) as error:
@@ -23,13 +23,16 @@ def main(variant: str) -> int:
         faults=equivalence.fault_table(proof),
         blocks=equivalence.block_table(proof),
         identities=identities.identity_table(proof),
+        identity_words=identities.identity_words(proof),
+        elsewhere=identities.elsewhere_words(proof),
         report=equivalence.markdown_proof(proof),
     )
     return 0 if proof.passed else 1
 
 
 def _tell_progress(done: int, total: int, path: str) -> None:
-    _tell(done=done, total=total, path=path)
+    words = "The other identities" if done > total else f"Block {done} of {total}, {path}"
+    _tell(words=words, share=max(done - 1, 0) / max(total, 1))
 
 
 def _tell(**facts: object) -> None:

@@ -1,41 +1,120 @@
 """What the pages read off a network, kept between reruns: the analysis, its DOT text, and the laid out SVG."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.render.diagram_look import Look
+from analyzer.families.aggregated import cardinality, grouped_blocks
+from analyzer.families.network import Size
+from analyzer.pages.drawer import ready
+from analyzer.pages.figures import memory_words, op_table, stage_table
+from analyzer.pages.places import places, resolved, rows_under
+from analyzer.render.diagram_look import Look, OpTimes
 from analyzer.render.dot import dot_source
 from analyzer.render.explain import explanation
 from analyzer.render.html import rendered
 from analyzer.render.layout import layout_safely
+from analyzer.render.lesson_figures import forms_dot
+from analyzer.render.remarks import remarks
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pandas.io.formats.style import Styler
 
 LAYOUT_SECONDS = 10
 """Longest layout that a server does for one visitor."""
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def analysis_of(expression: str, side: int | None) -> Analysis:
-    """The analysis of an expression at a square input, shared, since it is immutable; raises InvalidInput."""
-    return analyze(expression, side)
+def analysis_of(expression: str, size: Size | None) -> Analysis:
+    """The analysis of an expression at an input size, shared, since it is immutable; raises InvalidInput."""
+    return analyze(expression, size)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def dot_of(expression: str, side: int | None, level: str, heat: str | None = None, direction: str | None = None) -> str:
-    """DOT text of a network's diagram; InvalidInput where it is too large to draw at that level."""
-    return dot_source(analysis_of(expression, side), level, Look(heat=heat, direction=direction))
+def dot_of(
+    expression: str,
+    size: Size | None,
+    level: str,
+    heat: str | None = None,
+    direction: str | None = None,
+    part: str | None = None,
+    _times: OpTimes | None = None,
+    on: str = "",
+) -> str:
+    """DOT text of a network's diagram, or of one stage's or block's; InvalidInput where it is too large to draw.
+
+    `on` tells the device and the run that the times are of.
+    """
+    look = Look(heat=heat, direction=direction, times=_times)
+    return dot_source(analysis_of(expression, size), level, look, path=part)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def explained_html(expression: str, side: int | None, place: str) -> str:
+def bytes_of(expression: str, size: Size | None, batch: int) -> int:
+    """Bytes of weights and of a batch's activations in inference."""
+    return analysis_of(expression, size).memory(batch).total_bytes
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def places_of(expression: str, size: Size | None) -> dict[str, str]:
+    """What one can look inside, with its words."""
+    return places(analysis_of(expression, size))
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def inside_of(expression: str, size: Size | None, svg: str) -> dict[str, str]:
+    """Each id in a drawing that stands for a part of the network → the block or stage that it lies in."""
+    return resolved(analysis_of(expression, size), svg)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def remarks_of(expression: str, size: Size | None) -> list[str]:
+    """What stands out, in sentences."""
+    analysis = analysis_of(expression, size)
+    return remarks(analysis, analysis.blocks)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def stages_of(expression: str, size: Size | None, precise: bool) -> "Styler":
+    """The stage table, which is not to be changed."""
+    return stage_table(analysis_of(expression, size), precise)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def ops_of(expression: str, size: Size | None, place: str) -> "DataFrame":
+    """The table of a stage's or block's ops, which is not to be changed."""
+    return op_table(rows_under(analysis_of(expression, size), place))
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def forms_of(expression: str, path: str) -> str:
+    """DOT text of the three equal forms of the grouped block at a path; InvalidInput where it has no paths to split."""
+    analysis = analysis_of(expression, None)
+    block = dict(grouped_blocks(analysis.network.graph))[path]
+    side = next(row.input_shapes[0][1] for row in analysis.rows if row.path.startswith(f"{path}."))
+    title = f"{analysis.network.title}, {path}, as {cardinality(block)} paths"
+    return forms_dot(block, side, title)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def explained_html(expression: str, size: Size | None, place: str) -> str:
     """How the numbers of a stage or block come about, each formula filled in, below a heading of the second rank."""
-    html = rendered(explanation(analysis_of(expression, side), place).markdown)
+    html = rendered(explanation(analysis_of(expression, size), place).markdown)
     lowered = html.replace("h2>", "h3>").replace("h1>", "h2>")
     return f'<section class="told explained">{lowered}</section>'
 
 
+@st.cache_data(max_entries=128, show_spinner=False)
+def memory_of(expression: str, size: Size | None, batch: int) -> str:
+    """What a batch takes of memory, in two sentences."""
+    return memory_words(analysis_of(expression, size), batch)
+
+
 def drawn_safely(dot: str, form: str) -> bytes:
     """A drawing, laid out in a child process; Unavailable without a renderer or after ten seconds."""
-    return layout_safely(dot, form, LAYOUT_SECONDS)
+    return layout_safely(dot, form, LAYOUT_SECONDS, ready)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -48,12 +48,14 @@ class Outcome(NamedTuple):
 
 
 class Excess(NamedTuple):
-    """A network's figure that is over its budget."""
+    """A network's figure that is over its budget; a predicted latency is in milliseconds and has an interval."""
 
     network: str
     quantity: str
-    budget: int
-    figure: int
+    budget: float
+    figure: float
+    interval_ms: tuple[float, float] | None = None
+    evidence: str = ""
 
 
 class Verdict(NamedTuple):

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
 from analyzer.regression import Change, Excess
+
+if TYPE_CHECKING:
+    from analyzer.regression.latency_limits import LatencyBudget
 
 TOLERATED = ("params", "macs", "activations")
 """Quantities that may be given a tolerance."""
@@ -42,15 +45,23 @@ def tolerances(words: Iterable[str]) -> dict[str, Tolerance]:
     return {name: _tolerance(name, text) for name, text in _pairs("--tolerance", words, TOLERATED)}
 
 
-def budgets(words: Iterable[str]) -> dict[str, int]:
-    """`params=26M` or `macs=4.2G`, by quantity; InvalidInput as `tolerances`."""
+def budgets(words: Iterable[str], devices_file: str | None = None) -> "dict[str, int | LatencyBudget]":
+    """`params=26M`, `macs=4.2G` or `latency:rtx4090@256:amp=5ms`, by quantity; InvalidInput as `tolerances`."""
     given = list(words)
-    if any(word.startswith("latency") for word in given):
-        raise InvalidInput(
-            f"--max {shortened(next(word for word in given if word.startswith('latency')))}: latency cannot be "
-            f"budgeted, for it is measured and not derived; budgets are {', '.join(BUDGETS)}."
-        )
-    return {name: count_of(f"--max {name}", text) for name, text in _pairs("--max", given, BUDGETS)}
+    counted = [word for word in given if not word.lstrip().startswith("latency")]
+    found: dict[str, int | LatencyBudget] = {
+        name: count_of(f"--max {name}", text) for name, text in _pairs("--max", counted, BUDGETS)
+    }
+    if len(counted) < len(given):
+        from analyzer.regression.latency_limits import latency_budget  # few runs budget latency
+
+        for word in given:
+            if word.lstrip().startswith("latency"):
+                budget = latency_budget(word, devices_file)
+                if budget.name in found:
+                    raise InvalidInput(f"--max {shortened(budget.name)}: is given more than once.")
+                found[budget.name] = budget
+    return found
 
 
 def _pairs(option: str, words: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -92,9 +103,13 @@ def _allowed(change: Change, allowed: Mapping[str, Tolerance]) -> bool:
     return tolerance is not None and both and tolerance.allows(change.old, change.new)
 
 
-def over(key: str, analysis: Analysis, limits: Mapping[str, int]) -> Iterator[Excess]:
+def over(key: str, analysis: Analysis, limits: "Mapping[str, int | LatencyBudget]") -> Iterator[Excess]:
     """Each budget that a network exceeds."""
     for quantity, budget in limits.items():
-        figure = BUDGETS[quantity](analysis)
-        if figure > budget:
-            yield Excess(key, quantity, budget, figure)
+        if isinstance(budget, int):
+            figure = BUDGETS[quantity](analysis)
+            excess = Excess(key, quantity, budget, figure) if figure > budget else None
+        else:
+            excess = budget.excess(key, analysis)
+        if excess:
+            yield excess

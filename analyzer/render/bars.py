@@ -2,14 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.difference import StageFigures, stage_figures, stage_order
-from analyzer.render.units import short, size_bytes, stage_words
+from analyzer.cost.difference import stage_figures, stage_order
+from analyzer.render.units import duration, short, size_bytes, stage_words
+
+if TYPE_CHECKING:
+    from analyzer.latency.prediction import Prediction
 
 COLOURS = ("#0b57d0", "#d9730d", "#0f8a5f", "#a3478f", "#8a6d00", "#5b6770")
 """Told apart by people who are colour-blind, too; a seventh network takes the first again."""
-_COLUMNS: tuple[tuple[str, str, Callable[[int], str]], ...] = (
+Columns = Sequence[tuple[str, str, Callable[[Any], str]]]
+"""Head, quantity, and how it is written."""
+_LATENCY = ("predicted latency", "ms", duration)
+_COLUMNS: Columns = (
     ("parameters", "params", short),
     ("MACs", "macs", short),
     ("activations", "activations", short),
@@ -23,20 +30,24 @@ _STYLE = (
 )
 
 
-def chart(analyses: Sequence[Analysis], names: Sequence[str]) -> str:
-    """Stages by parameters, MACs, activations and stored bytes; each column has a scale of its own."""
-    figures = [stage_figures(analysis) for analysis in analyses]
+def chart(analyses: Sequence[Analysis], names: Sequence[str], predictions: "Sequence[Prediction]" = ()) -> str:
+    """Stages by parameters, MACs, activations, stored bytes and predicted latency, each column to its own scale."""
+    figures = [_figures(analysis) for analysis in analyses]
+    for own, prediction in zip(figures, predictions, strict=False):
+        for time in prediction.stages:
+            own[time.stage][_LATENCY[1]] = time.ms
+    columns = (*_COLUMNS, *([_LATENCY] if predictions else []))
     stages = stage_order(analyses)
     top = _LINE * len(names) + _TOP
     row = _LINE * len(names) + _GAP
-    width, height = 16 + _LABELS + _COLUMN * len(_COLUMNS), 16 + top + row * len(stages)
-    parts = [*_legend(names), *_heads(top)]
+    width, height = 16 + _LABELS + _COLUMN * len(columns), 16 + top + row * len(stages)
+    parts = [*_legend(names), *_heads(columns, top)]
     for place, stage in enumerate(stages):
         y = top + row * place
         parts.append(_text(0, y + 14 + _LINE * (len(names) - 1) / 2, stage_words(stage)))
-        parts += _row_bars([found.get(stage) for found in figures], figures, y)
+        parts += _row_bars(columns, [found.get(stage) for found in figures], figures, y)
     drawn = "\n".join(parts)
-    title = escape(f"{', '.join(names)}: parameters, MACs, activations and bytes stored for training, by stage")
+    title = escape(f"{', '.join(names)}: {', '.join(words for words, _, _ in columns)}, by stage")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 -8 {width} {height}" width="{width}" height="{height}" '
         f'role="img" aria-label="{title}">\n<style>{_STYLE}</style>\n{drawn}\n</svg>\n'
@@ -49,20 +60,27 @@ def _legend(names: Sequence[str]) -> Iterator[str]:
         yield _text(_LABELS + _LINE + 4, _LINE * place + 12, name)
 
 
-def _heads(top: int) -> Iterator[str]:
-    for column, (words, _, _) in enumerate(_COLUMNS):
+def _figures(analysis: Analysis) -> dict[str, dict[str, Any]]:
+    return {stage: found._asdict() for stage, found in stage_figures(analysis).items()}
+
+
+def _heads(columns: "Columns", top: int) -> Iterator[str]:
+    for column, (words, _, _) in enumerate(columns):
         yield _text(_LABELS + _COLUMN * column, top - 6, words, "head")
 
 
 def _row_bars(
-    found: Sequence[StageFigures | None], all_figures: Sequence[dict[str, StageFigures]], y: int
+    columns: "Columns",
+    found: Sequence[dict[str, Any] | None],
+    all_figures: Sequence[dict[str, dict[str, Any]]],
+    y: int,
 ) -> list[str]:
     parts = []
-    for column, (_, name, words) in enumerate(_COLUMNS):
+    for column, (_, name, words) in enumerate(columns):
         x = _LABELS + _COLUMN * column
-        most = max(getattr(stage, name) for figures in all_figures for stage in figures.values()) or 1
+        most = max(stage.get(name, 0) for figures in all_figures for stage in figures.values()) or 1
         for place, stage in enumerate(found):
-            count = getattr(stage, name) if stage else 0
+            count = stage.get(name, 0) if stage else 0
             length = _BAR * count / most
             parts.append(_rect(x, y + _LINE * place + 4, length, place) if count else "")
             parts.append(_text(x + length + 4, y + _LINE * place + 14, words(count) if stage else "–", "quiet"))

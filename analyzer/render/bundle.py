@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, Unavailable
@@ -18,36 +18,55 @@ from analyzer.render.report import OPENED, escaped, has_blocks, markdown_report
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
+if TYPE_CHECKING:
+    from analyzer.latency.setting import Setting
+
 INDEX = "README.md"
 CLAIMS = "claims.md"
 _COMMAND = "python -m analyzer report"
-_MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size (\d+(?:x\d+)?(?:,\d+(?:x\d+)?)*))? -->")
+_SIZES = r"\d+(?:x\d+)?(?:,\d+(?:x\d+)?)*"
+_MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size ({_SIZES}))?(?: (--gpu .+?))? -->")
 
-Reports = Sequence[tuple[Analysis, Sequence[Analysis]]]
-"""Of each report, the analysis at its first size and those at the others."""
+
+class Report(NamedTuple):
+    """A network at its first size and at the others, and the device to predict its latency for, where one is named."""
+
+    analysis: Analysis
+    others: Sequence[Analysis] = ()
+    setting: "Setting | None" = None
 
 
 class Recipe(NamedTuple):
     """What a report was made from: an expression or a TOML file, and an input size, None for the variant's own.
 
-    `others` are the further sizes of a report on several.
+    `others` are the further sizes of a report on several, `device` the options that name a device and a run on it.
     """
 
     expression: str
     input_size: Size | None = None
     others: tuple[Size, ...] = ()
+    device: str = ""
 
     @property
     def stem(self) -> str:
         """The report's file name without its suffix."""
         name = Path(self.expression).stem if self.expression.endswith(".toml") else self.expression
-        return "-".join([slug(name), *self._sizes])
+        return "-".join([slug(name), *self._sizes, *([slug("-".join(self.setting.words))] if self.setting else [])])
 
     @property
     def command(self) -> str:
         """The command line that makes the report again."""
         sizes = f" --input-size {','.join(self._sizes)}" if self._sizes else ""
-        return f"{_COMMAND} {self.expression}{sizes}"
+        return f"{_COMMAND} {self.expression}{sizes}{f' {self.device}' if self.device else ''}"
+
+    @property
+    def setting(self) -> "Setting | None":
+        """The device and the run, where they are named; InvalidInput where they cannot be."""
+        if not self.device:
+            return None
+        from analyzer.latency.setting import setting_from  # few reports name a device
+
+        return setting_from(self.device)
 
     @property
     def _sizes(self) -> list[str]:
@@ -58,12 +77,13 @@ def _size_text(size: Size) -> str:
     return str(size) if isinstance(size, int) else f"{size[0]}x{size[1]}"
 
 
-def recipe_of(analysis: Analysis, others: Sequence[Analysis] = ()) -> Recipe:
+def recipe_of(analysis: Analysis, others: Sequence[Analysis] = (), setting: "Setting | None" = None) -> Recipe:
     """The shortest recipe of an analysis, or of a report on it and the same network at other input sizes."""
     source = analysis.network.path or analysis.variant
+    device = setting.arguments if setting else ""
     if analysis.input_shape == analysis.network.input_shape() and not others:
-        return Recipe(source)
-    return Recipe(source, _size_of(analysis), tuple(_size_of(other) for other in others))
+        return Recipe(source, device=device)
+    return Recipe(source, _size_of(analysis), tuple(_size_of(other) for other in others), device)
 
 
 def _size_of(analysis: Analysis) -> Size:
@@ -71,16 +91,19 @@ def _size_of(analysis: Analysis) -> Size:
     return height if height == width else (height, width)
 
 
-def made(recipe: Recipe) -> tuple[Analysis, tuple[Analysis, ...]]:
-    """The analysis that a recipe asks for, and those at its other input sizes."""
+def made(recipe: Recipe) -> Report:
+    """What a recipe asks for."""
     network = network_at(recipe.expression)
-    return analyze(network, recipe.input_size), tuple(analyze(network, size) for size in recipe.others)
+    others = tuple(analyze(network, size) for size in recipe.others)
+    return Report(analyze(network, recipe.input_size), others, recipe.setting)
 
 
-def report_files(analysis: Analysis, others: Sequence[Analysis] = ()) -> dict[str, str | bytes]:
+def report_files(
+    analysis: Analysis, others: Sequence[Analysis] = (), setting: "Setting | None" = None
+) -> dict[str, str | bytes]:
     """File name → content of a report: the markdown, and its diagrams as SVG, or DOT where nothing can draw."""
-    first = recipe_of(analysis, others).stem
-    files: dict[str, str | bytes] = {f"{first}.md": report_text(analysis, others)}
+    first = recipe_of(analysis, others, setting).stem
+    files: dict[str, str | bytes] = {f"{first}.md": report_text(analysis, others, setting)}
     for stem, dot in _drawings(analysis, first).items():
         try:
             files[f"{stem}.svg"] = render(dot, "svg")
@@ -95,10 +118,10 @@ def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
     return drawn | ({f"{stem}{OPENED}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
 
 
-def report_text(analysis: Analysis, others: Sequence[Analysis] = ()) -> str:
+def report_text(analysis: Analysis, others: Sequence[Analysis] = (), setting: "Setting | None" = None) -> str:
     """The markdown of a report in a folder, which shows the SVG beside it."""
-    recipe = recipe_of(analysis, others)
-    return markdown_report(analysis, recipe.command, f"{recipe.stem}.svg", others)
+    recipe = recipe_of(analysis, others, setting)
+    return markdown_report(analysis, recipe.command, f"{recipe.stem}.svg", others, setting)
 
 
 def recipes(folder: Path) -> Iterator[Recipe]:
@@ -112,9 +135,9 @@ def _recipe(path: Path) -> Recipe:
     found = _MADE_BY.search(path.read_text(encoding="utf-8"))
     if found is None:
         raise InvalidInput(f"report {path}: has no line that tells how it was made; make it again with `{_COMMAND}`.")
-    expression, listed = found.groups()
+    expression, listed, device = found.groups()
     size, *others = [_parsed_size(text) for text in listed.split(",")] if listed else [None]
-    return Recipe(expression, size, tuple(other for other in others if other))
+    return Recipe(expression, size, tuple(other for other in others if other), device or "")
 
 
 def _parsed_size(text: str) -> Size:
@@ -122,20 +145,20 @@ def _parsed_size(text: str) -> Size:
     return (int(height), int(width)) if width else int(height)
 
 
-def index_text(reports: Reports, claims: bool) -> str:
+def index_text(reports: Sequence[Report], claims: bool) -> str:
     """The index of a folder of reports as markdown, in the order of the named variants, the others after them.
 
     `claims` says whether the page of claims is beside it.
     """
     heads = ["network", "input", "parameters", "MACs", "activations", "receptive field", "depth"]
-    rows = [_index_cells(analysis, others) for analysis, others in _ordered(reports)]
+    rows = [_index_cells(report) for report in _ordered(reports)]
     table = markdown_table(heads, rows, "llrrrrr")
     linked = f"[Claims checked]({CLAIMS}): what is said of these networks, and whether it holds.\n\n" if claims else ""
     note = "MACs and activations are those of one input; each report states its conventions."
     return f"# Reports\n\n{linked}{table}\n\n{note}\n"
 
 
-def common_files(folder: Path, reports: Reports) -> Iterator[tuple[str, str]]:
+def common_files(folder: Path, reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
     """(file name, content) of the index, and of the page of claims where the folder has one."""
     has_claims = (folder / CLAIMS).exists()
     yield INDEX, index_text(reports, has_claims)
@@ -145,10 +168,11 @@ def common_files(folder: Path, reports: Reports) -> Iterator[tuple[str, str]]:
         yield CLAIMS, claims_page()
 
 
-def _index_cells(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
-    totals = analysis.totals
+def _index_cells(report: Report) -> list[str]:
+    analysis, totals = report.analysis, report.analysis.totals
+    on = f" on {escaped(report.setting.device.name)}" if report.setting else ""
     return [
-        f"[{escaped(analysis.network.title)}]({recipe_of(analysis, others).stem}.md)",
+        f"[{escaped(analysis.network.title)}{on}]({recipe_of(*report).stem}.md)",
         shape(analysis.input_shape),
         exact(totals.params),
         exact(totals.macs),
@@ -158,13 +182,14 @@ def _index_cells(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
     ]
 
 
-def _ordered(reports: Reports) -> list[tuple[Analysis, Sequence[Analysis]]]:
+def _ordered(reports: Sequence[Report]) -> list[Report]:
     places = {name: place for place, name in enumerate(variant_names())}
 
-    def place(report: tuple[Analysis, Sequence[Analysis]]) -> tuple[object, ...]:
-        first, others = report
-        shapes = [other.input_shape for other in others]
-        return places.get(first.variant, len(places)), first.variant, first.input_shape, shapes
+    def place(report: Report) -> tuple[object, ...]:
+        first = report.analysis
+        shapes = [other.input_shape for other in report.others]
+        words = report.setting.words if report.setting else ()
+        return places.get(first.variant, len(places)), first.variant, first.input_shape, shapes, words
 
     return sorted(reports, key=place)
 
@@ -174,10 +199,10 @@ def stale(folder: Path) -> Iterator[str]:
     reports = [made(recipe) for recipe in recipes(folder)]
     if not reports:
         raise InvalidInput(f"folder {folder}: holds no reports to check; write some with `{_COMMAND} VARIANT`.")
-    for analysis, others in reports:
-        stem = recipe_of(analysis, others).stem
-        yield from _stale_text(folder / f"{stem}.md", report_text(analysis, others))
-        for name, dot in _drawings(analysis, stem).items():
+    for report in reports:
+        stem = recipe_of(*report).stem
+        yield from _stale_text(folder / f"{stem}.md", report_text(*report))
+        for name, dot in _drawings(report.analysis, stem).items():
             yield from _stale_picture(folder / f"{name}.svg", dot)
     for name, text in common_files(folder, reports):
         yield from _stale_text(folder / name, text)

@@ -98,10 +98,22 @@ def _within(count: int) -> str:
 
 
 def _excess_words(excess: Excess) -> str:
-    share = f", {100 * (excess.figure - excess.budget) / excess.budget:+.2f} %" if excess.budget else ""
+    if excess.interval_ms is not None:
+        return _latency_words(excess, *excess.interval_ms)
+    figure, budget = int(excess.figure), int(excess.budget)
+    share = f", {100 * (figure - budget) / budget:+.2f} %" if budget else ""
+    return f"{excess.quantity} {exact(figure)} are over the budget of {exact(budget)} ({figure - budget:+,}{share})"
+
+
+def _latency_words(excess: Excess, low: float, high: float) -> str:
+    """What is predicted, how sure it is, and whether the budget lies within that."""
+    from analyzer.render.units import duration
+
+    share = f" (+{100 * (excess.figure - excess.budget) / excess.budget:.3g} %)" if excess.budget else ""
+    within = ", which holds the budget" if low <= excess.budget else ", all of it above the budget"
     return (
-        f"{excess.quantity} {exact(excess.figure)} are over the budget of {exact(excess.budget)} "
-        f"({excess.figure - excess.budget:+,}{share})"
+        f"{excess.quantity} is predicted at {duration(excess.figure)}, over the budget of {duration(excess.budget)}"
+        f"{share}; 90 % interval {duration(low)} to {duration(high)}{within}; evidence: {excess.evidence}"
     )
 
 
@@ -116,7 +128,7 @@ def as_json(verdict: Verdict, baseline: str) -> str:
         "tolerated": verdict.tolerated,
         "changes": [_change_facts(change) for change in outcome.changes],
         "first_ops": [moved._asdict() for moved in outcome.moved],
-        "over_budget": [excess._asdict() for excess in verdict.excess],
+        "over_budget": [_excess_facts(excess) for excess in verdict.excess],
     }
     return json.dumps(document, ensure_ascii=False)
 
@@ -125,6 +137,11 @@ def _change_facts(change: Change) -> dict[str, object]:
     old, new = change.old, change.new
     delta = new - old if isinstance(old, int) and isinstance(new, int) else None
     return change._asdict() | {"delta": delta, "percent": 100 * delta / old if delta is not None and old else None}
+
+
+def _excess_facts(excess: Excess) -> dict[str, object]:
+    """Its fields; only a latency has an interval and evidence."""
+    return {name: value for name, value in excess._asdict().items() if value not in (None, "")}
 
 
 def as_markdown(verdict: Verdict, baseline: str) -> str:

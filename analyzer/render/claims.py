@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import takewhile
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from analyzer.cost.claims.catalogue import GROUPS
 from analyzer.cost.claims.claim import About, Case, Claim, Claimed, Exactly, Other, Over, Printed, Under, Verdict
@@ -25,6 +25,41 @@ _CONVENTIONS = (
     "MACs multiply-accumulates of convolutions and linear layers, activations their output elements, for one input at "
     "the network's usual size unless another is given (`@448`)."
 )
+
+
+class Told(NamedTuple):
+    """A claim as a page tells it; `found`, `cases`, `why` and `formulas` are markdown."""
+
+    number: int
+    group: str
+    claim: Claim
+    condition: str
+    """What completes "holds only if", "" for the other verdicts."""
+    found: str
+    cases: str
+    why: str
+    formulas: str
+
+
+def told_claims() -> tuple[Told, ...]:
+    """Every claim with its verdict's condition, what was found, and how, in order."""
+    return tuple(
+        Told(
+            number=number,
+            group=group,
+            claim=claim,
+            condition=_condition(claim),
+            found=_found(claim.cases),
+            cases=_case_table(claim.cases),
+            why=_why(claim),
+            formulas=_formula_list(claim.cases),
+        )
+        for number, group, claim in _numbered()
+    )
+
+
+def _why(claim: Claim) -> str:
+    return f"{claim.why} *It matters to {claim.matters}.*"
 
 
 def claims_page() -> str:
@@ -89,7 +124,7 @@ def _section(number: int, claim: Claim) -> str:
         f'### <a id="{claim.key}"></a>{number}. “{claim.statement.removesuffix(".")}”',
         f"{_verdict_words(claim).replace(claim.verdict.value, claim.verdict.value.capitalize())}.",
         _case_table(claim.cases),
-        f"{claim.why} *It matters to {claim.matters}.*",
+        _why(claim),
         _formulas(claim.cases),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -169,8 +204,11 @@ def _share(target: Fraction) -> str:
 
 
 def _formulas(cases: Sequence[Case]) -> str:
-    lines = "\n".join(f"- {line}" for line in dict.fromkeys(_formula_lines(cases)))
-    return f"<details><summary>What is counted, and how</summary>\n\n{lines}\n\n</details>"
+    return f"<details><summary>What is counted, and how</summary>\n\n{_formula_list(cases)}\n\n</details>"
+
+
+def _formula_list(cases: Sequence[Case]) -> str:
+    return "\n".join(f"- {line}" for line in dict.fromkeys(_formula_lines(cases)))
 
 
 def _formula_lines(cases: Sequence[Case]) -> Iterator[str]:

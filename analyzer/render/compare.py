@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.attribution import INPUT_SIZE, Change, Step, quantities
@@ -19,9 +19,14 @@ from analyzer.cost.difference import (
     stage_figures,
     stage_order,
 )
+from analyzer.render.compare_latency import latency_parts, slower_words, step_cells
 from analyzer.render.report import escaped
 from analyzer.render.tables import markdown_table
-from analyzer.render.units import exact, percent, shape, short, signed, signed_bytes, size_bytes, stage_words
+from analyzer.render.units import exact, percent, ratio, shape, short, signed, signed_bytes, size_bytes, stage_words
+
+if TYPE_CHECKING:
+    from analyzer.latency.prediction import Prediction
+    from analyzer.latency.setting import Setting
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 
@@ -47,14 +52,23 @@ _OP_WORDS = {"BatchNorm2d": "batch norm", "Linear": "linear"}
 
 @dataclass(frozen=True)
 class Compared:
-    """Two or more networks, each against the first: `markdown`, and `to_dict` for machines."""
+    """Two or more networks, each against the first: `markdown`, and `to_dict` for machines.
+
+    With a `setting` their latency on that device is predicted, too.
+    """
 
     analyses: tuple[Analysis, ...]
+    setting: "Setting | None" = None
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
         """Each network but the first, against the first."""
         return differences(self.analyses)
+
+    @cached_property
+    def predictions(self) -> "tuple[Prediction, ...]":
+        """Each network's predicted latency; none where no device is named."""
+        return tuple(self.setting.predict(each) for each in self.analyses) if self.setting else ()
 
     @property
     def markdown(self) -> str:
@@ -66,7 +80,7 @@ class Compared:
         """A chart of the stages' parameters, MACs, activations and stored bytes."""
         from analyzer.render.bars import chart
 
-        return chart(self.analyses, names(self.analyses))
+        return chart(self.analyses, names(self.analyses), self.predictions)
 
     @property
     def html(self) -> str:
@@ -88,10 +102,10 @@ class Compared:
         return self.markdown
 
 
-def compared(analyses: Sequence[Analysis]) -> Compared:
-    """Networks side by side; InvalidInput where there are fewer than two."""
+def compared(analyses: Sequence[Analysis], setting: "Setting | None" = None) -> Compared:
+    """Networks side by side, on a device where one is given; InvalidInput where there are fewer than two."""
     differences(analyses)
-    return Compared(tuple(analyses))
+    return Compared(tuple(analyses), setting)
 
 
 def markdown(found: Compared, table: Table) -> str:
@@ -114,9 +128,10 @@ def heading(found: Compared) -> str:
 def answers(found: Compared, table: Table = markdown_table) -> list[str]:
     """The first screen: totals, a sentence and the reasons for each difference, the stages side by side."""
     parts = [_totals(found.analyses, table)]
-    for difference in found.differences:
-        parts += [_sentence(difference), *_reasons(difference, table)]
-    return [*parts, "**Stage by stage**", _stages(found.analyses, table), CONVENTION]
+    for number, difference in enumerate(found.differences, 1):
+        parts += [_sentence(found, number), *_reasons(found, difference, table)]
+    parts += ["**Stage by stage**", _stages(found.analyses, table), CONVENTION]
+    return [*parts, *latency_parts([_code(name) for name in names(found.analyses)], found.predictions, table)]
 
 
 def details(found: Compared, table: Table = markdown_table) -> Iterator[tuple[str, str]]:
@@ -142,7 +157,8 @@ def command(found: Compared) -> str:
     own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
     height, width = found.analyses[0].input_shape[1:]
     size = "" if own else f" --input-size {height if height == width else f'{height}x{width}'}"
-    return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}"
+    device = f" {found.setting.arguments}" if found.setting else ""
+    return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}{device}"
 
 
 def _code(text: str) -> str:
@@ -166,23 +182,16 @@ def _field(analysis: Analysis) -> str:
 def _quantity_cells(analysis: Analysis, first: dict[str, int]) -> Iterator[str]:
     for name, count in quantities(analysis).items():
         words = size_bytes(count) if name in _BYTES else exact(count)
-        yield words if count == first[name] else f"{words} ({_ratio(count, first[name])})"
+        yield words if count == first[name] else f"{words} ({ratio(count, first[name])})"
 
 
-def _ratio(ours: int, first: int) -> str:
-    """Over the first network's: "0.98", "=" where equal, "–" where there is nothing to compare with."""
-    if ours == first:
-        return "="
-    if not first:
-        return "–"
-    return f"{ours / first:,.0f}" if ours >= 1000 * first else f"{ours / first:#.3g}"
-
-
-def _sentence(difference: Difference) -> str:
+def _sentence(found: Compared, number: int) -> str:
+    difference = found.differences[number - 1]
     ours, theirs = names((difference.first, difference.second))
     if difference.equal:
         return f"**{_code(theirs)} is {_code(ours)}**: one graph, fingerprint `{difference.first.fingerprint}`."
     told = [_more(_WORDS[name], was, now) for name, (was, now) in difference.totals.items() if name not in _BYTES]
+    told += slower_words(found.predictions, number)
     return f"**{_code(theirs)} against {_code(ours)}**: {', '.join(told)}."
 
 
@@ -193,19 +202,21 @@ def _more(words: str, was: int, now: int) -> str:
     return f"{exact(abs(now - was))} {'more' if now > was else 'fewer'} {words}{share}"
 
 
-def _reasons(difference: Difference, table: Table) -> list[str]:
+def _reasons(found: Compared, difference: Difference, table: Table) -> list[str]:
     if difference.equal:
         return []
     if difference.by_field:
-        return [_by_field(difference, table), ORDER]
+        return [_by_field(found, difference, table), ORDER]
     apart = "Networks of different families share no fields; their difference by role and kind of op, the head apart:"
     return [apart, _by_kind(difference, by_role(difference.parts), table)]
 
 
-def _by_field(difference: Difference, table: Table) -> str:
+def _by_field(found: Compared, difference: Difference, table: Table) -> str:
+    heads = ["due to", *_WORDS.values(), *(["predicted ms"] if found.setting else [])]
+    latency = step_cells(found.setting, difference) if found.setting else [[]] * (len(difference.steps) + 1)
     rows = [[_step_words(step), *_shares(step.shares)] for step in difference.steps]
-    whole = {name: now - was for name, (was, now) in difference.totals.items()}
-    return table(["due to", *_WORDS.values()], [*rows, ["**all together**", *_shares(whole)]], "l" + "r" * len(_WORDS))
+    rows.append(["**all together**", *_shares({name: now - was for name, (was, now) in difference.totals.items()})])
+    return table(heads, [row + own for row, own in zip(rows, latency, strict=True)], "l" + "r" * (len(heads) - 1))
 
 
 def _shares(shares: dict[str, int]) -> Iterator[str]:
@@ -280,5 +291,5 @@ def _stage_cells(found: StageFigures | None, first: StageFigures | None, referen
     for name in ("params", "macs", "activations", "stored_bytes"):
         count = getattr(found, name)
         cells.append(size_bytes(count) if name in _BYTES else short(count))
-        cells.append("" if reference else _ratio(count, getattr(first, name)) if first else "–")
+        cells.append("" if reference else ratio(count, getattr(first, name)) if first else "–")
     return cells

@@ -1,20 +1,36 @@
 """Networks side by side as the plain facts of `compare --format json`."""
 
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.attribution import Step, quantities
 from analyzer.cost.difference import Difference, Part, stage_figures
 from analyzer.render.compare import Compared
 
+if TYPE_CHECKING:
+    from analyzer.latency.setting import Setting
+
 
 def document(found: Compared) -> dict[str, Any]:
     """Networks with totals and stages; each difference to the first, whole, by field, and by stage and kind of op."""
-    return {
-        "schema": 1,
-        "networks": [_network(analysis) for analysis in found.analyses],
-        "differences": [_difference(difference) for difference in found.differences],
-    }
+    networks = [_network(analysis) for analysis in found.analyses]
+    differences = [_difference(difference) for difference in found.differences]
+    for network, prediction in zip(networks, found.predictions, strict=False):
+        network["latency"] = prediction.to_dict()
+    if found.setting:
+        for told, difference in zip(differences, found.differences, strict=True):
+            _add_latency(found.setting, told, difference)
+    return {"schema": 1, "networks": networks, "differences": differences}
+
+
+def _add_latency(setting: "Setting", told: dict[str, Any], difference: Difference) -> None:
+    """What the difference, and each step of it, changes in the predicted milliseconds."""
+    states = [difference.first, *(step.after for step in difference.steps)]
+    times = [setting.predict(state).ms for state in states]
+    told["predicted_ms"] = setting.predict(difference.second).ms - times[0]
+    for step, (was, now) in zip(told["by_field"] or (), pairwise(times), strict=True):
+        step["predicted_ms"] = now - was
 
 
 def _network(analysis: Analysis) -> dict[str, Any]:

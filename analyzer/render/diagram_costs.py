@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from math import fsum
 
 from analyzer.cost.analysis import Analysis, BlockRow
 from analyzer.cost.walk import Row
 from analyzer.render.diagram_look import DEFAULT, Look
-from analyzer.render.units import exact, shape, short, size_bytes
+from analyzer.render.units import duration, exact, shape, short, size_bytes
 
 SUMMED: dict[str, tuple[Callable[[Row], int], str]] = {
     "params": (lambda row: row.params, " params"),
@@ -87,7 +88,20 @@ class Ledger:
         for name in (name for name in SUMMED if name in self.look.show):
             cost, unit = SUMMED[name]
             texts.append(_from_to([sum(map(cost, rows)) for rows in parts], unit if units else ""))
-        return tuple(text for text in texts if text)
+        return tuple(text for text in (*texts, self._timed(parts)) if text)
+
+    def _timed(self, parts: Sequence[list[Row]]) -> str:
+        """Predicted time, where it is to be shown, from the first part's to the last's: "≈ 1.23 ms"."""
+        if "latency" not in self.look.show:
+            return ""
+        first, last = self.ms(parts[0]), self.ms(parts[-1])
+        ends = dict.fromkeys((duration(first), duration(last)))
+        return f"≈ {' … '.join(ends)}" if first or last else ""
+
+    def ms(self, rows: Iterable[Row]) -> float:
+        """Predicted milliseconds of these ops together, for one batch; 0 where no device is named."""
+        times = self.look.times.ms if self.look.times else {}
+        return fsum(times.get(row.path, 0.0) for row in rows)
 
     def _rest(self, paths: Sequence[str], rows: list[Row]) -> tuple[str, ...]:
         """Memory, receptive field, stride and path, as far as they are to be shown."""
@@ -105,8 +119,9 @@ class Ledger:
         params = (
             _from_to([self.rows([path])[0].params for path in paths], " params") if "params" in self.look.show else ""
         )
+        timed = self._timed([self.rows([path]) for path in paths])
         memory = f"{size_bytes(self.peak_bytes(paths))} alive" if "memory" in self.look.show else ""
-        return tuple(text for text in (params, memory) if text)
+        return tuple(text for text in (params, timed, memory) if text)
 
     def shapes(self, paths: Sequence[str]) -> str:
         """Output shape of one of several equal ops; where it changes, channels from first to last: "96 … 256×56×56"."""
@@ -117,8 +132,9 @@ class Ledger:
         """One sentence with the exact numbers."""
         rows = self.rows(paths)
         params, macs = (exact(sum(map(SUMMED[name][0], rows))) for name in ("params", "macs"))
+        timed = f", predicted {duration(self.ms(rows))}" if self.look.times else ""
         together = " together" if len(paths) > 1 else ""
-        return f"{words}: output {shape(rows[-1].output_shape)}, {params} parameters, {macs} MACs{together}"
+        return f"{words}: output {shape(rows[-1].output_shape)}, {params} parameters, {macs} MACs{timed}{together}"
 
 
 def _from_to(numbers: Sequence[int], unit: str) -> str:

@@ -7,11 +7,14 @@ from itertools import pairwise
 from analyzer.render.diagram import Box, Picture
 from analyzer.render.diagram_costs import SUMMED, Ledger
 from analyzer.render.diagram_look import THEMES
-from analyzer.render.units import percent, size_bytes
+from analyzer.render.units import duration, percent, size_bytes
 
 _SHADES = len(THEMES["light"].heats)
 _ROLES = ("section", "transition", "block", "conv", "pool", "slim", "concat")
-HEAT_WORDS = {"params": "parameters", "macs": "MACs", "activations": "activations", "memory": "memory"}
+HEAT_WORDS = {"params": "parameters", "macs": "MACs", "activations": "activations"} | {
+    "latency": "predicted latency",
+    "memory": "memory",
+}
 
 
 def heated(picture: Picture, ledger: Ledger) -> Picture:
@@ -33,6 +36,10 @@ def _measure(ledger: Ledger) -> tuple[Callable[[Box], float], str]:
         peak = max(ledger.alive_bytes)
         words = f"shade: activation memory alive, as a share of the peak, {size_bytes(peak)}:"
         return lambda box: ledger.peak_bytes(box.paths) / peak, words
+    if heat == "latency":
+        ms = ledger.ms(ledger.analysis.rows)
+        words = f"shade: share of the network's predicted latency, {duration(ms)}, repeats together:"
+        return lambda box: ledger.ms(ledger.rows(box.paths)) / (ms or 1.0), words
     cost, _ = SUMMED[heat]
     whole = sum(map(cost, ledger.analysis.rows)) or 1
     words = f"shade: share of the network's {HEAT_WORDS[heat]}, repeats together:"

@@ -1,16 +1,20 @@
 """How a drawing looks: what its boxes say, what their shade means, direction, page and colours."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from analyzer.errors import InvalidInput, shortened
 
-SHOWN = ("shape", "params", "macs", "activations", "memory", "receptive-field", "total-stride", "path")
+SHOWN = ("shape", "params", "macs", "activations", "latency", "memory", "receptive-field", "total-stride", "path")
 """What a box can say of its ops, in the order in which it says it."""
 
-HEATS = ("params", "macs", "activations", "memory")
+HEATS = ("params", "macs", "activations", "latency", "memory")
 """What a box's shade can stand for."""
+
+NO_DEVICE = "latency depends on a device; name one: --gpu 'RTX 4090' (`latency --list-devices` lists them)."
+"""Why a drawing without a device tells no latency."""
 
 DIRECTIONS = ("right", "down")
 DENSE = ("folded", "rail", "all")
@@ -72,9 +76,20 @@ THEMES = {
 """Light and dark screens, and black on white; the shades differ in lightness, so that no eye needs the hue."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OpTimes:
+    """Predicted milliseconds of each op for one batch, by weight path; `words` say of which device and how it runs."""
+
+    ms: Mapping[str, float] = field(repr=False)
+    words: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The choices of a drawing; InvalidInput names the one that is unknown. `direction` None is the level's own."""
+    """The choices of a drawing; InvalidInput names the one that is unknown. `direction` None is the level's own.
+
+    `times` are needed where latency is shown.
+    """
 
     show: tuple[str, ...] = ("shape", "params", "macs")
     heat: str | None = None
@@ -82,6 +97,7 @@ class Look:
     direction: str | None = None
     page_size: str | None = None
     dense: str = "folded"
+    times: OpTimes | None = None
 
     def __post_init__(self) -> None:
         for word in self.show:
@@ -94,6 +110,9 @@ class Look:
             _check("direction", self.direction, DIRECTIONS)
         if self.page_size is not None:
             page_inches(self.page_size)
+        for name, wanted in (("show", "latency" in self.show), ("heat", self.heat == "latency")):
+            if wanted and self.times is None:
+                raise InvalidInput(f"{name} latency: {NO_DEVICE}")
 
     @property
     def palette(self) -> Palette:
@@ -106,8 +125,6 @@ class Look:
 
 
 def _check(name: str, word: str, known: tuple[str, ...]) -> None:
-    if word == "latency":
-        raise InvalidInput(f"{name} latency: drawings have no latency, which depends on a device; see `latency`.")
     if word not in known:
         raise InvalidInput(f"{name} {shortened(word)!r} is unknown; it is one of {', '.join(known)}.")
 

@@ -18,6 +18,7 @@ _SAID = {
     "params": "parameters",
     "macs": "MACs",
     "activations": "activations",
+    "latency": "≈: predicted latency",
     "memory": "activation memory alive (inference, one image, float32)",
     "receptive-field": "RF: receptive field",
     "total-stride": "total stride",
@@ -29,6 +30,13 @@ def facts_legend(look: Look) -> str:
     """What the small print on the boxes is."""
     said = ", ".join(_SAID[name] for name in _SAID if name in look.show)
     return f"on the boxes: {said.replace('parameters, MACs', 'parameters · MACs')}" if said else ""
+
+
+def times_legend(look: Look) -> str:
+    """Where and how the network would run, in a drawing that tells latency."""
+    if look.times is None or not ("latency" in look.show or look.heat == "latency"):
+        return ""
+    return f"latency: predicted, not measured, of one batch on {look.times.words}; an op's own has no interval"
 
 
 def legend(arrows: Iterable[Arrow]) -> str:

@@ -1,6 +1,7 @@
 """Drawings as DOT text, the Graphviz language, through the `graphviz` package."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from graphviz import Digraph
 
@@ -13,6 +14,7 @@ from analyzer.render.diagram_look import DEFAULT, Look, Palette, page_inches
 from analyzer.render.diagram_network import network_picture
 from analyzer.render.diagram_stage import stage_picture
 from analyzer.render.diagram_view import View, view
+from analyzer.render.diagram_words import times_legend
 from analyzer.render.dot_label import (
     FONT,
     SIZE,
@@ -72,6 +74,8 @@ def picture(
     if boxes > MAX_BOXES or len(drawn.arrows) > MAX_ARROWS:
         told = f"{boxes} boxes and {len(drawn.arrows)} arrows are over the bound of {MAX_BOXES} and {MAX_ARROWS}"
         raise _too_large(analysis, level, told)
+    if told := times_legend(look):
+        drawn = replace(drawn, legend="\n".join(text for text in (drawn.legend, told) if text))
     return heated(drawn, seen.ledger) if look.heat else drawn
 
 
@@ -121,7 +125,7 @@ class _Writer:
     def _heading(self) -> str:
         drawn, colours = self._drawn, self._colours
         rows = [f"<B>{html(plain(drawn.title, 160))}</B>"]
-        rows += [small(drawn.legend, colours.quiet)] if drawn.legend else []
+        rows += [small(line, colours.quiet) for line in drawn.legend.splitlines()]
         if drawn.scale:
             words, *steps = drawn.scale
             swatches = "".join(

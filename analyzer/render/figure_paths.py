@@ -14,6 +14,9 @@ from analyzer.render.diagram_look import Look
 from analyzer.render.diagram_open import role
 from analyzer.render.diagram_short import Short, Tie, shortened_graph
 
+_MOST = 3
+"""So many paths are drawn at most; of more, the first two and the last."""
+
 
 def form_cells(block: Graph, side: int, look: Look) -> list[Cell]:
     """A frame for each form (a), (b), (c) of a block that reads a map of that side."""
@@ -27,7 +30,7 @@ def _cell(form: Form, count: int, side: int, look: Look) -> Cell:
     boxes = [_port("in", f"{first.input_shapes[0][0]}-d in")]
     arrows: list[Arrow] = []
     for short in drawn:
-        if _number(short.path) == count - 1 and "elided" not in {box.name for box in boxes}:
+        if count > _MOST and _number(short.path) == count - 1 and "elided" not in {box.name for box in boxes}:
             boxes.append(_port("elided", f"… total {count} paths …"))
             arrows.append(Arrow(tail="in", head="elided"))
         boxes.append(_box(short, ledger))
@@ -67,7 +70,7 @@ def _box(short: Short, ledger: Ledger) -> Box:
 
 
 def _arrows(short: Short, count: int) -> Iterator[Arrow]:
-    if _joins(short, count):
+    if count > _MOST and _joins(short, count):
         yield Arrow(tail="elided", head=short.path)
     for tie in short.ties:
         if _shown(tie.tail, count):

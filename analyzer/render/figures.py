@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, shortened
+from analyzer.families.aggregated import cardinality
 from analyzer.graph import Graph, Node
 from analyzer.render.diagram import Arrow, Box, Frame, Picture
 from analyzer.render.diagram_block import opened
@@ -38,7 +39,7 @@ def figure_picture(name: str, look: Look) -> Picture:
     return replace(drawn, title=f"{title} ({source})", description=f"{title}. {drawn.description}")
 
 
-def _side_by_side(cells: Sequence[Cell], look: Look, said: str, facts: bool = True) -> Picture:
+def side_by_side(cells: Sequence[Cell], look: Look, said: str, facts: bool = True) -> Picture:
     """Frames next to each other; what they say is read out as `said`, `facts` that their boxes have small print."""
     apart = [_apart(cell, f"{number}") for number, cell in enumerate(cells, 1)]
     arrows = tuple(arrow for cell in apart for arrow in cell.arrows)
@@ -66,7 +67,7 @@ def _apart(cell: Cell, prefix: str) -> Cell:
     return Cell(replace(cell.frame, name=named(cell.frame.name), boxes=boxes), arrows, named(cell.output))
 
 
-def _block(expression: str, path: str, look: Look, title: str, *lines: str) -> Cell:
+def block_cell(expression: str, path: str, look: Look, title: str, *lines: str) -> Cell:
     """What is at a path of a network, drawn open under a heading."""
     seen = view(analyze(expression), look, path=path)
     placed = seen.groups[0].nodes[0]
@@ -76,7 +77,7 @@ def _block(expression: str, path: str, look: Look, title: str, *lines: str) -> C
     return opened(seen.ledger, frame, parts, ("",))
 
 
-def _stage(expression: str, stage: str, look: Look, title: str, *lines: str) -> Cell:
+def stage_cell(expression: str, stage: str, look: Look, title: str, *lines: str) -> Cell:
     """A stage with its repeats folded, under a heading."""
     seen = view(analyze(expression), look, stage=stage)
     cell = section_cell(seen.ledger, seen.groups[0], ("",))
@@ -85,39 +86,39 @@ def _stage(expression: str, stage: str, look: Look, title: str, *lines: str) -> 
 
 def _basic_bottleneck(look: Look) -> Picture:
     cells = [
-        _block("resnet34", "layer1.1", look, "basic block", "ResNet-18, 34"),
-        _block("resnet50", "layer1.1", look, "bottleneck", "ResNet-50, 101, 152"),
+        block_cell("resnet34", "layer1.1", look, "basic block", "ResNet-18, 34"),
+        block_cell("resnet50", "layer1.1", look, "bottleneck", "ResNet-50, 101, 152"),
     ]
-    return _side_by_side(cells, look, "Left two 3×3 convolutions, right 1×1, 3×3 and 1×1; both with an identity.")
+    return side_by_side(cells, look, "Left two 3×3 convolutions, right 1×1, 3×3 and 1×1; both with an identity.")
 
 
 def _shortcuts(look: Look) -> Picture:
     cells = [
-        _stage("resnet34:shortcut=A", "stage2", look, "option A", "zero-pad, no parameters"),
-        _stage("resnet34", "stage2", look, "option B", "projection where shapes change"),
-        _stage("resnet34:shortcut=C", "stage2", look, "option C", "projection everywhere"),
-        _stage("resnet34:shortcut=none", "stage2", look, "none", "plain network"),
+        stage_cell("resnet34:shortcut=A", "stage2", look, "option A", "zero-pad, no parameters"),
+        stage_cell("resnet34", "stage2", look, "option B", "projection where shapes change"),
+        stage_cell("resnet34:shortcut=C", "stage2", look, "option C", "projection everywhere"),
+        stage_cell("resnet34:shortcut=none", "stage2", look, "none", "plain network"),
     ]
-    return _side_by_side(cells, look, "Stage 2 of ResNet-34 with each of the shortcuts.")
+    return side_by_side(cells, look, "Stage 2 of ResNet-34 with each of the shortcuts.")
 
 
 def _preactivation(look: Look) -> Picture:
     cells = [
-        _block("resnet34", "layer1.1", look, "original", "conv, BN, ReLU; ReLU after the sum"),
-        _block("resnet34:preactivation=true", "layer1.1", look, "pre-activation", "BN, ReLU, conv; nothing after"),
+        block_cell("resnet34", "layer1.1", look, "original", "conv, BN, ReLU; ReLU after the sum"),
+        block_cell("resnet34:preactivation=true", "layer1.1", look, "pre-activation", "BN, ReLU, conv; nothing after"),
     ]
-    return _side_by_side(cells, look, "The same block in both orders.")
+    return side_by_side(cells, look, "The same block in both orders.")
 
 
 def _tricks(look: Look) -> Picture:
     cells = [
-        _block("resnet50_v1", "layer2.0", look, "ResNet-50, original", "stride on the first 1×1"),
-        _block("resnet50", "layer2.0", look, "ResNet-B", "stride on the 3×3"),
-        _block("resnet50d", "layer2.0", look, "ResNet-D", "average pool before the projection"),
+        block_cell("resnet50_v1", "layer2.0", look, "ResNet-50, original", "stride on the first 1×1"),
+        block_cell("resnet50", "layer2.0", look, "ResNet-B", "stride on the 3×3"),
+        block_cell("resnet50d", "layer2.0", look, "ResNet-D", "average pool before the projection"),
         _stem("resnet50", look, "original stem", "one 7×7"),
         _stem("resnet50c", look, "ResNet-C", "three 3×3"),
     ]
-    return _side_by_side(cells, look, "The first block of stage 2, original, B and D; the stem, original and C.")
+    return side_by_side(cells, look, "The first block of stage 2, original, B and D; the stem, original and C.")
 
 
 def _stem(expression: str, look: Look, title: str, *lines: str) -> Cell:
@@ -131,8 +132,14 @@ def _stem(expression: str, look: Look, title: str, *lines: str) -> Cell:
 def _paths(look: Look) -> Picture:
     block = view(analyze("resnext50_32x4d"), look, path="layer1.1").groups[0].nodes[0].op
     assert isinstance(block, Graph)
-    said = "One block as 32 paths summed, concatenated, and grouped; in, kernel, out of each convolution."
-    drawn = _side_by_side(form_cells(block, 56, look), look, said, facts=False)
+    return paths_picture(block, 56, look)
+
+
+def paths_picture(block: Graph, side: int, look: Look) -> Picture:
+    """The three equal forms of a block with a grouped convolution that reads a map of that side."""
+    count = cardinality(block)
+    said = f"One block as {count} paths summed, concatenated, and grouped; in, kernel, out of each convolution."
+    drawn = side_by_side(form_cells(block, side, look), look, said, facts=False)
     told = f"in, kernel, out of each convolution with its BN and ReLU · {drawn.legend}"
     rows = [[box.name for box in frame.boxes if _in_the_middle(box)] for frame in drawn.frames]
     guides = [Arrow(tail=left, head=right, flow="guide") for row in rows for left, right in pairwise(row)]

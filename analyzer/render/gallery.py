@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import Unavailable
+from analyzer.latency.setting import reference
 from analyzer.render.diagram_look import Look
 from analyzer.render.dot import dot_source, dot_text
 from analyzer.render.figures import FIGURES, figure_picture
 from analyzer.render.layout import render
+from analyzer.render.op_times import op_times
+from analyzer.render.prediction import setting_words
 
 FOLDER = "figures"
 """Inside the folder of reports; where it is not there, there is no gallery."""
@@ -38,7 +41,17 @@ def gallery() -> dict[str, Shown]:
     for name, (title, variant, level, look, options) in _DRAWINGS.items():
         dot = dot_source(analyze(variant), level, look)
         shown[f"{name}.svg"] = Shown(title, f"{_COMMAND} {variant} {options}", dot)
+    shown["resnet50-latency.svg"] = _latency()
     return shown
+
+
+def _latency() -> Shown:
+    """ResNet-50 by latency, in the setting that reports take, too."""
+    analysis, setting = analyze("resnet50"), reference()
+    look = Look(show=("shape", "latency"), heat="latency", times=op_times(analysis, setting))
+    title = f"ResNet-50, shaded by its share of the latency predicted for {setting_words(setting)}"
+    command = f"{_COMMAND} resnet50 --show shape,latency --heat latency {setting.arguments}"
+    return Shown(title, command, dot_source(analysis, "network", look))
 
 
 _DRAWINGS = {

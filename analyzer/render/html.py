@@ -5,16 +5,20 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import Unavailable
-from analyzer.render.bundle import recipe_of
+from analyzer.render.bundle import Report, recipe_of
 from analyzer.render.dot import dot_source
 from analyzer.render.layout import render
 from analyzer.render.report import OPENED_TITLE, answer_parts, folded_parts, has_blocks, headline, lead
+
+if TYPE_CHECKING:
+    from analyzer.latency.setting import Setting
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page may fetch nothing and run nothing."""
@@ -38,10 +42,17 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], draw: Draw | None = None) -> str:
+def document(
+    reports: Sequence[tuple[Analysis, Sequence[Analysis]]],
+    draw: Draw | None = None,
+    setting: "Setting | None" = None,
+) -> str:
     """A page of one report, or of several with links to them at its top; `draw` (`render`) lays the diagrams out."""
     titles = [escape(first.network.title) for first, _ in reports]
-    articles = [_article(number, first, others, draw or render) for number, (first, others) in enumerate(reports, 1)]
+    articles = [
+        _article(number, Report(first, others, setting), draw or render)
+        for number, (first, others) in enumerate(reports, 1)
+    ]
     links = "".join(f'<li><a href="#report{number}">{title}</a></li>' for number, title in enumerate(titles, 1))
     contents = f'<nav aria-label="Reports"><ul>{links}</ul></nav>\n' if len(reports) > 1 else ""
     return page(", ".join(titles), f"{contents}<main>\n{''.join(articles)}</main>")
@@ -59,21 +70,22 @@ def page(title: str, body: str) -> str:
     )
 
 
-def _article(number: int, analysis: Analysis, others: Sequence[Analysis], draw: Draw) -> str:
+def _article(number: int, report: Report, draw: Draw) -> str:
+    analysis, others, setting = report
     blocks = analysis.blocks
     figures = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{_line(text)}</dd></div>" for name, text in headline(analysis).items()
     )
-    answers = rendered("\n\n".join(answer_parts(analysis, blocks, _DRAWING, others)))
+    answers = rendered("\n\n".join(answer_parts(analysis, blocks, _DRAWING, others, setting)))
     folded = "".join(
         f"<details><summary>{escape(title)}</summary>\n{rendered(content)}</details>\n"
-        for title, content in folded_parts(analysis, blocks, others)
+        for title, content in folded_parts(analysis, blocks, others, setting)
     )
     return (
         f'<article id="report{number}">\n<h1>{escape(analysis.network.title)}</h1>\n'
         f'<p class="lead">{_line(lead(analysis))}</p>\n<dl class="figures">{figures}</dl>\n'
         f"{_with_drawing(answers, number, analysis, draw)}{folded}{_opened(number, analysis, draw)}"
-        f"<footer>Made by <code>{escape(recipe_of(analysis, others).command)} --format html</code></footer>\n"
+        f"<footer>Made by <code>{escape(recipe_of(*report).command)} --format html</code></footer>\n"
         "</article>\n"
     )
 

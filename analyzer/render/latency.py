@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from analyzer.latency.conditions import Conditions
+from analyzer.latency.conditions import Conditions, OutputCheck
 from analyzer.latency.record import LatencyRecord, Measurement
 from analyzer.latency.timings import Timing
 from analyzer.render.tables import terminal_table
@@ -67,10 +67,16 @@ def _facts(record: LatencyRecord) -> Iterator[str]:
         yield f"As a CUDA graph {host.graph_ms:.3f} ms; eager takes {percent(host.ratio, 1)} % of that: {verdict}."
     elif host is not None:
         yield f"Whether the host sets the pace is not known: {host.reason}"
-    if record.output is not None and record.output.error is not None:
-        yield f"Output checked against eager float32: {record.output.error:.1e} ≤ {record.output.bound:.1e}."
+    yield from _output_fact(record.output)
     if record.run_memory_bytes:
         yield f"A run takes {size_bytes(record.run_memory_bytes)} beside weights and input."
+
+
+def _output_fact(check: OutputCheck | None) -> Iterator[str]:
+    if check is not None and check.agrees:
+        yield f"Output checked against eager float32: {check.error:.1e} ≤ {check.bound:.1e}."
+    elif check is not None and check.agrees is None:
+        yield f"Output {check.error:.1e} away from eager float32, not judged: the network magnifies roundings."
 
 
 def _rate(record: LatencyRecord) -> str:
@@ -124,7 +130,7 @@ def _marks(record: LatencyRecord) -> Iterator[str]:
         yield "host"
     if not record.warm_up.settled:
         yield "cold"
-    if record.output is not None and not record.output.agrees:
+    if record.output is not None and record.output.agrees is False:
         yield "output"
     if record.disturbances:
         yield "disturbed"
@@ -151,7 +157,7 @@ def warnings(record: LatencyRecord) -> list[str]:
 
 def _output_warning(record: LatencyRecord) -> list[str]:
     check = record.output
-    if check is None or check.agrees:
+    if check is None or check.agrees is not False:
         return []
     if check.error is None:
         return [f"The output is not finite: random weights overflow in {record.precision}."]

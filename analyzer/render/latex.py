@@ -2,6 +2,7 @@ r"""Reports as LaTeX tables ready for a paper: booktabs rules, caption with the 
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from analyzer.cost.analysis import Analysis, StageRow, Sum
 from analyzer.cost.formulas import CONVENTION
@@ -11,6 +12,9 @@ from analyzer.render.bundle import recipe_of
 from analyzer.render.sizes import last_map
 from analyzer.render.units import exact, stage_words
 from analyzer.render.words import stage_contents
+
+if TYPE_CHECKING:
+    from analyzer.latency.setting import Setting
 
 _SPECIALS = {
     "\\": r"\textbackslash{}",
@@ -46,12 +50,15 @@ _WIDE = 30
 COUNTING = f"MACs: {CONVENTION['macs']}. Activations: {CONVENTION['activations']}."
 
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]]) -> str:
-    """Each network's stages as a table, its sizes as one where there are several, and the networks where there are."""
-    tables = [table for first, others in reports for table in _tables(first, others)]
+def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], setting: "Setting | None" = None) -> str:
+    """Each network's stages as a table, its sizes as one where there are several, and the networks where there are.
+
+    With a setting each network's predicted latency by stage, too.
+    """
+    tables = [table for first, others in reports for table in _tables(first, others, setting)]
     if len(reports) > 1:
         tables.insert(0, _network_table([first for first, _ in reports]))
-    recipes = [recipe_of(first, others).command for first, others in reports]
+    recipes = [recipe_of(first, others, setting).command for first, others in reports]
     made = [_comment(f"Made by: {command} --format latex") for command in recipes]
     needs = r"% Tables by resnet-analyzer. The preamble needs \usepackage{booktabs}."
     return "\n".join([needs, *made]) + "\n\n" + "\n".join(tables)
@@ -72,9 +79,24 @@ def _comment(text: str) -> str:
     return "% " + re.sub(r"[^\x20-\x7e]", "?", text)
 
 
-def _tables(first: Analysis, others: Sequence[Analysis]) -> list[str]:
+def _tables(first: Analysis, others: Sequence[Analysis], setting: "Setting | None") -> list[str]:
     sizes = [_size_table([first, *others])] if others else []
-    return [*sizes, _stage_table(first)]
+    return [*sizes, _stage_table(first), *([_latency_table(first, setting)] if setting else [])]
+
+
+def _latency_table(analysis: Analysis, setting: "Setting") -> str:
+    from analyzer.render.prediction import STAGE_HEADS, caption, stage_cells, whole_cells  # few reports have one
+
+    found = setting.predict(analysis)
+    heads = dict.fromkeys((_capitalised(escaped(head)) for head in STAGE_HEADS), "")
+    rows = [[escaped(cell) for cell in cells] for cells in stage_cells(found)]
+    total = [escaped(cell) for cell in whole_cells(found)]
+    words = f"{_named(analysis)} at {_shape(analysis.input_shape)}: {escaped(caption(found))}"
+    return _table(words, _label("latency", analysis), "lrrrlr", heads, rows, total)
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _stage_table(analysis: Analysis) -> str:
@@ -147,7 +169,7 @@ def _table(
         rf"\begin{{tabular}}{{{align}}}",
         r"\toprule",
         _line(list(heads)),
-        _line([f"({unit})" if unit else "" for unit in heads.values()]),
+        *([_line([f"({unit})" if unit else "" for unit in heads.values()])] if any(heads.values()) else []),
         r"\midrule",
         *map(_line, rows),
         *([r"\midrule", _line(total)] if total else []),

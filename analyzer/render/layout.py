@@ -3,6 +3,7 @@
 As a program (`python -m analyzer.render.layout svg`) it reads DOT on stdin and writes the picture to stdout.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -69,11 +70,20 @@ def _by_program(dot: str, form: str, option: str) -> bytes:
     return done.stdout
 
 
-def layout_safely(dot: str, form: str, timeout: float = 20.0) -> bytes:
+def started(form: str) -> "subprocess.Popen[bytes]":
+    """The program of this module as a child process, which waits for DOT on its stdin."""
+    command = [sys.executable, "-m", "analyzer.render.layout", form]
+    piped = subprocess.PIPE
+    return subprocess.Popen(command, stdin=piped, stdout=piped, stderr=piped, cwd=Path(__file__).parents[2])
+
+
+def layout_safely(
+    dot: str, form: str, timeout: float = 20.0, start: Callable[[str], "subprocess.Popen[bytes]"] = started
+) -> bytes:
     """`render` in a child process, for servers: a crash, or a layout of over `timeout` seconds, is Unavailable."""
     _check(form)
-    with _SLOTS:
-        done = _ran([sys.executable, "-m", "analyzer.render.layout", form], dot, timeout)
+    with _SLOTS, start(form) as process:
+        done = _talked(process, dot, timeout)
     if done.returncode < 0:
         raise Unavailable(f"the renderer crashed (signal {-done.returncode}); `--format dot` needs none.")
     if done.returncode:
@@ -81,16 +91,24 @@ def layout_safely(dot: str, form: str, timeout: float = 20.0) -> bytes:
     return done.stdout
 
 
-def _ran(command: list[str], dot: str, timeout: float) -> subprocess.CompletedProcess[bytes]:
-    package = Path(__file__).parents[2]
+def _talked(process: "subprocess.Popen[bytes]", dot: str, timeout: float) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(
-            command, input=dot.encode(), capture_output=True, timeout=timeout, cwd=package, check=False
-        )
+        told, complaints = process.communicate(dot.encode(), timeout)
     except subprocess.TimeoutExpired:
-        raise Unavailable(
-            f"drawing took more than {timeout:g} seconds and was stopped; take a coarser level."
-        ) from None
+        process.kill()
+        raise _too_slow(timeout) from None
+    return subprocess.CompletedProcess(process.args, process.returncode, told, complaints)
+
+
+def _too_slow(timeout: float) -> Unavailable:
+    return Unavailable(f"drawing took more than {timeout:g} seconds and was stopped; take a coarser level.")
+
+
+def _ran(command: list[str], dot: str, timeout: float) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, input=dot.encode(), capture_output=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        raise _too_slow(timeout) from None
 
 
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -139,6 +157,8 @@ def _finished(svg: str, dot: str) -> str:
 
 def main() -> int:
     """Read DOT on stdin and write the drawing to stdout; 2 with one sentence on stderr where that fails."""
+    with contextlib.suppress(ImportError):
+        import pygraphviz  # noqa: F401  # loaded while the text is awaited
     try:
         drawn = render(sys.stdin.buffer.read().decode(), sys.argv[1])
     except (InvalidInput, Unavailable) as error:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from analyzer.cost.analysis import Analysis, BlockRow, StageRow
 from analyzer.cost.formulas import CONVENTION
@@ -13,13 +14,22 @@ from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, percent, shape, short, size_bytes, stage_words
 from analyzer.render.words import block_words, op_words, shortcut_words, stage_contents
 
+if TYPE_CHECKING:
+    from analyzer.latency.setting import Setting
+
 STAGE_HEADS = ("stage", "blocks", "output", "parameters", "%", "MACs", "%", "activations", "%")
 
 
-def markdown_report(analysis: Analysis, made_by: str, picture: str | None, others: Sequence[Analysis] = ()) -> str:
+def markdown_report(
+    analysis: Analysis,
+    made_by: str,
+    picture: str | None,
+    others: Sequence[Analysis] = (),
+    setting: "Setting | None" = None,
+) -> str:
     """The report as markdown; `made_by` is the command that makes it again, `picture` the diagram's file beside it.
 
-    `others` are analyses of the same network at other input sizes.
+    `others` are analyses of the same network at other input sizes, `setting` the device to predict its latency for.
     """
     figures = headline(analysis)
     blocks = analysis.blocks
@@ -27,8 +37,8 @@ def markdown_report(analysis: Analysis, made_by: str, picture: str | None, other
         f"# {escaped(analysis.network.title)}",
         lead(analysis),
         markdown_table(list(figures), [list(figures.values())], "r" * len(figures)),
-        *answer_parts(analysis, blocks, picture, others),
-        *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others)),
+        *answer_parts(analysis, blocks, picture, others, setting),
+        *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others, setting)),
         _opened(analysis, picture) if picture and has_blocks(analysis) else "",
         f"<!-- made by: {made_by} -->",
     ]
@@ -36,7 +46,11 @@ def markdown_report(analysis: Analysis, made_by: str, picture: str | None, other
 
 
 def answer_parts(
-    analysis: Analysis, blocks: Sequence[BlockRow], picture: str | None, others: Sequence[Analysis]
+    analysis: Analysis,
+    blocks: Sequence[BlockRow],
+    picture: str | None,
+    others: Sequence[Analysis],
+    setting: "Setting | None" = None,
 ) -> list[str]:
     """The first screen below the headline as paragraphs of markdown."""
     drawn = f"![{escaped(analysis.network.title)}, stem to head]({picture})"
@@ -44,9 +58,26 @@ def answer_parts(
         *_size_table(analysis, others),
         stage_table(analysis, blocks),
         *([drawn] if picture else []),
+        *_latency(analysis, setting),
         *_listed("**What stands out**", remarks(analysis, blocks)),
         *agreement_lines(analysis),
     ]
+
+
+def _reference_latency(analysis: Analysis) -> tuple[str, str]:
+    from analyzer.latency.setting import reference
+    from analyzer.render.prediction import latency_section, setting_words
+
+    title = f"Latency, predicted for {setting_words(reference())}"
+    return title, latency_section(reference().predict(analysis))
+
+
+def _latency(analysis: Analysis, setting: "Setting | None") -> list[str]:
+    if setting is None:
+        return []
+    from analyzer.render.prediction import latency_section  # few reports have one
+
+    return ["**Latency, predicted**", latency_section(setting.predict(analysis))]
 
 
 def _size_table(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
@@ -58,14 +89,19 @@ def _size_table(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
 
 
 def folded_parts(
-    analysis: Analysis, blocks: Sequence[BlockRow], others: Sequence[Analysis] = ()
+    analysis: Analysis,
+    blocks: Sequence[BlockRow],
+    others: Sequence[Analysis] = (),
+    setting: "Setting | None" = None,
 ) -> Iterator[tuple[str, str]]:
-    """(title, markdown) of each part below the first screen."""
+    """(title, markdown) of each part below the first screen; without a setting, latency in the reference's is one."""
     for other in others:
         yield f"Stages at {shape(other.input_shape)}", stage_table(other, blocks)
     if blocks:
         yield "Blocks, equal ones folded", _block_table(blocks)
     yield "Memory", memory_section(analysis)
+    if setting is None:
+        yield _reference_latency(analysis)
     yield f"Every op ({len(analysis.rows)})", _op_table(analysis)
     yield "Conventions", _conventions(analysis)
 

@@ -3,11 +3,14 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from math import prod
+from typing import TYPE_CHECKING
 
 from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis
 from analyzer.cost.walk import Row
+
+if TYPE_CHECKING:
+    from analyzer.latency.setting import Setting
 
 Cell = str | int
 
@@ -40,15 +43,39 @@ HEADS = (
 )
 """Counts are those of one input; a cell is empty where the op has no such number."""
 
+LATENCY_HEADS = (
+    "device",
+    "batch_size",
+    "precision",
+    "compiled",
+    "channels_last",
+    "cuda_graph",
+    "training",
+    "kernels",
+    "predicted_batch_ms",
+)
+"""Further columns where a device is named; flags are 0 or 1."""
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]]) -> str:
-    """All ops of all reports, in execution order, below one row of column names."""
+
+def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], setting: "Setting | None" = None) -> str:
+    """All ops of all reports, in execution order, below one row of column names.
+
+    With a setting each has its predicted time, for a batch of it, which is far less certain than the whole network's.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADS)
+    writer.writerow([*HEADS, *(LATENCY_HEADS if setting else ())])
     for first, others in reports:
-        writer.writerows(chain.from_iterable(_rows(analysis) for analysis in (first, *others)))
+        for analysis in (first, *others):
+            writer.writerows(_timed_rows(analysis, setting) if setting else _rows(analysis))
     return text.getvalue()
+
+
+def _timed_rows(analysis: Analysis, setting: "Setting") -> Iterator[list[Cell]]:
+    run = setting.run
+    modes: list[Cell] = [run.precision, *(int(mode) for mode in run[2:])]
+    for row, time in zip(_rows(analysis), setting.op_times(analysis), strict=True):
+        yield [*row, setting.device.name, run.batch_size, *modes, time.num_kernels, f"{time.ms:.6g}"]
 
 
 def _rows(analysis: Analysis) -> Iterator[list[Cell]]:

@@ -28,6 +28,20 @@ def percent(part: float, whole: float, places: int = 1) -> str:
     return f"{100 * part / whole if whole else 0:.{places}f}"
 
 
+def duration(ms: float, digits: int = 3) -> str:
+    """Milliseconds with that many significant digits: "12.3 ms", "1,230 ms", below a tenth of one "85.3 µs"."""
+    value, unit = (1000 * ms, "µs") if 0 < ms < 0.1 else (ms, "ms")
+    return f"{significant(value, digits)} {unit}"
+
+
+def significant(number: float, digits: int = 3) -> str:
+    """A number that is not negative, with that many significant digits and no exponent: "0.123", "1,230"; "0" of 0."""
+    if number <= 0:
+        return "0"
+    rounded = float(f"{number:.{digits - 1}e}")
+    return f"{rounded:,.{max(digits - 1 - floor(log10(rounded)), 0)}f}"
+
+
 def shape(dimensions: tuple[int, ...]) -> str:
     """(64, 56, 56) as "64×56×56"."""
     return "×".join(map(str, dimensions))
@@ -45,6 +59,15 @@ def stage_words(stage: str) -> str:
     """A stage's key as prose: "stage1" as "stage 1", "transition2" as "transition 2"."""
     letters = stage.rstrip("0123456789")
     return f"{letters} {stage[len(letters) :]}".strip()
+
+
+def ratio(ours: float, first: float) -> str:
+    """Over the first one's: "0.98", "=" where equal, "–" where there is nothing to compare with."""
+    if ours == first:
+        return "="
+    if not first:
+        return "–"
+    return f"{ours / first:,.0f}" if ours >= 1000 * first else f"{ours / first:#.3g}"
 
 
 def signed(number: int) -> str:

@@ -9,7 +9,9 @@ PAGES = {
     "/?variant=resnext50_32x4d": ".canvas > svg",
     "/?variant=densenet121&level=block": ".canvas > svg",
     "/?variant=resnet51": '[role="alert"]',
-    "/equivalence": ".katex",
+    "/equivalence": ".canvas > svg",
+    "/equivalence?identities=Other+identities&grouped=resnet50": '[data-testid="stBaseButton-primary"]',
+    "/compare?view=all+named+variants": '[data-testid="stVegaLiteChart"] svg',
 }
 """Path → what must be there before the page counts as shown."""
 

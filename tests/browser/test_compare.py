@@ -30,5 +30,22 @@ def test_three_networks_are_compared_and_the_link_shows_the_same_elsewhere(open_
 
 def test_hostile_link_shows_a_sentence_each_and_runs_nothing(open_page: OpenPage) -> None:
     page = open_page("/compare?networks=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&networks=resnet51&compared_size=x")
-    expect(page.get_by_role("alert")).to_have_count(2)
-    expect(page.get_by_role("alert").last).to_contain_text("'resnet51' is unknown")
+    expect(page.get_by_role("alert")).to_have_count(3)
+    expect(page.get_by_role("alert").nth(1)).to_contain_text("'resnet51' is unknown")
+
+
+def test_a_point_of_the_chart_joins_the_comparison_and_opens(open_page: OpenPage) -> None:
+    page = open_page("/compare?view=all+named+variants")
+    points = page.locator('[data-testid="stVegaLiteChart"] .mark-symbol [aria-label*="AlexNet"]')
+    points.first.click()
+    expect(page.get_by_role("button", name="Add to the comparison")).to_be_visible()
+    settle(page)
+    assert grave(page) == []
+    page.get_by_role("button", name="Add to the comparison").click()
+    expect(page.get_by_text("alexnet is compared now")).to_be_visible()
+    settle(page)
+    assert "networks=alexnet" in page.url
+    page.get_by_role("link", name="Open in Explore").click()
+    expect(page.get_by_role("heading", name="AlexNet")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("combobox", name="Networks")).to_be_visible()

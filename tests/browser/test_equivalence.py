@@ -42,4 +42,23 @@ def test_a_proof_can_be_cancelled_and_the_page_stays_responsive(open_page: OpenP
     expect(page.get_by_role("button", name="Prove it")).to_be_enabled()
     type_expression(page, "resnet18")
     expect(page.get_by_role("alert")).to_contain_text("depth 2")
-    expect(page.get_by_role("button", name="Prove it")).to_be_disabled()
+    expect(page.get_by_role("button", name="Prove it")).to_have_count(0)
+
+
+def test_a_wrong_slice_is_seen_and_the_link_has_the_choices(open_page: OpenPage) -> None:
+    page = open_page(f"/equivalence?grouped={SMALL}&block=layer2.0")
+    page.get_by_role("slider", name="Cardinality").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("textbox", name="Variant expression")).to_have_value(
+        "resnet50:depths=1-1,cardinality=2,base_width=32"
+    )
+    page.get_by_text("Plant a wrong slice").click()
+    settle(page)
+    page.get_by_role("button", name="Compare the forms").click()
+    expect(page.get_by_test_id("stAlert")).to_contain_text("Not equal, and seen.", timeout=180_000)
+    expect(page.locator('[data-testid="stVegaLiteChart"] svg, [data-testid="stVegaLiteChart"] canvas')).to_have_count(2)
+    assert grave(page) == []
+    other = open_page(page.url.removeprefix(page.url.split("/equivalence")[0]), scheme="dark", alone=True)
+    expect(other.locator(".canvas")).to_have_attribute("aria-label", "The three forms of layer2.0")
+    expect(other.locator(".canvas")).to_contain_text("as 2 paths")
+    expect(other.get_by_role("switch", name="Plant a wrong slice")).to_be_checked()

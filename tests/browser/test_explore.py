@@ -49,8 +49,11 @@ def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
     page = open_page()
     type_expression(page, "resnet50:cardinality=32,base_width=4")
     expect(page.get_by_role("heading", name="ResNeXt-50")).to_be_visible()
-    page.get_by_role("spinbutton", name="Input size").fill("160")
-    page.get_by_role("spinbutton", name="Input size").press("Enter")
+    page.get_by_role("button", name="224 × 224").click()
+    page.get_by_role("textbox", name="Input size").fill("160x96")
+    page.get_by_role("textbox", name="Input size").press("Enter")
+    expect(page.get_by_role("button", name="160 × 96")).to_be_visible()
+    page.keyboard.press("Escape")
     settle(page)
     page.get_by_role("radio", name="block").click()
     settle(page)
@@ -59,7 +62,7 @@ def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
     other = open_page(page.url.removeprefix(page.url.split("/?")[0]), alone=True)
     expect(other.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
     assert figures(other) == figures(page)
-    assert figures(other)["MACs"] == f"{analyze('resnext50_32x4d', 160).macs:,}"
+    assert figures(other)["MACs"] == f"{analyze('resnext50_32x4d', (160, 96)).macs:,}"
     assert (
         other.get_by_role("textbox", name="Variant expression").input_value() == "resnet50:cardinality=32,base_width=4"
     )
@@ -184,6 +187,7 @@ def test_shades_are_in_the_link_and_a_level_that_is_too_large_offers_the_next(op
 
 def test_files_can_be_taken_away(open_page: OpenPage) -> None:
     page = open_page("/?variant=resnet18")
+    page.locator(".canvas > svg").wait_for()
     for ending, start in (
         ("CSV", "variant,"),
         ("JSON", "{"),
@@ -198,3 +202,30 @@ def test_files_can_be_taken_away(open_page: OpenPage) -> None:
             page.get_by_role("button", name=ending, exact=True).click()
         assert event.value.suggested_filename == f"resnet18.{ending.lower()}"
         assert event.value.path().read_text(encoding="utf-8").startswith(start)
+
+
+def test_latency_is_measured_beside_the_page(open_page: OpenPage) -> None:
+    page = open_page("/?variant=resnet20_cifar&input_size=8")
+    page.get_by_role("button", name="Measure on this machine").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(page.get_by_role("button", name="Measurement as JSON")).to_be_visible(timeout=180_000)
+    table = page.locator('[data-testid="stDataFrame"]').nth(1)
+    expect(table.get_by_test_id("glide-cell-0-0")).to_have_text("stem")
+    page.get_by_role("button", name="Measurement as JSON").scroll_into_view_if_needed()
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Measurement as JSON").click()
+    assert '"resnet20_cifar"' in event.value.path().read_text(encoding="utf-8")
+
+
+def test_back_and_forward_go_through_pages_and_their_networks(open_page: OpenPage) -> None:
+    page = open_page("/?variant=resnet18&level=block")
+    expect(page.get_by_role("heading", name="ResNet-18")).to_be_visible()
+    page.get_by_role("link", name="Compare").click()
+    expect(page.get_by_role("combobox", name="Networks")).to_be_visible()
+    settle(page)
+    page.go_back()
+    expect(page.get_by_role("heading", name="ResNet-18")).to_be_visible()
+    expect(page.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNet-18, block level")
+    settle(page)
+    page.go_forward()
+    expect(page.get_by_role("combobox", name="Networks")).to_be_visible()

@@ -1,0 +1,117 @@
+"""Latency on a device that need not be here: the device and the run, in the address, and what is predicted for them."""
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from analyzer.errors import InvalidInput
+from analyzer.families.network import Size
+from analyzer.latency.devices import devices
+from analyzer.latency.plan import PRECISIONS
+from analyzer.latency.prediction import Prediction
+from analyzer.latency.setting import Setting, setting_of
+from analyzer.pages.kept import MAX_CHARS, keep, restore
+from analyzer.pages.readings import analysis_of
+from analyzer.render.diagram_look import OpTimes
+from analyzer.render.html import rendered
+from analyzer.render.op_times import op_times
+from analyzer.render.prediction import latency_section
+
+FIRST = "RTX 4090"
+_MODES = {
+    "compiled": ("torch.compile", "Kernels as torch.compile makes them, instead of PyTorch's own"),
+    "nhwc": ("channels last", "Tensors in channels-last (NHWC) layout"),
+    "train": ("training step", "Forward, backward and update, instead of inference"),
+}
+"""Name in the address → what the switch says, and its help."""
+
+
+class Place(NamedTuple):
+    """A device by its name, and how a network runs on it."""
+
+    device: str
+    batch: int
+    precision: str = "float32"
+    compiled: bool = False
+    channels_last: bool = False
+    training: bool = False
+
+    @property
+    def setting(self) -> Setting:
+        """The same, checked; InvalidInput for an unknown device or a bad batch."""
+        return setting_of(
+            self.device,
+            batch_size=self.batch,
+            precision=self.precision,
+            compiled=self.compiled,
+            channels_last=self.channels_last,
+            training=self.training,
+        )
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def predicted(expression: str, size: Size | None, place: Place) -> Prediction:
+    """The predicted latency, shared, since it is immutable; raises InvalidInput."""
+    return place.setting.predict(analysis_of(expression, size))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def op_times_at(expression: str, size: Size | None, place: Place) -> OpTimes:
+    """Each op's predicted time, for drawings; shared."""
+    return op_times(analysis_of(expression, size), place.setting)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def latency_html(expression: str, size: Size | None, place: Place) -> str:
+    """The answer, the stages and the kinds of kernels as HTML."""
+    return f'<section class="told latency">{rendered(latency_section(predicted(expression, size, place)))}</section>'
+
+
+def choose_place(batch: int, prefix: str = "", first: str | None = FIRST) -> tuple[Place | None, str]:
+    """The widgets, side by side; what they name, None where no device is, and what is wrong with it.
+
+    `prefix` sets them apart in the address from another page's; `first` is the device at first.
+    """
+    keys = {name: f"{prefix}{name}" for name in ("device", "precision", *_MODES)}
+    restore(*keys.values())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        name = _device_box(keys["device"], first)
+        precision = _precision_box(keys["precision"])
+        modes = {mode: _switch(keys[mode], *words) for mode, words in _MODES.items()}
+    keep(**dict(zip(keys.values(), (name, precision, *modes.values()), strict=True)))
+    if not name:
+        return None, ""
+    place = Place(name[:MAX_CHARS], batch, precision, *modes.values())
+    try:
+        return place._replace(device=place.setting.device.name), ""
+    except InvalidInput as error:
+        return None, str(error)
+
+
+def _device_box(key: str, first: str | None) -> str | None:
+    names = list(devices())
+    name: str | None = st.selectbox(
+        "Device",
+        names,
+        index=names.index(first) if first else None,
+        key=key,
+        bind="query-params",
+        accept_new_options=True,
+        placeholder="latency on … (pick a device)",
+        label_visibility="collapsed",
+        width=230,
+        help="A GPU or CPU by name, such as RTX 4090 or rtx4090; `analyzer latency --list-devices` has their figures.",
+    )
+    return name
+
+
+def _precision_box(key: str) -> str:
+    precision: str = st.selectbox(
+        "Precision", PRECISIONS, index=1, key=key, bind="query-params", label_visibility="collapsed", width=150
+    )
+    return precision
+
+
+def _switch(key: str, label: str, words: str) -> bool:
+    on: bool = st.toggle(label, key=key, bind="query-params", help=words)
+    return on

@@ -1,0 +1,256 @@
+"""Design space: up to a million networks evaluated at once, their Pareto front and distributions; a click opens one."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from analyzer.errors import InvalidInput
+from analyzer.families.network import Size
+from analyzer.pages.look import literal, show_problem
+from analyzer.pages.space_form import Asked, choose
+from analyzer.pages.sweeping import MAX_SECONDS, Sweeping
+from analyzer.render.space_charts import (
+    DARK,
+    LIGHT,
+    PICKED,
+    Palette,
+    Picture,
+    distribution,
+    drawn,
+    drawn_words,
+    scatter,
+    sheet,
+)
+from analyzer.render.sweep import title_of
+from analyzer.render.units import exact
+from analyzer.sweep.gather import Columns, rows_of
+from analyzer.sweep.known import known
+from analyzer.sweep.nearest import Near, Target
+from analyzer.sweep.text import to_toml
+
+_SWEEPING = "sweeping"
+_POINTS = 1500
+_LISTED = 200
+"""Networks of the front that the table lists, and that the chart draws."""
+_FIGURES = {"params": "parameters", "macs": "MACs", "activations": "activations", "depth": "depth"}
+_NAME, _NEAREST = "name", "nearest"
+_EXPLORE = "analyzer/pages/explore.py"
+
+
+def show() -> None:
+    """The whole page."""
+    st.html('<h1 class="page-title">Design space</h1>')
+    asked, problem = choose()
+    if asked is None:
+        show_problem(problem)
+        return
+    try:
+        sweeping = _current(asked)
+        _finish(sweeping)
+    except InvalidInput as error:
+        show_problem(str(error))
+        return
+    _show(sweeping)
+
+
+def _current(asked: Asked) -> Sweeping:
+    """The evaluation of what is asked for, gone on with where it was left."""
+    kept: Sweeping | None = st.session_state.get(_SWEEPING)
+    wanted = (asked.space.fingerprint, asked.objectives, asked.targets)
+    if kept is None or (kept.space.fingerprint, kept.objectives, kept.targets) != wanted:
+        st.session_state[_SWEEPING] = kept = Sweeping(asked.space, asked.objectives, asked.targets)
+    return kept
+
+
+def _finish(sweeping: Sweeping) -> None:
+    """Evaluate what is left; a change of any widget, or the button, interrupts this between two chunks."""
+    if sweeping.finished:
+        return
+    place = st.empty()
+    with place.container():
+        beside, button = st.columns([6, 1], vertical_alignment="center")
+        bar = beside.progress(0.0)
+        button.button("Stop", on_click=sweeping.stop, width="stretch")
+    for done in sweeping.steps():
+        bar.progress(done / sweeping.space.size, f"{exact(done)} of {exact(sweeping.space.size)} candidates")
+    place.empty()
+
+
+def _show(sweeping: Sweeping) -> None:
+    found = sweeping.found
+    if not sweeping.whole:
+        _show_what_is_left(sweeping)
+    if not found.networks:
+        show_problem(
+            f"none of {exact(sweeping.done)} candidates is a network within the limits; widen a range or a limit."
+        )
+        return
+    st.html(_headline(sweeping))
+    picture = _picture(sweeping)
+    look = DARK if st.context.theme.type == "dark" else LIGHT
+    if sweeping.nearest:
+        _show_nearest(sweeping, sweeping.nearest)
+    _show_front(sweeping, picture, look)
+    _show_table(sweeping, picture.front)
+    _show_distributions(sweeping, look)
+    _show_downloads(sweeping, picture)
+
+
+def _show_nearest(sweeping: Sweeping, near: Near) -> None:
+    figures = ", ".join(_against(target, near) for target in sweeping.targets)
+    beside, button = st.columns([6, 1.2], vertical_alignment="center")
+    beside.success(
+        f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against what is asked for"
+    )
+    if button.button("Open in Explore", width="stretch"):
+        _open(sweeping, near.candidate)
+
+
+def _against(target: Target, near: Near) -> str:
+    figure = near.figures[target.name]
+    change = f"{100 * (figure / target.value - 1):+.2f} %".replace("-", "−")
+    return f"{title_of(target.name)} {exact(figure)} ({change})"
+
+
+def _show_what_is_left(sweeping: Sweeping) -> None:
+    why = "Stopped" if sweeping.stopped else f"A page evaluates for {MAX_SECONDS} seconds"
+    beside, button = st.columns([6, 1], vertical_alignment="center")
+    beside.info(f"{why}: {exact(sweeping.done)} of {exact(sweeping.space.size)} candidates are in what follows.")
+    button.button("Go on", on_click=sweeping.go_on, width="stretch")
+
+
+def _headline(sweeping: Sweeping) -> str:
+    found = sweeping.found
+    shown = [
+        ("candidates", exact(sweeping.done), f"in {sweeping.seconds:.1f} s"),
+        ("within the limits", exact(found.networks), f"{100 * found.networks / sweeping.done:.3g} % of them"),
+        ("on the front", exact(len(found.front["index"])), "no other is better in all"),
+    ]
+    cells = (
+        f"<div><dt>{name}</dt><dd><b>{figure}</b> <small>{small}</small></dd></div>" for name, figure, small in shown
+    )
+    return f'<section class="headline"><dl class="figures">{"".join(cells)}</dl></section>'
+
+
+def _picture(sweeping: Sweeping) -> Picture:
+    """What is drawn: some of the sample, the front as far as the table lists it, and named variants."""
+    found = sweeping.found
+    first = found.front[sweeping.objectives[0][0]]
+    listed = np.argsort(first, kind="stable")[:: -1 if sweeping.objectives[0][1] else 1][:_LISTED]
+    sample = rows_of(found.sample, slice(None, None, -(-len(found.sample["index"]) // _POINTS)))
+    return Picture(sample, rows_of(found.front, listed), _named(sweeping))
+
+
+def _named(sweeping: Sweeping) -> Columns:
+    """Named variants, and the nearest network under that name."""
+    named, near = known(sweeping.space, sweeping.found.sample), sweeping.nearest
+    if near is None or not named:
+        return named
+    row = {_NAME: _NEAREST} | near.figures
+    return {name: np.append(values, row[name]) for name, values in named.items()}
+
+
+def _show_front(sweeping: Sweeping, picture: Picture, look: Palette) -> None:
+    objectives = [name for name, _ in sweeping.objectives]
+    st.html('<h2 class="section">Front</h2>')
+    chart = scatter(picture, objectives, look, picked=True).properties(height=430)
+    event: Any = st.altair_chart(chart, key="space_chart", on_select="rerun")
+    st.caption(
+        f"{exact(len(picture.sample['index']))} networks drawn evenly from {exact(sweeping.found.networks)} in grey, "
+        "the front in colour, named variants as diamonds. A click on any of them opens it in Explore."
+    )
+    for name, field in PICKED.items():
+        for point in event.selection.get(name, ()):
+            _open(sweeping, point.get(field))
+
+
+def _open(sweeping: Sweeping, point: Any) -> None:
+    """Show a candidate by its number, or a named variant by its name, in Explore."""
+    size: Size | None = sweeping.space.input_sizes[0] if sweeping.space.input_sizes else None
+    if point == _NEAREST and sweeping.nearest:
+        point = sweeping.nearest.candidate
+    expression = point if isinstance(point, str) else sweeping.space.expression(int(point))
+    parameters = {"variant": expression} | ({"input_size": str(size)} if isinstance(size, int) else {})
+    st.switch_page(_EXPLORE, query_params=parameters)
+
+
+def _show_table(sweeping: Sweeping, front: Columns) -> None:
+    event: Any = st.dataframe(
+        _table(sweeping, front),
+        key="space_front",
+        hide_index=True,
+        column_config=_columns(),
+        on_select="rerun",
+        selection_mode="single-row",
+        row_height=33,
+        height=min(36 + 33 * len(front["index"]), 36 + 33 * 8),
+        alt="Networks on the front",
+    )
+    if event.selection.rows:
+        _open(sweeping, front["index"][event.selection.rows[0]])
+
+
+def _table(sweeping: Sweeping, front: Columns) -> pd.DataFrame:
+    networks = [sweeping.space.expression(int(index)) for index in front["index"]]
+    return pd.DataFrame({"network": networks} | {figure: front[figure] for figure in _FIGURES})
+
+
+def _columns() -> dict[str, Any]:
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    return {"network": text("network", width="large", pinned=True)} | {
+        figure: number(words, format="localized") for figure, words in _FIGURES.items()
+    }
+
+
+def _show_distributions(sweeping: Sweeping, look: Palette) -> None:
+    st.html('<h2 class="section">Distributions</h2>')
+    for column, figure in zip(st.columns(len(_FIGURES)), _FIGURES, strict=True):
+        chart = distribution({"": sweeping.found.sample}, figure, look).properties(height=190)
+        column.altair_chart(chart, key=f"space_{figure}")
+    st.caption("The share of networks whose figure is at most so much.")
+
+
+def _show_downloads(sweeping: Sweeping, picture: Picture) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html('<span class="label">Download</span>', width="content")
+        for ending, (mime, meaning, make) in _FILES.items():
+            st.download_button(
+                ending.upper(),
+                partial(make, sweeping, picture),
+                f"design-space.{ending}",
+                mime,
+                key=f"space-{ending}",
+                help=meaning,
+                on_click="ignore",
+                type="tertiary",
+            )
+
+
+def _toml(sweeping: Sweeping, picture: Picture) -> str:
+    return to_toml(sweeping.space)
+
+
+def _csv(sweeping: Sweeping, picture: Picture) -> str:
+    return _table(sweeping, sweeping.found.front).to_csv(index=False)
+
+
+def _drawn(ending: str, sweeping: Sweeping, picture: Picture) -> str:
+    objectives = [name for name, _ in sweeping.objectives]
+    words = drawn_words(sweeping.found.networks, sweeping.done, picture)
+    return drawn(sheet(picture, objectives, list(_FIGURES), sweeping.space.title, words), ending)
+
+
+_FILES: dict[str, tuple[str, str, Callable[[Sweeping, Picture], str]]] = {
+    "toml": ("application/toml", "The space, for `analyzer sweep` on the command line", _toml),
+    "csv": ("text/csv", "The networks on the front", _csv),
+    "svg": ("image/svg+xml", "Front and distributions, drawn", partial(_drawn, "svg")),
+    "html": ("text/html", "Front and distributions, one page with tooltips, nothing to fetch", partial(_drawn, "html")),
+}
+
+
+if __name__ == "__main__":
+    show()

@@ -1,0 +1,266 @@
+"""The widgets of the design space page, each in the address: where a space starts, what varies, and its limits."""
+
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from analyzer.cost.counts import count_of
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.expression import parse
+from analyzer.families.network import MAX_SIDE
+from analyzer.families.registry import FAMILIES
+from analyzer.families.spec import rules
+from analyzer.pages.kept import MAX_CHARS, keep, restore
+from analyzer.pages.readings import analysis_of
+from analyzer.pages.sweeping import MAX_CANDIDATES
+from analyzer.sweep.nearest import Target, targets_of
+from analyzer.sweep.reading import space
+from analyzer.sweep.space import Space
+from analyzer.sweep.spoken import examples
+
+START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET = "start", "vary", "also", "space_size", "drawn", "front", "target"
+LIMITS = {"params": "25.6M", "macs": "4.1G", "activations": "12M"}
+"""Figures with a limit of their own, and an example of one."""
+_LIMIT_WORDS = {"params": "parameters", "macs": "MACs", "activations": "activations"}
+OBJECTIVES = {
+    "params": "fewest parameters",
+    "max:params": "most parameters",
+    "macs": "fewest MACs",
+    "activations": "fewest activations",
+    "max:depth": "greatest depth",
+    "depth": "least depth",
+}
+FIRST_FRONT = ("macs", "max:params")
+MAX_TEXT = 4000
+
+FIRST_START, FIRST_VARY = (
+    "resnet50",
+    "depths = [2..4, 2..6, 2..23, 2..4]\nwidths = [64, 128, 192..320 step 32, 384..640 step 64]",
+)
+
+
+class Asked(NamedTuple):
+    """A space, what its front weighs, and the figures that the nearest network is sought for."""
+
+    space: Space
+    objectives: tuple[tuple[str, bool], ...]
+    targets: tuple[Target, ...]
+
+
+def choose() -> tuple[Asked | None, str]:
+    """Show the widgets; what is asked for and "", or None and why that is no space."""
+    names = [START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET, *map(limit_key, LIMITS)]
+    restore(*names)
+    given = _widgets()
+    keep(**given)
+    try:
+        return _asked(given), ""
+    except InvalidInput as error:
+        return None, str(error)
+
+
+def limit_key(figure: str) -> str:
+    """Under which a limit stands in the address."""
+    return f"most_{figure}"
+
+
+def _widgets() -> dict[str, Any]:
+    example, start, side, drawn = st.columns([2.6, 4, 1.4, 1.8], vertical_alignment="bottom")
+    _example_box(example)
+    given: dict[str, Any] = {START: _start_box(start), SIDE: _side_box(side), DRAWN: _drawn_box(drawn)}
+    varying, limits = st.columns([5, 4.2])
+    with varying:
+        given[VARY] = _vary_box()
+    with limits:
+        given |= _limit_boxes()
+        front, target = st.columns([5, 4])
+        given[FRONT], given[TARGET] = _front_box(front), _target_box(target)
+    return given
+
+
+def _example_box(place: Any) -> None:
+    place.selectbox(
+        "Example",
+        list(examples()),
+        index=None,
+        key="space_example",
+        placeholder="spaces from papers",
+        on_change=_take_example,
+        help="Fills in the fields; then change what you like.",
+    )
+
+
+def _take_example() -> None:
+    if chosen := st.session_state["space_example"]:
+        example = examples()[chosen]
+        st.session_state[START], st.session_state[VARY], st.session_state[ALSO] = example[1:4]
+        st.session_state[DRAWN] = min(example.samples, MAX_CANDIDATES) if example.samples else None
+        st.session_state.update({limit_key(figure): "" for figure in LIMITS})
+
+
+def _start_box(place: Any) -> str:
+    text: str = place.text_input(
+        "Start from",
+        FIRST_START,
+        key=START,
+        bind="query-params",
+        max_chars=MAX_CHARS,
+        help="A variant expression, or a family such as resnet; what does not vary below is as in this network.",
+    )
+    return text
+
+
+def _side_box(place: Any) -> int | None:
+    side: int | None = place.number_input(
+        "Input size",
+        min_value=1,
+        max_value=MAX_SIDE,
+        value=None,
+        step=1,
+        key=SIDE,
+        bind="query-params",
+        placeholder="own",
+        help="Height and width in pixels; empty: the network's own.",
+    )
+    return side
+
+
+def _drawn_box(place: Any) -> int | None:
+    drawn: int | None = place.number_input(
+        "Draw at random",
+        min_value=1,
+        max_value=MAX_CANDIDATES,
+        value=None,
+        step=1,
+        key=DRAWN,
+        bind="query-params",
+        placeholder="all",
+        help="So many candidates, drawn evenly with a fixed seed; empty: every one.",
+    )
+    return drawn
+
+
+def _vary_box() -> str:
+    text: str = st.text_area(
+        "What varies, a line each",
+        FIRST_VARY,
+        key=VARY,
+        bind="query-params",
+        max_chars=MAX_CHARS,
+        height=204,
+        help=(
+            "`field = values`: a range `2..12`, `64..512 step 8`, `16..256 times 2`; a list `[1, 8, 32]`; a stage each "
+            "`[3, 4, 2..23, 3]` or `depths[2] = 2..23`; or an expression of other fields and of names of your own."
+        ),
+    )
+    return text
+
+
+def _limit_boxes() -> dict[str, str]:
+    given: dict[str, str] = {}
+    for column, (figure, example) in zip(st.columns(len(LIMITS)), LIMITS.items(), strict=True):
+        given[limit_key(figure)] = column.text_input(
+            f"Most {_LIMIT_WORDS[figure]}",
+            key=limit_key(figure),
+            bind="query-params",
+            max_chars=MAX_TEXT,
+            placeholder=example,
+        )
+    given[ALSO] = st.text_input(
+        "Other limits",
+        key=ALSO,
+        bind="query-params",
+        max_chars=MAX_CHARS,
+        placeholder="widths[0] % 8 == 0 and depth <= 101",
+        help="An expression of fields, params, macs, flops, activations and depth.",
+    )
+    return given
+
+
+def _target_box(place: Any) -> str:
+    text: str = place.text_input(
+        "Solve for",
+        key=TARGET,
+        bind="query-params",
+        max_chars=MAX_TEXT,
+        placeholder="macs=-20% params=0%",
+        help="The nearest network to these figures; per cent are of the network that the space starts from.",
+    )
+    return text
+
+
+def _front_box(place: Any) -> list[str]:
+    chosen: list[str] = place.multiselect(
+        "Best in",
+        list(OBJECTIVES),
+        default=list(FIRST_FRONT),
+        key=FRONT,
+        bind="query-params",
+        format_func=OBJECTIVES.__getitem__,
+        max_selections=4,
+        help="The Pareto front: networks that no other beats in all of these.",
+    )
+    return chosen
+
+
+def _asked(given: dict[str, Any]) -> Asked:
+    start = given[START].strip()
+    family = start if start in FAMILIES else parse(start).family
+    variables, fields = _assignments(family, given[VARY])
+    found = space(
+        title="design space",
+        family=family if start == family else None,
+        variant=None if start == family else start,
+        fields=fields,
+        variables=variables,
+        constraints=_constraints(given),
+        input_sizes=[given[SIDE]] if given[SIDE] else [],
+        samples=given[DRAWN],
+    )
+    _refuse_unread(found, variables)
+    return Asked(found, _objectives(given[FRONT]), _targets(given))
+
+
+def _targets(given: dict[str, Any]) -> tuple[Target, ...]:
+    if not given[TARGET].strip():
+        return ()
+    return targets_of(given[TARGET].split(), analysis_of(given[START].strip(), given[SIDE]))
+
+
+def _assignments(family: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """(variables, fields) of the lines: a name that the family has is a field."""
+    words = {*rules(FAMILIES[family].spec), *FAMILIES[family].words}
+    variables: dict[str, str] = {}
+    fields: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, equals, values = (part.strip() for part in line.partition("="))
+        if not equals or not values:
+            raise InvalidInput(f"{shortened(line)!r} must be field = values, such as depths[2] = 2..23.")
+        table = fields if name.partition("[")[0].strip() in words or "[" in name else variables
+        if name in table:
+            raise InvalidInput(f"{shortened(name)} is given more than once.")
+        table[name] = values
+    return variables, fields
+
+
+def _constraints(given: dict[str, Any]) -> list[str]:
+    limits = [
+        f"{figure} <= {count_of(_LIMIT_WORDS[figure], text)}" for figure in LIMITS if (text := given[limit_key(figure)])
+    ]
+    return [*limits, *([given[ALSO]] if given[ALSO].strip() else [])]
+
+
+def _refuse_unread(found: Space, variables: dict[str, str]) -> None:
+    """A mistyped field would be a variable that changes nothing."""
+    read = {name.partition("[")[0] for _, each in found.derived for name in each.names}
+    read |= {name.partition("[")[0] for each in found.constraints for name in each.names}
+    for name in variables:
+        if name not in read:
+            raise InvalidInput(f"{shortened(name)!r} is no field of {found.family}, and no expression reads it.")
+
+
+def _objectives(chosen: list[str]) -> tuple[tuple[str, bool], ...]:
+    columns = [word.removeprefix("max:") for word in chosen]
+    if not 2 <= len(set(columns)) == len(columns) <= 4:
+        raise InvalidInput("best in: choose 2 to 4 different figures.")
+    return tuple((word.removeprefix("max:"), word.startswith("max:")) for word in chosen)

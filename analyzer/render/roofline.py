@@ -1,0 +1,231 @@
+"""A roofline picture: the stages' arithmetic intensity against their predicted rate, under the device's roof."""
+
+import json
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.latency.prediction import Prediction, StageTime
+from analyzer.latency.roofline import peak_flops
+from analyzer.latency.setting import Setting
+from analyzer.render.dot_label import ems
+from analyzer.render.place_labels import HEIGHT, WIDTH, Box, Scale, placed
+from analyzer.render.prediction import device_words, latency_section, milliseconds, throughput
+from analyzer.render.units import duration, significant, stage_words
+
+if TYPE_CHECKING:
+    import altair
+
+FORMS = ("svg", "html", "json")
+WHOLE = "whole network"
+_INK, _QUIET, _ACCENT, _STRONG = "#1f2933", "#5b6770", "#0b57d0", "#b3261e"
+_FONT = "Helvetica, Arial, sans-serif"
+_SIZE = 12
+_INTENSITY = "arithmetic intensity, FLOP per byte that the kernels move"
+_RATE = "predicted rate, TFLOP/s"
+Rows = list[dict[str, Any]]
+
+
+class Point(NamedTuple):
+    """A stage, or the whole network: FLOP per byte, and TFLOP/s as predicted and under the roof."""
+
+    name: str
+    ms: float
+    intensity: float
+    rate: float
+    attainable: float
+    bound: str
+
+
+class Roof(NamedTuple):
+    """A device's peaks, in TFLOP/s and TB/s, and the ranges of the picture."""
+
+    peak: float
+    bandwidth: float
+    scale: Scale
+
+    @property
+    def corners(self) -> list[tuple[float, float]]:
+        """From left to right: where the slope enters, the ridge, where the flat part leaves."""
+        left = max(self.scale.left, self.scale.bottom / self.bandwidth)
+        return [(left, left * self.bandwidth), (self.peak / self.bandwidth, self.peak), (self.scale.right, self.peak)]
+
+
+def roofline(found: Prediction, setting: Setting, form: str) -> str:
+    """The picture as SVG, as one HTML page or as Vega-Lite JSON.
+
+    InvalidInput for another form, or a network that multiplies nothing; Unavailable without vl-convert.
+    """
+    if form not in FORMS:
+        raise InvalidInput(f"--roofline: the file's name must end in .svg, .html or .json, not {shortened(form)!r}.")
+    specification = _specification(found, setting)
+    if form == "json":
+        return json.dumps(specification, ensure_ascii=False, indent=1) + "\n"
+    svg = _svg(specification)
+    return svg if form == "svg" else _page(found, svg)
+
+
+def points(found: Prediction, setting: Setting) -> list[Point]:
+    """The stages that multiply, in order, then the whole network."""
+    macs, moved = (sum(getattr(stage, name) for stage in found.stages) for name in ("macs", "bytes"))
+    whole = StageTime(WHOLE, found.ms, found.low_ms, found.high_ms, "", 0, macs, moved, found.num_kernels)
+    return [_point(stage, setting) for stage in (*found.stages, whole) if stage.macs]
+
+
+def _point(stage: StageTime, setting: Setting) -> Point:
+    intensity = 2 * stage.macs / stage.bytes
+    attainable = min(_peak(setting), intensity * _bandwidth(setting))
+    name = stage.stage if stage.stage == WHOLE else stage_words(stage.stage)
+    return Point(name, stage.ms, intensity, 2 * stage.macs / stage.ms / 1e9, attainable, stage.bound)
+
+
+def _peak(setting: Setting) -> float:
+    return peak_flops(setting.device, setting.run) / 1e12
+
+
+def _bandwidth(setting: Setting) -> float:
+    return setting.device.mem_bw_gbs / 1e3
+
+
+def _specification(found: Prediction, setting: Setting) -> dict[str, Any]:
+    """The picture as a Vega-Lite specification, its data inside."""
+    shown = points(found, setting)
+    if not shown:
+        raise InvalidInput(f"roofline of {shortened(found.variant)}: nothing in it multiplies, so there is no rate.")
+    across = [*(point.intensity for point in shown), _peak(setting) / _bandwidth(setting)]
+    rates = [point.rate for point in shown]
+    scale = Scale(min(across) / 2.5, max(across) * 4, min(rates) / 3, max(*rates, _peak(setting)) * 2.5)
+    roof = Roof(_peak(setting), _bandwidth(setting), scale)
+    layers = [*_roof_layers(roof), *_point_layers(shown, scale), *_label_layers(shown, roof)]
+    return _chart(layers, found)
+
+
+def _chart(layers: Sequence["altair.Chart"], found: Prediction) -> dict[str, Any]:
+    import altair
+
+    title = altair.TitleParams(
+        f"{shortened(found.variant)} on {shortened(device_words(found))}, batch {found.batch_size}: predicted roofline",
+        subtitle=[
+            f"whole network: {milliseconds(found)}, {throughput(found)}; predicted, not measured",
+            "dotted: what the roof allows above a stage, at the arithmetic intensity it has",
+        ],
+        anchor="start",
+        fontSize=15,
+        subtitleFontSize=_SIZE,
+        subtitleColor=_QUIET,
+        offset=12,
+    )
+    chart = altair.layer(*layers, title=title, width=WIDTH, height=HEIGHT)
+    told: dict[str, Any] = (
+        chart.configure(font=_FONT, background="#ffffff", padding=14)
+        .configure_axis(labelFontSize=_SIZE, titleFontSize=_SIZE, gridColor="#eef1f5", titleFontWeight="normal")
+        .configure_view(stroke="#c3cfdd")
+        .to_dict()
+    )
+    return told
+
+
+def _marks(rows: Rows) -> "altair.Chart":
+    import altair
+
+    return altair.Chart(altair.InlineData(values=rows))
+
+
+def _row(x: float, y: float, **more: Any) -> dict[str, Any]:
+    return {"intensity": x, "rate": y, **more}
+
+
+def _axes(scale: Scale) -> dict[str, Any]:
+    import altair
+
+    across = altair.Scale(type="log", domain=[scale.left, scale.right], nice=False)
+    up = altair.Scale(type="log", domain=[scale.bottom, scale.top], nice=False)
+    axis = altair.Axis(format="~g", tickCount=6)
+    return {
+        "x": altair.X("intensity:Q", scale=across, axis=axis, title=_INTENSITY),
+        "y": altair.Y("rate:Q", scale=up, axis=axis, title=_RATE),
+    }
+
+
+def _roof_layers(roof: Roof) -> list["altair.Chart"]:
+    """The roof, and at each of its sides what it is."""
+    axes = _axes(roof.scale)
+    line = _marks([_row(*corner) for corner in roof.corners]).mark_line(color=_INK, strokeWidth=2).encode(**axes)
+    rows = [_row(*roof.scale.values(box.right, box.bottom), words=text) for text, box in _roof_words(roof)]
+    words = _marks(rows).mark_text(color=_INK, fontSize=_SIZE, fontWeight="bold", align="right", baseline="bottom")
+    return [line, words.encode(text="words:N", **axes)]
+
+
+def _roof_words(roof: Roof) -> list[tuple[str, Box]]:
+    """What stands above the flat part and above the middle of the slope, and the room it takes."""
+    (x0, y0), (x1, y1), _ = (roof.scale.pixels(*corner) for corner in roof.corners)
+    told = [
+        (f"peak: {significant(roof.peak, 4)} TFLOP/s", WIDTH - 6, y1 - 6),
+        (f"memory: {significant(roof.bandwidth * 1e3, 4)} GB/s", (x0 + x1) / 2 - 8, (y0 + y1) / 2 - 8),
+    ]
+    return [(text, Box(x - 1.1 * _SIZE * ems(text), y - _SIZE - 2, x, y)) for text, x, y in told]
+
+
+def _point_layers(shown: Sequence[Point], scale: Scale) -> list["altair.Chart"]:
+    """A disc a stage, a diamond for the whole, and a dotted line up to the roof."""
+    axes = _axes(scale)
+    rows = [_row(each.intensity, each.rate, attainable=each.attainable) for each in shown]
+    lines = _marks(rows).mark_rule(color=_QUIET, strokeDash=[1, 3]).encode(**axes, y2="attainable:Q")
+    stages = _marks(rows[:-1]).mark_point(filled=True, size=70, color=_ACCENT, opacity=1).encode(**axes)
+    whole = _marks(rows[-1:]).mark_point(filled=True, size=110, color=_STRONG, shape="diamond", opacity=1)
+    return [lines, stages, whole.encode(**axes)]
+
+
+def _label_layers(shown: Sequence[Point], roof: Roof) -> list["altair.Chart"]:
+    """Each stage's name and time beside its point, led by a line where there is no room near by."""
+    scale, axes = roof.scale, _axes(roof.scale)
+    shown = sorted(shown, key=lambda each: each.intensity)
+    labels = [(_label(each), *scale.pixels(each.intensity, each.rate)) for each in shown]
+    found = placed(labels, _along(roof), _SIZE, [box for _, box in _roof_words(roof)])
+    rows = [_row(*scale.values(each.across, each.down), words=each.text) for each in found]
+    texts = _marks(rows).mark_text(fontSize=_SIZE, color=_INK).encode(text="words:N", **axes)
+    ends = [
+        _row(point.intensity, point.rate) | dict(zip(("x2", "y2"), scale.values(*each.edge), strict=True))
+        for point, each in zip(shown, found, strict=True)
+        if each.led
+    ]
+    leaders = _marks(ends).mark_rule(color=_QUIET, strokeWidth=0.7).encode(**axes, x2="x2:Q", y2="y2:Q")
+    return [*([leaders] if ends else []), texts]
+
+
+def _label(point: Point) -> str:
+    return f"{point.name}, {duration(point.ms)}"
+
+
+def _along(roof: Roof) -> list[tuple[float, float]]:
+    """Pixels along the roof, a few apart."""
+    corners = [roof.scale.pixels(*corner) for corner in roof.corners]
+    return [
+        (x0 + (x1 - x0) * step / 120, y0 + (y1 - y0) * step / 120)
+        for (x0, y0), (x1, y1) in pairwise(corners)
+        for step in range(120)
+    ]
+
+
+def _svg(specification: dict[str, Any]) -> str:
+    try:
+        import vl_convert
+    except ImportError:
+        raise Unavailable(
+            "a roofline as svg or html needs vl-convert-python; pip install resnet-analyzer[picture], or take .json."
+        ) from None
+    svg: str = vl_convert.vegalite_to_svg(specification)
+    return svg + "\n"
+
+
+def _page(found: Prediction, svg: str) -> str:
+    """The picture and the tables behind it on one page that fetches and runs nothing."""
+    from analyzer.render.html import page, rendered
+
+    title = escape(f"{found.variant} on {found.device}: roofline, predicted")
+    drawn = f'<figure><div class="wide" tabindex="0" role="region" aria-label="{title}">{svg}</div></figure>\n'
+    return page(
+        title, f"<main>\n<article>\n<h1>{title}</h1>\n{drawn}{rendered(latency_section(found))}</article>\n</main>"
+    )

@@ -1,0 +1,141 @@
+"""A sweep on Dask workers, started here or already there: a lost worker costs a retry of its chunk, never a row."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.sweep.manifest import Manifest
+from analyzer.sweep.run import Progress, Tell, evaluator, quiet, started
+from analyzer.sweep.store import Store, opened
+from analyzer.version import __version__
+
+Client = Any
+"""A `distributed.Client`; Dask is imported when a cluster is asked for."""
+TIMEOUT = 5
+"""Seconds in which a scheduler must answer."""
+_HERE = "127.0.0.1"
+_AHEAD = 3
+"""Tasks a thread has before it; more would only hold memory."""
+_NEEDS = "a cluster needs Dask; install resnet-analyzer[cluster]."
+
+
+class Filled(NamedTuple):
+    """A chunk that is done: how many rows, and the file itself where the worker does not see the folder."""
+
+    number: int
+    rows: int
+    data: bytes | None
+
+
+def fill(folder: str, manifest: Manifest, number: int, shared: bool) -> Filled:
+    """On a worker: evaluate a chunk and put its file in place, or send it back where the folder is not shared."""
+    if manifest.version != __version__:
+        raise InvalidInput(f"a worker has version {__version__}, and the sweep is of {manifest.version}.")
+    store = Store(Path(folder), manifest)
+    columns = evaluator(manifest.space, manifest.ask)(*manifest.bounds(number))
+    data = store.packed(number, columns)
+    there = shared and _sees(store)
+    if there:
+        store.write_bytes(number, data)
+    return Filled(number, len(columns["index"]), None if there else data)
+
+
+def _sees(store: Store) -> bool:
+    try:
+        return opened(store.folder).manifest == store.manifest
+    except InvalidInput:
+        return False
+
+
+def run_on(client: Client, store: Store, tell: Tell = quiet) -> Progress:
+    """Have a cluster fill the chunks that are missing; stopped at any time, it can be run again."""
+    missing = store.missing()
+    progress = started(store, missing)
+    tell(progress)
+    for filled in _results(client, store, missing):
+        if filled.data is not None:
+            store.write_bytes(filled.number, filled.data)
+        start, stop = store.manifest.bounds(filled.number)
+        progress.advance(stop - start, filled.rows)
+        tell(progress)
+    store.forget_leftovers()
+    return progress
+
+
+def _results(client: Client, store: Store, missing: list[int]) -> Iterator[Filled]:
+    """Chunks as they are done, with few tasks under way at a time, whatever the number of chunks."""
+    numbers = iter(missing)
+    tasks = _distributed().as_completed(
+        [_submitted(client, store, number) for number in islice(numbers, _ahead(client))]
+    )
+    for task in tasks:
+        filled = _result(task)
+        if filled.data is None and not store.path(filled.number).exists():
+            tasks.add(_submitted(client, store, filled.number, shared=False))  # its folder is another machine's
+            continue
+        for number in islice(numbers, max(0, _ahead(client) - tasks.count())):
+            tasks.add(_submitted(client, store, number))
+        yield filled
+
+
+def _ahead(client: Client) -> int:
+    """Tasks that may be under way, by the threads that the cluster has now."""
+    return _AHEAD * max(2, sum(map(int, client.nthreads().values())))
+
+
+def _submitted(client: Client, store: Store, number: int, shared: bool = True) -> Any:
+    folder = str(store.folder.resolve())
+    return client.submit(fill, folder, store.manifest, number, shared, pure=False, retries=0)
+
+
+def _result(task: Any) -> Filled:
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    try:
+        result: Filled = task.result()
+    except KilledWorker as error:
+        raise Unavailable(f"the cluster lost worker after worker on one chunk ({shortened(error, 200)}).") from None
+    except (FutureCancelledError, OSError) as error:
+        raise Unavailable(f"the cluster's scheduler went away ({shortened(error, 120)}).") from None
+    except (ImportError, AttributeError) as error:
+        raise Unavailable(f"a worker lacks resnet-analyzer {__version__} ({shortened(error, 120)}).") from None
+    return result
+
+
+@contextmanager
+def local_cluster(workers: int) -> Iterator[Client]:
+    """A cluster of worker processes on this machine, one thread each, reached from this machine only."""
+    distributed = _distributed()
+    options: dict[str, Any] = {"host": _HERE, "dashboard_address": f"{_HERE}:0", "silence_logs": logging.CRITICAL}
+    with (
+        distributed.LocalCluster(n_workers=workers, threads_per_worker=1, **options) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def existing_cluster(address: str) -> Iterator[Client]:
+    """A cluster that is there already; Unavailable where no scheduler answers within seconds."""
+    distributed = _distributed()
+    try:
+        client = distributed.Client(address, timeout=TIMEOUT)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise Unavailable(f"scheduler {shortened(address)!r} does not answer ({shortened(error, 160)}).") from None
+    with client:
+        yield client
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise Unavailable(_NEEDS) from None
+    for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said in one sentence
+    return distributed

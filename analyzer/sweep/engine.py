@@ -1,0 +1,230 @@
+"""Figures of candidates, chunk by chunk: each group of networks that are built alike is traced once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.families.registry import FAMILIES
+from analyzer.families.spec import MAX_OPS, rules
+from analyzer.sweep.arrays import Arrays, check_size
+from analyzer.sweep.bags import Bags, Item
+from analyzer.sweep.candidates import Candidates, support_of
+from analyzer.sweep.functions import Stages
+from analyzer.sweep.peak import Level, always, levels, peak
+from analyzer.sweep.plan import ENTRIES, Codes, Plan, Planner
+from analyzer.sweep.polynomial import Atoms
+from analyzer.sweep.space import Space
+from analyzer.sweep.traced import FIGURES, Alike, Source, Traced, trace
+
+Whole = NDArray[np.int64]
+Rows = Whole | None
+"""Numbers of rows, None for all of them."""
+
+
+class Structure(NamedTuple):
+    """A chunk's fields, sorted: those that all share, those that tell groups apart, and whole numbers that vary."""
+
+    shared: dict[str, Any]
+    telling: dict[str, NDArray[Any]]
+    varying: dict[str, Whole]
+    lists: dict[str, Any]
+
+
+_LENGTH = " length"
+MEMORY = "memory_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What was traced of candidates that satisfy the same conditions, and how it is worked out."""
+
+    traced: Traced
+    plans: dict[str, Plan]
+    extras: dict[str, Plan] = field(default_factory=dict)
+    """Plans of what is seldom asked for, made when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Candidates that are built alike: bounds of their fields, and what was traced within those."""
+
+    alike: Alike
+    bounds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    leaves: list[Leaf] = field(default_factory=list)
+
+
+class Engine:
+    """What has been traced of a space so far; a chunk's figures do not depend on it."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._known = rules(FAMILIES[space.family].spec)
+        self._atoms = Atoms()
+        self._planner = Planner(space, self._atoms)
+        self._spans = dict(self._planner.spans())
+        self._found: dict[Alike, Group] = {}
+
+    def figures(self, some: Candidates, ask: Sequence[str] = ()) -> tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]:
+        """Which candidates are possible networks, and all candidates' figures (0 where they are none)."""
+        count = len(some.index)
+        possible = np.zeros(count, dtype=bool)
+        out: dict[str, NDArray[Any]] = {name: np.zeros(count, dtype=np.int64) for name in FIGURES}
+        out |= {name: np.zeros(count, dtype=np.int64 if name == MEMORY else float) for name in ask}
+        structure = self._structure(some)
+        for alike, rows in self._groups(some, structure):
+            own = Arrays(self._atoms, structure.varying, count if rows is None else len(rows), rows)
+            for leaf, chosen, arrays in self._leaves(alike, own):
+                places: Any = slice(None) if chosen is None else chosen
+                codes = Codes(some.codes, self._planner.counts, chosen)
+                for name, plan in leaf.plans.items():
+                    out[name][places] = plan.values(arrays, codes)
+                for name in ask if leaf.plans else ():
+                    out[name][places] = self._extra(name, leaf).values(arrays, codes)
+                possible[places] = out["ops"][places] <= MAX_OPS if leaf.plans else False
+        if MEMORY in ask:
+            out[MEMORY] += out["state_bytes"]
+        return possible, out
+
+    def _extra(self, name: str, leaf: Leaf) -> Plan:
+        if name not in leaf.extras:
+            leaf.extras[name] = self._peak(leaf.traced.source)
+        return leaf.extras[name]
+
+    def _peak(self, source: Source) -> Plan:
+        """The plan of the peak of activations."""
+        planner = self._planner
+        reached = Bags(source, levels).items(lambda name: planner.counts_of(name, source.bounds[name]))
+        found: list[tuple[tuple[str, ...], Level]] = []
+        for level, items in reached.items():
+            kept = [Item(1)] if always(items) else items
+            fields = frozenset[str]().union(*(support_of(planner.supports, item.field) for item in kept))
+            found.append((planner.order({*planner.axes_of(dict(level)), *fields}), (level, tuple(kept))))
+        return planner.plan(found, peak, np.maximum, planner.at_most(ENTRIES))
+
+    def _structure(self, some: Candidates) -> Structure:
+        found = Structure({}, {}, {}, {})
+        for name, value in some.env.items():
+            if name.partition("[")[0] not in self._known:
+                continue
+            if isinstance(value, Stages):
+                found.lists[name] = value.length
+                if isinstance(value.length, np.ndarray):
+                    found.telling[name + _LENGTH] = value.length
+            elif not isinstance(value, np.ndarray) or not value.ndim:
+                found.shared[name] = value.item() if isinstance(value, np.ndarray | np.generic) else value
+            elif value.dtype.kind == "i":
+                found.varying[name] = value
+            else:
+                found.telling[name] = value
+        return found
+
+    def _groups(self, some: Candidates, structure: Structure) -> Iterator[tuple[Alike, Rows]]:
+        """Candidates that share all that is no whole number."""
+        telling = [some.codes.get(name, values) for name, values in structure.telling.items()]
+        if len(self._space.input_sizes) > 1:
+            telling.append(some.codes["input_size"])
+        if not len(some.index):
+            return
+        labels = _labels(telling, len(some.index))
+        numbers = np.unique(labels) if telling else [0]
+        for number in numbers:
+            rows = None if len(numbers) == 1 else np.flatnonzero(labels == number)
+            yield self._alike(some, structure, 0 if rows is None else int(rows[0])), rows
+
+    def _alike(self, some: Candidates, structure: Structure, row: int) -> Alike:
+        space = self._space
+        lengths = {name: _number(each, row) for name, each in structure.lists.items()}
+        shared = dict(structure.shared)
+        for name, each in structure.telling.items():
+            if not name.endswith(_LENGTH):
+                shared[name] = each[row].item() if isinstance(each[row], np.generic) else each[row]
+        shared = {name: value for name, value in shared.items() if _within(name, lengths)}
+        size = space.input_sizes[int(some.codes["input_size"][row])] if space.input_sizes else None
+        return Alike(space.family, tuple(shared.items()), tuple(lengths.items()), size)
+
+    def _leaves(self, alike: Alike, own: Arrays) -> Iterator[tuple[Leaf, Rows, Arrays]]:
+        """Each leaf with the chunk's rows that it is about, and their arrays."""
+        left = np.ones(own.count, dtype=bool)
+        held: dict[Any, NDArray[np.bool_]] = {}
+        for leaf in self._every(alike, own, left):
+            fits = left.copy()
+            for condition in leaf.traced.conditions:
+                if condition not in held:
+                    held[condition] = own.holds(condition)
+                fits &= held[condition]
+            if fits.all():
+                yield leaf, own.rows, own
+            elif fits.any():
+                inside = np.flatnonzero(fits)
+                chosen = inside if own.rows is None else own.rows[inside]
+                yield leaf, chosen, own.of(chosen)
+            left &= ~fits
+
+    def _every(self, alike: Alike, own: Arrays, left: NDArray[np.bool_]) -> Iterator[Leaf]:
+        """The leaves of a group that are known, then new ones for the first candidate left, until none is."""
+        lengths = dict(alike.lengths)
+        varying = {name: own.field(name) for name in own.env if _within(name, lengths)}
+        group = self._group(alike, varying)
+        place = 0
+        while left.any():
+            if place == len(group.leaves):
+                row = int(np.argmax(left))
+                group.leaves.append(self._leaf(group, {name: int(each[row]) for name, each in varying.items()}))
+            yield group.leaves[place]
+            place += 1
+
+    def _group(self, alike: Alike, varying: Mapping[str, Whole]) -> Group:
+        """The group, with bounds that hold for all its candidates so far; what was traced inside others is dropped."""
+        group = self._found.setdefault(alike, Group(alike))
+        for name, values in varying.items():
+            before = group.bounds.get(name)
+            if before is not None and name in self._spans:
+                continue
+            low, high = self._spans.get(name) or (int(values.min()), int(values.max()))
+            if before is None or low < before[0] or high > before[1]:
+                group.bounds[name] = self._spans.get(name) or _rounded(low, high, before)
+                group.leaves.clear()
+        return group
+
+    def _leaf(self, group: Group, values: Mapping[str, int]) -> Leaf:
+        traced = trace(self._atoms, group.alike, group.bounds, values)
+        for figure in traced.figures.values():
+            check_size(self._atoms, figure.terms, group.bounds)
+        plans = {name: self._planner.figure(figure) for name, figure in traced.figures.items()}
+        return Leaf(traced, plans)
+
+
+def _labels(telling: list[NDArray[Any]], count: int) -> Whole:
+    """A number for each candidate, equal where all arrays are."""
+    labels = np.zeros(count, dtype=np.int64)
+    for values in telling:
+        codes, kinds = (values, int(values.max()) + 1) if values.dtype.kind == "i" else _kinds(values)
+        if labels.max() > 2**62 // kinds:
+            labels, _ = _kinds(labels)
+        labels = labels * kinds + codes
+    return labels
+
+
+def _kinds(values: NDArray[Any]) -> tuple[Whole, int]:
+    plain = values if values.dtype.kind != "O" else np.array([repr(item) for item in values])
+    kinds, codes = np.unique(plain, return_inverse=True)
+    return codes, len(kinds)
+
+
+def _within(name: str, lengths: Mapping[str, int]) -> bool:
+    """Whether a field is a whole one, or an element that its list has."""
+    base, bracket, place = name.partition("[")
+    return not bracket or int(place[:-1]) < lengths[base]
+
+
+def _number(value: Any, row: int) -> int:
+    return int(value[row]) if isinstance(value, np.ndarray) else int(value)
+
+
+def _rounded(low: int, high: int, before: tuple[int, int] | None) -> tuple[int, int]:
+    """Bounds around the numbers; they reach out to powers of two, so that they seldom have to be widened."""
+    low, high = (low, high) if before is None else (min(low, before[0]), max(high, before[1]))
+    return 2 ** (low.bit_length() - 1) if low > 0 else low, 2 ** high.bit_length()

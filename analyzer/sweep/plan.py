@@ -1,0 +1,171 @@
+"""How a figure is worked out for many candidates: small tables of what depends on few axes, gathered and summed."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.sweep.arrays import Arrays
+from analyzer.sweep.candidates import grid, support_of, supports
+from analyzer.sweep.functions import Stages
+from analyzer.sweep.polynomial import ONE, Atoms, Terms
+from analyzer.sweep.space import Space
+from analyzer.sweep.traced import Fraction
+
+ENTRIES = 2**16
+"""A table's entries at most: they stay in the processor's cache."""
+SMALL = 2**12
+"""Tables of so many entries are joined with others, which saves gathering from both."""
+
+Axes = tuple[str, ...]
+
+
+Worked = Callable[[Arrays, Sequence[Any]], NDArray[Any]]
+"""Some contributions joined, for the candidates of some arrays."""
+
+
+class Part(NamedTuple):
+    """Contributions by the axes that they depend on; without a table they are worked out candidate by candidate."""
+
+    axes: Axes
+    items: tuple[Any, ...]
+    table: NDArray[Any] | None
+
+
+class Plan(NamedTuple):
+    """A figure: its parts, how some contributions are worked out together, and what joins parts (a sum or the most)."""
+
+    parts: tuple[Part, ...]
+    worked: Worked
+    join: np.ufunc
+    denominator: int = 1
+
+    def values(self, arrays: Arrays, codes: "Codes") -> NDArray[Any]:
+        """The figure of every candidate."""
+        total: Any = None
+        for part in self.parts:
+            own = self.worked(arrays, part.items) if part.table is None else part.table[codes.of(part.axes)]
+            total = own if total is None else self.join(total, own)
+        total = np.asarray(0 if total is None else total)
+        return np.broadcast_to(total if self.denominator == 1 else total // self.denominator, (arrays.count,))
+
+
+class Codes:
+    """Candidates' places in tables; each table's are worked out once."""
+
+    def __init__(
+        self, codes: Mapping[str, NDArray[np.int64]], counts: Mapping[str, int], rows: NDArray[np.int64] | None
+    ) -> None:
+        self._codes, self._counts, self._rows = codes, counts, rows
+        self._held: dict[Axes, Any] = {(): 0}
+
+    def of(self, axes: Axes) -> Any:
+        """Places in a table over these axes, the last one fastest."""
+        if axes not in self._held:
+            *rest, last = axes
+            own = self._codes[last] if self._rows is None else self._codes[last][self._rows]
+            self._held[axes] = self.of(tuple(rest)) * self._counts[last] + own if rest else own
+        return self._held[axes]
+
+
+class Planner:
+    """Makes plans for one space."""
+
+    def __init__(self, space: Space, atoms: Atoms) -> None:
+        self.space, self.atoms = space, atoms
+        self.counts = {axis.name: len(axis.values) for axis in space.axes}
+        self.counts["input_size"] = max(len(space.input_sizes), 1)
+        self.supports = supports(space)
+        self._most = self.at_most(ENTRIES)
+        self._grids: dict[Axes, dict[str, Any]] = {}
+
+    def at_most(self, entries: int) -> int:
+        """Entries that a table may have: fewer than the space has candidates, or it would not pay."""
+        return max(min(entries, self.space.size // 4), 1)
+
+    def entries(self, axes: Sequence[str]) -> int:
+        """Entries of a table over these axes."""
+        return prod(self.counts[name] for name in axes)
+
+    def axes_of(self, terms: Terms) -> Axes:
+        """The axes that a polynomial depends on, through expressions too, in the space's order."""
+        names = [str(self.atoms.items[place]) for place in self.atoms.fields(terms)]
+        found = frozenset[str]().union(*(support_of(self.supports, name) for name in names))
+        return self.order(found)
+
+    def order(self, names: Iterable[str]) -> Axes:
+        """Axes in the space's order."""
+        known = set(names)
+        return tuple(name for name in self.counts if name in known)
+
+    def figure(self, figure: Fraction) -> Plan:
+        """The plan of a polynomial."""
+        terms = [(() if each[0] == ONE else self.axes_of({each[0]: 1}), each) for each in figure.terms.items()]
+        plan = self.plan(terms, lambda arrays, items: arrays.value(dict(items)), np.add, self._most)
+        return plan._replace(denominator=figure.denominator)
+
+    def counts_of(self, field: str, bounds: tuple[int, int]) -> list[int]:
+        """The values that a field takes in the space, those of its bounds where they are not to be listed."""
+        axes = self.order(support_of(self.supports, field))
+        if self.entries(axes) > ENTRIES:
+            return list(range(max(bounds[0], 1), bounds[1] + 1))
+        values = np.unique(self.fields(axes)[field])
+        return [value for value in values.tolist() if value >= 1]
+
+    def plan(self, contributions: Iterable[tuple[Axes, Any]], worked: Worked, join: np.ufunc, most: int) -> Plan:
+        """The plan of contributions, each with the axes that it depends on; tables have at most so many entries."""
+        by_axes: dict[Axes, list[Any]] = {}
+        for axes, item in contributions:
+            by_axes.setdefault(axes, []).append(item)
+        parts = []
+        for axes, items in self._joined(by_axes, most).items():
+            table = worked(self.over(axes), items) if self.entries(axes) <= most else None
+            parts.append(Part(axes, tuple(items), table))
+        return Plan(tuple(parts), worked, join)
+
+    def over(self, axes: Axes) -> Arrays:
+        """Arrays over all combinations of the axes' values."""
+        return Arrays(self.atoms, self.fields(axes), self.entries(axes))
+
+    def fields(self, axes: Axes) -> dict[str, Any]:
+        """The fields of all combinations of the axes' values, and what follows from them."""
+        if axes not in self._grids:
+            self._grids[axes] = grid(self.space, {name: self.counts[name] for name in axes})
+        return self._grids[axes]
+
+    def spans(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Bounds of whole numbers over the whole space, of the fields that are axes or follow from few of them."""
+        for name, support in self.supports.items():
+            axes = self.order(support)
+            if self.entries(axes) <= ENTRIES:
+                yield from _bounds(name, self.fields(axes).get(name))
+
+    def _joined(self, by_axes: dict[Axes, list[Any]], most: int) -> dict[Axes, list[Any]]:
+        """Fewer, larger groups, where the table of both grows little; those without a table are one."""
+        found: dict[Axes, list[Any]] = {}
+        for axes in sorted(by_axes, key=self.entries, reverse=True):
+            into = next((other for other in found if self._fits(axes, other, most)), None)
+            if into is None:
+                found[axes] = by_axes[axes]
+                continue
+            items = found.pop(into)
+            union = self.order({*axes, *into})
+            found[union] = [*found.get(union, []), *items, *by_axes[axes]]
+        return found
+
+    def _fits(self, axes: Axes, other: Axes, most: int) -> bool:
+        both = self.entries(sorted({*axes, *other}))
+        if self.entries(other) > most:
+            return self.entries(axes) > most
+        return both <= max(self.entries(other), min(SMALL, most))
+
+
+def _bounds(name: str, value: Any) -> Iterator[tuple[str, tuple[int, int]]]:
+    if isinstance(value, Stages):
+        for place, part in enumerate(value.parts):
+            there = np.broadcast_to(np.asarray(value.length) > place, np.shape(part))
+            yield from _bounds(f"{name}[{place}]", np.asarray(part)[there])
+    elif np.asarray(value).dtype.kind == "i" and np.size(value):
+        yield name, (int(np.min(value)), int(np.max(value)))

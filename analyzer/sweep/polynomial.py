@@ -1,0 +1,164 @@
+"""Whole-number polynomials over atoms, in one normal form: what a network's numbers are in terms of its fields.
+
+An atom is a field, or a quotient ⌊p / q⌋ of two polynomials. A term is a product of atoms with a whole coefficient.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+Monomial = tuple[tuple[int, int], ...]
+"""Sorted (atom, power) pairs; () is 1."""
+Terms = dict[Monomial, int]
+"""Monomial → coefficient, none of which is 0. Treated as immutable."""
+ONE: Monomial = ()
+
+
+class Quotient(NamedTuple):
+    """⌊numerator / denominator⌋."""
+
+    numerator: tuple[tuple[Monomial, int], ...]
+    denominator: tuple[tuple[Monomial, int], ...]
+
+
+Atom = str | Quotient
+"""A field's name, or a quotient."""
+
+
+def constant(number: int) -> Terms:
+    """A number as a polynomial."""
+    return {ONE: number} if number else {}
+
+
+def plus(first: Terms, second: Terms, factor: int = 1) -> Terms:
+    """`first` + `factor` · `second`."""
+    result = dict(first)
+    for monomial, coefficient in second.items():
+        total = result.get(monomial, 0) + factor * coefficient
+        if total:
+            result[monomial] = total
+        else:
+            result.pop(monomial, None)
+    return result
+
+
+def times(first: Terms, second: Terms) -> Terms:
+    """The product."""
+    result: Terms = {}
+    for one, left in first.items():
+        for other, right in second.items():
+            monomial = _joined(one, other)
+            total = result.get(monomial, 0) + left * right
+            if total:
+                result[monomial] = total
+            else:
+                del result[monomial]
+    return result
+
+
+def scaled(terms: Terms, factor: int) -> Terms:
+    """`factor` times as much."""
+    return {monomial: factor * coefficient for monomial, coefficient in terms.items()} if factor else {}
+
+
+def _joined(one: Monomial, other: Monomial) -> Monomial:
+    if not one or not other:
+        return one or other
+    powers = dict(one)
+    for atom, power in other:
+        powers[atom] = powers.get(atom, 0) + power
+    return tuple(sorted(powers.items()))
+
+
+def divided(numerator: Terms, denominator: Terms) -> tuple[Terms, Terms]:
+    """(q, r) with numerator = q · denominator + r, taking out whole terms where the denominator is a single one.
+
+    ⌊numerator / denominator⌋ is then q + ⌊r / denominator⌋, whatever the signs.
+    """
+    if len(denominator) != 1:
+        exact = numerator == denominator
+        return (constant(1), {}) if exact else ({}, numerator)
+    ((divisor, by),) = denominator.items()
+    quotient: Terms = {}
+    rest: Terms = {}
+    for monomial, coefficient in numerator.items():
+        left = _without(monomial, divisor)
+        if left is None or coefficient % by:
+            rest[monomial] = coefficient
+        else:
+            quotient[left] = coefficient // by
+    return quotient, rest
+
+
+def _without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+    powers = dict(monomial)
+    for atom, power in divisor:
+        left = powers.get(atom, 0) - power
+        if left < 0:
+            return None
+        powers[atom] = left
+    return tuple((atom, power) for atom, power in powers.items() if power)
+
+
+def frozen(terms: Terms) -> tuple[tuple[Monomial, int], ...]:
+    """The polynomial as a key."""
+    return tuple(sorted(terms.items()))
+
+
+class Atoms:
+    """Numbers for atoms, in the order in which they turn up; quotients stand after what they are made of."""
+
+    def __init__(self) -> None:
+        self.items: list[Atom] = []
+        self._places: dict[Atom, int] = {}
+
+    def place(self, atom: Atom) -> int:
+        """The number of an atom, new or known."""
+        if atom not in self._places:
+            self._places[atom] = len(self.items)
+            self.items.append(atom)
+        return self._places[atom]
+
+    def quotient(self, numerator: Terms, denominator: Terms) -> Terms:
+        """⌊numerator / denominator⌋ as a polynomial."""
+        whole, rest = divided(numerator, denominator)
+        if not rest:
+            return whole
+        if set(rest) == set(denominator) == {ONE}:
+            return plus(whole, constant(rest[ONE] // denominator[ONE]))
+        place = self.place(Quotient(frozen(rest), frozen(denominator)))
+        return plus(whole, {((place, 1),): 1})
+
+    def substituted(self, terms: Terms, known: Mapping[int, int]) -> Terms:
+        """The polynomial with numbers in place of some fields, in quotients too."""
+        result: Terms = {}
+        for monomial, coefficient in terms.items():
+            product = constant(coefficient)
+            for atom, power in monomial:
+                value = self._substituted_atom(atom, known)
+                for _ in range(power):
+                    product = times(product, value)
+            result = plus(result, product)
+        return result
+
+    def _substituted_atom(self, place: int, known: Mapping[int, int]) -> Terms:
+        if place in known:
+            return constant(known[place])
+        atom = self.items[place]
+        if isinstance(atom, str):
+            return {((place, 1),): 1}
+        parts = (self.substituted(dict(part), known) for part in atom)
+        return self.quotient(*parts)
+
+    def fields(self, terms: Terms) -> frozenset[int]:
+        """The fields that a polynomial reads, in quotients too."""
+        return frozenset(self._fields(terms))
+
+    def _fields(self, terms: Terms) -> Iterator[int]:
+        for monomial in terms:
+            for place, _ in monomial:
+                atom = self.items[place]
+                if isinstance(atom, str):
+                    yield place
+                else:
+                    for part in atom:
+                        yield from self._fields(dict(part))

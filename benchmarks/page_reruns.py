@@ -1,0 +1,95 @@
+"""How long the server takes to answer a changed widget: Streamlit's AppTest runs the pages' scripts, one session.
+
+`python -m benchmarks.page_reruns` prints, for each network, the median of each change in milliseconds: the first time
+(nothing kept from before) and again (as where another visitor chose the same before), waited and computed. On a busy
+machine only what was computed tells something.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parent.parent
+NETWORKS = ("resnet152", "densenet264")
+Change = Callable[[AppTest], AppTest]
+
+CHANGES: dict[str, Change] = {
+    "pick the network": lambda app: app.text_input(key="variant").set_value(app.session_state["asked"]).run(),
+    "input size 320x256": lambda app: app.text_input(key="input_size").set_value("320x256").run(),
+    "input size 224": lambda app: app.text_input(key="input_size").set_value("").run(),
+    "batch 8": lambda app: app.slider(key="batch").set_value(8).run(),
+    "level stage": lambda app: app.segmented_control(key="level").set_value("stage").run(),
+    "level block": lambda app: app.segmented_control(key="level").set_value("block").run(),
+    "shade by MACs": lambda app: app.selectbox(key="heat").set_value("macs").run(),
+    "look inside stage 3": lambda app: app.selectbox(key="part").set_value("stage3").run(),
+    "exact numbers": lambda app: app.toggle(key="exact").set_value(True).run(),
+    "another block": lambda app: app.selectbox(key="part").set_value(app.selectbox(key="part").options[3]).run(),
+    "num_classes 10": lambda app: app.number_input(key=f"field-{_family(app)}-num_classes").set_value(10).run(),
+    "num_classes 1000": lambda app: app.number_input(key=f"field-{_family(app)}-num_classes").set_value(1000).run(),
+    "level network": lambda app: app.segmented_control(key="level").set_value("network").run(),
+    "no part": lambda app: app.selectbox(key="part").set_value(None).run(),
+    "rounded numbers": lambda app: app.toggle(key="exact").set_value(False).run(),
+    "no shade": lambda app: app.selectbox(key="heat").set_value(None).run(),
+    "batch 1": lambda app: app.slider(key="batch").set_value(1).run(),
+    "back to resnet50": lambda app: app.text_input(key="variant").set_value("resnet50").run(),
+}
+
+
+def _family(app: AppTest) -> str:
+    return "densenet" if "densenet" in str(app.text_input(key="variant").value) else "resnet"
+
+
+class Spent(NamedTuple):
+    """Milliseconds of one change: waited, and computed by this process and the renderer's."""
+
+    waited: float
+    computed: float
+
+
+def _clock() -> Spent:
+    used = os.times()
+    return Spent(1000 * time.perf_counter(), 1000 * sum(used[:4]))
+
+
+def _round(app: AppTest, network: str) -> dict[str, Spent]:
+    app.session_state["asked"] = network
+    spent = {}
+    for words, change in CHANGES.items():
+        start = _clock()
+        change(app)
+        end = _clock()
+        assert not app.exception, words
+        spent[words] = Spent(end.waited - start.waited, end.computed - start.computed)
+    return spent
+
+
+def _line(words: str, first: Iterable[Spent], again: Iterable[Spent]) -> str:
+    """The medians of both."""
+    cells = [statistics.median(figures) for spent in (first, again) for figures in zip(*spent, strict=True)]
+    return f"{words:24}" + "".join(f"{cell:10.0f}" for cell in cells)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is run again (5)")
+    given = parser.parse_args()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; medians in ms")
+    for network in NETWORKS:
+        first = _round(app, network)
+        again = [_round(app, network) for _ in range(given.rounds)]
+        print(f"\n{network:24}{'first':>10}{'cpu':>10}{'again':>10}{'cpu':>10}")
+        for words in CHANGES:
+            print(_line(words, [first[words]], [spent[words] for spent in again]))
+        print(_line("all", first.values(), [spent for found in again for spent in found.values()]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The pages without a browser: Streamlit's AppTest runs the real scripts."""

@@ -1,0 +1,58 @@
+"""The pages by AppTest: opened at their links, with what they show."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from analyzer.pages import readings
+
+ROOT = Path(__file__).parents[2]
+EXPLORE, COMPARE, EQUIVALENCE = (f"analyzer/pages/{name}.py" for name in ("explore", "compare", "equivalence"))
+DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g id="layer1.0" class="node block"></g></svg>'
+SECONDS = 60
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Replace the layout program by a fixed drawing, since these tests look at everything else."""
+    st.cache_data.clear()
+    monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
+    yield
+    st.cache_data.clear()
+
+
+def opened(expression: str | None = None, page: str | None = None, **parameters: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
+    for name, value in ({"variant": expression} if expression else {}).items() | parameters.items():
+        app.query_params[name] = value
+    app.run()
+    if page:
+        app.switch_page(page).run()
+    assert not app.exception
+    return app
+
+
+def figures(app: AppTest) -> list[str]:
+    """The exact figures of the headline: parameters, MACs, FLOPs, activations."""
+    html = next(body for body in map(body, app.get("html")) if 'class="figures"' in body)
+    return re.findall(r"<small>([\d,]+)</small>", html)
+
+
+def body(element: Any) -> str:
+    return str(element.proto.body)
+
+
+def typed(app: AppTest, expression: str) -> AppTest:
+    app.text_input(key="variant").set_value(expression).run()
+    assert not app.exception
+    return app
+
+
+def told(app: AppTest) -> str:
+    """The tables and sentences that a page shows, apart from the headline."""
+    return "".join(body for body in map(body, app.get("html")) if 'class="told' in body)

@@ -1,0 +1,151 @@
+"""Every family's fields at their edges, and hostile text in every text box and parameter, by AppTest."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput
+from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, Ratio, Rule
+from analyzer.families.registry import FAMILIES
+from analyzer.families.spec import rules
+from analyzer.pages.look import literal
+from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, figures, opened
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    '"]; evil ["',
+    "x" * 100_000,
+    "\u202eresnet50\u202c\u200f",
+    "depths=9999999",
+    "resnet50:depths=9999999",
+    "${7*7}{{7*7}}`![x](http://example.invalid/x.png)` $x$ :smile:",
+    "../../etc/passwd.toml",
+    "\x00\x1b[31m",
+)
+
+
+def edges(rule: Rule) -> Iterator[tuple[str, Any]]:
+    """(widget, value) at each edge of a rule, and just beyond where the widget lets it."""
+    match rule:
+        case Int():
+            yield from (("number_input", value) for value in (rule.low, rule.high, *([None] if rule.optional else [])))
+        case Choice():
+            yield from (("selectbox", option) for option in rule.options)
+        case OneOf():
+            yield from (("selectbox", option) for option in ("none", *map(str, rule.options)))
+        case Flag():
+            yield from (("checkbox", value) for value in (False, True))
+        case IntList():
+            most = "-".join([str(rule.low)] * rule.longest)
+            lists = (
+                str(rule.low),
+                str(rule.high),
+                most,
+                f"{most}-1",
+                str(rule.low - 1),
+                str(rule.high + 1),
+                "1--1",
+                "",
+            )
+            yield from (("text_input", text) for text in lists)
+        case Config():
+            longest = "-".join(["1"] * (rule.longest + 1))
+            yield from (("text_input", text) for text in ("1", str(rule.high), "M", "1-M", longest, "0", "x", ""))
+        case Ratio():
+            yield from (("text_input", text) for text in ("0", "0.000001", "1", "1.0", "1.000001", "-1", "nan", ""))
+
+
+def first(family: str) -> str:
+    return next(iter(FAMILIES[family].variants))
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_field_at_its_edges_gives_a_network_or_one_sentence(family: str) -> None:
+    """Oracle: the analyser called with the expression that the form wrote."""
+    app = opened(first(family))
+    for name, rule in rules(FAMILIES[family].spec).items():
+        key = f"field-{family}-{name}"
+        for widget, value in edges(rule):
+            app.text_input(key="variant").set_value(f"{first(family)}:{smaller(family)}").run()
+            getattr(app, widget)(key=key).set_value(value).run()
+            assert not app.exception, (name, value)
+            _check_shown(app, (name, value))
+
+
+def smaller(family: str) -> str:
+    """Fields that make a network quick to analyse."""
+    return {"resnet": "depths=1-1", "densenet": "depths=2-2", "vgg": "num_classes=10", "alexnet": "num_classes=10"}[
+        family
+    ]
+
+
+def _check_shown(app: AppTest, place: object) -> None:
+    sentence, params = _answer(str(app.text_input(key="variant").value))
+    assert [item.value for item in app.error] == ([literal(sentence)] if sentence else []), place
+    assert sentence or figures(app)[0] == f"{params:,}", place
+
+
+def _answer(expression: str) -> tuple[str, int]:
+    """The sentence that refuses an expression, or "" and its parameters."""
+    try:
+        return "", analyze(expression).params
+    except InvalidInput as error:
+        return str(error), 0
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_in_every_box_is_a_sentence_and_nothing_else(text: str) -> None:
+    app = opened()
+    for key in ("variant", "input_size", "toml"):
+        before = box(app, key).value
+        box(app, key).set_value(text).run()
+        _check_one_sentence(app)
+        box(app, key).set_value(before).run()
+        assert not app.error, key
+    app.switch_page(EQUIVALENCE).run()
+    app.text_input(key="grouped").set_value(text).run()
+    _check_one_sentence(app)
+    app.switch_page(COMPARE).run()
+    app.multiselect(key="networks").set_value(["resnet18", text]).run()
+    _check_one_sentence(app)
+    app.multiselect(key="networks").set_value(["resnet18", "resnet34"]).run()
+    app.text_input(key="compared_size").set_value(text).run()
+    _check_one_sentence(app)
+
+
+def box(app: AppTest, key: str) -> Any:
+    return app.text_area(key=key) if key == "toml" else app.text_input(key=key)
+
+
+def _check_one_sentence(app: AppTest) -> None:
+    assert not app.exception
+    assert len(app.error) == 1
+    for item in app.error:
+        assert item.value.startswith("`")
+        assert len(item.value) < 320
+    bodies = "".join(str(item.proto.body) for item in app.get("html"))
+    assert "<script>alert" not in bodies
+    assert "onerror=alert" not in bodies
+
+
+PARAMETERS = {
+    EXPLORE: ("variant", "input_size", "batch", "level", "heat", "part", "only", "exact"),
+    COMPARE: ("networks", "compared_size", "view", "x", "y", "recipes", "inputs"),
+    EQUIVALENCE: ("grouped", "block", "dtype", "mode", "wrong_slice", "identities"),
+}
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("text", HOSTILE[:6])
+@pytest.mark.parametrize("place", PARAMETERS)
+def test_hostile_text_in_every_parameter_of_a_link_breaks_nothing(place: str, text: str) -> None:
+    """A choice that does not exist is left out, as is a text longer than a link may be; others get their sentence."""
+    app = opened(page=place, **dict.fromkeys(PARAMETERS[place], text))
+    assert not app.exception
+    assert (len(text) < 50_000) <= len(app.error) <= 2
+    assert all(len(item.value) < 320 for item in app.error)

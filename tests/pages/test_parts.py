@@ -1,0 +1,114 @@
+"""What the pages draw, explain and hand out, without running them."""
+
+import re
+
+import pytest
+import streamlit as st
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import Unavailable
+from analyzer.pages import downloads, drawer, places, readings
+from analyzer.pages.look import literal
+from analyzer.render.diagram_look import Look
+from analyzer.render.dot import LEVELS, dot_source
+from analyzer.render.layout import layout_safely, render
+from tests.pages.conftest import ROOT, opened
+
+
+@pytest.mark.parametrize("text", ["plain", "`code`", "a ``b`` ` c", "![x](http://x/y.png) <b> $x$ :smile:", "a\nb"])
+def test_literal_is_one_code_span(text: str) -> None:
+    """Oracle: CommonMark's rule that a code span ends at the first run of exactly as many backticks as began it."""
+    marked = literal(text)
+    fence = re.match("`+", marked)
+    assert fence is not None
+    inside, end = marked[len(fence[0]) : -len(fence[0])], marked[-len(fence[0]) :]
+    assert end == fence[0]
+    assert fence[0] not in re.findall("`+", inside)
+    assert inside.strip() == " ".join(text.split())
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", ["resnet50", "densenet121"])
+def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> None:
+    analysis = analyze(name)
+    svg = readings.svg_of(dot_source(analysis, level))
+    found = places.resolved(analysis, svg)
+    options = places.places(analysis)
+    inner = {"stage1", "stage4"} if level == "network" else {analysis.blocks[0].path}
+    assert {"stem", *inner, "head"} <= set(found.values()) <= set(options)
+    assert options["stage1"] == "stage 1"
+    assert "input" not in found
+    if level == "block":
+        assert found[analysis.rows[0].path] == "stem"
+    sizes = [len(places.rows_under(analysis, stage.stage)) for stage in analysis.stages]
+    assert sum(sizes) == len(analysis.rows)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("name", "heat"), [("resnet18", "memory"), ("resnet50", None), ("densenet121", "macs")])
+def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: str | None, level: str) -> None:
+    """A colour that the viewer's style sheet does not know would be unreadable in one of the themes."""
+    svg = readings.svg_of(dot_source(analyze(name), level, Look(heat=heat)))
+    style = (ROOT / "analyzer/pages/viewer.css").read_text(encoding="utf-8")
+    used = set(re.findall(r'(fill|stroke)="(#[0-9a-f]{6}|black|white)"', svg))
+    assert used
+    assert {pair for pair in used if f'[{pair[0]}="{pair[1]}"]' not in style} == set()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg16", "alexnet", "resnet20"])
+def test_every_stage_and_block_can_be_explained(name: str) -> None:
+    for place in places.places(analyze(name)):
+        assert "<h2>" in readings.explained_html(name, None, place)
+
+
+def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(dot: str, *_: object) -> bytes:
+        raise Unavailable("drawing needs Graphviz.")
+
+    st.cache_data.clear()
+    monkeypatch.setattr(readings, "layout_safely", missing)
+    app = opened("resnet18")
+    assert app.get("graphviz_chart")[0].proto.spec == dot_source(analyze("resnet18"), "network")
+    assert any("drawing needs Graphviz" in item.value for item in app.caption)
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(
+    ("ending", "start", "inside"),
+    [
+        ("csv", "variant,", "layer1.0.conv1"),
+        ("json", "{", '"params": 11689512'),
+        ("md", "# ResNet-18", "11,689,512"),
+        ("html", "<!doctype html>", "<svg"),
+        ("tex", "% Tables", r"\toprule"),
+        ("svg", "<svg", "layer1.0"),
+        ("dot", "//", "digraph"),
+        ("py", '"""', "class BasicBlock(nn.Module):"),
+    ],
+)
+def test_each_file_to_take_away_holds_what_it_promises(ending: str, start: str, inside: str) -> None:
+    _, _, make = next(files[ending] for files in downloads.FILES.values() if ending in files)
+    content = make(downloads.Shown("resnet18", None, "network", None, True))
+    assert isinstance(content, str)
+    assert content.startswith(start)
+    assert inside in content
+
+
+def test_pdf_is_drawn_by_the_renderer() -> None:
+    _, _, make = downloads.FILES["Diagram"]["pdf"]
+    content = make(downloads.Shown("resnet18", None, "network", "macs", True))
+    assert isinstance(content, bytes)
+    assert content.startswith(b"%PDF")
+
+
+def test_the_renderer_that_waits_draws_the_same_and_is_replaced_where_it_ended() -> None:
+    """Oracle: the drawing made in this process."""
+    dot = dot_source(analyze("resnet18"), "network")
+    for _ in range(2):
+        assert layout_safely(dot, "svg", 60, drawer.ready) == render(dot, "svg")
+        for waiting in drawer._WAITING:
+            waiting.kill()
+            waiting.wait()
+    assert layout_safely(dot, "pdf", 60, drawer.ready).startswith(b"%PDF")
+    drawer._dismiss()
+    assert not drawer._WAITING

@@ -1,0 +1,202 @@
+"""The Design space page without a browser: Streamlit's AppTest runs the real script.
+
+Oracle: the analyser on every network of a small space, and published figures of named variants.
+"""
+
+import re
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analyzer.cost.analysis import analyze
+from analyzer.pages import space_form, sweeping
+from analyzer.pages.sweeping import Sweeping
+from analyzer.sweep.reading import packaged, space
+from analyzer.sweep.space import Space
+from analyzer.sweep.spoken import examples
+from analyzer.sweep.text import to_toml
+
+ROOT = Path(__file__).parents[1]
+PACKAGED = ("resnext", "wide_resnet", "densenet", "regnet", "anynet_c", "anynet_d", "anynet_e")
+SMALL = {"start": "resnet20_cifar", "vary": "depths = [1..3, 1..3, 1..3]\nwidths = [16, 32, [48, 64]]"}
+NETWORKS = [
+    analyze(f"resnet20_cifar:depths={a}-{b}-{c},widths=16-32-{width}")
+    for a, b, c, width in product((1, 2, 3), (1, 2, 3), (1, 2, 3), (48, 64))
+]
+"""All networks of SMALL."""
+
+
+def opened(**parameters: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "analyzer" / "pages" / "space.py"), default_timeout=60)
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def figures(app: AppTest) -> list[str]:
+    """Candidates, networks within the limits, networks on the front."""
+    html = next(str(each.proto.body) for each in app.get("html") if 'class="figures"' in str(each.proto.body))
+    return re.findall(r"<b>([\d,]+)</b>", html)
+
+
+def front(app: AppTest) -> Any:
+    return app.dataframe[0].value
+
+
+def unbeaten(networks: list[Any]) -> set[tuple[int, int]]:
+    """(MACs, parameters) of those that no other beats in fewer MACs and more parameters, by definition."""
+    points = {(each.macs, each.params) for each in networks}
+    return {
+        (macs, params)
+        for macs, params in points
+        if not any(m <= macs and p >= params and (m, p) != (macs, params) for m, p in points)
+    }
+
+
+def test_figures_and_front_are_those_of_every_network() -> None:
+    app = opened(**SMALL)
+    wanted = unbeaten(NETWORKS)
+    assert figures(app)[:2] == ["54", "54"]
+    assert set(zip(front(app)["macs"], front(app)["params"], strict=True)) == wanted
+    names = ["macs", "params", "activations", "depth"]
+    for _, row in front(app).iterrows():
+        found = analyze(row["network"])
+        assert [getattr(found, name) for name in names] == row[names].tolist()
+
+
+def test_limits_leave_out_what_is_over_them() -> None:
+    app = opened(**SMALL, most_params="100k", also="depth <= 12")
+    left = [each for each in NETWORKS if each.params <= 100_000 and each.depth <= 12]
+    assert figures(app)[:2] == ["54", str(len(left))]
+    assert set(zip(front(app)["macs"], front(app)["params"], strict=True)) == unbeaten(left)
+
+
+def _off(each: Any) -> float:
+    macs, params = each.macs / (0.8 * 40_551_040), each.params / (0.9 * 269_722)
+    return float(max(abs(macs - 1), abs(params - 1)))
+
+
+def test_solving_gives_the_nearest_of_all_networks() -> None:
+    """ResNet-20's published 269,722 parameters and 40.55 M MACs are the measure."""
+    app = opened(**SMALL, target="macs=-20% params=-10%")
+    near = min(NETWORKS, key=_off)
+    assert near.variant.replace("resnet20_cifar:", "") in app.success[0].value
+    assert f"{near.macs:,}" in app.success[0].value
+
+
+@pytest.mark.parametrize("title", list(examples()))
+def test_every_example_opens_as_the_space_of_its_file(title: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the file that the command line reads, at no more candidates than a page evaluates."""
+    monkeypatch.setattr(Sweeping, "step", lambda self: self.stop())
+    app = opened()
+    app.selectbox(key="space_example").set_value(title).run()
+    assert not app.exception
+    shown: Space = app.session_state["sweeping"].space
+    whole = next(each for each in map(packaged, PACKAGED) if each.title == title)
+    assert shown.axes == whole.axes
+    assert [(name, each.text) for name, each in shown.derived] == [(name, each.text) for name, each in whole.derived]
+    assert shown.samples == (min(whole.samples, 1_000_000) if whole.samples else None)
+    assert len(shown.constraints) == bool(whole.constraints)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"start": "resnet51"}, "variant 'resnet51' is unknown"),
+        ({"start": "<img src=x onerror=alert(1)>"}, "is unknown"),
+        ({"vary": "depths"}, "'depths' must be field = values"),
+        ({"vary": "depht = 1..3"}, "'depht' is no field of resnet, and no expression reads it"),
+        ({"vary": "depths = [1..3, 1..3, 1..3, 1..3]\ndepths = 3"}, "given more than once"),
+        ({"vary": "a = b + 1\nb = a + 1\ncardinality = a"}, "circle"),
+        ({"vary": "cardinality = __import__('os')"}, "unknown"),
+        ({"vary": "cardinality = 9..1"}, "the range from 9 to 1 is empty"),
+        ({"vary": "base_width = 1..60000\nstem_width = 1..60000"}, "the page evaluates up to 1,000,000"),
+        ({"most_params": "many"}, "parameters=many: must be a number"),
+        ({"also": "params <"}, "cannot be read"),
+        ({"also": "accuracy > 3"}, "'accuracy' is unknown"),
+        ({"target": "speed=3"}, "is no target"),
+        ({"vary": "x" * 100_000}, "must be field = values"),
+        ({"most_params": "1"}, "none of 24,750 candidates is a network within the limits"),
+    ],
+)
+def test_hostile_input_is_one_sentence_in_place(parameters: dict[str, str], sentence: str) -> None:
+    app = opened(**parameters)
+    assert len(app.error) == 1
+    assert sentence in app.error[0].value
+    assert 'class="figures"' not in "".join(str(each.proto.body) for each in app.get("html"))
+
+
+def test_two_to_four_figures_make_a_front() -> None:
+    app = opened(**SMALL)
+    app.multiselect(key="front").set_value(["macs"]).run()
+    assert "choose 2 to 4" in app.error[0].value
+    app.multiselect(key="front").set_value(["macs", "max:params", "activations", "max:depth"]).run()
+    assert not app.error
+    app.multiselect(key="front").set_value(["macs", "params", "max:params"]).run()
+    assert "choose 2 to 4 different" in app.error[0].value
+
+
+def test_a_large_space_can_be_drawn_from() -> None:
+    app = opened(vary="base_width = 1..60000\nstem_width = 1..60000", drawn="500")
+    assert figures(app)[0] == "500"
+
+
+def test_a_stopped_sweep_shows_what_it_found_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "_CHUNK", 10)
+    monkeypatch.setattr(sweeping, "MAX_SECONDS", 0)
+    given = space(variant="resnet20_cifar", fields={"depths": "[1..3, 1..3, 1..3]"})
+    running = Sweeping(given, (("macs", False), ("params", True)))
+    running.step()
+    running.stop()
+    assert (running.finished, running.whole, running.done) == (True, False, 10)
+    running.go_on()
+    monkeypatch.setattr(sweeping, "MAX_SECONDS", 60)
+    running.go_on()
+    assert list(running.steps()) == [10, 20]
+    assert (running.whole, running.found.networks) == (True, 27)
+
+
+def test_every_widget_is_in_the_address_or_fills_those_that_are() -> None:
+    app = opened()
+    widgets = [*app.text_input, *app.text_area, *app.number_input, *app.multiselect, *app.selectbox]
+    bound = {each.key for each in widgets if each.key != "space_example"}
+    named = {space_form.START, space_form.VARY, space_form.ALSO, space_form.SIDE, space_form.DRAWN}
+    assert bound == named | {space_form.FRONT, space_form.TARGET, *map(space_form.limit_key, space_form.LIMITS)}
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_toml_to_take_away_is_the_same_space(name: str) -> None:
+    whole = packaged(name)
+    again = Space.from_toml(to_toml(whole))
+    assert again.fingerprint == whole.fingerprint
+    assert to_toml(again) == to_toml(whole)
+    assert (again.size, again.title) == (whole.size, whole.title)
+
+
+def test_the_toml_keeps_every_kind_of_value() -> None:
+    """Choices of lists, words and none; ranges, fractions, expressions of stages and of other names; sizes and seed."""
+    given = space(
+        title='a "quoted" title',
+        variant="resnet50",
+        variables={"w": [64, 80, 97], "d": "2..9", "r": "0.5..0.75 step 0.05"},
+        fields={
+            "depths": ["d", "1..3", 6, "d // 2"],
+            "widths": "[w, 2*w, multiple(4 * w * r, 8), 8*w]",
+            "se_reduction": ["none", 16],
+            "stem": ["imagenet", "deep"],
+            "avg_down": [True, False],
+            "cardinality": "(1)",
+        },
+        constraints=["params <= 25.6e6", "widths[0] % 8 == 0"],
+        input_sizes=[224, (192, 256)],
+        samples=1000,
+        seed=3,
+    )
+    again = Space.from_toml(to_toml(given))
+    assert again.fingerprint == given.fingerprint
+    assert [again.expression(index) for index in (0, 17, 999)] == [given.expression(index) for index in (0, 17, 999)]

@@ -77,7 +77,7 @@ def spaces(draw: st.DrawFn) -> Space:
     return mixed(first, others, names)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(spaces(), st.randoms(use_true_random=False))
 def test_every_figure_of_a_random_space_is_that_of_analyze(found: Space, random: Any) -> None:
     """Oracle: the closed form of each candidate by itself; candidates that it refuses are left out."""
@@ -229,7 +229,7 @@ def test_values_are_lists_and_ranges(fields: dict[str, Any], values: tuple[Any, 
     assert space(family="resnet", fields=fields).axes[0].values == values
 
 
-@pytest.mark.parametrize("column", ["latency_ms:rtx4090@256", "latency_ms:V100@1/amp", "latency_ms:Core i9-10940X@4"])
+@pytest.mark.parametrize("column", ["latency_ms:rtx4090@256", "latency_ms:V100@1/amp", "latency_ms:Core i9-10940X@128"])
 @pytest.mark.parametrize("given_space", MEMORY_SPACES[1:5], ids=lambda each: str(each["variant"]))
 def test_latency_is_that_of_the_predictor(given_space: dict[str, Any], column: str) -> None:
     """Oracle: the prediction for each candidate by itself, on GPUs and a CPU, whose formula has branches of its own."""
@@ -295,6 +295,12 @@ def test_arithmetic_without_a_result_is_refused(fields: dict[str, str], constrai
     found = space(variant="resnet50", fields={"base_width": [4, 5]} | fields, constraints=[constraint])
     with pytest.raises(InvalidInput, match=told):
         evaluate(found, 0, 2)
+
+
+def test_networks_over_the_bound_of_ops_are_none() -> None:
+    """Oracle: by hand, 69 ops and 7 for each block over 2 are 19,998 for depth 2849 and over the bound for 2850."""
+    found = space(variant="resnet18", fields={"depths[1]": [2849, 2850]}, input_sizes=[32])
+    assert evaluate(found, 0, found.size)["depths[1]"].tolist() == [2849]
 
 
 def test_counts_beyond_64_bits_are_refused() -> None:

@@ -224,7 +224,7 @@ MISTAKES = {
     "has no depths that could": "sweep --nearest vgg11 params=-10%",
     "asks for nothing": "sweep --nearest resnet50 macs=-100%",
     "goes with --nearest": f"{SMALL} --per cardinality",
-    "draw some with samples": "sweep --variant resnet50 " + " ".join(f"--let v{i}=1..1000" for i in range(8)),
+    "draw some with --samples": "sweep --variant resnet50 " + " ".join(f"--let v{i}=1..1000" for i in range(8)),
     "device": f"{SMALL} --where 'latency[\"nosuch\", 1] < 3'",
 }
 

@@ -62,7 +62,8 @@ def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Ru
     if held := results(given, _more(options), run):
         space, ask, run = held
     else:
-        space, ask = space_given(given, options), tuple(asked([name for name, _ in objectives]))
+        space = _sweepable(space_given(given, options))
+        ask = tuple(asked([name for name, _ in objectives]))
     found = summarised(space, objectives, ask=ask, parts=rows(space, ask, run))
     chart(found, run.charts)
     match form:
@@ -73,6 +74,18 @@ def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Ru
         case _:
             table = padded_table if form == "markdown" else terminal_table
             return render.summary_text(found, table, options["limit"]) + "\n"
+
+
+def _sweepable(space: "Space") -> "Space":
+    """The space; InvalidInput where a whole day would not do."""
+    if space.size > _MOST:
+        raise InvalidInput(
+            f"space: its {space.size:.3g} candidates are over the bound of {_MOST:.0e}; draw some with --samples."
+        )
+    return space
+
+
+_MOST = 10**11
 
 
 def asked(names: list[str]) -> list[str]:
@@ -150,7 +163,7 @@ def _nearest(base: str, given: tuple[str, ...], form: str, options: dict[str, An
     targets = targets_of(given, start)
     variables = _assigned("--let", options["variables"])
     more |= {"input_sizes": [(height, width)], "variables": variables}
-    within = neighbourhood(start, _assigned("--set", options["fields"]), **more)
+    within = _sweepable(neighbourhood(start, _assigned("--set", options["fields"]), **more))
     with reporting() as progress:
         found = nearest(start, within, targets, per=options["per"], progress=progress)
     match form:

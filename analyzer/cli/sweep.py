@@ -64,11 +64,7 @@ def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Ru
         space, ask, run = held
     else:
         space = _sweepable(space_given(given, options))
-<<<<<<< HEAD
         ask = tuple(asked_of(space, asked([name for name, _ in objectives])))
-=======
-        ask = tuple(asked([name for name, _ in objectives]))
->>>>>>> h-results
     found = summarised(space, objectives, ask=ask, parts=rows(space, ask, run))
     chart(found, run.charts)
     match form:

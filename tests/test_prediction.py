@@ -69,7 +69,8 @@ def test_stages_kernels_and_ops_add_up_to_the_whole(name: str, run: Run) -> None
         assert sum(part.ms for part in parts) == pytest.approx(found.ms)
     for stage in found.stages:
         assert sum(op.ms for op in ops if op.stage == stage.stage) == pytest.approx(stage.ms)
-        assert stage.low_ms < stage.ms < stage.high_ms
+        assert stage.low_ms / stage.ms < found.low_ms / found.ms < 1  # a stage is always less certain than the whole
+        assert stage.high_ms / stage.ms > found.high_ms / found.ms > 1
         assert stage.bound in BOUNDS
         assert 0 <= stage.achieved <= 1.1
     assert sum(stage.num_kernels for stage in found.stages) == found.num_kernels

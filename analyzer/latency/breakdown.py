@@ -1,7 +1,6 @@
 """What the kernels of a run take on a device, one by one, and summed by stage, by kind and by op."""
 
 from collections.abc import Callable, Sequence
-from math import exp
 from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
@@ -27,10 +26,11 @@ class Spent(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """How kernels' times make up the predicted whole: a factor, the half width of a stage's interval, host-bound."""
+    """How kernels' times make up the predicted whole: a factor, a stage's low and high over its time, host-bound."""
 
     factor: float
-    half_width: float
+    low: float
+    high: float
     host_bound: bool
 
     def bound(self, own: str) -> str:
@@ -112,12 +112,12 @@ def stage_times(analysis: Analysis, found: Sequence[Spent], run: Run, scaling: S
 
 
 def _stage(stage: str, own: _Sum, scaling: Scaling) -> StageTime:
-    ms, span = scaling.factor * own.ms, exp(scaling.half_width)
+    ms = scaling.factor * own.ms
     return StageTime(
         stage=stage,
         ms=ms,
-        low_ms=ms / span,
-        high_ms=ms * span,
+        low_ms=ms * scaling.low,
+        high_ms=ms * scaling.high,
         bound=scaling.bound(own.bound),
         achieved=own.arithmetic / scaling.factor,
         macs=own.macs,

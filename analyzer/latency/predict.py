@@ -5,7 +5,7 @@ gather them from distinct blocks: `op_times_ms` gives every op's share. Only fus
 fused kernel's time is given to the last op in it.
 """
 
-from math import hypot
+from math import exp, hypot, log
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class OpTime(NamedTuple):
 
 
 class Total(NamedTuple):
-    """A whole network's time for one batch with its 90 % interval; `half_width` is the device's part of it."""
+    """A whole network's time for one batch with its 90 % interval."""
 
     ms: float
     low_ms: float
@@ -47,7 +47,6 @@ class Total(NamedTuple):
     device_ms: float
     host_ms: float
     evidence: str
-    half_width: float
 
     @property
     def host_bound(self) -> bool:
@@ -119,7 +118,7 @@ def predict_analysis(
     found = spent(analysis, device, run, known)
     kernels_ms = sum([each.ms for each in found])
     total = _total(analysis, device, run, known, kernels_ms, factor, host_us)
-    scaling = Scaling(total.ms / kernels_ms, hypot(total.half_width, known.intervals["stage"]), total.host_bound)
+    scaling = Scaling(total.ms / kernels_ms, *_stage_spans(total, known.intervals["stage"]), total.host_bound)
     return Prediction(
         variant=analysis.variant,
         fingerprint=analysis.fingerprint,
@@ -136,6 +135,12 @@ def predict_analysis(
         kernels=kind_times(found, run, scaling),
         max_batch_size=largest_batch(analysis, device, run) if with_memory else 0,
     )
+
+
+def _stage_spans(total: Total, half_width: float) -> tuple[float, float]:
+    """A stage's low and high over its time: the whole's, each widened by what a stage's share is uncertain by."""
+    below, above = log(total.ms / total.low_ms), log(total.high_ms / total.ms)
+    return exp(-hypot(below, half_width)), exp(hypot(above, half_width))
 
 
 def predict_total(
@@ -160,7 +165,7 @@ def _total(
     evidence = evidence_of(known, device, run, factor is not None)
     half_width = spread(known, device, run, evidence)
     low, high = interval(known, own_ms, host_ms, half_width, host_us is not None)
-    return Total(max(own_ms, host_ms), low, high, own_ms, host_ms, evidence, half_width)
+    return Total(max(own_ms, host_ms), low, high, own_ms, host_ms, evidence)
 
 
 def _host_ms(analysis: Analysis, device: Device, run: Run, host_us: float) -> float:

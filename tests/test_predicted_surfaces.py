@@ -51,7 +51,8 @@ def test_the_table_says_every_stage_and_kind_of_kernel_and_that_all_is_predicted
     found = predicted()
     text = said(capsys, "resnet50", *GPU)
     assert text.strip() == latency_text(found).strip()
-    assert f"{significant(found.ms)} ms predicted for one batch, 90 % interval {interval(found)} ms" in text
+    sure = f"90 % interval {significant(found.low_ms)}–{significant(found.high_ms)} ms"
+    assert f"{significant(found.ms)} ms predicted for one batch, {sure}" in text
     rows = [line.split("  ") for line in text.splitlines()]
     named = {row[0]: [cell.strip() for cell in row[1:] if cell.strip()] for row in rows}
     for stage in found.stages:

@@ -1,8 +1,9 @@
-"""Many visitors at once: real browser tabs against the real server on loopback, wave after wave.
+"""Many visitors at once: 20 sessions against the real server on loopback, wave after wave.
 
-`python -m benchmarks.page_load` starts the server, lets each of 20 sessions change a network, its input or the
-diagram's level for a minute, then ends them, and prints: errors, how long a visitor waited for an answer, what the
-server computed for each, and its memory after each wave, which must not grow with sessions that have ended.
+`python -m benchmarks.page_load` starts a server of its own. Each session is a connection as a browser tab makes it; it
+opens a link, looks for some seconds, and opens the next, for a minute. Then all sessions end and others come. It
+prints errors, how long answers took, what the server computed, and its memory after each wave, which must not grow
+with sessions that have ended. First one visitor is alone.
 """
 
 import argparse
@@ -10,30 +11,41 @@ import os
 import random
 import re
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ("resnet18", "resnet50", "resnet152", "densenet121", "densenet264", "resnext50_32x4d", "vgg16", "wrn28_10")
-LEVELS = ("network", "stage")
-READY = '[data-testid="stApp"][data-test-script-state="notRunning"] .figures'
-ENDED_SESSIONS_SECONDS = 5
-"""How long the server of this benchmark keeps a session whose tab is closed; by default two minutes."""
+LOOKING_SECONDS = (2.0, 6.0)
+ENDED_SESSIONS_SECONDS = 3
+"""How long the server of this benchmark keeps a session whose connection is closed; by default two minutes."""
+
+
+@dataclass(slots=True)
+class Wave:
+    """What the sessions of one wave saw."""
+
+    seconds: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def _server(log: Path) -> Iterator[tuple[str, int]]:
-    """(address, process id) of a server of its own."""
+    """(host and port, process id) of a server of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -42,7 +54,7 @@ def _server(log: Path) -> Iterator[tuple[str, int]]:
     with log.open("wb") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
         try:
             _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-            yield f"http://127.0.0.1:{port}", process.pid
+            yield f"127.0.0.1:{port}", process.pid
         finally:
             process.terminate()
 
@@ -59,80 +71,101 @@ def _wait_for(url: str) -> None:
 
 def _resident_mib(process: int) -> float:
     """Memory that the server holds."""
-    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    found = re.search(r"VmRSS:\s+(\d+)", status)
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
     return int(found[1]) / 1024 if found else 0.0
 
 
-def _computed_seconds(process: int) -> float:
-    """Processor time of the server without its renderers."""
+def _computed_ms(process: int) -> float:
+    """Processor time of the server and of the renderers that have ended."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 1000 * sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _changed(page: Page, chance: random.Random) -> float:
-    """One change by a visitor; seconds until the page has taken the answer."""
+def _link(chance: random.Random, fresh: bool) -> str:
+    """A link to the Explore page; a fresh one is a network that nobody asked for before."""
+    classes = chance.randint(2, 60_000) if fresh else 1000
+    parts = {
+        "variant": f"{chance.choice(NETWORKS)}:num_classes={classes}",
+        "level": chance.choice(("network", "stage")),
+    }
+    return urlencode(parts | {"batch": chance.choice((1, 8)), "heat": chance.choice(("params", "MACs"))})
+
+
+def _ask(session: ClientConnection, link: str, wave: Wave) -> None:
+    """Open a link in a session, and take down what came back."""
+    message = BackMsg()
+    message.rerun_script.query_string = link
     start = time.perf_counter()
-    if chance.random() < 0.5:
-        box = page.get_by_role("textbox", name="Variant expression")
-        box.fill(f"{chance.choice(NETWORKS)}:num_classes={chance.randint(2, 12)}")
-        box.press("Enter")
-    else:
-        page.get_by_role("radio", name=chance.choice(LEVELS)).click(force=True)
-    page.wait_for_timeout(60)
-    page.wait_for_selector(READY)
-    return time.perf_counter() - start
+    session.send(message.SerializeToString())
+    while True:
+        answer = ForwardMsg()
+        answer.ParseFromString(session.recv(timeout=60))
+        element = answer.delta.new_element
+        if element.WhichOneof("type") in ("exception", "alert"):
+            wave.errors.append(str(element)[:200])
+        if answer.WhichOneof("type") == "script_finished":
+            break
+    wave.seconds.append(time.perf_counter() - start)
 
 
-def _wave(browser: Browser, address: str, sessions: int, seconds: float, seed: int) -> tuple[list[float], list[str]]:
-    """Seconds of each answer, and errors, of so many tabs that take turns for that long."""
-    chance, spent, wrong = random.Random(seed), [], []
-    tabs = [browser.new_context().new_page() for _ in range(sessions)]
-    for tab in tabs:
-        tab.set_default_timeout(60_000)
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.goto(address)
-    for tab in tabs:
-        tab.wait_for_selector(READY)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        spent.append(_changed(chance.choice(tabs), chance))
-    wrong += [text for tab in tabs for text in tab.get_by_role("alert").all_inner_texts()]
-    for tab in tabs:
-        tab.context.close()
-    return spent, wrong
+def _visit(host: str, until: float, seed: int, fresh: float, wave: Wave) -> None:
+    """One session: a link after the other, of which that share is of networks that nobody asked for before."""
+    chance = random.Random(seed)
+    try:
+        with connect(f"ws://{host}/_stcore/stream", max_size=None) as session:
+            while time.monotonic() < until:
+                _ask(session, _link(chance, chance.random() < fresh), wave)
+                time.sleep(chance.uniform(*LOOKING_SECONDS))
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is an error of the load
+        wave.errors.append(f"{type(error).__name__}: {error}")
+
+
+def _run(host: str, sessions: int, seconds: float, seed: int, fresh: float) -> Wave:
+    wave, until = Wave(), time.monotonic() + seconds
+    threads = [
+        threading.Thread(target=_visit, args=(host, until, 1000 * seed + number, fresh, wave))
+        for number in range(sessions)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return wave
+
+
+def _told(words: str, wave: Wave, computed: float) -> str:
+    ordered = sorted(wave.seconds)
+    middle, late = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95))
+    return (
+        f"{words}: {len(ordered)} answers, {len(wave.errors)} errors; waited {middle:.0f} ms (median), {late:.0f} ms "
+        f"(95 %), computed {computed / len(ordered):.0f} ms each"
+    )
 
 
 def main() -> int:
     """Measure and print; 1 where anything went wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sessions", type=int, default=20, help="tabs at a time, each a session (20)")
-    parser.add_argument("--seconds", type=float, default=60, help="how long each wave changes things (60)")
+    parser.add_argument("--sessions", type=int, default=20, help="sessions at a time (20)")
+    parser.add_argument("--seconds", type=float, default=60, help="how long a wave lasts (60)")
     parser.add_argument("--waves", type=int, default=3, help="how often all sessions end and others come (3)")
-    parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's program")
+    parser.add_argument("--fresh", type=float, default=0.2, help="share of networks that nobody asked for before (0.2)")
     given = parser.parse_args()
     log = Path(tempfile.mkdtemp()) / "log.txt"
-    errors = 0
-    with _server(log) as (address, process), sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=given.chromium, args=["--no-sandbox", "--disable-gpu"])
-        print(
-            f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; memory at rest {_resident_mib(process):.0f} MiB"
-        )
-        for wave in range(given.waves):
-            before = _computed_seconds(process)
-            spent, wrong = _wave(browser, address, given.sessions, given.seconds, wave)
-            computed = 1000 * (_computed_seconds(process) - before) / max(len(spent) + given.sessions, 1)
+    errors: list[str] = []
+    with _server(log) as (host, process):
+        _run(host, 1, 5, 999, 0)  # imports, and the first drawings
+        for wave in range(given.waves + 1):
+            sessions = given.sessions if wave else 1
+            before = _computed_ms(process)
+            seen = _run(host, sessions, given.seconds if wave else given.seconds / 4, wave, given.fresh if wave else 0)
+            computed = _computed_ms(process) - before
             time.sleep(2 * ENDED_SESSIONS_SECONDS)
-            errors += len(wrong)
-            print(
-                f"wave {wave + 1}: {given.sessions} sessions, {len(spent)} changes, {len(wrong)} errors, answered in "
-                f"{1000 * statistics.median(spent):.0f} ms (median), server computed {computed:.0f} ms each, "
-                f"memory after they ended {_resident_mib(process):.0f} MiB, load {os.getloadavg()[0]:.1f}"
-            )
-            print(*sorted(set(wrong))[:3], sep="\n", end="\n" if wrong else "")
-        browser.close()
+            errors += seen.errors
+            words = _told(f"{sessions} at a time", seen, computed)
+            memory, load = _resident_mib(process), os.getloadavg()[0]
+            print(f"{words}; memory after they ended {memory:.0f} MiB; load {load:.1f}", flush=True)
     tracebacks = log.read_text(encoding="utf-8").count("Traceback")
-    print(f"tracebacks in the server's log: {tracebacks}")
+    print(*sorted(set(errors))[:3], f"tracebacks in the server's log: {tracebacks}", sep="\n")
     return 1 if errors or tracebacks else 0
 
 

@@ -45,14 +45,14 @@ def space_text(power: int) -> str:
 
 
 def rates(rounds: int) -> dict[str, list[float]]:
-    """Networks a second of everything, one after the other in each round; a first round warms up."""
+    """Networks a CPU second of everything, one after the other in each round; a first round warms up."""
     tasks = {**{name: _sweeper(ask) for name, ask in FORMS.items()}, **_peers()}
     found: dict[str, list[float]] = {name: [] for name in tasks}
     for index in range(rounds + 1):
         for name, task in tasks.items():
-            start = time.perf_counter()
+            start = time.process_time()
             count = task(index)
-            taken = time.perf_counter() - start
+            taken = time.process_time() - start
             if index:
                 found[name].append(round(count / taken, 2))
     return found
@@ -115,12 +115,23 @@ def wholes() -> dict[str, dict[str, float]]:
 
 
 def markdown(record: Mapping[str, Any]) -> str:
-    """The tables and their conditions."""
-    return "\n".join([*_rate_table(record["rates"]), "", *_whole_table(record["wholes"]), "", _told(record), ""])
+    """The tables and their conditions, under their title."""
+    return "\n".join(
+        [
+            "Networks of a design space:",
+            "",
+            *_rate_table(record["rates"]),
+            "",
+            *_whole_table(record["wholes"]),
+            "",
+            _told(record),
+            "",
+        ]
+    )
 
 
 def _rate_table(found: Mapping[str, list[float]]) -> Iterator[str]:
-    yield "| one core | networks a second | of the first |"
+    yield "| one core | networks a CPU second | of the first |"
     yield "|---|---:|---:|"
     for name, samples in found.items():
         ratio = statistics.median(own / first for own, first in zip(samples, found[OURS], strict=True))
@@ -181,7 +192,8 @@ def main() -> int:
 def _readme(check: bool) -> int:
     text = README.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    wanted = f"{before}{BEGIN}{markdown(json.loads(RECORD.read_text(encoding='utf-8')))}{END}{rest.split(END)[1]}"
+    told = markdown(json.loads(RECORD.read_text(encoding="utf-8"))) if RECORD.exists() else ""
+    wanted = f"{before}{BEGIN}{told}{END}{rest.split(END)[1]}"
     if not check:
         README.write_text(wanted, encoding="utf-8")
     elif text != wanted:

@@ -77,11 +77,11 @@ def spaces(draw: st.DrawFn) -> Space:
     return mixed(first, others, names)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(spaces(), st.randoms(use_true_random=False))
 def test_every_figure_of_a_random_space_is_that_of_analyze(found: Space, random: Any) -> None:
     """Oracle: the closed form of each candidate by itself; candidates that it refuses are left out."""
-    chosen = random.sample(range(found.size), min(found.size, 12))
+    chosen = random.sample(range(found.size), min(found.size, 8))
     for index in chosen:
         columns = evaluate(found, index, index + 1)
         assert len(columns["index"]) == possible(found, index)
@@ -118,7 +118,7 @@ def test_memory_is_that_of_analyze_for_every_candidate(given_space: dict[str, An
     found = space(**given_space, variables={"n": [1, 2, 4]}, input_sizes=[32, "47x33"])
     columns = evaluate(found, 0, found.size, ask=["memory_bytes"])
     assert len(columns["index"])
-    for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 60):
+    for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 20):
         size = int(columns["input_height"][row]), int(columns["input_width"][row])
         analysis = analyze(found.expression(int(columns["index"][row])), size)
         assert columns["memory_bytes"][row] == analysis.memory().total_bytes
@@ -229,14 +229,14 @@ def test_values_are_lists_and_ranges(fields: dict[str, Any], values: tuple[Any, 
     assert space(family="resnet", fields=fields).axes[0].values == values
 
 
-@pytest.mark.parametrize("column", ["latency_ms:rtx4090@256", "latency_ms:V100@1/amp", "latency_ms:Core i9-10940X@4"])
+@pytest.mark.parametrize("column", ["latency_ms:rtx4090@256", "latency_ms:V100@1/amp", "latency_ms:Core i9-10940X@128"])
 @pytest.mark.parametrize("given_space", MEMORY_SPACES[1:5], ids=lambda each: str(each["variant"]))
 def test_latency_is_that_of_the_predictor(given_space: dict[str, Any], column: str) -> None:
     """Oracle: the prediction for each candidate by itself, on GPUs and a CPU, whose formula has branches of its own."""
     found = space(**given_space, variables={"n": [1, 2, 4]}, input_sizes=[64])
     columns = evaluate(found, 0, found.size, ask=[column])
     mode = Mode.of(column)
-    for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 10):
+    for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 5):
         analysis = analyze(found.expression(int(columns["index"][row])), 64)
         assert columns[column][row] == pytest.approx(predict_total(analysis, mode.device, mode.run).ms, rel=1e-9)
 
@@ -295,6 +295,12 @@ def test_arithmetic_without_a_result_is_refused(fields: dict[str, str], constrai
     found = space(variant="resnet50", fields={"base_width": [4, 5]} | fields, constraints=[constraint])
     with pytest.raises(InvalidInput, match=told):
         evaluate(found, 0, 2)
+
+
+def test_networks_over_the_bound_of_ops_are_none() -> None:
+    """Oracle: by hand, 69 ops and 7 for each block over 2 are 19,998 for depth 2849 and over the bound for 2850."""
+    found = space(variant="resnet18", fields={"depths[1]": [2849, 2850]}, input_sizes=[32])
+    assert evaluate(found, 0, found.size)["depths[1]"].tolist() == [2849]
 
 
 def test_counts_beyond_64_bits_are_refused() -> None:

@@ -35,7 +35,7 @@ def run(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str, str
     return status, told.out, told.err
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(
     st.integers(2, 4).flatmap(
         lambda count: st.tuples(

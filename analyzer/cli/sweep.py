@@ -53,6 +53,7 @@ def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: A
 def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Running) -> str:
     from analyzer.render import sweep as render
     from analyzer.render.tables import padded_table, terminal_table
+    from analyzer.sweep.evaluate import asked_of
     from analyzer.sweep.pareto import objectives_of
     from analyzer.sweep.summary import summarised
 
@@ -63,7 +64,7 @@ def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Ru
         space, ask, run = held
     else:
         space = _sweepable(space_given(given, options))
-        ask = tuple(asked([name for name, _ in objectives]))
+        ask = tuple(asked_of(space, asked([name for name, _ in objectives])))
     found = summarised(space, objectives, ask=ask, parts=rows(space, ask, run))
     chart(found, run.charts)
     match form:

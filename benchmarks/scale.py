@@ -99,7 +99,7 @@ def markdown(record: dict[str, Any]) -> str:
     facts = record["conditions"]
     rounds = max(map(len, record["mebibytes"].values()))
     told = [
-        f"Whole processes, imports included, in chunks of {_CHUNK:,}: median, least and most of {rounds} rounds.",
+        f"Whole processes, imports included, in chunks of {_CHUNK:,}: median, least and most; rounds: {rounds}.",
         *_gain(record["seconds"]),
         f"{facts['system']}, {facts['cores']} cores at a load average of {facts['load_average']}, Python "
         f"{facts['python']}, {facts['date']}.",

@@ -39,7 +39,7 @@ _ANALYZER = [sys.executable, "-m", "analyzer", "sweep"]
 _OPTIONS = ["--variant", SPACE["variant"]]
 for _name, _values in SPACE["fields"].items():
     _OPTIONS += ["--set", f"{_name}={_values}"]
-_WORKERS_ON = 8_000_000
+_WORKERS_ON = 2_000_000
 _CHUNK = 100_000
 
 
@@ -96,16 +96,27 @@ def markdown(record: dict[str, Any]) -> str:
     lines = ["| sweep | seconds | peak memory |", "|---|---:|---:|"]
     for words, peaks in record["mebibytes"].items():
         lines.append(f"| {words} | {_spread(record['seconds'][words])} | {max(peaks):.0f} MiB |")
-    one, two = record["seconds"]["1"], record["seconds"]["2"]
-    gain = statistics.median(first / second for first, second in zip(one, two, strict=True))
     facts = record["conditions"]
+    rounds = max(map(len, record["mebibytes"].values()))
     told = [
-        f"Whole processes, imports included, in chunks of {_CHUNK:,}: median, least and most of {len(one)} rounds.",
-        f"One local worker fills a folder with {_WORKERS_ON:,} rows in {_spread(one)} seconds, two in {_spread(two)}:",
-        f"{gain:.2f} times as fast, once Dask is up. {facts['system']}, {facts['cores']} cores at a load average of",
-        f"{facts['load_average']} from other work, Python {facts['python']}, {facts['date']}.",
+        f"Whole processes, imports included, in chunks of {_CHUNK:,}: median, least and most; rounds: {rounds}.",
+        *_gain(record["seconds"]),
+        f"{facts['system']}, {facts['cores']} cores at a load average of {facts['load_average']}, Python "
+        f"{facts['python']}, {facts['date']}.",
     ]
     return "\n".join([*lines, "", *told]) + "\n"
+
+
+def _gain(seconds: dict[str, list[float]]) -> list[str]:
+    """What two workers gain over one, where that was measured."""
+    one, two = seconds.get("1", []), seconds.get("2", [])
+    if not one:
+        return []
+    gain = statistics.median(first / second for first, second in zip(one, two, strict=True))
+    return [
+        f"One local worker fills a folder with {_WORKERS_ON:,} rows in {_spread(one)} seconds, two in {_spread(two)}:",
+        f"{gain:.2f} times as fast, once Dask is up.",
+    ]
 
 
 def _spread(samples: list[float]) -> str:

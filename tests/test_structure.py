@@ -179,7 +179,7 @@ def test_the_readme_has_its_two_commands() -> None:
     ]
 
 
-@pytest.mark.parametrize("program", ["speed", "sweep"])
+@pytest.mark.parametrize("program", ["speed", "scale", "sweep"])
 def test_the_readmes_speed_tables_are_what_the_records_say(program: str) -> None:
     run = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{program}", "--check"],

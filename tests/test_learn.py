@@ -41,7 +41,7 @@ CHAPTER_FILES = sorted(set((ROOT / "analyzer/pages").glob("learn*.py")) - {ROOT 
 def _drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
     st.cache_data.clear()
-    monkeypatch.setattr(readings, "layout_safely", lambda dot, form, timeout: DRAWING.encode())
+    monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
     yield
     st.cache_data.clear()
 
@@ -221,7 +221,7 @@ def test_links_use_the_other_pages_own_parameters(where: str) -> None:
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(dot: str, form: str, timeout: float) -> bytes:
+    def missing(*_: object) -> bytes:
         raise Unavailable("drawing needs Graphviz.")
 
     st.cache_data.clear()

@@ -13,7 +13,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60
@@ -26,6 +26,8 @@ _PROBES = ("/_stcore/health", "/_stcore/host-config")
 """What Streamlit asks for below a page's own path, too, when that page is opened by its link; a 404 is the answer."""
 
 OpenPage = Callable[..., Page]
+
+expect.set_options(timeout=30_000)  # a busy machine is slow to answer
 
 
 def _chromium() -> str | None:

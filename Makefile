@@ -49,3 +49,4 @@ app:
 
 bench:
 	$(BIN)python -m benchmarks.speed
+	$(BIN)python -m benchmarks.sweep

@@ -5,6 +5,8 @@ Oracles: pycls's published complexity of ResNet-50, and tables worked out by han
 
 import ast
 
+from analyzer.sweep.space import Space
+from benchmarks import sweep
 from benchmarks.closed_form import resnet50
 from benchmarks.peers import PEERS, Peer
 from benchmarks.table import markdown
@@ -51,6 +53,24 @@ def test_depth_is_told_as_the_time_of_an_op() -> None:
     lines = markdown(RECORD | {"deep": CALLS, "depths": depths}).splitlines()
     assert "| `resnet1202_cifar` | 100 | 12.0 (12.0 to 12.0) | 1.20 × |" in lines
     assert "| torchinfo | 300 (250 to 350) | 150 × |" in lines
+
+
+def test_the_sweep_tables_say_rates_and_whole_processes() -> None:
+    """By hand: 2/4, 3/4 and 1/8 have the median 0.5; 10⁶ candidates in 2 seconds are 500,000 a second."""
+    record = {
+        "conditions": RECORD["conditions"],
+        "rounds": 3,
+        "rates": {sweep.OURS: [4e6, 4e6, 8e6], "analyzer.analyze": [2e6, 3e6, 1e6]},
+        "wholes": {"1000000": {"seconds": 2.0, "mebibytes": 70.4}},
+    }
+    lines = sweep.markdown(record).splitlines()
+    assert "| analyzer.analyze | 2,000,000 (1,500,000 to 2,500,000) | 0.500 × |" in lines
+    assert "| 1,000,000 candidates | 2.0 | 500,000 | 70 MiB |" in lines
+
+
+def test_the_swept_spaces_have_as_many_candidates_as_they_say() -> None:
+    for power in sweep.SCALES:
+        assert Space.from_toml(sweep.space_text(power)).size == 10**power
 
 
 def test_every_peer_is_a_script_that_counts() -> None:

@@ -250,6 +250,19 @@ def test_the_reference_network_stands_around_each_cell() -> None:
     assert first.reference.after_ms == second.reference.before_ms
 
 
+@pytest.mark.parametrize(("attempts", "counts"), [(1, False), (2, True), (3, True)])
+def test_what_drifted_is_measured_again(attempts: int, counts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: the reference takes 1 ms, then 1.5 ms for good: the first attempt is discarded, the second counts."""
+    times = iter([1.0, *[1.5] * 9])
+    monkeypatch.setattr(session.Session, "_reference_ms", lambda _: next(times))
+    told: list[str] = []
+    effort = Effort(num_warm_iter=1, num_bench_iter=7, reference=RESNET, attempts=attempts)
+    (found,) = taken(Settings(), effort=effort, watch=Watch(notice=told.append)).records
+    assert found.discarded is not counts
+    assert len(found.network.samples_ms) == len(found.stages[0].samples_ms) == 7
+    assert [sentence.endswith("changed by +50.0 %: once more.") for sentence in told] == [True] * (attempts > 1)
+
+
 def test_a_stopped_measurement_keeps_what_is_complete() -> None:
     """Planted: Ctrl-C when the second cell begins; what was kept before was marked as unfinished."""
     kept: list[Measurement] = []

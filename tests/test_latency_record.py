@@ -122,6 +122,8 @@ def test_a_power_cap_is_ordinary_and_heat_is_not() -> None:
     cold, hot = {"throttle_reasons": ["sw_power_cap"]}, {"throttle_reasons": ["sw_power_cap", "hw_thermal_slowdown"]}
     assert list(disturbances(cold, cold)) == []
     assert list(disturbances(cold, hot)) == ["The GPU lowered its clocks: hw thermal slowdown."]
+    unknown = {"nvml": "nvidia-ml-py is not installed"}
+    assert "are not known: nvidia-ml-py is not installed." in next(disturbances(unknown, unknown))
     assert list(disturbances({"other_processes": 0}, {"other_processes": 2})) == ["2 other processes used the GPU."]
 
 

@@ -211,13 +211,13 @@ def links() -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("page", links())
-def test_links_use_the_other_pages_own_parameters(page: str) -> None:
+@pytest.mark.parametrize("where", links())
+def test_links_use_the_other_pages_own_parameters(where: str) -> None:
     """Oracle: the keys of that page's widgets, under which they are bound to the address."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
-    app.switch_page(f"analyzer/pages/{page}.py").run()
+    app.switch_page(f"analyzer/pages/{where}.py").run()
     assert not app.exception
-    assert {name for name in links()[page] if name not in app.session_state} == set()
+    assert {name for name in links()[where] if name not in app.session_state} == set()
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:

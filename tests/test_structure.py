@@ -179,8 +179,13 @@ def test_the_readme_has_its_two_commands() -> None:
     ]
 
 
-def test_the_readmes_speed_table_is_what_the_record_says() -> None:
+@pytest.mark.parametrize("program", ["speed", "sweep"])
+def test_the_readmes_speed_tables_are_what_the_records_say(program: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", f"benchmarks.{program}", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr

@@ -15,10 +15,12 @@ from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.fields import IntList
 from analyzer.families.spec import Spec, rules
+from analyzer.latency.predict import predict_total
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.reading import packaged, space, space_of
 from analyzer.sweep.space import Axis, Space
+from analyzer.sweep.times import Mode
 from tests.strategies import densenet_specs, resnet_specs, vgg_specs
 
 FIGURES = ("params", "macs", "activations", "depth")
@@ -75,7 +77,7 @@ def spaces(draw: st.DrawFn) -> Space:
     return mixed(first, others, names)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(spaces(), st.randoms(use_true_random=False))
 def test_every_figure_of_a_random_space_is_that_of_analyze(found: Space, random: Any) -> None:
     """Oracle: the closed form of each candidate by itself; candidates that it refuses are left out."""
@@ -227,6 +229,28 @@ def test_values_are_lists_and_ranges(fields: dict[str, Any], values: tuple[Any, 
     assert space(family="resnet", fields=fields).axes[0].values == values
 
 
+@pytest.mark.parametrize("column", ["latency_ms:rtx4090@256", "latency_ms:V100@1/amp", "latency_ms:Core i9-10940X@128"])
+@pytest.mark.parametrize("given_space", MEMORY_SPACES[1:5], ids=lambda each: str(each["variant"]))
+def test_latency_is_that_of_the_predictor(given_space: dict[str, Any], column: str) -> None:
+    """Oracle: the prediction for each candidate by itself, on GPUs and a CPU, whose formula has branches of its own."""
+    found = space(**given_space, variables={"n": [1, 2, 4]}, input_sizes=[64])
+    columns = evaluate(found, 0, found.size, ask=[column])
+    mode = Mode.of(column)
+    for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 10):
+        analysis = analyze(found.expression(int(columns["index"][row])), 64)
+        assert columns[column][row] == pytest.approx(predict_total(analysis, mode.device, mode.run).ms, rel=1e-9)
+
+
+def test_networks_whose_kernels_differ_in_kind_are_told_apart() -> None:
+    """Oracle: the predictor, to which a convolution is another kernel when its groups are more than one."""
+    fields = {"cardinality": [1, 2, 4], "base_width": [4, 16], "in_channels": [3, 16]}
+    found = space(variant="resnet50", fields=fields, input_sizes=[64], constraints=['latency["L4", 8, "amp"] < 1e9'])
+    columns = evaluate(found, 0, found.size)
+    mode = Mode.of("latency_ms:L4@8/amp")
+    wanted = [predict_total(analyze(found.expression(row), 64), mode.device, mode.run).ms for row in range(12)]
+    assert columns["latency_ms:L4@8/amp"].tolist() == pytest.approx(wanted, rel=1e-9)
+
+
 REFUSED = {
     "field 'widht' is unknown": {"fields": {"widht": [1]}},
     "variable 'params' must be a new name": {"fields": {}, "variables": {"params": [1]}},
@@ -271,6 +295,12 @@ def test_arithmetic_without_a_result_is_refused(fields: dict[str, str], constrai
     found = space(variant="resnet50", fields={"base_width": [4, 5]} | fields, constraints=[constraint])
     with pytest.raises(InvalidInput, match=told):
         evaluate(found, 0, 2)
+
+
+def test_networks_over_the_bound_of_ops_are_none() -> None:
+    """Oracle: by hand, 69 ops and 7 for each block over 2 are 19,998 for depth 2849 and over the bound for 2850."""
+    found = space(variant="resnet18", fields={"depths[1]": [2849, 2850]}, input_sizes=[32])
+    assert evaluate(found, 0, found.size)["depths[1]"].tolist() == [2849]
 
 
 def test_counts_beyond_64_bits_are_refused() -> None:

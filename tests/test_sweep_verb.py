@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
+from analyzer.latency.predict import predict_latency
 from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.nearest import nearest, neighbourhood, targets_of
 from analyzer.sweep.pareto import front, objectives_of
@@ -161,6 +162,19 @@ def test_the_nearest_network_is_the_nearest_of_all_candidates(capsys: pytest.Cap
     assert run(capsys, f"{command} --format json")[1] == out
 
 
+def test_the_solver_takes_latencies(capsys: pytest.CaptureFixture[str]) -> None:
+    """Oracle: the nearest of the candidates by the predictor, each by itself."""
+    column = "latency_ms:L4@8"
+    _, out, _ = run(capsys, f"sweep --nearest resnet50 --set 'depths[2]=1..9' {column}=-20% --format json")
+    near = json.loads(out)["nearest"][0]
+    times = {
+        depth: predict_latency(f"resnet50:depths=3-4-{depth}-3", device="L4", batch_size=8).ms for depth in range(1, 10)
+    }
+    best = min(times, key=lambda depth: abs(times[depth] / (0.8 * times[6]) - 1))
+    assert near["network"] == f"resnet50:depths=3-4-{best}-3"
+    assert near["figures"][column] == pytest.approx(times[best])
+
+
 def test_equally_near_networks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     """Oracle: a pool before the projection has no parameters, so both networks have as many."""
     command = "sweep --nearest resnet18 --set avg_down=[true,false] params=0%"
@@ -210,7 +224,7 @@ MISTAKES = {
     "has no depths that could": "sweep --nearest vgg11 params=-10%",
     "asks for nothing": "sweep --nearest resnet50 macs=-100%",
     "goes with --nearest": f"{SMALL} --per cardinality",
-    "draw some with samples": "sweep --variant resnet50 " + " ".join(f"--let v{i}=1..1000" for i in range(8)),
+    "draw some with --samples": "sweep --variant resnet50 " + " ".join(f"--let v{i}=1..1000" for i in range(8)),
     "device": f"{SMALL} --where 'latency[\"nosuch\", 1] < 3'",
 }
 

@@ -86,3 +86,36 @@ def test_bytes(number: int, text: str) -> None:
 )
 def test_a_stages_key_as_prose(stage: str, text: str) -> None:
     assert units.stage_words(stage) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "0 ms"),
+        (12.345, "12.3 ms"),
+        (1234.5, "1,230 ms"),
+        (0.1, "0.100 ms"),
+        (0.09996, "100 µs"),
+        (0.0853, "85.3 µs"),
+        (0.00012, "0.120 µs"),
+        (9.996, "10.0 ms"),
+    ],
+)
+def test_a_duration_by_hand(ms: float, text: str) -> None:
+    assert units.duration(ms) == text
+
+
+@given(st.floats(1e-6, 1e9))
+def test_significant_digits_are_those_of_decimal_arithmetic(number: float) -> None:
+    """Oracle: Python's decimal arithmetic, within half a unit of the last digit, where a tie may fall either way."""
+    wanted = Context(prec=3).create_decimal(repr(number))
+    told = Decimal(units.significant(number).replace(",", ""))
+    assert abs(told - wanted) <= Decimal(10) ** (wanted.adjusted() - 2)
+    assert len(units.significant(number).replace(",", "").replace(".", "").lstrip("0").rstrip("0")) <= 3
+
+
+@pytest.mark.parametrize(
+    ("ours", "first", "text"), [(2, 2, "="), (1, 0, "–"), (0, 0, "="), (1.0, 2.0, "0.500"), (5_000_000, 2, "2,500,000")]
+)
+def test_a_ratio_by_hand(ours: float, first: float, text: str) -> None:
+    assert units.ratio(ours, first) == text

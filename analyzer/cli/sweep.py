@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analyzer.cli.options import deliver, format_option
-from analyzer.cli.sweep_run import Running, chart, reporting, rows, run_options, running
+from analyzer.cli.sweep_run import Running, chart, reporting, results, rows, run_options, running
 from analyzer.errors import InvalidInput, shortened
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("sweep")
-@click.argument("given", nargs=-1, metavar="[SPACE.toml | NAME] [TARGET…]")
+@click.argument("given", nargs=-1, metavar="[SPACE.toml | NAME | FOLDER] [TARGET…]")
 @click.option("--family", default=None, help="Family of a space that is given by --set, such as resnet.")
 @click.option("--variant", default=None, help="Network whose fields hold where --set gives none, such as resnet50.")
 @click.option("--set", "fields", multiple=True, metavar="FIELD=VALUES", help="[1,2,4], 8..64 step 8, or an expression.")
@@ -38,7 +38,8 @@ def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: A
 
     A space is a TOML file, one of those that come with the program (resnext, wide_resnet, densenet, regnet, anynet_c,
     anynet_d, anynet_e), or --family or --variant with --set. A field takes a list of values, a range (16..256 step 8,
-    16..1024 times 2), or follows from others ("2*widths[0]").
+    16..1024 times 2), or follows from others ("2*widths[0]"). A FOLDER is one that --output made: it is finished where
+    it was stopped, and shown.
     """
     run = running(options)
     if base is None:
@@ -52,15 +53,19 @@ def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: A
 def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Running) -> str:
     from analyzer.render import sweep as render
     from analyzer.render.tables import padded_table, terminal_table
+    from analyzer.sweep.evaluate import asked_of
     from analyzer.sweep.pareto import objectives_of
     from analyzer.sweep.summary import summarised
 
     if options["per"] is not None:
         raise InvalidInput("--per: goes with --nearest.")
     objectives = objectives_of(options["pareto"])
-    space = space_given(given, options)
-    ask = asked([name for name, _ in objectives])
-    found = summarised(space, objectives, ask=ask, parts=rows(space, tuple(ask), run))
+    if held := results(given, _more(options), run):
+        space, ask, run = held
+    else:
+        space = _sweepable(space_given(given, options))
+        ask = tuple(asked_of(space, asked([name for name, _ in objectives])))
+    found = summarised(space, objectives, ask=ask, parts=rows(space, ask, run))
     chart(found, run.charts)
     match form:
         case "json":
@@ -70,6 +75,18 @@ def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Ru
         case _:
             table = padded_table if form == "markdown" else terminal_table
             return render.summary_text(found, table, options["limit"]) + "\n"
+
+
+def _sweepable(space: "Space") -> "Space":
+    """The space; InvalidInput where a whole day would not do."""
+    if space.size > _MOST:
+        raise InvalidInput(
+            f"space: its {space.size:.3g} candidates are over the bound of {_MOST:.0e}; draw some with --samples."
+        )
+    return space
+
+
+_MOST = 10**11
 
 
 def asked(names: list[str]) -> list[str]:
@@ -147,7 +164,7 @@ def _nearest(base: str, given: tuple[str, ...], form: str, options: dict[str, An
     targets = targets_of(given, start)
     variables = _assigned("--let", options["variables"])
     more |= {"input_sizes": [(height, width)], "variables": variables}
-    within = neighbourhood(start, _assigned("--set", options["fields"]), **more)
+    within = _sweepable(neighbourhood(start, _assigned("--set", options["fields"]), **more))
     with reporting() as progress:
         found = nearest(start, within, targets, per=options["per"], progress=progress)
     match form:

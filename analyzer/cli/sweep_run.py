@@ -34,6 +34,7 @@ class Running(NamedTuple):
     workers: int | None
     scheduler: str | None
     charts: tuple[str, ...]
+    table: str | None
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,6 +52,7 @@ _OPTIONS = (
         "front.csv, a file for what is printed; or - for standard output.",
     ),
     click.option("--chart", "charts", multiple=True, metavar="FILE", help="Draw front and distributions: .svg, .html."),
+    click.option("--rows", "table", metavar="FILE", help="Write every row as one CSV file."),
     click.option("--workers", type=click.IntRange(1, MAX_WORKERS), help="Evaluate in so many processes."),
     click.option("--scheduler", metavar="ADDRESS", help="Evaluate on a Dask cluster, such as tcp://host:8786."),
     click.option("--chunk-size", type=int, help="Candidates evaluated at once, and in a file; bounds the memory."),
@@ -76,13 +78,31 @@ def _check(running: Running) -> None:
             raise InvalidInput(f"--chart {shortened(chart)!r} must end in .svg or .html.")
 
 
+def results(
+    given: tuple[str, ...], more: dict[str, Any], running: Running
+) -> "tuple[Space, tuple[str, ...], Running] | None":
+    """What a folder of results holds, where that is what is given: its space, what was asked for, and how to go on."""
+    from analyzer.sweep.store import MANIFEST, opened
+
+    folder = Path(given[0]) if len(given) == 1 else None
+    if folder is None or not (folder / MANIFEST).exists():
+        return None
+    if running.folder or running.chunk_size is not None or more:
+        raise InvalidInput(f"sweep: {shortened(folder)} holds results; leave out --output and what changes the space.")
+    from analyzer.sweep.space import Space
+
+    manifest = opened(folder).manifest
+    return Space.from_toml(manifest.space), manifest.ask, running._replace(folder=folder)
+
+
 def rows(space: "Space", ask: tuple[str, ...], running: Running) -> Iterator[dict[str, Any]]:
     """The rows that satisfy the constraints, chunk after chunk, as columns; kept in the folder where one is named."""
-    if running.folder:
-        store = filled(space, ask, running)
-        yield from store.chunks()
-    else:
-        yield from _passing(space, ask, running.chunk_size)
+    chunks = filled(space, ask, running).chunks() if running.folder else _passing(space, ask, running.chunk_size)
+    if running.table is None:
+        return chunks
+    from analyzer.sweep.table import copied
+
+    return copied(chunks, Path(running.table))
 
 
 def chart(found: "Summary", paths: tuple[str, ...]) -> None:

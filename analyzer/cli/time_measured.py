@@ -35,7 +35,7 @@ def measured(
 
 
 def _effort(options: dict[str, Any]) -> Effort:
-    same = ("num_warm_iter", "num_bench_iter", "cell_seconds", "max_seconds", "caches", "stages", "tf32")
+    same = ("num_warm_iter", "num_bench_iter", "cell_seconds", "max_seconds", "caches", "stages", "tf32", "attempts")
     reference = None if options["reference"] == "none" else options["reference"]
     return Effort(
         **{name: options[name] for name in same}, cudnn_benchmark=options["cudnn_benchmark"], reference=reference

@@ -62,6 +62,19 @@ class Layouts(click.ParamType[tuple[str, ...]]):
         return tuple(_LAYOUTS[word] for word in words)
 
 
+def _show(context: click.Context, _: click.Parameter, path: str | None) -> None:
+    """Print a record's cells and end."""
+    if path is None:
+        return
+    from pathlib import Path
+
+    from analyzer.latency.reading import read_measurement
+    from analyzer.render.latency import measurement_table
+
+    click.echo(measurement_table(read_measurement(Path(path))).rstrip("\n"))
+    context.exit()
+
+
 _OPTIONS: tuple[Decorator, ...] = (
     click.option("--batch-size", type=Batches(), default="1", show_default=True, help="Images a batch."),
     click.option(
@@ -115,11 +128,22 @@ _OPTIONS: tuple[Decorator, ...] = (
         help="Measured before and after each cell; a drift over 2 % discards it.",
     ),
     click.option(
+        "--attempts", type=int, default=1, show_default=True, help="Measure again what drifted, up to so often."
+    ),
+    click.option(
         "--cudnn-benchmark/--no-cudnn-benchmark", default=True, help="Let cuDNN try its kernels, as timm does."
     ),
     click.option("--tf32/--no-tf32", default=True, help="TF32 in float32 convolutions and products."),
     click.option("--save-to", default=RECORDS, show_default=True, metavar="FOLDER", help="Where records are added."),
     click.option("--no-save", is_flag=True, help="Add no record."),
+    click.option(
+        "--show",
+        metavar="RECORD.json",
+        is_eager=True,
+        expose_value=False,
+        callback=_show,
+        help="Show a record that was kept, and measure nothing.",
+    ),
 )
 
 

@@ -114,6 +114,8 @@ class ReferenceCheck:
 
 def disturbances(before: Facts, after: Facts) -> Iterator[str]:
     """What of the device's state before and after makes figures doubtful, a sentence each."""
+    if before.get("nvml"):
+        yield f"Clocks, throttling and other processes are not known: {before['nvml']}."
     reasons = sorted(HOT & {*(before.get("throttle_reasons") or ()), *(after.get("throttle_reasons") or ())})
     if reasons:
         yield f"The GPU lowered its clocks: {', '.join(reasons).replace('_', ' ')}."

@@ -100,9 +100,9 @@ def devices() -> dict[str, Device]:
 
 
 def plain(name: str) -> str:
-    """A device's name without case, spaces, punctuation and its maker's words: "NVIDIA GeForce RTX 4090", "rtx4090"."""
+    """A device's name without case, spaces, punctuation and its maker's words: "GeForce RTX 4090" is "4090"."""
     letters = "".join(each for each in name.lower() if each.isalnum())
-    for word in ("nvidia", "geforce", "tesla"):
+    for word in ("nvidia", "geforce", "tesla", "rtx"):
         letters = letters.removeprefix(word)
     return letters
 

@@ -11,9 +11,10 @@ from analyzer.latency.roofline import Run
 
 
 class Launched(NamedTuple):
-    """A mode's kernels in the rows' order; `nchw` tells the layout, `calls` how many the host starts one by one.
+    """A mode's kernels in the rows' order; `nchw` tells the layout, `calls` how many torch starts one by one.
 
-    A convolution's changes of layout are started by the same call as itself.
+    A convolution's changes of layout are started by the same call as itself; compiled pointwise kernels by generated
+    code, at a cost that does not count beside a call through torch.
     """
 
     kernels: tuple[Kernel, ...]
@@ -36,7 +37,7 @@ def _launched(analysis: Analysis, run: Run, rates: Rates) -> Launched:
         nchw = rates.gpu and nchw and not compiles_to_channels_last(analysis)
     if run.autocast:
         kernels = [*casts(analysis, kernels), *kernels]
-    calls = len(kernels)
+    calls = sum(1 for kernel in kernels if kernel.macs or not run.compiled)
     if nchw and rates.gpu and rates.tensor:
         kernels = [*kernels, *layout_changes(kernels)]
     if run.training:

@@ -16,6 +16,7 @@ CACHES = ("auto", "warm", "flushed")
 MAX_BATCH = 65_536
 MAX_ITER = 1_000_000
 MAX_SECONDS = 86_400.0
+MAX_ATTEMPTS = 100
 MIN_SAMPLES = 50
 MIN_SECONDS = 1.0
 FEW_SAMPLES = 10
@@ -71,7 +72,8 @@ class Effort:
 
     Without `num_bench_iter` a cell gets at least 50 samples and one second of them; with `cell_seconds` 50 and so many
     seconds will do, and so will 10 that took so long, but no less than one second. `max_seconds` bounds the whole. The
-    reference network, measured before and after each cell, guards against drift; None leaves it out.
+    reference network, measured before and after each cell, guards against drift (None leaves it out), and what
+    drifted is measured again while there are `attempts`.
     """
 
     num_warm_iter: int = 10
@@ -81,6 +83,7 @@ class Effort:
     caches: str = "auto"
     stages: bool = True
     reference: str | None = "resnet18"
+    attempts: int = 1
     cudnn_benchmark: bool = True
     tf32: bool = True
 
@@ -88,6 +91,7 @@ class Effort:
         check_whole("num_warm_iter", self.num_warm_iter, 1, MAX_ITER)
         if self.num_bench_iter is not None:
             check_whole("num_bench_iter", self.num_bench_iter, 1, MAX_ITER)
+        check_whole("attempts", self.attempts, 1, MAX_ATTEMPTS)
         for name in ("cell_seconds", "max_seconds"):
             _check_seconds(name, getattr(self, name))
         _check_word("caches", self.caches, CACHES)

@@ -87,6 +87,11 @@ class Samples:
         if self.burst:
             self.queued.append(self.job.queued_ms(self.burst))
 
+    def clear(self) -> None:
+        """Forget all samples."""
+        for samples in (self.whole, self.parts, self.queued):
+            samples.clear()
+
     def complete(self, effort: Effort) -> None:
         """What is still missing, where the times of the warm-up led to too few samples."""
         while not effort.enough(len(self.whole), sum(self.whole)):
@@ -125,7 +130,7 @@ def ready(job: Job, effort: Effort, flushed: bool) -> Samples:
         job=job,
         warm_up=warm_up,
         flushed=flushed,
-        run_memory_bytes=job.device.peak_bytes(),
+        run_memory_bytes=None if job.captured else job.device.peak_bytes(),
         each_ms=each_ms,
         wanted=wanted,
         wanted_parts=parts,

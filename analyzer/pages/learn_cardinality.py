@@ -69,15 +69,16 @@ def _show() -> None:
         table(*_compared(list(found.values()), count))
     chosen = found[count]
     expression = f"resnet50:cardinality={chosen.cardinality},base_width={chosen.base_width}"
-    say(_NETWORK, **_figures(expression))
+    say(_NETWORK, **_figures(expression, _title(chosen)))
     heading("Three forms of one block")
     say(_FORMS)
     _draw_forms(chosen)
     grouped = expression if count > 1 else "resnext50_32x4d"
+    named = _title(chosen) if count > 1 else title_of(grouped)
     look_further(
-        Link("equivalence", f"The proof for {title_of(grouped)}", {"grouped": grouped}),
+        Link("equivalence", f"The proof for {named}", {"grouped": grouped}),
         Link("compare", "Against ResNet-50", {"networks": ["resnet50", grouped]}),
-        Link("explore", title_of(grouped), {"variant": grouped}),
+        Link("explore", named, {"variant": grouped}),
     )
 
 
@@ -99,10 +100,17 @@ def _compared(found: list[Paths], count: int) -> tuple[list[str], list[list[str]
     return ["C", "d", "C · d", "weights", "MACs", "×", "activations", "×"], rows, "rrrrrrrr"
 
 
-def _figures(expression: str) -> dict[str, str]:
+def _title(chosen: Paths) -> str:
+    """The network that has such blocks, as the paper names it."""
+    if chosen.cardinality == 1:
+        return title_of("resnet50")
+    return f"{title_of('resnet50').replace('ResNet', 'ResNeXt')} ({chosen.cardinality}×{chosen.base_width}d)"
+
+
+def _figures(expression: str, title: str) -> dict[str, str]:
     ours, base = analysis_of(expression, None), analysis_of("resnet50", None)
     return {
-        "title": ours.network.title if ours.variant != base.variant else "ResNet-50 itself",
+        "title": title,
         "params": short(ours.params),
         "base_params": short(base.params),
         "params_share": share(ours.params, base.params),

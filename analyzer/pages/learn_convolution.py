@@ -49,8 +49,8 @@ _OVER = (
 _LOST_PADDING = "Here that is only padding, so the map itself is read to its end."
 _LOST_MAP = "Here that is @lost of the map itself, which no output knows anything of."
 _SKIPS = (
-    "The kernel moves further than it reaches, so it also steps over places in between: of @all places along the side "
-    "it reads @read. A strided 1×1 does that to every map that it halves."
+    "Places in between are stepped over as well, by the stride or between the taps: of @all places along the side "
+    "@read are read. A 1×1 with a stride does that to every map that it makes smaller."
 )
 _EVEN = "Nothing is left over: the last position ends exactly where the padding ends."
 _SAME = (

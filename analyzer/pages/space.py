@@ -113,7 +113,8 @@ def _show_nearest(sweeping: Sweeping, near: Near) -> None:
 def _against(target: Target, near: Near) -> str:
     figure = near.figures[target.name]
     change = f"{100 * (figure / target.value - 1):+.2f} %".replace("-", "−")
-    return f"{title_of(target.name)} {exact(figure)} ({change})"
+    shown = exact(figure) if isinstance(figure, int) else f"{figure:.4g}"
+    return f"{title_of(target.name)} {shown} ({change})"
 
 
 def _show_what_is_left(sweeping: Sweeping) -> None:

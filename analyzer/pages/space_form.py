@@ -1,5 +1,6 @@
 """The widgets of the design space page, each in the address: where a space starts, what varies, and its limits."""
 
+import re
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -224,7 +225,8 @@ def _asked(given: dict[str, Any]) -> Asked:
 def _targets(given: dict[str, Any]) -> tuple[Target, ...]:
     if not given[TARGET].strip():
         return ()
-    return targets_of(given[TARGET].split(), analysis_of(given[START].strip(), given[SIDE]))
+    texts = re.findall(r"(?:\[[^\]]*\]|\S)+", given[TARGET])
+    return targets_of(texts, analysis_of(given[START].strip(), given[SIDE]))
 
 
 def _assignments(family: str, text: str) -> tuple[dict[str, str], dict[str, str]]:

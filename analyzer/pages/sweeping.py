@@ -65,7 +65,7 @@ class Sweeping:
     @property
     def _ask(self) -> list[str]:
         named = [name for name, _ in self.objectives] + [target.name for target in self.targets]
-        return [name for name in named if name == "memory_bytes"]
+        return [name for name in named if name == "memory_bytes" or name.startswith("latency_ms:")]
 
     def stop(self) -> None:
         """Let what was found be all, until `go_on`."""

@@ -1,5 +1,6 @@
 """Measured latencies as tables for the terminal, with their warnings and conditions."""
 
+import textwrap
 from collections.abc import Iterator
 
 from analyzer.latency.conditions import Conditions, OutputCheck
@@ -115,7 +116,7 @@ _MEANINGS = {
     "host": "eager execution takes over 5 % longer than the same as a CUDA graph: the host sets the pace.",
     "cold": "the times had not settled when the warm-up ended.",
     "output": "the output is not that of eager float32 within rounding.",
-    "disturbed": "other processes, or lowered clocks; the JSON tells.",
+    "disturbed": "other processes were busy, or clocks were lowered or are not known; the JSON tells.",
 }
 
 
@@ -165,11 +166,12 @@ def _output_warning(record: LatencyRecord) -> list[str]:
 
 
 def _conditions(given: Conditions, records: list[LatencyRecord] | tuple[LatencyRecord, ...]) -> str:
-    facts = [f"{name.replace('_', ' ')} {_word(value)}" for name, value in _known(given)]
+    facts = [_fact(name, value) for name, value in _known(given)]
     told = [*(_how(records[0]) if len(records) == 1 else ()), given.order, given.mode]
     told += [f"{given.input}; {given.weights}", f"{given.clock}, {', '.join(facts)}"]
     told += [f"torch {given.torch}, Python {given.python}, {given.platform}, {given.date}"]
-    return "Conditions: " + ";\n  ".join(told) + "."
+    lines = [textwrap.fill(fact, 116, subsequent_indent="    ", break_on_hyphens=False) for fact in told]
+    return "Conditions: " + ";\n  ".join(lines) + "."
 
 
 def _how(record: LatencyRecord) -> Iterator[str]:
@@ -190,6 +192,18 @@ def _known(given: Conditions) -> Iterator[tuple[str, object]]:
     for name, value in {**given.machine, **choices}.items():
         if value is not None:
             yield name, value
+
+
+def _fact(name: str, value: object) -> str:
+    words, _, unit = name.rpartition("_")
+    if unit == "bytes" and isinstance(value, int):
+        return f"{words.replace('_', ' ')} {size_bytes(value)}"
+    if unit in _UNITS:
+        return f"{words.replace('_', ' ')} {value} {_UNITS[unit]}"
+    return f"{name.replace('_', ' ')} {_word(value)}"
+
+
+_UNITS = {"w": "W", "mhz": "MHz"}
 
 
 def _word(value: object) -> object:

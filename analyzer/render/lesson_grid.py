@@ -16,7 +16,7 @@ def grid(slide: Slide) -> str:
     cell = max(min(_LARGEST, _GRID // slide.padded), _SMALLEST)
     side, out = cell * slide.padded, cell * slide.positions
     below = _HEAD + side + 18
-    height = below + (_BAR + _GAP) * slide.positions + 8
+    height = below + max((_BAR + _GAP) * slide.positions + 8, 36)
     left = side + _BETWEEN
     width = left + max(out, 150) + 2
     parts = [
@@ -82,6 +82,6 @@ def _bars(slide: Slide, cell: int, below: int) -> Iterator[str]:
         end = (slide.padded - slide.over) * cell
         yield rect(end + 1, below, slide.over * cell - 1, (_BAR + _GAP) * slide.positions - _GAP, "over", 2)
     x = slide.padded * cell + 22
-    yield text(x, below + 10, f"{slide.positions} positions along a side", "head")
+    yield text(x, below + 10, f"{slide.positions} position{'s' if slide.positions > 1 else ''} along a side", "head")
     if slide.over:
         yield text(x, below + 28, f"{slide.over} left over after the last", "quiet")

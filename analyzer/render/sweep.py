@@ -8,7 +8,8 @@ from typing import Any
 
 from analyzer.families.network import Size
 from analyzer.render.units import exact, short
-from analyzer.sweep.nearest import Near, Nearest, own_figure
+from analyzer.sweep.grammar import LATENCY_COLUMN, latency_parts
+from analyzer.sweep.nearest import Near, Nearest, Target, own_figure
 from analyzer.sweep.space import Space
 from analyzer.sweep.summary import Columns, Summary
 
@@ -18,10 +19,10 @@ _HIDDEN = ("index", "input_height", "input_width")
 
 
 def title_of(column: str) -> str:
-    """A column's name as people read it: latency_ms:L4@8 as "L4 at 8, ms"."""
+    """A column's name as people read it: latency_ms:L4@8 as "L4, batch 8, ms"."""
     if column.startswith("latency_ms:"):
-        device, _, batch = column.removeprefix("latency_ms:").partition("@")
-        return f"{device} at {batch}, ms"
+        device, batch, precision = latency_parts(column)
+        return f"{device}, batch {batch}{'' if precision == 'float32' else f', {precision}'}, ms"
     return _TITLES.get(column, column)
 
 
@@ -132,7 +133,7 @@ def _space_facts(space: Space) -> dict[str, Any]:
 
 def nearest_text(found: Nearest, table: Table) -> str:
     """What was wanted, and the nearest networks beside the one that they start from."""
-    wanted = ", ".join(f"{title_of(target.name)} {_wanted(target.value)}" for target in found.targets)
+    wanted = ", ".join(map(_wanted, found.targets))
     names = list(found.found[0].figures)
     own = [_cell(name, own_figure(found.base, name)) for name in names]
     head = [] if found.per is None else [found.per]
@@ -150,8 +151,11 @@ def nearest_text(found: Nearest, table: Table) -> str:
     return "\n".join(lines)
 
 
-def _wanted(value: float) -> str:
-    return exact(round(value)) if value < 1e6 else short(round(value), 4)
+def _wanted(target: Target) -> str:
+    title, value = title_of(target.name), target.value
+    if target.name.startswith(LATENCY_COLUMN):
+        return f"{value:.4g} ms on {title.removesuffix(', ms')}"
+    return f"{title} {exact(round(value)) if value < 1e6 else short(round(value), 4)}"
 
 
 def _near_row(found: Nearest, near: Near, names: list[str]) -> list[str]:

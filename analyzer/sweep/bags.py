@@ -1,4 +1,4 @@
-"""What a network holds many of (levels of memory, kernels), as polynomials, and how that grows with what is counted."""
+"""What a network holds many of (levels of memory, kernels), and how that grows with what is counted."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,13 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.cost.analysis import Analysis
 from analyzer.sweep.arrays import Arrays
-from analyzer.sweep.traced import Source
-
-Bag = Counter[Any]
-"""Item → how often a network holds it; of a difference, negative where it no longer does."""
-Contents = Callable[[Analysis], Bag]
+from analyzer.sweep.polynomial import frozen
+from analyzer.sweep.runs import Bag, Run, Source
 
 
 class Item(NamedTuple):
@@ -28,23 +24,45 @@ class Item(NamedTuple):
 
 
 class Bags:
-    """The items of a trace; networks of new counts are run when a candidate has them."""
+    """A bag of one run, and of those with other counts: they are run when candidates have them.
 
-    def __init__(self, source: Source, contents: Contents) -> None:
-        self._source, self._contents = source, contents
-        self.base = self._bag()
+    A counted field whose next two values add the same things adds them again with every further one.
+    """
+
+    def __init__(self, source: Source, name: str, base: Run) -> None:
+        self._source, self._name = source, name
+        self.base = base.bags[name]
         self._steady: dict[str, Bag] = {}
         self._known: dict[tuple[str, int], Bag] = {}
         for field in source.counted:
-            first = _minus(self._bag(**{field: 2}), self.base)
+            first = self._other(field, 2)
             if all(times > 0 for times in first.values()):
-                second = _minus(self._bag(**{field: 3}), self.base)
+                second = self._other(field, 3)
                 if second == Counter({thing: 2 * times for thing, times in first.items()}):
                     self._steady[field] = first
 
-    def _bag(self, **counts: int) -> Bag:
-        run = self._source.run(**counts)
-        return self._contents(run.analysis) if run.analysis is not None else Counter()
+    def agrees(self, true: Run) -> bool:
+        """Whether the bag of a run with other counts is, as polynomials, what is expected of them."""
+        atoms, counts = self._source.atoms, true.tape.counted
+        values = {str(atoms.items[place]): value for place, value in counts.items()}
+        expected = Counter(self.base)
+        for field in self._source.counted:
+            steady = self._steady.get(field)
+            more = self._other(field, values[field]) if steady is None else steady
+            for thing, times in more.items():
+                expected[thing] += times if steady is None else times * (values[field] - 1)
+        return self._settled(expected, counts) == self._settled(true.bags[self._name], counts)
+
+    def _settled(self, bag: Bag, counts: dict[int, int]) -> Bag:
+        """The bag with numbers for counts."""
+        found: Bag = Counter()
+        for thing, times in bag.items():
+            parts = [
+                frozen(self._source.atoms.substituted(dict(part), counts)) if isinstance(part, tuple) else part
+                for part in thing
+            ]
+            found[tuple(parts)] += times
+        return Counter({thing: times for thing, times in found.items() if times})
 
     def items(self, counts: Callable[[str], list[int]]) -> dict[Any, list[Item]]:
         """Each thing that candidates hold with how often they do; `counts` are the values of a counted field."""
@@ -60,9 +78,10 @@ class Bags:
         return found
 
     def _other(self, field: str, value: int) -> Bag:
-        """What a network with another count holds more and less than the base."""
+        """What a network with another count holds more than the base, and less."""
         if (field, value) not in self._known:
-            self._known[field, value] = _minus(self._bag(**{field: value}), self.base) if value > 1 else Counter()
+            bag = self._source.run(**{field: value}).bags.get(self._name, Counter()) if value > 1 else self.base
+            self._known[field, value] = _minus(bag, self.base)
         return self._known[field, value]
 
 

@@ -1,6 +1,6 @@
 """Figures of candidates, chunk by chunk: each group of networks that are built alike is traced once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import MAX_OPS, rules
 from analyzer.sweep.arrays import Arrays, check_size
-from analyzer.sweep.bags import Bags, Item
+from analyzer.sweep.bags import Item
 from analyzer.sweep.candidates import Candidates, support_of
 from analyzer.sweep.functions import Stages
-from analyzer.sweep.peak import Level, always, levels, peak
+from analyzer.sweep.peak import kept, levels, peak
 from analyzer.sweep.plan import ENTRIES, Codes, Plan, Planner
 from analyzer.sweep.polynomial import Atoms
+from analyzer.sweep.runs import FIGURES, Alike
 from analyzer.sweep.space import Space
-from analyzer.sweep.traced import FIGURES, Alike, Source, Traced, trace
+from analyzer.sweep.times import CALL, Mode, calls
+from analyzer.sweep.traced import Traced, trace
 
 Whole = NDArray[np.int64]
 Rows = Whole | None
@@ -35,6 +37,8 @@ class Structure(NamedTuple):
 
 _LENGTH = " length"
 MEMORY = "memory_bytes"
+LATENCY_ENTRIES = 2**20
+"""A table of times has so many entries at most: working one out takes far longer than fetching it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,22 @@ class Leaf:
 
     traced: Traced
     plans: dict[str, Plan]
-    extras: dict[str, Plan] = field(default_factory=dict)
-    """Plans of what is seldom asked for, made when it is."""
+    bounds: dict[str, tuple[int, int]]
+    extras: dict[str, "Extra"] = field(default_factory=dict)
+    """What is seldom asked for, planned when it is."""
+
+
+class Extra(NamedTuple):
+    """A figure of two plans, and what joins them."""
+
+    plans: tuple[Plan, Plan]
+    join: Callable[[Any, Any], Any]
+
+    def values(self, arrays: Arrays, codes: Codes) -> NDArray[Any]:
+        """The figure of every candidate."""
+        first, second = (plan.values(arrays, codes) for plan in self.plans)
+        found: NDArray[Any] = self.join(first, second)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +77,22 @@ class Group:
 class Engine:
     """What has been traced of a space so far; a chunk's figures do not depend on it."""
 
-    def __init__(self, space: Space) -> None:
-        self._space = space
+    def __init__(self, space: Space, ask: Sequence[str] = ()) -> None:
+        self._space, self._ask = space, tuple(ask)
+        self._modes = {name: Mode.of(name) for name in ask if name != MEMORY}
+        self._readers = tuple((name, levels if name == MEMORY else self._modes[name].kernels) for name in ask)
         self._known = rules(FAMILIES[space.family].spec)
         self._atoms = Atoms()
         self._planner = Planner(space, self._atoms)
         self._spans = dict(self._planner.spans())
         self._found: dict[Alike, Group] = {}
 
-    def figures(self, some: Candidates, ask: Sequence[str] = ()) -> tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]:
+    def figures(self, some: Candidates) -> tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]:
         """Which candidates are possible networks, and all candidates' figures (0 where they are none)."""
         count = len(some.index)
         possible = np.zeros(count, dtype=bool)
         out: dict[str, NDArray[Any]] = {name: np.zeros(count, dtype=np.int64) for name in FIGURES}
-        out |= {name: np.zeros(count, dtype=np.int64 if name == MEMORY else float) for name in ask}
+        out |= {name: np.zeros(count, dtype=np.int64 if name == MEMORY else float) for name in self._ask}
         structure = self._structure(some)
         for alike, rows in self._groups(some, structure):
             own = Arrays(self._atoms, structure.varying, count if rows is None else len(rows), rows)
@@ -81,28 +101,44 @@ class Engine:
                 codes = Codes(some.codes, self._planner.counts, chosen)
                 for name, plan in leaf.plans.items():
                     out[name][places] = plan.values(arrays, codes)
-                for name in ask if leaf.plans else ():
+                for name in self._ask if leaf.plans else ():
                     out[name][places] = self._extra(name, leaf).values(arrays, codes)
                 possible[places] = out["ops"][places] <= MAX_OPS if leaf.plans else False
-        if MEMORY in ask:
-            out[MEMORY] += out["state_bytes"]
         return possible, out
 
-    def _extra(self, name: str, leaf: Leaf) -> Plan:
+    def _extra(self, name: str, leaf: Leaf) -> Extra:
         if name not in leaf.extras:
-            leaf.extras[name] = self._peak(leaf.traced.source)
+            leaf.extras[name] = self._peak(leaf) if name == MEMORY else self._latency(name, leaf)
         return leaf.extras[name]
 
-    def _peak(self, source: Source) -> Plan:
-        """The plan of the peak of activations."""
+    def _peak(self, leaf: Leaf) -> Extra:
         planner = self._planner
-        reached = Bags(source, levels).items(lambda name: planner.counts_of(name, source.bounds[name]))
-        found: list[tuple[tuple[str, ...], Level]] = []
-        for level, items in reached.items():
-            kept = [Item(1)] if always(items) else items
-            fields = frozenset[str]().union(*(support_of(planner.supports, item.field) for item in kept))
-            found.append((planner.order({*planner.axes_of(dict(level)), *fields}), (level, tuple(kept))))
-        return planner.plan(found, peak, np.maximum, planner.at_most(ENTRIES))
+        reached = [(thing, kept(items)) for thing, items in self._items(MEMORY, leaf)]
+        found = [(self._axes(thing, items), (thing, items)) for thing, items in reached]
+        return Extra(
+            (planner.plan(found, peak, np.maximum, planner.at_most(ENTRIES)), leaf.plans["state_bytes"]), np.add
+        )
+
+    def _latency(self, name: str, leaf: Leaf) -> Extra:
+        planner, mode = self._planner, self._modes[name]
+        most = planner.at_most(LATENCY_ENTRIES)
+        everything = list(self._items(name, leaf))
+        started = [(self._axes((), items), (thing, items)) for thing, items in everything if thing == CALL]
+        kernels = [(self._axes(thing, items), (thing, items)) for thing, items in everything if thing != CALL]
+        own = planner.plan(kernels, mode.device_ms, np.add, most)
+        return Extra((own, planner.plan(started, calls, np.add, most)), mode.total_ms)
+
+    def _items(self, name: str, leaf: Leaf) -> Iterator[tuple[Any, Sequence[Item]]]:
+        """What candidates hold, and how often."""
+        bounds = leaf.bounds
+        yield from leaf.traced.bags[name].items(lambda field: self._planner.counts_of(field, bounds[field])).items()
+
+    def _axes(self, thing: tuple[Any, ...], items: Sequence[Item]) -> tuple[str, ...]:
+        """The axes that something held depends on, by its numbers and by how often it is held."""
+        planner = self._planner
+        names = [name for part in thing if isinstance(part, tuple) for name in planner.axes_of(dict(part))]
+        fields = [support_of(planner.supports, item.field) for item in items]
+        return planner.order(frozenset(names).union(*fields))
 
     def _structure(self, some: Candidates) -> Structure:
         found = Structure({}, {}, {}, {})
@@ -190,11 +226,11 @@ class Engine:
         return group
 
     def _leaf(self, group: Group, values: Mapping[str, int]) -> Leaf:
-        traced = trace(self._atoms, group.alike, group.bounds, values)
+        traced = trace(self._atoms, group.alike, group.bounds, values, self._readers)
         for figure in traced.figures.values():
             check_size(self._atoms, figure.terms, group.bounds)
         plans = {name: self._planner.figure(figure) for name, figure in traced.figures.items()}
-        return Leaf(traced, plans)
+        return Leaf(traced, plans, dict(group.bounds))
 
 
 def _labels(telling: list[NDArray[Any]], count: int) -> Whole:

@@ -26,11 +26,11 @@ def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) ->
     "macs", "activations", "depth"; and of "memory_bytes" and "latency_ms:DEVICE@BATCH" those that `ask` or a
     constraint names. Equal to `analyze` of each candidate's expression, to the unit.
     """
-    engine = engine_of(space)
     if space.samples is None and space.grid_size > MAX_CANDIDATES:
         raise InvalidInput(f"space: its grid has {space.grid_size:.3g} candidates; draw some with samples.")
     stop = min(stop, space.size)
     asked = asked_of(space, ask)
+    engine = engine_of(space, asked)
     parts = [
         _chunk(space, engine, at, min(at + CHUNK, stop), asked) for at in range(start, max(stop, start + 1), CHUNK)
     ]
@@ -47,18 +47,19 @@ def asked_of(space: Space, ask: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*ask, *named]))
 
 
-def engine_of(space: Space) -> Engine:
-    """The space's engine, made once."""
-    if Engine not in space.notes:
-        space.notes[Engine] = Engine(space)
-    return space.notes[Engine]  # type: ignore[no-any-return]
+def engine_of(space: Space, ask: Sequence[str] = ()) -> Engine:
+    """The space's engine for these figures, made once."""
+    key = Engine, tuple(ask)
+    if key not in space.notes:
+        space.notes[key] = Engine(space, ask)
+    return space.notes[key]  # type: ignore[no-any-return]
 
 
 def _chunk(space: Space, engine: Engine, start: int, stop: int, ask: Sequence[str]) -> dict[str, NDArray[Any]]:
     some = Candidates.of(space, np.arange(start, stop, dtype=np.int64))
     early = [each for each in space.constraints if not each.latencies and not FIGURES.intersection(each.names)]
     some = _left(some, _mask(early, some.env, len(some.index)))
-    possible, figures = engine.figures(some, ask)
+    possible, figures = engine.figures(some)
     late = [each for each in space.constraints if each not in early]
     mask = possible & _mask(late, some.env | figures | {"flops": 2 * figures["macs"]}, len(some.index))
     figures = {name: figures[name] for name in [*SHOWN, *ask]}

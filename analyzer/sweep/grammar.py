@@ -4,6 +4,7 @@ Whole numbers stay whole numbers (64 bit); what would leave them is refused. Nam
 """
 
 import ast
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from analyzer.sweep.functions import FUNCTIONS, LISTS, Stages, checked
 MAX_LENGTH = 1000
 MAX_NODES = 300
 LATENCY = "latency"
+LATENCY_COLUMN = "latency_ms:"
 
 Value = Any
 """An array over candidates, a number, a text or truth value, or Stages (a list a candidate)."""
@@ -29,7 +31,7 @@ class Expression:
     tree: ast.expr = field(compare=False, repr=False)
     names: tuple[str, ...]
     calls: tuple[str, ...]
-    latencies: tuple[tuple[str, int], ...]
+    latencies: tuple[tuple[str, int, str], ...]
 
     def evaluate(self, env: Mapping[str, Value]) -> Value:
         """The value for every candidate of `env`; InvalidInput where the arithmetic has none."""
@@ -132,8 +134,8 @@ def _check_call(told: str, node: ast.Call) -> None:
 def _is_latency(node: ast.Subscript) -> bool:
     if not (isinstance(node.value, ast.Name) and node.value.id == LATENCY and isinstance(node.slice, ast.Tuple)):
         return False
-    kinds = [type(each.value) for each in node.slice.elts if isinstance(each, ast.Constant)]
-    return kinds == [str, int]
+    kinds = [type(each.value) if isinstance(each, ast.Constant) else None for each in node.slice.elts]
+    return kinds in ([str, int], [str, int, str])
 
 
 def _is_element(node: ast.Subscript) -> bool:
@@ -141,9 +143,9 @@ def _is_element(node: ast.Subscript) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id != LATENCY and whole
 
 
-def _latency(node: ast.Subscript) -> tuple[str, int]:
-    device, batch = (each.value for each in node.slice.elts)  # type: ignore[attr-defined]  # checked before
-    return device, batch
+def _latency(node: ast.Subscript) -> tuple[str, int, str]:
+    values = [each.value for each in node.slice.elts]  # type: ignore[attr-defined]  # checked before
+    return values[0], values[1], values[2] if len(values) > 2 else "float32"
 
 
 def _name_of(node: ast.AST) -> str:
@@ -156,9 +158,21 @@ def _name_of(node: ast.AST) -> str:
             return ""
 
 
-def latency_name(device: str, batch: int) -> str:
-    """The column of a predicted latency."""
-    return f"latency_ms:{device}@{batch}"
+def latency_name(device: str, batch: int, precision: str = "float32") -> str:
+    """The column of a predicted latency: latency_ms:L4@8, or latency_ms:L4@8/amp."""
+    return f"latency_ms:{device}@{batch}{'' if precision == 'float32' else f'/{precision}'}"
+
+
+def latency_parts(column: str) -> tuple[str, int, str]:
+    """(device, batch size, precision) of a column; InvalidInput where it is none."""
+    found = re.fullmatch(
+        r"latency_ms:(?P<device>[^@]{1,60})@(?P<batch>[0-9]{1,9})(?:/(?P<precision>\w{1,20}))?", column
+    )
+    if found is None:
+        raise InvalidInput(
+            f"column {shortened(column)!r}: must be latency_ms:DEVICE@BATCH, or with /PRECISION after it."
+        )
+    return found["device"], int(found["batch"]), found["precision"] or "float32"
 
 
 class _Reader:

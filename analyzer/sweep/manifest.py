@@ -33,8 +33,8 @@ class Manifest:
             raise InvalidInput(f"chunk size {self.chunk_size:,} must be from 1 to {MAX_CHUNK_SIZE:,} candidates.")
         if self.num_chunks > MAX_CHUNKS:
             raise InvalidInput(
-                f"chunk size {self.chunk_size:,}: {self.num_chunks:,} chunks are over the bound of {MAX_CHUNKS:,}; "
-                "take larger chunks."
+                f"space: {self.size:.3g} candidates are {self.num_chunks:.3g} chunks of {self.chunk_size:,}, over the "
+                f"bound of {MAX_CHUNKS:,}; draw some with samples, or take larger chunks."
             )
 
     def checked(self) -> "Manifest":

@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
+from analyzer.sweep.grammar import LATENCY_COLUMN
 from analyzer.sweep.reading import space
 from analyzer.sweep.space import Space
 from analyzer.sweep.summary import Columns, Progress, chunks, nothing_left
+from analyzer.sweep.times import Mode
 
-_FORM = re.compile(r"(?P<name>[a-z_]+)=(?:(?P<percent>[+-]?[0-9]+(?:\.[0-9]+)?)%|(?P<count>.+))", re.ASCII)
+_FORM = re.compile(
+    r"(?P<name>[a-z_]+|latency_ms:[^=]+)=(?:(?P<percent>[+-]?[0-9]+(?:\.[0-9]+)?)%|(?P<count>.+))", re.ASCII
+)
 NAMES = ("params", "macs", "flops", "activations", "depth", "memory_bytes")
 
 
@@ -31,7 +35,7 @@ class Near(NamedTuple):
     """A candidate: its figures by name, how far off the worst one is (0.01: 1 %), and how many are just as near."""
 
     candidate: int
-    figures: dict[str, int]
+    figures: dict[str, int | float]
     distance: float
     ties: int
     group: object
@@ -61,12 +65,14 @@ def targets_of(texts: Sequence[str], base: Analysis) -> tuple[Target, ...]:
 
 def _target(text: str, base: Analysis) -> Target:
     found = _FORM.fullmatch(text.strip())
-    if found is None or found["name"] not in NAMES:
+    if found is None or not (found["name"] in NAMES or found["name"].startswith(LATENCY_COLUMN)):
         raise InvalidInput(
             f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(NAMES)}."
         )
     name = found["name"]
-    if found["percent"] is None:
+    if found["percent"] is None and name not in NAMES:
+        value = _milliseconds(text, found["count"])
+    elif found["percent"] is None:
         value = float(count_of(name, found["count"]))
     else:
         value = own_figure(base, name) * (1 + float(found["percent"]) / 100)
@@ -75,8 +81,21 @@ def _target(text: str, base: Analysis) -> Target:
     return Target(name, value, text.strip())
 
 
-def own_figure(base: Analysis, name: str) -> int:
+def _milliseconds(text: str, number: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", number, re.ASCII):
+        raise InvalidInput(
+            f"nearest: {shortened(text)!r} must be milliseconds, such as 2.5, or a change, such as -20%."
+        )
+    return float(number)
+
+
+def own_figure(base: Analysis, name: str) -> int | float:
     """A figure of the base network."""
+    if name.startswith(LATENCY_COLUMN):
+        from analyzer.latency.predict import predict_total  # only latency needs it
+
+        mode = Mode.of(name)
+        return predict_total(base, mode.device, mode.run).ms
     return base.memory().total_bytes if name == "memory_bytes" else int(getattr(base, name))
 
 
@@ -119,7 +138,7 @@ def nearest(
     With `per`, the nearest for each value of that column. InvalidInput where the space holds no network.
     """
     best: dict[object, Near] = {}
-    ask = [target.name for target in targets if target.name == "memory_bytes"]
+    ask = [each.name for each in targets if each.name == "memory_bytes" or each.name not in NAMES]
     for columns in chunks(within, ask, progress):
         if per is not None and per not in columns:
             raise InvalidInput(f"nearest: {shortened(per)!r} is no column; there are {', '.join(columns)}.")
@@ -152,7 +171,7 @@ def improve(
     first = order[0]
     equal = int(np.sum((worst == worst[first]) & (whole == whole[first])))
     row = int(rows[first])
-    figures = {name: int(_figure(columns, name)[row]) for name in _names(targets)}
+    figures = {name: _figure(columns, name)[row].item() for name in _names(targets)}
     near = Near(int(columns["index"][row]), figures, float(worst[first]), equal - 1, group)
     before = best.get(group)
     if before is None:

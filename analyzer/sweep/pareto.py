@@ -33,13 +33,31 @@ def front(columns: Mapping[str, NDArray[Any]], objectives: Sequence[tuple[str, b
     points = np.column_stack([np.asarray(columns[name]) * (-1 if more else 1) for name, more in objectives])
     if not len(points):
         return np.zeros(0, dtype=bool)
+    found = np.zeros(len(points), dtype=bool)
+    rows = np.flatnonzero(~_beaten_by_some(points))
+    found[rows] = _front(points[rows])
+    return found
+
+
+def _front(points: NDArray[Any]) -> NDArray[np.bool_]:
     order = np.lexsort(points.T[::-1])
-    return _unsorted(_sorted_front(points[order]), order)
+    found = np.empty(len(points), dtype=bool)
+    found[order] = _sorted_front(points[order])
+    return found
 
 
-def _unsorted(mask: NDArray[np.bool_], order: NDArray[np.int64]) -> NDArray[np.bool_]:
-    found = np.empty_like(mask)
-    found[order] = mask
+def _beaten_by_some(points: NDArray[Any]) -> NDArray[np.bool_]:
+    """Points that the best of a few evenly picked ones beat, which are most of many."""
+    if len(points) < 8 * _CHUNK:
+        return np.zeros(len(points), dtype=bool)
+    some = points[:: len(points) // (2 * _CHUNK)]
+    best = np.unique(some[_front(some)], axis=0)
+    if points.shape[1] > 2:
+        return _beaten(points, best[:: max(len(best) // (8 * _FEW), 1)])
+    first, second = best.T  # one rises, the other falls
+    place = np.searchsorted(first, points[:, 0], side="right") - 1
+    less = (second[place] < points[:, 1]) | ((second[place] == points[:, 1]) & (first[place] < points[:, 0]))
+    found: NDArray[np.bool_] = (place >= 0) & less
     return found
 
 
@@ -59,6 +77,8 @@ def _sorted_front(points: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 _CHUNK = 1024
+_FEW = 8
+"""Points that others are compared with before those that they beat are left out."""
 
 
 def _is_best(chunk: NDArray[Any], alive: NDArray[np.int64], row: int) -> bool:
@@ -68,12 +88,24 @@ def _is_best(chunk: NDArray[Any], alive: NDArray[np.int64], row: int) -> bool:
 
 def _beaten(chunk: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]:
     beaten = np.zeros(len(chunk), dtype=bool)
-    for start in range(0, len(best), _CHUNK):
-        some = best[start : start + _CHUNK]
+    for start in range(0, len(best), _FEW):
         rows = np.flatnonzero(~beaten)
-        less = np.all(some[None] <= chunk[rows, None], axis=2) & np.any(some[None] < chunk[rows, None], axis=2)
-        beaten[rows] = less.any(axis=1)
+        if not len(rows):
+            break
+        beaten[rows] = _beaten_by(chunk[rows], best[start : start + _FEW])
     return beaten
+
+
+def _beaten_by(chunk: NDArray[Any], some: NDArray[Any]) -> NDArray[np.bool_]:
+    found = np.zeros(len(chunk), dtype=bool)
+    columns = np.ascontiguousarray(chunk.T)
+    for point in some:
+        as_good, better = columns[0] >= point[0], columns[0] > point[0]
+        for column, figure in zip(columns[1:], point[1:], strict=True):
+            as_good &= column >= figure
+            better |= column > figure
+        found |= as_good & better
+    return found
 
 
 def _two(points: NDArray[Any]) -> NDArray[np.bool_]:

@@ -11,30 +11,28 @@ from analyzer.cost.analysis import Analysis
 from analyzer.cost.memory import ITEM_BYTES, inference_levels
 from analyzer.cost.storage import eager_run
 from analyzer.sweep.arrays import Arrays
-from analyzer.sweep.bags import Bag, Item, times_held
+from analyzer.sweep.bags import Item, times_held
 from analyzer.sweep.polynomial import frozen
+from analyzer.sweep.runs import Bag
 from analyzer.sweep.symbol import terms_of
 
 
 def levels(analysis: Analysis) -> Bag:
     """Bytes of activations during each op, in float32 at batch 1, as polynomials."""
     during = inference_levels(analysis, eager_run(analysis), ITEM_BYTES["float32"])
-    return Counter(frozen(terms_of(level)) for level in during)
+    return Counter((frozen(terms_of(level)),) for level in during)
 
 
-Level = tuple[Any, tuple[Item, ...]]
-"""A level, and which candidates reach it."""
-
-
-def peak(arrays: Arrays, reached: Sequence[Level]) -> NDArray[np.int64]:
+def peak(arrays: Arrays, reached: Sequence[tuple[Any, Sequence[Item]]]) -> NDArray[np.int64]:
     """The highest level that each candidate reaches."""
     most = np.zeros(arrays.count, dtype=np.int64)
-    for level, items in reached:
+    for (level,), items in reached:
         there = np.asarray(times_held(arrays, items)) > 0
         np.maximum(most, np.where(there, arrays.value(dict(level)), 0), out=most)
     return most
 
 
-def always(items: Sequence[Item]) -> bool:
-    """Whether every candidate reaches a level, whatever it counts."""
-    return any(not item.field for item in items) and all(item.times > 0 for item in items)
+def kept(items: Sequence[Item]) -> Sequence[Item]:
+    """Who reaches a level: everyone, where that does not depend on counts."""
+    always = any(not item.field for item in items) and all(item.times > 0 for item in items)
+    return (Item(1),) if always else items

@@ -119,10 +119,12 @@ class Planner:
         by_axes: dict[Axes, list[Any]] = {}
         for axes, item in contributions:
             by_axes.setdefault(axes, []).append(item)
-        parts = []
-        for axes, items in self._joined(by_axes, most).items():
-            table = worked(self.over(axes), items) if self.entries(axes) <= most else None
-            parts.append(Part(axes, tuple(items), table))
+        tables = {axes: worked(self.over(axes), items) for axes, items in by_axes.items() if self.entries(axes) <= most}
+        large = {axes: items for axes, items in by_axes.items() if axes not in tables}
+        parts = [Part(axes, (), table) for axes, table in self._joined(tables, join, most).items()]
+        if large:
+            axes = self.order(name for each in large for name in each)
+            parts.append(Part(axes, tuple(item for items in large.values() for item in items), None))
         return Plan(tuple(parts), worked, join)
 
     def over(self, axes: Axes) -> Arrays:
@@ -142,23 +144,27 @@ class Planner:
             if self.entries(axes) <= ENTRIES:
                 yield from _bounds(name, self.fields(axes).get(name))
 
-    def _joined(self, by_axes: dict[Axes, list[Any]], most: int) -> dict[Axes, list[Any]]:
-        """Fewer, larger groups, where the table of both grows little; those without a table are one."""
-        found: dict[Axes, list[Any]] = {}
-        for axes in sorted(by_axes, key=self.entries, reverse=True):
+    def _joined(self, tables: dict[Axes, NDArray[Any]], join: np.ufunc, most: int) -> dict[Axes, NDArray[Any]]:
+        """Fewer, larger tables, where that of both has little more entries."""
+        found: dict[Axes, NDArray[Any]] = {}
+        for axes in sorted(tables, key=self.entries, reverse=True):
             into = next((other for other in found if self._fits(axes, other, most)), None)
             if into is None:
-                found[axes] = by_axes[axes]
+                found[axes] = tables[axes]
                 continue
-            items = found.pop(into)
             union = self.order({*axes, *into})
-            found[union] = [*found.get(union, []), *items, *by_axes[axes]]
+            both = join(self._spread(axes, tables[axes], union), self._spread(into, found.pop(into), union))
+            found[union] = join(found[union], both) if union in found else both
         return found
 
+    def _spread(self, axes: Axes, table: NDArray[Any], union: Axes) -> NDArray[Any]:
+        """A table over more axes."""
+        shape = [self.counts[name] if name in axes else 1 for name in union]
+        wide = np.broadcast_to(table.reshape(shape), [self.counts[name] for name in union])
+        return wide.reshape(-1)
+
     def _fits(self, axes: Axes, other: Axes, most: int) -> bool:
-        both = self.entries(sorted({*axes, *other}))
-        if self.entries(other) > most:
-            return self.entries(axes) > most
+        both = self.entries(self.order({*axes, *other}))
         return both <= max(self.entries(other), min(SMALL, most))
 
 

@@ -96,10 +96,10 @@ class Space:
             return {name: drawn(index, self.seed, place, count) for place, (name, count) in enumerate(counts.items())}
         if self.samples is not None:
             index = shuffled(index, self.seed, self.grid_size)
-        found, step = {}, 1
+        found = {}
         for name, count in reversed(counts.items()):
-            found[name] = index // step % count if count > 1 else np.zeros_like(index)
-            step *= count
+            rest = index // count
+            found[name], index = index - rest * count, rest
         return found
 
     def spec(self, index: int) -> Spec:

@@ -79,7 +79,7 @@ class Store:
     def packed(self, number: int, columns: Columns) -> bytes:
         """A chunk's Parquet file, with the sweep and the chunk's bounds in its metadata."""
         metadata = {_KEY: json.dumps(self._facts(number))}
-        table = pa.table({name: _array(values) for name, values in columns.items()}, metadata=metadata)
+        table = pa.table({name: arrow(values) for name, values in columns.items()}, metadata=metadata)
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         return bytes(sink.getvalue())
@@ -106,7 +106,7 @@ class Store:
             path.unlink(missing_ok=True)
 
 
-def _array(values: NDArray[Any]) -> pa.Array:
+def arrow(values: NDArray[Any]) -> pa.Array:
     """Words, and numbers among words, as text, also where there are no rows to tell it by; numbers as they are."""
     if values.dtype.kind not in "OU":
         return pa.array(values)

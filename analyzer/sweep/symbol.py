@@ -79,17 +79,22 @@ class Tape:
 
     def decide(self, terms: Terms, relation: str) -> bool:
         """Whether a polynomial is below zero, or zero; noted where that is not so for every candidate."""
-        now = self.atoms.substituted(terms, self.counted) if self.counted else terms
-        for known in (terms, now):
-            low, high = self.range(known)
-            if relation == "<" and (high < 0 or low >= 0):
-                return high < 0
-            if relation == "=" and (low > 0 or high < 0 or low == high == 0):
-                return low == high == 0
+        found = self._decided(terms, relation)
+        if found is None and self.counted:
+            found = self._decided(self.atoms.substituted(terms, self.counted), relation)
+        if found is not None:
+            return found
         value = self.value(terms)
         holds = value < 0 if relation == "<" else value == 0
         self.conditions[Condition(frozen(terms), relation, holds)] = None
         return holds
+
+    def _decided(self, terms: Terms, relation: str) -> bool | None:
+        """What holds for every candidate; None where that is not one answer."""
+        low, high = self.range(terms)
+        if relation == "<":
+            return high < 0 if high < 0 or low >= 0 else None
+        return low == high == 0 if low > 0 or high < 0 or low == high == 0 else None
 
     def count(self, terms: Terms) -> int:
         """A polynomial's value in this run, its fields noted as counted."""

@@ -1,37 +1,17 @@
-"""A family's own code and the cost fold, run once on Symbols: the figures of all networks that are built alike."""
+"""The figures of all networks that are built alike, from a few runs on Symbols."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import gcd
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from analyzer.cost.analysis import Analysis, Sum
-from analyzer.cost.memory import buffers_bytes, params_bytes
-from analyzer.cost.walk import Tally, walk
-from analyzer.errors import InvalidInput
-from analyzer.families.expression import make
-from analyzer.families.network import Network, Size
-from analyzer.families.spec import Spec
-from analyzer.graph import in_channels, num_ops
+from analyzer.sweep.bags import Bags
 from analyzer.sweep.polynomial import Atoms, Terms, constant, frozen, plus, scaled, times
-from analyzer.sweep.symbol import Condition, Tape, terms_of
+from analyzer.sweep.runs import FIGURES, Alike, Readers, Run, Source
+from analyzer.sweep.symbol import Condition
 
-FIGURES = ("params", "macs", "activations", "depth", "ops", "input_height", "input_width", "state_bytes")
-"""What a trace yields; "ops" are leaf ops, which are bounded, "state_bytes" those of parameters and buffers."""
 _MAX_ORDER = 4
-
-
-class Alike(NamedTuple):
-    """What candidates of one structure share: all fields but the whole numbers that vary, with their values.
-
-    `lengths` are those of list fields, whose elements go by "depths[0]" and so on.
-    """
-
-    family: str
-    shared: tuple[tuple[str, Any], ...]
-    lengths: tuple[tuple[str, int], ...]
-    size: Size | None
 
 
 class Fraction(NamedTuple):
@@ -41,114 +21,36 @@ class Fraction(NamedTuple):
     denominator: int = 1
 
 
-class _Own(tuple[Any, ...]):
-    """A list of Symbols, which is never taken for the field's default list."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    __hash__ = tuple.__hash__
-
-
-class Run(NamedTuple):
-    """One run: what it noted, its figures by name, the analysis that they are of, and why there is none."""
-
-    tape: Tape
-    figures: dict[str, Terms]
-    analysis: Analysis | None = None
-    reason: str = ""
-
-
-class Source(NamedTuple):
-    """Where a trace came from, so that more can be read off the same networks.
-
-    `values` are those of the varying fields, 1 for the `counted` ones of which the figures are polynomials.
-    """
-
-    atoms: Atoms
-    alike: Alike
-    bounds: dict[str, tuple[int, int]]
-    values: dict[str, int]
-    counted: tuple[str, ...] = ()
-
-    def run(self, **counts: int) -> Run:
-        """A run with other counts."""
-        return _run(self.atoms, self.alike, self.bounds, self.values | counts)
-
-
 @dataclass(frozen=True, slots=True)
 class Traced:
     """Where all conditions are as they say, the figures are those; none where no such network is possible."""
 
     conditions: tuple[Condition, ...]
     figures: Mapping[str, Fraction]
-    source: Source
+    bags: Mapping[str, "Bags"]
     reason: str = ""
 
 
-def trace(atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values: Mapping[str, int]) -> Traced:
+def trace(
+    atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values: Mapping[str, int], readers: Readers = ()
+) -> Traced:
     """The figures of the candidates that are built as the one whose varying fields have these values."""
-    source = Source(atoms, alike, dict(bounds), dict(values))
-    true = source.run()
+    exact = Source(atoms, alike, dict(bounds), dict(values), readers, (), {})
+    true = exact.run()
     counted = tuple(str(atoms.items[place]) for place in true.tape.counted)
     if not counted:
-        return _exact(source, true)
-    source = source._replace(values=source.values | dict.fromkeys(counted, 1), counted=counted)
+        return _exact(exact, true)
+    source = exact._replace(values=exact.values | dict.fromkeys(counted, 1), counted=counted, done={})
     base = source.run()
     if true.reason and base.reason:
-        return Traced(_kept([true, base], counted), {}, source, true.reason)
+        return Traced(_kept([true, base], counted), {}, {}, true.reason)
     general = None if true.reason or base.reason else _general(source, base)
-    if general is None or not _agree(atoms, general[1], true):
-        return _exact(source._replace(values=dict(values), counted=()), true)
-    return Traced(_kept([true, base, *general[0]], counted), general[1], source)
-
-
-def _run(atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values: Mapping[str, int]) -> Run:
-    tape = Tape(atoms, bounds)
-    fields: dict[str, Any] = dict(alike.shared)
-    for name, length in alike.lengths:
-        parts = [f"{name}[{place}]" for place in range(length)]
-        fields[name] = _Own(tape.symbol(part, values[part]) if part in values else fields.pop(part) for part in parts)
-    fields |= {name: tape.symbol(name, value) for name, value in values.items() if "[" not in name}
-    try:
-        spec = make(alike.family, fields)
-        analysis = _analysis(spec, spec.default_input_size if alike.size is None else alike.size)
-    except InvalidInput as error:
-        return Run(tape, {}, reason=str(error))
-    return Run(tape, _figures(analysis), analysis)
-
-
-def _analysis(spec: Spec, size: Size) -> Analysis:
-    """The cost fold's reading of a network of Symbols, which has no name."""
-    graph = spec.graph()
-    height, width = size if isinstance(size, tuple) else (size, size)
-    shape = in_channels(graph), height, width
-    walked = walk(graph, shape)
-    network = Network(graph=graph, expression="", title="", spec=spec)
-    return Analysis(network=network, input_shape=shape, stages=(), totals=_totals(walked.total), walked=walked)
-
-
-def _totals(total: Tally) -> Sum:
-    reach, stride, depth = total.seen
-    return Sum(
-        output_shape=total.output_shape,
-        params=total.params,
-        buffers=total.buffers,
-        macs=total.macs,
-        activations=total.activations,
-        receptive_field=1 + reach,
-        total_stride=stride,
-        depth=depth,
-    )
-
-
-def _figures(analysis: Analysis) -> dict[str, Terms]:
-    _, height, width = analysis.input_shape
-    found = (analysis.params, analysis.macs, analysis.activations, analysis.depth, num_ops(analysis.network.graph))
-    held = params_bytes(analysis) + buffers_bytes(analysis)
-    return {name: terms_of(figure) for name, figure in zip(FIGURES, (*found, height, width, held), strict=True)}
+    if general is None:
+        return _exact(exact, true)
+    bags = {name: Bags(source, name, base) for name, _ in readers}
+    if not _agree(atoms, general[1], true) or not all(bag.agrees(true) for bag in bags.values()):
+        return _exact(exact, true)
+    return Traced(_kept([true, base, *general[0]], counted), general[1], bags)
 
 
 def _kept(runs: Sequence[Run], counted: Sequence[str]) -> tuple[Condition, ...]:
@@ -238,4 +140,5 @@ def _exact(source: Source, true: Run) -> Traced:
         for place, value in true.tape.counted.items()
     ]
     figures = {name: Fraction(terms) for name, terms in true.figures.items()}
-    return Traced((*true.tape.conditions, *counts), figures, source, true.reason)
+    bags = {name: Bags(source, name, true) for name in true.bags}
+    return Traced((*true.tape.conditions, *counts), figures, bags, true.reason)

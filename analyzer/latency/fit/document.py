@@ -15,6 +15,9 @@ from analyzer.latency.fit.search import Fitted, nvidia_cases
 from analyzer.latency.fit.stages import stage_errors
 from analyzer.latency.fit.tables import EXCLUDED
 
+FEW = 6
+"""Rows up to which no rank correlation is told."""
+
 TEMPLATE = Path(__file__).with_name("template.md")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "latency-prediction.md"
 
@@ -117,7 +120,8 @@ def _across(across: Sequence[Judged]) -> str:
     for judged in across:
         given = judged.given("resnet50")
         figure = _per_cent(given.mean) if len(given.cases) else "–"
-        rows.append([*_row(judged), figure, f"{spearman(judged):.4f}"])
+        ranks = f"{spearman(judged):.4f}" if len(judged.cases) > FEW else "–"
+        rows.append([*_row(judged), figure, ranks])
     return table([*_HEADS, "mean with resnet50 given %", "Spearman"], rows)
 
 
@@ -146,7 +150,7 @@ def _intervals(intervals: dict[str, float], covered: dict[str, float], known: Fi
     shares = ([name, _per_cent(value)] for name, value in covered.items())
     off = _per_cent(float(np.mean(errors)))
     stages = (
-        f"Stages are far less certain than the whole: over {len(errors)} stages of our own H100 kernel traces, a\n"
+        f"Stages are far less certain than the whole: over {len(errors)} stages that we measured, a\n"
         f"stage's share is {off} % off in the mean. `stage` is what that adds to the whole's interval."
     )
     return "\n\n".join([table(["evidence", "half width"], spans), table(["rows", "covered %"], shares), stages])

@@ -27,7 +27,7 @@ from analyzer.latency.fit.search import (
 )
 from analyzer.latency.fit.tables import Case, read_cases, training_cases
 from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Efficiencies
+from analyzer.latency.roofline import Efficiencies, Run
 
 Vector = NDArray[np.float64]
 FOLDS = 5
@@ -143,14 +143,25 @@ def turing(known: Fitted) -> Judged:
 
 
 def hopper(known: Fitted) -> list[Judged]:
-    """Our own H100 runs at batch 64 and more, of which only batches 1 and 8 were used, for `launch_us`."""
-    modes = {"eager": (False, False), "compiled": (True, False), "training step": (False, True)}
-    own = [case for case in read_cases("measured_h100") if case.run.batch_size >= LARGE]
+    """Our own runs on an H100 and an H200; of them the fit knows the H100's CUDA graphs, for `launch_us`."""
+    modes: dict[str, Callable[[Run], bool]] = {
+        "eager": lambda run: not (run.compiled or run.training or run.cuda_graph),
+        "compiled": lambda run: run.compiled,
+        "as a CUDA graph": lambda run: run.cuda_graph,
+        "training step": lambda run: run.training,
+    }
     found = []
-    for word, mode in modes.items():
-        cases = [case for case in own if (case.run.compiled, case.run.training) == mode]
-        found.append(Judged(f"H100 SXM {word}, from GeForce cards", cases, errors_of(cases, known)))
-    return found
+    for name in ("H100 SXM", "H200 SXM"):
+        own = [case for case in read_cases("measured") if case.device.name == name and _is_the_devices(case)]
+        for word, chosen in modes.items():
+            cases = [case for case in own if chosen(case.run)]
+            found.append(Judged(f"{name} {word}, from GeForce cards", cases, errors_of(cases, known)))
+    return [judged for judged in found if judged.title != "H100 SXM as a CUDA graph, from GeForce cards"]
+
+
+def _is_the_devices(case: Case) -> bool:
+    """Whether the GPU, not the host, sets the time."""
+    return case.run.batch_size >= LARGE or case.run.cuda_graph
 
 
 def errors_of(cases: list[Case], known: Fitted, host: bool = False) -> Vector:

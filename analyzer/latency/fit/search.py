@@ -85,8 +85,8 @@ def nvidia_cases(device: str, precision: str, least: int = 1, most: int = 1024) 
 
 
 def graph_cases() -> list[Case]:
-    """Our own runs as a CUDA graph at batch 1 and 8, where what each kernel costs at least shows."""
-    return [case for case in read_cases("measured_h100") if case.run.cuda_graph]
+    """Our own runs on the H100 as CUDA graphs at batch 1 and 8, where what each kernel costs at least shows."""
+    return [case for case in read_cases("measured") if case.run.cuda_graph and case.device.name == "H100 SXM"]
 
 
 def fit_all() -> Fitted:

@@ -17,13 +17,13 @@ SMALLEST = 0.02
 
 
 def stage_errors(known: Fitted) -> Vector:
-    """log(predicted share / measured share) of the stages in our own kernel traces."""
+    """log(predicted share / measured share) of the stages that we measured."""
     measured: dict[str, dict[str, float]] = {}
     cases: dict[str, Case] = {}
-    with (FOLDER / "measured_h100_stages.csv").open(encoding="utf-8", newline="") as file:
+    with (FOLDER / "measured_stages.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             case = case_of({**row, "model": row["expression"], "family": "", "batch_ms": row["ms"]})
-            key = f"{case.model} {case.table}"
+            key = f"{case.model} {case.table} {case.run}"
             cases[key] = case
             measured.setdefault(key, {})[row["stage"]] = case.batch_ms
     shares = [_share_errors(cases[key], stages, known.classes["gpu"]) for key, stages in measured.items()]

@@ -69,6 +69,11 @@ def case_of(row: dict[str, str]) -> Case:
     return Case(row["model"], row["expression"], row["family"], device_named(row["device"]), run, size, time, table)
 
 
+def inference_expressions() -> list[str]:
+    """The networks of timm's inference table, each once, in the order of the alphabet."""
+    return sorted({case.expression for case in read_cases("timm_inference")})
+
+
 def training_cases() -> list[Case]:
     """Training steps of timm."""
     return [

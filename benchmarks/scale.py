@@ -1,0 +1,138 @@
+"""What rows on disk cost: time and peak memory of ever larger sweeps, and two local workers against one.
+
+`python -m benchmarks.scale` measures, keeps every sample with its conditions in benchmarks/scale.json and writes the
+table of docs/sweep.md from it; `--check` exits 1 where the document no longer says what scale.json says. Every command
+runs in a process of its own, one after the other in each round. Needs the extra `cluster` and an idle machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from analyzer.sweep.cluster import local_cluster, run_on
+from analyzer.sweep.manifest import manifest_of
+from analyzer.sweep.reading import space
+from analyzer.sweep.store import prepared
+from benchmarks.measure import ROOT, process_costs
+
+RECORD = ROOT / "benchmarks" / "scale.json"
+DOCUMENT = ROOT / "docs" / "sweep.md"
+BEGIN, END = "<!-- scale:begin -->\n", "<!-- scale:end -->\n"
+SPACE: dict[str, Any] = {
+    "variant": "resnet50",
+    "fields": {
+        "depths": "[2..6, 2..8, 2..33, 2..5]",
+        "widths": "[56..72 step 8, 112..144 step 8, 192..384 step 16, 384..640 step 32]",
+    },
+}
+"""7,862,400 candidates."""
+SIZES = (250_000, 1_000_000, 4_000_000)
+_ANALYZER = [sys.executable, "-m", "analyzer", "sweep"]
+_OPTIONS = ["--variant", SPACE["variant"]]
+for _name, _values in SPACE["fields"].items():
+    _OPTIONS += ["--set", f"{_name}={_values}"]
+_WORKERS_ON = 8_000_000
+_CHUNK = 100_000
+
+
+def commands(folder: str) -> dict[str, list[str]]:
+    """Words → the command; each has a folder of its own."""
+    found = {}
+    for size in SIZES:
+        given = [*_OPTIONS, "--samples", str(size), "--chunk-size", str(_CHUNK)]
+        found[f"{size:,} candidates, front only"] = [*_ANALYZER, *given]
+        found[f"{size:,} candidates, every row kept"] = [*_ANALYZER, *given, "--output", f"{folder}/one{size}"]
+    return found
+
+
+def measured(rounds: int) -> dict[str, Any]:
+    """Seconds and peak MiB of every command in every round, and the conditions."""
+    seconds: dict[str, list[float]] = {}
+    mebibytes: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            for words, command in commands(folder).items():
+                taken, peak = process_costs(command, str(ROOT))
+                seconds.setdefault(words, []).append(round(taken, 3))
+                mebibytes.setdefault(words, []).append(round(peak, 1))
+        for workers in (1, 2):
+            seconds.setdefault(f"{workers}", []).append(round(filling(workers), 3))
+    return {"conditions": _conditions(), "seconds": seconds, "mebibytes": mebibytes}
+
+
+def filling(workers: int) -> float:
+    """Seconds in which so many local workers, started and warm, fill a folder with rows."""
+    with local_cluster(workers) as client, tempfile.TemporaryDirectory() as folder:
+        warm, cold = (
+            prepared(Path(folder) / str(size), manifest_of(space(**SPACE, samples=size), (), _CHUNK))
+            for size in (4 * _CHUNK, _WORKERS_ON)
+        )
+        run_on(client, warm)
+        start = time.perf_counter()
+        run_on(client, cold)
+        return time.perf_counter() - start
+
+
+def _conditions() -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """The table, and what two workers gain."""
+    lines = ["| sweep | seconds | peak memory |", "|---|---:|---:|"]
+    for words, peaks in record["mebibytes"].items():
+        lines.append(f"| {words} | {_spread(record['seconds'][words])} | {max(peaks):.0f} MiB |")
+    one, two = record["seconds"]["1"], record["seconds"]["2"]
+    gain = statistics.median(first / second for first, second in zip(one, two, strict=True))
+    facts = record["conditions"]
+    told = [
+        f"Whole processes, imports included, in chunks of {_CHUNK:,}: median, least and most of {len(one)} rounds.",
+        f"One local worker fills a folder with {_WORKERS_ON:,} rows in {_spread(one)} seconds, two in {_spread(two)}:",
+        f"{gain:.2f} times as fast, once Dask is up. {facts['system']}, {facts['cores']} cores at a load average of",
+        f"{facts['load_average']} from other work, Python {facts['python']}, {facts['date']}.",
+    ]
+    return "\n".join([*lines, "", *told]) + "\n"
+
+
+def _spread(samples: list[float]) -> str:
+    return f"{statistics.median(samples):.1f} ({min(samples):.1f} to {max(samples):.1f})"
+
+
+def main() -> int:
+    """Measure and write, or check what is written; 1 where the document is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is run (3)")
+    parser.add_argument("--check", action="store_true", help="compare the document with scale.json, measure nothing")
+    given = parser.parse_args()
+    if not given.check:
+        RECORD.write_text(json.dumps(measured(given.rounds), indent=1) + "\n", encoding="utf-8")
+    return _written(Path(DOCUMENT), given.check)
+
+
+def _written(document: Path, check: bool) -> int:
+    text = document.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    wanted = f"{before}{BEGIN}{markdown(json.loads(RECORD.read_text(encoding='utf-8')))}{END}{rest.split(END)[1]}"
+    if check and text != wanted:
+        print(f"{document.name}: the table is not what benchmarks/scale.json says.", file=sys.stderr)
+        return 1
+    document.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

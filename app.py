@@ -3,9 +3,11 @@
 import streamlit as st
 
 from analyzer.pages.look import ICON, apply_look
+from analyzer.pages.steps import keep_steps
 
 st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
 apply_look()
+keep_steps()
 st.navigation(
     [
         st.Page("analyzer/pages/explore.py", title="Explore", default=True),

@@ -7,7 +7,6 @@ from analyzer.pages.steps import keep_steps
 
 st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
 apply_look()
-keep_steps()
 st.navigation(
     [
         st.Page("analyzer/pages/explore.py", title="Explore", default=True),
@@ -18,3 +17,4 @@ st.navigation(
     ],
     position="top",
 ).run()
+keep_steps()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -142,7 +143,12 @@ def test_another_space_or_figure_does_not_go_into_a_folder(tmp_path: Path, capsy
 def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "rows"
     command = [sys.executable, "-m", "analyzer", "sweep", *SLOW, "--output", str(folder), "--chunk-size", "20000"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    heard = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # whoever runs the tests in the background may ignore it
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=heard
+    ) as process:
         for _ in range(6000):
             if len(list(folder.glob("part-*.parquet"))) >= 3 or process.poll() is not None:
                 break

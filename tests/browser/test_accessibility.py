@@ -1,5 +1,7 @@
 """axe-core finds nothing serious or critical on any page, in both colour schemes and at 390 pixels."""
 
+from typing import Any
+
 import pytest
 
 from tests.browser.axe import grave
@@ -16,12 +18,15 @@ PAGES = {
 """Path → what must be there before the page counts as shown."""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+LOOKS: tuple[tuple[Any, int], ...] = (("light", 1280), ("dark", 390))
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_serious(open_page: OpenPage, path: str, scheme: str) -> None:
-    page = open_page(path, scheme=scheme)
+def test_nothing_serious(open_page: OpenPage, path: str) -> None:
+    page = open_page(path)
     page.locator(PAGES[path]).first.wait_for()
-    for width in (1280, 390):
+    for scheme, width in LOOKS:
+        page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
         settle(page)
         assert grave(page) == []

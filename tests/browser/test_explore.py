@@ -53,6 +53,7 @@ def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
     page.get_by_role("textbox", name="Input size").fill("160x96")
     page.get_by_role("textbox", name="Input size").press("Enter")
     expect(page.get_by_role("button", name="160 × 96")).to_be_visible()
+    settle(page)
     page.keyboard.press("Escape")
     settle(page)
     page.get_by_role("radio", name="block").click()
@@ -171,6 +172,10 @@ def test_hostile_link_shows_one_sentence_and_runs_nothing(open_page: OpenPage, t
     expect(page.get_by_role("alert")).to_have_count(1)
     assert len(page.get_by_role("alert").inner_text()) < 300
     type_expression(page, "resnet18")
+    expect(page.get_by_role("alert")).to_contain_text("input size")
+    page.get_by_role("button", name="Input size …").click()
+    page.get_by_role("textbox", name="Input size").fill("224")
+    page.get_by_role("textbox", name="Input size").press("Enter")
     assert figures(page)["parameters"] == "11,689,512"
 
 

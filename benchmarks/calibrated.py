@@ -1,0 +1,123 @@
+"""What one measured network says of the others: predictions scaled by ResNet-18, against every kept record.
+
+`python -m benchmarks.calibrated` writes docs/latency-calibrated.md; a record counts where it has ResNet-18 and two more.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput
+from analyzer.latency.devices import Device, device_named, plain, read_devices
+from analyzer.latency.predict import predict_total
+from analyzer.latency.record import LatencyRecord, read_records
+from analyzer.latency.roofline import Run
+from analyzer.render.tables import padded_table
+
+ROOT = Path(__file__).parents[1]
+RECORDS = ROOT / "reports" / "data" / "latency"
+DOCUMENT = ROOT / "docs" / "latency-calibrated.md"
+GIVEN = "resnet18"
+LEAD = f"""# Latency, predicted after one measurement
+
+Written by `python -m benchmarks.calibrated` from the records in [reports/data/latency](../reports/data/latency/README.md):
+each table's {GIVEN} fixes one factor, and the other networks are predicted with it, without their own measurements.
+"specs" is the same prediction without that factor. Cells in which the host sets the pace are left out. Devices that the
+program does not know by name are described in [devices.toml](../reports/data/latency/devices.toml).
+"""
+
+
+class Row(NamedTuple):
+    """A network's measured time of one batch, and the model's, by the data sheet alone and with the one factor."""
+
+    variant: str
+    measured_ms: float
+    specs_ms: float
+    calibrated_ms: float
+
+
+def document() -> str:
+    """The whole page."""
+    parts = [part for path in sorted(RECORDS.glob("*.json")) for part in _parts(path)]
+    return "\n".join([LEAD, *parts])
+
+
+def _parts(path: Path) -> Iterator[str]:
+    records = [each for each in read_records(path) if not (each.host and each.host.host_bound)]
+    for way, cells in groupby(sorted(records, key=_way), _way):
+        rows = list(_rows(list(cells)))
+        if len(rows) > 1:
+            yield f"## {_machine(records[0])}: {way}\n\n{_table(rows)}"
+
+
+def _way(record: LatencyRecord) -> str:
+    settings = record.settings
+    words = (settings.execution.replace("_", " "), settings.precision, settings.layout.replace("_", " "))
+    return ", ".join((settings.task, *words, f"batch {settings.batch_size}"))
+
+
+def _machine(record: LatencyRecord) -> str:
+    given = record.conditions
+    return f"{given.device_name}, torch {given.torch}, {given.date[:10]}"
+
+
+def _rows(records: list[LatencyRecord]) -> Iterator[Row]:
+    """The networks but the given one; none where the device is unknown or the given one was not measured."""
+    device = _device(records[0].conditions.device_name)
+    timed = {record.variant: (record.batch_ms, _predicted_ms(record, device)) for record in records if device}
+    if GIVEN in timed:
+        measured, predicted = timed.pop(GIVEN)
+        for variant, (ms, specs_ms) in timed.items():
+            yield Row(variant, ms, specs_ms, specs_ms * measured / predicted)
+
+
+def _device(name: str) -> Device | None:
+    for device in read_devices(RECORDS / "devices.toml").values():
+        if plain(device.name) == plain(name):
+            return device
+    try:
+        return device_named(name)
+    except InvalidInput:
+        return None
+
+
+def _predicted_ms(record: LatencyRecord, device: Device | None) -> float:
+    assert device is not None
+    ways = record.settings
+    graph, training = ways.execution == "cuda_graph", ways.task == "training"
+    run = Run(ways.batch_size, ways.precision, record.compiled, record.channels_last, graph, training)
+    return predict_total(analyze(record.variant, record.input_shape[1:]), device, run, host_us=0.0).device_ms
+
+
+def _table(rows: list[Row]) -> str:
+    heads = ["network", "measured ms", "specs ms", "%", f"with {GIVEN} ms", "%"]
+    cells = [
+        [
+            f"`{row.variant}`",
+            f"{row.measured_ms:.4g}",
+            f"{row.specs_ms:.4g}",
+            _off(row.specs_ms, row),
+            f"{row.calibrated_ms:.4g}",
+        ]
+        + [_off(row.calibrated_ms, row)]
+        for row in rows
+    ]
+    means = [
+        f"{100 * sum(abs(ms / row.measured_ms - 1) for row, ms in pairs) / len(rows):.1f}" for pairs in _pairs(rows)
+    ]
+    cells.append(["mean error", "", "", means[0], "", means[1]])
+    return padded_table(heads, cells, "lrrrrr") + "\n"
+
+
+def _pairs(rows: list[Row]) -> tuple[list[tuple[Row, float]], list[tuple[Row, float]]]:
+    return [(row, row.specs_ms) for row in rows], [(row, row.calibrated_ms) for row in rows]
+
+
+def _off(ms: float, row: Row) -> str:
+    return f"{100 * (ms / row.measured_ms - 1):+.1f}"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")

@@ -1,6 +1,7 @@
 """What one measured network says of the others: predictions scaled by ResNet-18, against every kept record.
 
-`python -m benchmarks.calibrated` writes docs/latency-calibrated.md; a record counts where it has ResNet-18 and two more.
+`python -m benchmarks.calibrated` writes docs/latency-calibrated.md. A record counts where it has ResNet-18 and
+two more.
 """
 
 from collections.abc import Iterator
@@ -22,10 +23,16 @@ DOCUMENT = ROOT / "docs" / "latency-calibrated.md"
 GIVEN = "resnet18"
 LEAD = f"""# Latency, predicted after one measurement
 
-Written by `python -m benchmarks.calibrated` from the records in [reports/data/latency](../reports/data/latency/README.md):
+Written by `python -m benchmarks.calibrated` from the records in
+[reports/data/latency](../reports/data/latency/README.md):
 each table's {GIVEN} fixes one factor, and the other networks are predicted with it, without their own measurements.
 "specs" is the same prediction without that factor. Cells in which the host sets the pace are left out. Devices that the
 program does not know by name are described in [devices.toml](../reports/data/latency/devices.toml).
+
+The CPU model is fitted to compiled runs of residual and dense networks alone. Run eagerly here, the residual
+networks follow
+ResNet-18; DenseNet and VGG do not: copies of concatenations cost less in eager runs, and VGG has no batch norm
+to pay for.
 """
 
 
@@ -93,26 +100,19 @@ def _predicted_ms(record: LatencyRecord, device: Device | None) -> float:
 
 def _table(rows: list[Row]) -> str:
     heads = ["network", "measured ms", "specs ms", "%", f"with {GIVEN} ms", "%"]
-    cells = [
-        [
-            f"`{row.variant}`",
-            f"{row.measured_ms:.4g}",
-            f"{row.specs_ms:.4g}",
-            _off(row.specs_ms, row),
-            f"{row.calibrated_ms:.4g}",
-        ]
-        + [_off(row.calibrated_ms, row)]
-        for row in rows
-    ]
-    means = [
-        f"{100 * sum(abs(ms / row.measured_ms - 1) for row, ms in pairs) / len(rows):.1f}" for pairs in _pairs(rows)
-    ]
+    cells = [_cells(row) for row in rows]
+    means = [_mean(rows, "specs_ms"), _mean(rows, "calibrated_ms")]
     cells.append(["mean error", "", "", means[0], "", means[1]])
     return padded_table(heads, cells, "lrrrrr") + "\n"
 
 
-def _pairs(rows: list[Row]) -> tuple[list[tuple[Row, float]], list[tuple[Row, float]]]:
-    return [(row, row.specs_ms) for row in rows], [(row, row.calibrated_ms) for row in rows]
+def _cells(row: Row) -> list[str]:
+    pairs = ((row.specs_ms, _off(row.specs_ms, row)), (row.calibrated_ms, _off(row.calibrated_ms, row)))
+    return [f"`{row.variant}`", f"{row.measured_ms:.4g}", *(text for ms, off in pairs for text in (f"{ms:.4g}", off))]
+
+
+def _mean(rows: list[Row], name: str) -> str:
+    return f"{100 * sum(abs(getattr(row, name) / row.measured_ms - 1) for row in rows) / len(rows):.1f}"
 
 
 def _off(ms: float, row: Row) -> str:

@@ -53,12 +53,11 @@ def test_an_example_solved_for_a_budget_shows_the_same_from_its_link(open_page: 
     other = open_page(page.url.removeprefix(page.url.split("/space")[0]), scheme="dark", alone=True)
     shown(other)
     assert other.locator(NEAREST).inner_text() == page.locator(NEAREST).inner_text()
-    for each in (page, other):
-        for width in (1280, 390):
-            each.set_viewport_size({"width": width, "height": 800})
-            settle(each)
-            assert grave(each) == []
-            assert each.evaluate("document.documentElement.scrollWidth") <= width
+    for each, width in ((page, 1280), (other, 390)):
+        each.set_viewport_size({"width": width, "height": 800})
+        settle(each)
+        assert grave(each) == []
+        assert each.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_hostile_link_shows_one_sentence_and_runs_nothing(open_page: OpenPage) -> None:

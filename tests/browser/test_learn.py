@@ -89,6 +89,10 @@ LOOKS: tuple[tuple[Any, int], ...] = (("light", 1280), ("dark", 390), ("dark", 1
 """Colour scheme and width, which the chapters take in turn; they are made of the same few parts."""
 
 
+AXE = ("convolution", "dense", "cardinality", "level")
+"""Chapters that between them have every kind of part but the claims, which have a test of their own."""
+
+
 def test_every_chapter_is_whole(open_page: OpenPage) -> None:
     """axe-core; every drawing is there, and nothing is wider than the window but inside a frame that scrolls."""
     page = open_page("/learn")
@@ -98,7 +102,8 @@ def test_every_chapter_is_whole(open_page: OpenPage) -> None:
         page.set_viewport_size({"width": width, "height": 800})
         for drawing in page.locator(".plate > svg").all():
             assert (drawing.bounding_box() or {"width": 0})["width"] > 200, chapter
-        assert grave(page) == [], chapter
+        if chapter in AXE:
+            assert grave(page) == [], chapter
         assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width, chapter
         page.set_viewport_size({"width": 1280, "height": 800})
 

@@ -184,8 +184,8 @@ def test_devices_of_a_file_are_taken_and_reports_name_the_mistake(
         (["resnet50", "--gpu", "RTX 4090", "--batch-size", "0"], "batch"),
         (["resnet50", "--gpu", "RTX 4090", "--batch-size", "1,,2"], "--batch"),
         (["resnet50", "--gpu", "RTX 4090", "--batch-size", "many"], "'many': must be whole numbers"),
-        (["resnet50", "--gpu", "RTX 4090", "--host-us", "-1"], "--host-us -1"),
-        (["resnet50", "--gpu", "RTX 4090", "--host-us", "nan"], "--host-us nan"),
+        (["resnet50", "--gpu", "RTX 4090", "--host-us", "-1"], "host_us -1.0: must be microseconds"),
+        (["resnet50", "--gpu", "RTX 4090", "--host-us", "nan"], "host_us nan"),
         (["resnet50", "--gpu", "RTX 4090", "--host-us", "fast"], "must be microseconds such as 12.5, or the word"),
         (["resnet50", "--gpu", "RTX 4090", "--devices", "missing.toml"], "missing.toml"),
         (["resnet50", "--gpu", "RTX 4090", "--num-bench-iter", "5"], "--num-bench-iter: is about a measured"),
@@ -328,7 +328,7 @@ def test_a_setting_tells_the_options_that_make_it_again() -> None:
     assert made.arguments == told
     made = setting_of("rtx4090", compiled=True, cuda_graph=True)
     assert made.arguments == "--gpu 'RTX 4090' --batch-size 1 --precision float32 --compiled --cuda-graph"
-    with pytest.raises(InvalidInput, match="--host-us"):
+    with pytest.raises(InvalidInput, match="host_us inf"):
         setting_of("RTX 4090", host_us=float("inf"))
 
 

@@ -211,7 +211,7 @@ def test_the_python_interface_and_its_json() -> None:
         ({"device": "RTX 409"}, "device 'RTX 409' is unknown; did you mean RTX 4090?"),
         ({"device": "T4", "precision": "int4"}, "precision 'int4': must be one of float32"),
         ({"device": "T4", "batch_size": 0}, "batch_size 0"),
-        ({"device": "T4", "host_us": -1.0}, "host_us -1.0: must be from 0"),
+        ({"device": "T4", "host_us": -1.0}, "host_us -1.0: must be microseconds from 0"),
         ({"device": "T4", "training": True, "compiled": True}, "a compiled training step is not predicted"),
     ],
 )

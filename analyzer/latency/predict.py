@@ -25,6 +25,8 @@ from analyzer.latency.rates import rates
 from analyzer.latency.roofline import Run
 from analyzer.latency.uncertainty import evidence_of, interval, spread
 
+MAX_HOST_US = 10_000
+
 MARGIN = 0.10
 """Of a GPU's memory left to its context, workspaces and fragmentation when the largest batch is asked for."""
 
@@ -82,7 +84,7 @@ def predict_latency(
         from analyzer.latency.calibration import calibrated_factor  # only a calibration needs it
 
         factor = calibrated_factor(calibration, place, run)
-    return predict_analysis(analyze(variant, input_size), place, run, factor=factor, host_us=_checked_host(host_us))
+    return predict_analysis(analyze(variant, input_size), place, run, factor=factor, host_us=checked_host(host_us))
 
 
 def checked_run(run: Run) -> Run:
@@ -95,9 +97,10 @@ def checked_run(run: Run) -> Run:
     return run
 
 
-def _checked_host(host_us: float | None) -> float | None:
-    if host_us is not None and not 0 <= host_us <= 1e6:
-        raise InvalidInput(f"host_us {shortened(host_us)}: must be from 0 to 1000000 microseconds a call.")
+def checked_host(host_us: float | None) -> float | None:
+    """The host's microseconds a call as given; InvalidInput below 0 or above 10,000."""
+    if host_us is not None and not 0 <= host_us <= MAX_HOST_US:
+        raise InvalidInput(f"host_us {shortened(host_us)}: must be microseconds from 0 to {MAX_HOST_US:,}.")
     return host_us
 
 

@@ -10,11 +10,9 @@ from typing import Any
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
 from analyzer.latency.devices import Device, device_named, devices, plain, read_devices
-from analyzer.latency.predict import OpTime, checked_run, op_times_ms, predict_analysis
+from analyzer.latency.predict import OpTime, checked_host, checked_run, op_times_ms, predict_analysis
 from analyzer.latency.prediction import Prediction
 from analyzer.latency.roofline import Run
-
-MAX_HOST_US = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,15 +98,13 @@ def setting_of(
     if not re.fullmatch(r"[^<>]{1,80}", device.name) or not device.name.isprintable():
         raise InvalidInput(f"device {shortened(device.name)!r}: a name has 1 to 80 printable characters, not < or >.")
     run = checked_run(Run(batch_size, precision, compiled, channels_last, cuda_graph, training))
-    if host_us is not None and not 0 <= host_us <= MAX_HOST_US:
-        raise InvalidInput(f"--host-us {shortened(host_us)}: must be microseconds from 0 to {MAX_HOST_US:,}.")
     factor = None
     if calibration_file is not None:
         from analyzer.latency.calibration import calibrated_factor  # only a calibration needs it
 
         factor = calibrated_factor(calibration_file, device, run)
     files = {"devices_file": devices_file, "calibration_file": calibration_file}
-    return Setting(device=device, run=run, host_us=host_us, factor=factor, **files)
+    return Setting(device=device, run=run, host_us=checked_host(host_us), factor=factor, **files)
 
 
 def setting_from(arguments: str) -> Setting:

@@ -40,10 +40,6 @@ def _keeper(seen: dict[str, tuple[Tensor, Tensor]], path: str) -> Callable[[nn.M
     return lambda _module, inputs, output: seen.update({path: (inputs[0].clone(), output.clone())})
 
 
-_SETS = {"batch norm": (0, 2, 3), "layer norm": (1, 2, 3)}
-"""The axes over which each takes mean and variance."""
-
-
 def _moments(ground: Ground, state: State, seen: dict[str, tuple[Tensor, Tensor]], bound: float) -> Iterator[Found]:
     means, variances, layers = {}, {}, {}
     for path, (before, after) in seen.items():

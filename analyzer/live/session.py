@@ -193,8 +193,9 @@ class Session:
             return None
         if self.reference is None:
             self.reference = self._reference_job(analyze(self.effort.reference))
-        times = [self.reference.whole_ms() for _ in range(3)]
-        times.clear()
+        for _ in range(3):
+            self.reference.whole_ms()
+        times: list[float] = []
         while len(times) < REFERENCE_SAMPLES or sum(times) < 1000 * REFERENCE_SECONDS:
             times.append(self.reference.whole_ms())
         return median(times)

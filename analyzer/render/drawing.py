@@ -13,9 +13,6 @@ from analyzer.render.diagram_look import DEFAULT, Look
 from analyzer.render.dot import dot_text, picture
 from analyzer.render.layout import FORMATS, render
 
-TEXTS = ("dot", "mermaid")
-"""Formats that need no renderer."""
-
 _SUFFIXES = (*FORMATS, "dot", "mmd", "html")
 
 

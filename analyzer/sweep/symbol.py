@@ -177,7 +177,7 @@ class Symbol:
         if kind is not int and kind is not Symbol:
             return NotImplemented
         if kind is Symbol and getattr(other, "tape", None) is not self.tape:
-            return False  # families keep blocks that they built; those of another run are not this one's
+            return False  # caches keep what they were asked; a number of another run is not this one's
         return self._decide(plus(self.terms, terms_of(other), -1), "=")
 
     def __bool__(self) -> bool:

@@ -2,13 +2,17 @@
 
 import streamlit as st
 
+from analyzer.pages.address import begin, show_refused
+from analyzer.pages.link import show_link
 from analyzer.pages.look import ICON, apply_look
 from analyzer.pages.pauses import settle
 from analyzer.pages.steps import keep_steps
 
 st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
 apply_look()
-st.navigation(
+show_link()
+begin()
+page = st.navigation(
     [
         st.Page("analyzer/pages/explore.py", title="Explore", default=True),
         st.Page("analyzer/pages/compare.py", title="Compare"),
@@ -17,6 +21,10 @@ st.navigation(
         st.Page("analyzer/pages/learn.py", title="Learn"),
     ],
     position="top",
-).run()
+)
+refused = st.container(key="refused")
+page.run()
+with refused:
+    show_refused()
 keep_steps()
 settle()

@@ -85,8 +85,9 @@ def test_solving_gives_the_nearest_of_all_networks() -> None:
     """ResNet-20's published 269,722 parameters and 40.55 M MACs are the measure."""
     app = opened(**SMALL, target="macs=-20% params=-10%")
     near = min(NETWORKS, key=_off)
-    assert near.variant.replace("resnet20_cifar:", "") in app.success[0].value
-    assert f"{near.macs:,}" in app.success[0].value
+    told = next(str(each.proto.body) for each in app.get("html") if 'class="nearest"' in str(each.proto.body))
+    assert near.variant.replace("resnet20_cifar:", "") in told
+    assert f"{near.macs:,} (target {100 * (near.macs / (0.8 * 40_551_040) - 1):+.2f} %)" in told.replace("−", "-")
 
 
 @pytest.mark.parametrize("title", list(examples()))
@@ -120,7 +121,12 @@ def test_every_example_opens_as_the_space_of_its_file(title: str, monkeypatch: p
         ({"also": "params <"}, "cannot be read"),
         ({"also": "accuracy > 3"}, "'accuracy' is unknown"),
         ({"target": "speed=3"}, "is no target"),
-        ({"vary": "x" * 100_000}, "must be field = values"),
+        (
+            {"most_params": "1", "vary": "depths = [1..3, 1..3, 1..3, 1]"},
+            "none of 27 candidates is a network within the",
+        ),
+        ({"vary": "depths = 9999999"}, "depths='9999999' must be 1 to 16 whole numbers from 1 to 10000"),
+        ({"vary": "depths = [9999998..9999999, 1]"}, "none of 2 candidates is a network; the first: resnet: depths="),
         ({"most_params": "1"}, "none of 24,750 candidates is a network within the limits"),
     ],
 )
@@ -129,6 +135,19 @@ def test_hostile_input_is_one_sentence_in_place(parameters: dict[str, str], sent
     assert len(app.error) == 1
     assert sentence in app.error[0].value
     assert 'class="figures"' not in "".join(str(each.proto.body) for each in app.get("html"))
+
+
+@pytest.mark.parametrize("key", ["start", "vary", "also", "target", "most_params", "most_macs", "most_activations"])
+def test_a_text_that_is_too_long_is_told_by_its_length(key: str) -> None:
+    """Whatever the box had before; 100,000 characters are typed, not given by a link."""
+    app = opened(**SMALL, most_params="many")
+    box = app.text_area(key=key) if key == "vary" else app.text_input(key=key)
+    box.set_value("9" * 100_000).run()
+    name = key.replace("also", "other limits").replace("target", "solve for").replace("vary", "what varies")
+    name = name.replace("start", "start from").replace("_", " ").replace("params", "parameters").replace("macs", "MACs")
+    assert [each.value.strip("` ") for each in app.error] == [
+        f"{name}: 100,000 characters are over the page's bound of 4,000."
+    ]
 
 
 def test_two_to_four_figures_make_a_front() -> None:

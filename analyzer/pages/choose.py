@@ -11,6 +11,7 @@ from analyzer.families.expression import canonical, parse
 from analyzer.families.network import Size
 from analyzer.families.registry import find, variant_names
 from analyzer.families.spec import Spec
+from analyzer.pages.address import bounded
 from analyzer.pages.customise import EXPRESSION, follow, show_form
 from analyzer.pages.kept import MAX_CHARS, keep, restore
 from analyzer.pages.look import show_problem
@@ -67,7 +68,7 @@ def expression_box(place: Any, key: str, first: str) -> str:
 
 def _parsed(expression: str) -> tuple[Spec | None, str]:
     try:
-        return parse(expression), ""
+        return parse(bounded("variant", expression)), ""
     except InvalidInput as error:
         return None, str(error)
 

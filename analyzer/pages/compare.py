@@ -14,6 +14,7 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import canonical, parse, slug
 from analyzer.families.network import Size
 from analyzer.families.registry import variant_names
+from analyzer.pages.address import bounded, expect_at_most, expect_choice, expect_number
 from analyzer.pages.device import Place, choose_place
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
@@ -67,6 +68,7 @@ def show() -> None:
 def _choose() -> tuple[Asked, list[str]]:
     """The widgets; what is asked for, and a sentence for each expression or size that is none."""
     restore(_NETWORKS, _SIDE)
+    expect_at_most(_NETWORKS, MAX_NETWORKS)
     box, size = st.columns([7, 1.5], vertical_alignment="bottom")
     typed: list[str] = box.multiselect(
         "Networks",
@@ -80,7 +82,7 @@ def _choose() -> tuple[Asked, list[str]]:
         help="Two to six. Pick named variants, or type an expression and press Enter; each is compared with the first.",
     )
     with size:
-        side, problem = size_box(_SIDE, "own")
+        side, problem = size_box(_SIDE, "each its own")
     keep(**{_NETWORKS: typed, _SIDE: st.session_state[_SIDE]})
     expressions, problems = _parsed(typed)
     place, no_place = _place()
@@ -90,6 +92,7 @@ def _choose() -> tuple[Asked, list[str]]:
 def _place() -> tuple[Place | None, str]:
     """A device to predict latency on, where one is picked, and its batch."""
     restore(_BATCH)
+    expect_number(_BATCH, 1, MAX_BATCH)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html('<span class="label">Latency of a batch of</span>', width="content")
         batch: int = st.number_input(
@@ -110,6 +113,7 @@ def _place() -> tuple[Place | None, str]:
 
 def _view() -> str:
     restore(_VIEW)
+    expect_choice(_VIEW, _VIEWS)
     view: str = st.segmented_control(
         "View", _VIEWS, default=_VIEWS[0], key=_VIEW, bind="query-params", required=True, label_visibility="collapsed"
     )
@@ -133,7 +137,7 @@ def _parsed(typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
     expressions, problems = [], []
     for text in typed[:MAX_NETWORKS]:
         try:
-            expressions.append(canonical(parse(text)))
+            expressions.append(canonical(parse(bounded("network", text))))
         except InvalidInput as error:
             problems.append(str(error))
     return tuple(expressions), problems
@@ -165,6 +169,8 @@ def _show(asked: Asked, found: Compared) -> None:
     totals, rest, chart, folded = _told(asked)
     st.html(f'<h1 class="page-title">{", ".join(titles)}</h1>')
     st.html(f'<div class="told">{totals}</div>')
+    if "×)" in totals:
+        st.caption(f"In brackets: times as much as {literal(found.analyses[0].variant)} has.")
     _show_chart(chart)
     st.html(f'<div class="told">{rest}</div>')
     _show_diagrams(asked, found)

@@ -113,7 +113,7 @@ def _widget(family: str, name: str, rule: Rule) -> None:
         case Flag():
             st.checkbox(**common)
         case IntList() | Config() | Ratio():
-            st.text_input(max_chars=2000, **common)
+            st.text_input(max_chars=MAX_CHARS, **common)
 
 
 def _write(family: str, name: str) -> None:

@@ -10,7 +10,8 @@ from analyzer.latency.devices import devices
 from analyzer.latency.plan import PRECISIONS
 from analyzer.latency.prediction import Prediction
 from analyzer.latency.setting import Setting, setting_of
-from analyzer.pages.kept import MAX_CHARS, keep, restore
+from analyzer.pages.address import bounded, expect_choice, expect_switch
+from analyzer.pages.kept import keep, restore
 from analyzer.pages.readings import analysis_of
 from analyzer.render.diagram_look import OpTimes
 from analyzer.render.html import rendered
@@ -81,8 +82,9 @@ def choose_place(batch: int, prefix: str = "", first: str | None = FIRST) -> tup
     keep(**dict(zip(keys.values(), (name, precision, *modes.values()), strict=True)))
     if not name:
         return None, ""
-    place = Place(name[:MAX_CHARS], batch, precision, *modes.values())
+    place = Place(name, batch, precision, *modes.values())
     try:
+        bounded("device", name)
         return place._replace(device=place.setting.device.name), ""
     except InvalidInput as error:
         return None, str(error)
@@ -106,6 +108,7 @@ def _device_box(key: str, first: str | None) -> str | None:
 
 
 def _precision_box(key: str) -> str:
+    expect_choice(key, PRECISIONS)
     precision: str = st.selectbox(
         "Precision", PRECISIONS, index=1, key=key, bind="query-params", label_visibility="collapsed", width=150
     )
@@ -113,5 +116,6 @@ def _precision_box(key: str) -> str:
 
 
 def _switch(key: str, label: str, words: str) -> bool:
+    expect_switch(key)
     on: bool = st.toggle(label, key=key, bind="query-params", help=words)
     return on

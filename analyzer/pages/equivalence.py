@@ -11,6 +11,7 @@ from analyzer.families.expression import canonical, parse
 from analyzer.families.network import network
 from analyzer.families.registry import variant_names
 from analyzer.pages import jobs
+from analyzer.pages.address import bounded, expect_choice
 from analyzer.pages.choose import expression_box, variant_words
 from analyzer.pages.equivalence_block import show_block
 from analyzer.pages.equivalence_proof import show_forms_proof, show_identities
@@ -65,6 +66,7 @@ def show() -> None:
     variant, problem = _choose()
     if problem:
         show_problem(problem)
+    expect_choice(_TAB, _TABS)
     forms, others = st.tabs(_TABS, key=_TAB, bind="query-params")
     unable = problem or _unable(variant)
     with forms:
@@ -82,7 +84,7 @@ def _choose() -> tuple[str, str]:
     expression = expression_box(box, _EXPRESSION, _FIRST)
     keep(**{_EXPRESSION: expression})
     try:
-        variant, problem = canonical(parse(expression)), ""
+        variant, problem = canonical(parse(bounded("variant", expression))), ""
     except InvalidInput as error:
         variant, problem = "", str(error)
     _show_picker(picker, variant)

@@ -11,6 +11,7 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.aggregated import grouped_blocks
 from analyzer.families.expression import canonical, parse
 from analyzer.pages import jobs
+from analyzer.pages.address import expect_choice, expect_switch
 from analyzer.pages.equivalence_proof import ONE_THREAD
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
@@ -50,6 +51,7 @@ def show_block(variant: str, expression: str, reason: str, unable: str) -> None:
     paths = _paths(variant)
     if reason or not paths:
         return
+    expect_choice(_BLOCK, paths)
     path = chooser.selectbox("Block", paths, key=_BLOCK, bind="query-params", help="Every block with grouped paths.")
     keep(**{_BLOCK: path})
     with st.container(key="drawing"):
@@ -112,6 +114,7 @@ def _show_comparison(variant: str, path: str, unable: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         dtype = _segments("dtype", ("float64", "float32"), _DTYPE)
         mode = _segments("mode", tuple(_MODES), _MODE)
+        expect_switch(_WRONG)
         wrong = st.toggle(
             "Plant a wrong slice",
             key=_WRONG,
@@ -134,6 +137,7 @@ def _show_comparison(variant: str, path: str, unable: str) -> None:
 
 
 def _segments(label: str, options: tuple[str, ...], key: str) -> str:
+    expect_choice(key, options)
     chosen: str = st.segmented_control(
         label, options, default=options[0], key=key, bind="query-params", required=True, label_visibility="collapsed"
     )

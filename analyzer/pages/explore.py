@@ -7,6 +7,7 @@ import streamlit as st
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.latency.prediction import Prediction
 from analyzer.pages import figures
+from analyzer.pages.address import expect_choice, expect_switch
 from analyzer.pages.choose import Chosen, choose
 from analyzer.pages.device import Place, choose_place, latency_html, predicted
 from analyzer.pages.downloads import Shown, show_downloads
@@ -89,6 +90,7 @@ def _show_diagram(chosen: Chosen, options: dict[str, str], part: str | None, pla
 def _only_control(chosen: Chosen, options: dict[str, str], part: str | None) -> bool:
     """Whether to draw nothing but the chosen stage or block; idle while none is chosen."""
     stages = {stage.stage for stage in chosen.analysis.stages}
+    expect_switch(_ONLY)
     wanted: bool = st.toggle(
         f"Only {options[part] if part else 'one part'}",
         key=_ONLY,
@@ -107,6 +109,7 @@ def _take_only(level: str) -> None:
 
 
 def _level_control() -> str:
+    expect_choice(_LEVEL, LEVELS)
     level: str = st.segmented_control(
         "Level of the diagram",
         list(LEVELS),
@@ -120,6 +123,7 @@ def _level_control() -> str:
 
 
 def _heat_box(heats: list[str]) -> str | None:
+    expect_choice(_HEAT, map(HEAT_WORDS.__getitem__, heats))
     heat: str | None = st.selectbox(
         "Colour of the diagram",
         heats,
@@ -167,6 +171,7 @@ def _take_picked(inside: dict[str, str]) -> None:
 
 def _show_stages(chosen: Chosen, shown: Shown) -> None:
     restore(_EXACT)
+    expect_switch(_EXACT)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Stages</h2>', width="content")
         precise = st.toggle("Exact numbers", key=_EXACT, bind="query-params")
@@ -197,6 +202,7 @@ def _take_cell(stages: list[str]) -> None:
 def _part_box(options: dict[str, str]) -> str | None:
     """Which stage or block to look inside; Streamlit forgets one that this network has not."""
     restore(_PART)
+    expect_choice(_PART, options.values())
     part: str | None = st.selectbox(
         "Look inside",
         list(options),

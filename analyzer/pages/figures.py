@@ -34,7 +34,7 @@ def headline(analysis: Analysis, prediction: Prediction | None = None) -> str:
     code = f" <code>{escape(network.expression)}</code>" if network.expression != network.title else ""
     return (
         f'<section class="headline"><header><h1>{escape(network.title)}{code}</h1><p>{escape(about)}</p></header>'
-        f'<dl class="figures">{"".join(_figure(*cell) for cell in cells)}</dl></section>'
+        f'<dl class="figures">{"".join(figure_html(*cell) for cell in cells)}</dl></section>'
     )
 
 
@@ -62,12 +62,13 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
 
 
 def _latency(found: Prediction) -> tuple[str, str, str, str]:
-    name = f"predicted, {found.device}, batch {found.batch_size}"
+    name = f"{found.device}, batch {found.batch_size}, {run_words(found).replace(', eager', '')}"
     meaning = f"is the 90 % interval of {run_words(found)}; {evidence_words(found)}; predicted, not measured"
-    return escape(name), milliseconds(found), f"{interval(found)} ms", meaning
+    return escape(name), milliseconds(found), f"predicted, 90 %: {interval(found)} ms", meaning
 
 
-def _figure(name: str, figure: str, precise: str, meaning: str) -> str:
+def figure_html(name: str, figure: str, precise: str, meaning: str) -> str:
+    """One of a headline's figures, large, over its name and what stands exactly; the whole of it in its title."""
     title = escape(f"{precise} {meaning}", quote=True)
     return f'<div title="{title}"><dt>{name}</dt><dd><b>{figure}</b> <small>{precise}</small></dd></div>'
 

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 MAX_CHARS = 200_000
-"""More than the parser takes, so that too long a text gets its sentence instead of being dropped by the browser."""
+"""More than a page reads, so that too long a text gets its sentence instead of being dropped by the browser."""
 
 _KEPT = "kept"
 

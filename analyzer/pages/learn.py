@@ -17,6 +17,7 @@ from analyzer.pages import (
     learn_residual,
     learn_stride,
 )
+from analyzer.pages.address import expect_choice
 from analyzer.pages.contents import show_contents, show_turn
 from analyzer.pages.kept import keep
 from analyzer.pages.learn_parts import Chapter, cite
@@ -59,6 +60,7 @@ def _current() -> str:
     asked, kept = st.query_params.get(_CHAPTER), st.session_state.get("kept", {}).get(_CHAPTER)
     if asked is None and kept in CHAPTERS and kept != _FIRST:
         st.query_params[_CHAPTER] = asked = kept
+    expect_choice(_CHAPTER, CHAPTERS)
     current = asked if asked in CHAPTERS else _FIRST
     keep(**{_CHAPTER: current})
     return current

@@ -7,7 +7,11 @@ import streamlit as st
 
 from analyzer.cost.claims.catalogue import GROUPS
 from analyzer.cost.claims.claim import Verdict
+from analyzer.errors import InvalidInput
+from analyzer.pages.address import bounded, expect_choice
+from analyzer.pages.kept import MAX_CHARS
 from analyzer.pages.learn_parts import Chapter, bench, say
+from analyzer.pages.look import show_problem
 from analyzer.render.claims import Told, told_claims
 from analyzer.render.html import rendered
 
@@ -33,6 +37,11 @@ def _show() -> None:
     say(_TELLS, _TERMS, count=len(told), **{mark: str(verdicts[mark]) for mark in _MARKS.values()})
     with bench():
         verdict, group, words = _filters()
+    try:
+        bounded("words", words)
+    except InvalidInput as error:
+        show_problem(str(error))
+        return
     found = [
         each
         for each in told
@@ -46,6 +55,8 @@ def _show() -> None:
 
 
 def _filters() -> tuple[str | None, str | None, str]:
+    expect_choice("verdict", [each.value for each in Verdict])
+    expect_choice("subject", GROUPS)
     verdict: str | None = st.segmented_control(
         "Verdict", [each.value for each in Verdict], key="verdict", bind="query-params"
     )
@@ -54,7 +65,11 @@ def _filters() -> tuple[str | None, str | None, str]:
         "Subject", list(GROUPS), index=None, key="subject", bind="query-params", placeholder="all"
     )
     words: str = second.text_input(
-        "Words", key="words", bind="query-params", max_chars=200, placeholder="such as bottleneck, or memory batch"
+        "Words",
+        key="words",
+        bind="query-params",
+        max_chars=MAX_CHARS,
+        placeholder="such as bottleneck, or memory batch",
     )
     return verdict, group, words
 

@@ -7,6 +7,7 @@ import streamlit as st
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.claims.figures import connections, half_square
 from analyzer.cost.lessons import DenseInput, channels_read, dense_inputs
+from analyzer.pages.address import expect_switch
 from analyzer.pages.learn_parts import (
     Chapter,
     Link,
@@ -97,6 +98,7 @@ def _show() -> None:
 
 
 def _narrow_switch() -> bool:
+    expect_switch("narrow")
     narrow: bool = st.toggle("1×1 before each 3×3 (DenseNet-B)", False, key="narrow", bind="query-params")
     return narrow
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis, BlockRow
 from analyzer.cost.lessons import repeated_blocks, widths
+from analyzer.pages.address import expect_number
 from analyzer.pages.learn_parts import (
     Chapter,
     Link,
@@ -74,6 +75,7 @@ def _show() -> None:
 
 
 def _growth() -> float:
+    expect_number("width_growth", 1, 3, whole=False)
     value: float = st.slider(
         "Channels grow from stage to stage by", 1.0, 3.0, _DOUBLING, 0.25, key="width_growth", bind="query-params"
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from analyzer.errors import Unavailable
+from analyzer.pages.address import expect_choice, expect_number
 from analyzer.pages.learn_sources import sources_html
 from analyzer.pages.look import literal
 from analyzer.pages.plate import show_plate
@@ -79,18 +80,21 @@ def bench() -> Any:
 
 def slider(label: str, key: str, low: int, high: int, first: int, *, step: int = 1, meaning: str = "") -> int:
     """A slider for a whole number, bound to the address."""
+    expect_number(key, low, high)
     value: int = st.slider(label, low, high, first, step, key=key, bind="query-params", help=meaning or None)
     return value
 
 
 def pick(label: str, key: str, options: Sequence[int], first: int, *, meaning: str = "") -> int:
     """A slider over a few numbers, bound to the address."""
+    expect_choice(key, options)
     value: int = st.select_slider(label, list(options), first, key=key, bind="query-params", help=meaning or None)
     return value
 
 
 def pick_network(label: str, key: str, names: Sequence[str], first: str) -> str:
     """One of a few networks, told by its title, bound to the address."""
+    expect_choice(key, map(title_of, names))
     value: str = st.selectbox(
         label, names, names.index(first), key=key, bind="query-params", format_func=title_of, width=320
     )

@@ -31,6 +31,5 @@ def literal(text: str) -> str:
 
 def show_problem(*sentences: str) -> None:
     """A sentence about each thing that went wrong, in place, with nothing in it interpreted."""
-    with st.container(key="problem"):
-        for sentence in sentences:
-            st.error(literal(sentence))
+    for sentence in sentences:
+        st.error(literal(sentence))

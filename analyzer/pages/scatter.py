@@ -11,6 +11,7 @@ import streamlit as st
 
 from analyzer.cost.accuracy import recipes
 from analyzer.latency.setting import reference
+from analyzer.pages.address import expect_choice
 from analyzer.pages.device import Place
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal
@@ -81,6 +82,8 @@ def _choose(place: Place | None) -> tuple[list[Point], str, str]:
     places = st.columns([1.2, 1.2, 2.6, 1.6], vertical_alignment="bottom")
     titles = [axis.title for axis in AXES.values()]
     keys = dict(zip(titles, AXES, strict=True))
+    for key, options in ((_X, titles), (_Y, titles), (_RECIPES, recipes()), (_SIDES, _INPUTS)):
+        expect_choice(key, options)
     x = places[0].selectbox("Across", titles, 1, key=_X, bind="query-params")
     y = places[1].selectbox("Up", titles, list(AXES).index(TOP1), key=_Y, bind="query-params")
     chosen = places[2].multiselect(

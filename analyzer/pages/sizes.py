@@ -7,6 +7,7 @@ import streamlit as st
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Size, parse_size
 from analyzer.families.spec import Spec
+from analyzer.pages.address import bounded, expect_number
 from analyzer.pages.kept import MAX_CHARS
 
 SIDE = "input_size"
@@ -39,7 +40,7 @@ def size_box(key: str, placeholder: str) -> tuple[Size | None, str]:
         help="A side (`224`) or height and width (`320x256`) in pixels; empty: the variant's own.",
     )
     try:
-        return parse_size(text.strip()) if text.strip() else None, ""
+        return parse_size(bounded("input size", text).strip()) if text.strip() else None, ""
     except InvalidInput as error:
         return None, str(error)
 
@@ -53,6 +54,7 @@ def show_sizes(spec: Spec | None) -> tuple[Sizes, str]:
             _follow(size or own)
         for key, label in _SIDES.items():
             st.slider(label, _FIRST, _LAST, step=_STEP, key=key, format="%d px", on_change=_write)
+        expect_number(BATCH, 1, MAX_BATCH)
         batch: int = st.slider(
             "Batch", 1, MAX_BATCH, key=BATCH, bind="query-params", help="Images at a time: for memory and latency."
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Size
-from analyzer.pages.look import literal, show_problem
+from analyzer.pages.figures import figure_html
+from analyzer.pages.look import show_problem
+from analyzer.pages.readings import analysis_of
 from analyzer.pages.space_form import Asked, choose
 from analyzer.pages.sweeping import MAX_SECONDS, Sweeping
 from analyzer.render.space_charts import (
@@ -26,7 +29,7 @@ from analyzer.render.space_charts import (
     sheet,
 )
 from analyzer.render.sweep import title_of
-from analyzer.render.units import exact
+from analyzer.render.units import exact, short
 from analyzer.sweep.gather import Columns, rows_of
 from analyzer.sweep.known import known
 from analyzer.sweep.nearest import Near, Target
@@ -37,6 +40,8 @@ _POINTS = 1500
 _LISTED = 200
 """Networks of the front that the table lists, and that the chart draws."""
 _FIGURES = {"params": "parameters", "macs": "MACs", "activations": "activations", "depth": "depth"}
+_HEIGHT, _LOWER = 500, 390
+"""Pixels of the chart, alone and below the nearest network: both fit the first screen."""
 _NAME, _NEAREST = "name", "nearest"
 _EXPLORE = "analyzer/pages/explore.py"
 
@@ -44,17 +49,43 @@ _EXPLORE = "analyzer/pages/explore.py"
 def show() -> None:
     """The whole page."""
     st.html('<h1 class="page-title">Design space</h1>')
-    asked, problem = choose()
+    form, answer = st.columns([1, 2.1], gap="medium")
+    with form:
+        asked, problem = choose()
+    with answer:
+        try:
+            sweeping = _answer(asked, problem)
+        except InvalidInput as error:
+            show_problem(str(error))
+            return
+        picture = _picture(sweeping)
+        _show_answer(sweeping, picture)
+    _show_table(sweeping, picture.front)
+    _show_distributions(sweeping, _look())
+    _show_downloads(sweeping, picture)
+
+
+def _answer(asked: Asked | None, problem: str) -> Sweeping:
+    """The networks that are asked for; InvalidInput with the reason where there are none."""
     if asked is None:
-        show_problem(problem)
-        return
+        raise InvalidInput(problem)
+    sweeping = _current(asked)
+    _finish(sweeping)
+    if not sweeping.whole:
+        _show_what_is_left(sweeping)
+    if not sweeping.found.networks:
+        raise InvalidInput(_why_none(sweeping))
+    return sweeping
+
+
+def _why_none(sweeping: Sweeping) -> str:
+    """A limit, or what is wrong with the first candidate where that is no network at all."""
+    candidates = f"none of {exact(sweeping.done)} candidates is a network"
     try:
-        sweeping = _current(asked)
-        _finish(sweeping)
+        analysis_of(sweeping.space.expression(0), _size(sweeping))
     except InvalidInput as error:
-        show_problem(str(error))
-        return
-    _show(sweeping)
+        return str(error) if sweeping.done == 1 else f"{candidates}; the first: {error}"
+    return f"{candidates} within the limits; widen a range or a limit."
 
 
 def _current(asked: Asked) -> Sweeping:
@@ -80,41 +111,39 @@ def _finish(sweeping: Sweeping) -> None:
     place.empty()
 
 
-def _show(sweeping: Sweeping) -> None:
-    found = sweeping.found
-    if not sweeping.whole:
-        _show_what_is_left(sweeping)
-    if not found.networks:
-        show_problem(
-            f"none of {exact(sweeping.done)} candidates is a network within the limits; widen a range or a limit."
-        )
-        return
+def _look() -> Palette:
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def _show_answer(sweeping: Sweeping, picture: Picture) -> None:
+    """The figures, the nearest network where one is sought, and the front: the first screen."""
     st.html(_headline(sweeping))
-    picture = _picture(sweeping)
-    look = DARK if st.context.theme.type == "dark" else LIGHT
     if sweeping.nearest:
         _show_nearest(sweeping, sweeping.nearest)
-    _show_front(sweeping, picture, look)
-    _show_table(sweeping, picture.front)
-    _show_distributions(sweeping, look)
-    _show_downloads(sweeping, picture)
+    _show_front(sweeping, picture, _look())
 
 
 def _show_nearest(sweeping: Sweeping, near: Near) -> None:
-    figures = ", ".join(_against(target, near) for target in sweeping.targets)
-    beside, button = st.columns([6, 1.2], vertical_alignment="center")
-    beside.success(
-        f"**Nearest** {literal(sweeping.space.expression(near.candidate))} {figures} against what is asked for"
-    )
-    if button.button("Open in Explore", width="stretch"):
-        _open(sweeping, near.candidate)
+    """The network that comes nearest to what is asked for, and by how much it misses each figure."""
+    expression = escape(sweeping.space.expression(near.candidate))
+    cells = "".join(_against(target, near) for target in sweeping.targets)
+    with st.container(key="nearest", border=True, horizontal=True, vertical_alignment="center"):
+        st.html(
+            f'<section class="nearest"><h2 class="section">Nearest</h2><code>{expression}</code>'
+            f'<dl class="figures">{cells}</dl></section>',
+            width="stretch",
+        )
+        if st.button("Open in Explore"):
+            _open(sweeping, near.candidate)
 
 
 def _against(target: Target, near: Near) -> str:
     figure = near.figures[target.name]
+    whole = isinstance(figure, int)
     change = f"{100 * (figure / target.value - 1):+.2f} %".replace("-", "−")
-    shown = exact(figure) if isinstance(figure, int) else f"{figure:.4g}"
-    return f"{title_of(target.name)} {shown} ({change})"
+    precise = f"{exact(int(figure))} (target {change})" if whole else f"target {change}"
+    meaning = "beside what is asked for"
+    return figure_html(title_of(target.name), short(int(figure)) if whole else f"{figure:.4g}", precise, meaning)
 
 
 def _show_what_is_left(sweeping: Sweeping) -> None:
@@ -129,7 +158,7 @@ def _headline(sweeping: Sweeping) -> str:
     shown = [
         ("candidates", exact(sweeping.done), f"in {sweeping.seconds:.1f} s"),
         ("within the limits", exact(found.networks), f"{100 * found.networks / sweeping.done:.3g} % of them"),
-        ("on the front", exact(len(found.front["index"])), "no other is better in all"),
+        ("on the front", exact(len(found.front["index"])), "no other beats them"),
     ]
     cells = (
         f"<div><dt>{name}</dt><dd><b>{figure}</b> <small>{small}</small></dd></div>" for name, figure, small in shown
@@ -157,8 +186,9 @@ def _named(sweeping: Sweeping) -> Columns:
 
 def _show_front(sweeping: Sweeping, picture: Picture, look: Palette) -> None:
     objectives = [name for name, _ in sweeping.objectives]
-    st.html('<h2 class="section">Front</h2>')
-    chart = scatter(picture, objectives, look, picked=True).properties(height=430)
+    chart = scatter(picture, objectives, look, picked=True).properties(
+        height=_HEIGHT if sweeping.nearest is None else _LOWER
+    )
     event: Any = st.altair_chart(chart, key="space_chart", on_select="rerun")
     st.caption(
         f"{exact(len(picture.sample['index']))} networks drawn evenly from {exact(sweeping.found.networks)} in grey, "
@@ -169,9 +199,14 @@ def _show_front(sweeping: Sweeping, picture: Picture, look: Palette) -> None:
             _open(sweeping, point.get(field))
 
 
+def _size(sweeping: Sweeping) -> Size | None:
+    """The input size of every candidate; None for each one's own."""
+    return sweeping.space.input_sizes[0] if sweeping.space.input_sizes else None
+
+
 def _open(sweeping: Sweeping, point: Any) -> None:
     """Show a candidate by its number, or a named variant by its name, in Explore."""
-    size: Size | None = sweeping.space.input_sizes[0] if sweeping.space.input_sizes else None
+    size = _size(sweeping)
     if point == _NEAREST and sweeping.nearest:
         point = sweeping.nearest.candidate
     expression = point if isinstance(point, str) else sweeping.space.expression(int(point))

@@ -11,6 +11,7 @@ from analyzer.families.expression import parse
 from analyzer.families.network import MAX_SIDE
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
+from analyzer.pages.address import bounded, expect_at_most, expect_choice, expect_number
 from analyzer.pages.kept import MAX_CHARS, keep, restore
 from analyzer.pages.readings import analysis_of
 from analyzer.pages.sweeping import MAX_CANDIDATES
@@ -32,12 +33,18 @@ OBJECTIVES = {
     "depth": "least depth",
 }
 FIRST_FRONT = ("macs", "max:params")
-MAX_TEXT = 4000
+MAX_OBJECTIVES = 4
 
 FIRST_START, FIRST_VARY = (
     "resnet50",
     "depths = [2..4, 2..6, 2..23, 2..4]\nwidths = [64, 128, 192..320 step 32, 384..640 step 64]",
 )
+
+
+_TEXTS = {START: "start from", VARY: "what varies", ALSO: "other limits", TARGET: "solve for"} | {
+    f"most_{figure}": f"most {words}" for figure, words in _LIMIT_WORDS.items()
+}
+"""Key of a text box → what it is called."""
 
 
 class Asked(NamedTuple):
@@ -66,21 +73,17 @@ def limit_key(figure: str) -> str:
 
 
 def _widgets() -> dict[str, Any]:
-    example, start, side, drawn = st.columns([2.6, 4, 1.4, 1.8], vertical_alignment="bottom")
-    _example_box(example)
-    given: dict[str, Any] = {START: _start_box(start), SIDE: _side_box(side), DRAWN: _drawn_box(drawn)}
-    varying, limits = st.columns([5, 4.2])
-    with varying:
-        given[VARY] = _vary_box()
-    with limits:
+    _example_box()
+    given: dict[str, Any] = {START: _start_box(), VARY: _vary_box()}
+    with st.container(key="small_fields"):
+        side, drawn = st.columns(2)
+        given |= {SIDE: _side_box(side), DRAWN: _drawn_box(drawn)}
         given |= _limit_boxes()
-        front, target = st.columns([5, 4])
-        given[FRONT], given[TARGET] = _front_box(front), _target_box(target)
-    return given
+    return given | {FRONT: _front_box(), TARGET: _target_box()}
 
 
-def _example_box(place: Any) -> None:
-    place.selectbox(
+def _example_box() -> None:
+    st.selectbox(
         "Example",
         list(examples()),
         index=None,
@@ -99,8 +102,8 @@ def _take_example() -> None:
         st.session_state.update({limit_key(figure): "" for figure in LIMITS})
 
 
-def _start_box(place: Any) -> str:
-    text: str = place.text_input(
+def _start_box() -> str:
+    text: str = st.text_input(
         "Start from",
         FIRST_START,
         key=START,
@@ -112,6 +115,7 @@ def _start_box(place: Any) -> str:
 
 
 def _side_box(place: Any) -> int | None:
+    expect_number(SIDE, 1, MAX_SIDE)
     side: int | None = place.number_input(
         "Input size",
         min_value=1,
@@ -120,13 +124,14 @@ def _side_box(place: Any) -> int | None:
         step=1,
         key=SIDE,
         bind="query-params",
-        placeholder="own",
+        placeholder="each its own",
         help="Height and width in pixels; empty: the network's own.",
     )
     return side
 
 
 def _drawn_box(place: Any) -> int | None:
+    expect_number(DRAWN, 1, MAX_CANDIDATES)
     drawn: int | None = place.number_input(
         "Draw at random",
         min_value=1,
@@ -148,7 +153,7 @@ def _vary_box() -> str:
         key=VARY,
         bind="query-params",
         max_chars=MAX_CHARS,
-        height=204,
+        height=76,
         help=(
             "`field = values`: a range `2..12`, `64..512 step 8`, `16..256 times 2`; a list `[1, 8, 32]`; a stage each "
             "`[3, 4, 2..23, 3]` or `depths[2] = 2..23`; or an expression of other fields and of names of your own."
@@ -164,7 +169,7 @@ def _limit_boxes() -> dict[str, str]:
             f"Most {_LIMIT_WORDS[figure]}",
             key=limit_key(figure),
             bind="query-params",
-            max_chars=MAX_TEXT,
+            max_chars=MAX_CHARS,
             placeholder=example,
         )
     given[ALSO] = st.text_input(
@@ -178,33 +183,37 @@ def _limit_boxes() -> dict[str, str]:
     return given
 
 
-def _target_box(place: Any) -> str:
-    text: str = place.text_input(
+def _target_box() -> str:
+    text: str = st.text_input(
         "Solve for",
         key=TARGET,
         bind="query-params",
-        max_chars=MAX_TEXT,
+        max_chars=MAX_CHARS,
         placeholder="macs=-20% params=0%",
         help="The nearest network to these figures; per cent are of the network that the space starts from.",
     )
     return text
 
 
-def _front_box(place: Any) -> list[str]:
-    chosen: list[str] = place.multiselect(
+def _front_box() -> list[str]:
+    expect_choice(FRONT, OBJECTIVES.values())
+    expect_at_most(FRONT, MAX_OBJECTIVES)
+    chosen: list[str] = st.multiselect(
         "Best in",
         list(OBJECTIVES),
         default=list(FIRST_FRONT),
         key=FRONT,
         bind="query-params",
         format_func=OBJECTIVES.__getitem__,
-        max_selections=4,
+        max_selections=MAX_OBJECTIVES,
         help="The Pareto front: networks that no other beats in all of these.",
     )
     return chosen
 
 
 def _asked(given: dict[str, Any]) -> Asked:
+    for key, name in _TEXTS.items():
+        bounded(name, given[key])
     start = given[START].strip()
     family = start if start in FAMILIES else parse(start).family
     variables, fields = _assignments(family, given[VARY])
@@ -263,6 +272,6 @@ def _refuse_unread(found: Space, variables: dict[str, str]) -> None:
 
 def _objectives(chosen: list[str]) -> tuple[tuple[str, bool], ...]:
     columns = [word.removeprefix("max:") for word in chosen]
-    if not 2 <= len(set(columns)) == len(columns) <= 4:
-        raise InvalidInput("best in: choose 2 to 4 different figures.")
+    if not 2 <= len(set(columns)) == len(columns) <= MAX_OBJECTIVES:
+        raise InvalidInput(f"best in: choose 2 to {MAX_OBJECTIVES} different figures.")
     return tuple((word.removeprefix("max:"), word.startswith("max:")) for word in chosen)

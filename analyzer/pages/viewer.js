@@ -1,9 +1,11 @@
 // Shows an SVG drawing that can be zoomed, panned and clicked. `data`: svg, label, places (id → what a click on it opens), chosen (one of those).
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const LEGIBLE = 0.85; // pixels a drawing unit; below it the small print is hard to read
+const SMALLEST_AT_FIRST = 0.62; // the same, where only that shows a narrow page the whole of the first part
 const LARGEST_AT_FIRST = 1.25;
 const LARGEST = 8;
 const NARROW = 704; // pixels; below it the buttons would lie on the drawing's title
+const MARGIN = 12; // drawing units beside the first part
 const views = new WeakMap();
 
 export default function (component) {
@@ -90,6 +92,8 @@ function createView(root) {
     center.y = h >= box.height ? box.y + box.height / 2 : clamp(center.y, box.y + h / 2, box.y + box.height - h / 2);
     svg.setAttribute("viewBox", `${center.x - w / 2} ${center.y - h / 2} ${w} ${h}`);
     canvas.classList.toggle("free", w < box.width - 1 || h < box.height - 1);
+    root.classList.toggle("more-left", center.x - w / 2 > box.x + 1);
+    root.classList.toggle("more-right", center.x + w / 2 < box.x + box.width - 1);
   }
 
   function reset() {
@@ -97,9 +101,15 @@ function createView(root) {
     const fits = whole() >= LEGIBLE;
     const along = Math.max(width / box.width, height / box.height); // a long drawing begins at its start
     touched = false;
-    scale = fits ? Math.min(whole(), LARGEST_AT_FIRST) : clamp(along, LEGIBLE, LARGEST_AT_FIRST);
+    scale = fits ? Math.min(whole(), LARGEST_AT_FIRST) : Math.min(clamp(along, LEGIBLE, LARGEST_AT_FIRST), wholePart(width));
     center = fits ? { x: box.x + box.width / 2, y: box.y + box.height / 2 } : { x: box.x, y: box.y };
     draw();
+  }
+
+  // On a narrow page, the largest scale at which the first part is in sight from side to side.
+  function wholePart(width) {
+    const part = root.classList.contains("narrow") && svg.querySelector("g.cluster")?.getBBox();
+    return part ? Math.max(width / (part.x + part.width + MARGIN - box.x), SMALLEST_AT_FIRST) : LARGEST_AT_FIRST;
   }
 
   function showWhole() {

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 
 CONVENTION = (
-    "Ratios are to the first network. MACs and activations are those of one input; the peak of activations in "
+    "Ratios (×) are to the first network. MACs and activations are those of one input; the peak of activations in "
     "inference and what training stores are bytes at batch 1 in float32, as `report` tells them under Memory."
 )
 ORDER = (
@@ -182,7 +182,7 @@ def _field(analysis: Analysis) -> str:
 def _quantity_cells(analysis: Analysis, first: dict[str, int]) -> Iterator[str]:
     for name, count in quantities(analysis).items():
         words = size_bytes(count) if name in _BYTES else exact(count)
-        yield words if count == first[name] else f"{words} ({ratio(count, first[name])})"
+        yield words if count == first[name] else f"{words} ({ratio(count, first[name])}×)"
 
 
 def _sentence(found: Compared, number: int) -> str:

@@ -60,7 +60,12 @@ def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
     settle(page)
     expect(page.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
     assert figures(page)["parameters"] == "25,028,904"
-    other = open_page(page.url.removeprefix(page.url.split("/?")[0]), alone=True)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").press("Enter")
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.url
+    other = open_page(copied.removeprefix(copied.split("/?")[0]), alone=True)
     expect(other.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
     assert figures(other) == figures(page)
     assert figures(other)["MACs"] == f"{analyze('resnext50_32x4d', (160, 96)).macs:,}"
@@ -150,6 +155,9 @@ WRONG = (
 )
 
 
+TOO_LONG = "variant: 100,000 characters are over the page's bound of 4,000."
+
+
 def test_wrong_and_hostile_text_shows_its_sentence_verbatim_and_runs_nothing(open_page: OpenPage) -> None:
     """Oracle: the sentence that the analyser raises; the page fixture fails on anything that ran or was fetched."""
     page = open_page()
@@ -160,7 +168,8 @@ def test_wrong_and_hostile_text_shows_its_sentence_verbatim_and_runs_nothing(ope
         assert len(str(raised.value)) < 300
         type_expression(page, text)
         expect(alert).to_have_count(1)
-        expect(alert).to_have_text(str(raised.value))
+        expect(alert).to_have_text(str(raised.value) if len(text) < 4000 else TOO_LONG)
+        assert len(page.url) < 4000
     type_expression(page, "resnet18")
     assert figures(page)["parameters"] == "11,689,512"
     expect(alert).to_have_count(0)
@@ -177,6 +186,8 @@ def test_hostile_link_shows_one_sentence_and_runs_nothing(open_page: OpenPage, t
     page.get_by_role("textbox", name="Input size").fill("224")
     page.get_by_role("textbox", name="Input size").press("Enter")
     assert figures(page)["parameters"] == "11,689,512"
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.get_by_role("alert")).to_contain_text("in the address must be one of network, stage, block, op.")
 
 
 def test_shades_are_in_the_link_and_a_level_that_is_too_large_offers_the_next(open_page: OpenPage) -> None:

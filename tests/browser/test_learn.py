@@ -109,11 +109,12 @@ def test_every_chapter_is_whole(open_page: OpenPage) -> None:
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script><img src=x onerror=alert(1)>", '"]; evil ["' + "9" * 400])
-def test_hostile_link_falls_back_and_runs_nothing(open_page: OpenPage, text: str) -> None:
+def test_hostile_link_is_told_and_runs_nothing(open_page: OpenPage, text: str) -> None:
     page = open_page(f"/learn?chapter={quote(text)}&size={quote(text)}&stride={quote(text)}&words={quote(text)}")
     expect(page.get_by_role("heading", level=1)).to_have_text(CHAPTERS["convolution"].title)
     assert formulas(page)[0] == equation(slide(8, 3, 2, 1).positions)
-    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(3)
+    expect(page.get_by_role("alert").nth(2)).to_contain_text("in the address must be a whole number from 1 to 4.")
 
 
 def test_claims_open_by_keyboard(open_page: OpenPage) -> None:

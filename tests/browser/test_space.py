@@ -10,7 +10,7 @@ from tests.browser.conftest import OpenPage, figures, settle
 
 SMALL = {"start": "resnet20_cifar", "vary": "depths = [1..5, 1..5, 1..4]\nwidths = [16, [16, 32], [32, 64]]"}
 CHART = '[data-testid="stVegaLiteChart"] svg.marks'
-NEAREST = '[data-testid="stAlert"]'
+NEAREST = ".nearest"
 FRONT = f"{CHART} .mark-symbol path[aria-roledescription='point']"
 
 
@@ -39,6 +39,10 @@ def test_an_example_solved_for_a_budget_shows_the_same_from_its_link(open_page: 
     """ResNeXt's pair for 32 paths at ResNet-50's parameters is 32×4d (Xie et al. 2017, Table 2)."""
     page = open_page("/space")
     shown(page)
+    for part in (page.locator(CHART).first, page.get_by_text("the front in colour")):
+        place = part.bounding_box()
+        assert place is not None
+        assert place["y"] + place["height"] <= 800
     page.get_by_role("combobox", name="Example").click()
     page.get_by_role("option", name="ResNeXt").click()
     settle(page)
@@ -63,5 +67,6 @@ def test_an_example_solved_for_a_budget_shows_the_same_from_its_link(open_page: 
 def test_a_hostile_link_shows_one_sentence_and_runs_nothing(open_page: OpenPage) -> None:
     given = {"start": "<img src=x onerror=alert(1)>", "vary": "a = __import__('os').system('true')", "drawn": "-1"}
     page = open_page(f"/space?{urlencode(given)}")
-    expect(page.get_by_role("alert")).to_have_count(1)
-    expect(page.get_by_role("alert")).to_contain_text("is unknown")
+    expect(page.get_by_role("alert")).to_have_count(2)
+    expect(page.get_by_role("alert").first).to_contain_text("drawn=-1 in the address must be a whole number")
+    expect(page.get_by_role("alert").last).to_contain_text("is unknown")

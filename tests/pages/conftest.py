@@ -12,7 +12,9 @@ from streamlit.testing.v1 import AppTest
 from analyzer.pages import readings
 
 ROOT = Path(__file__).parents[2]
-EXPLORE, COMPARE, EQUIVALENCE = (f"analyzer/pages/{name}.py" for name in ("explore", "compare", "equivalence"))
+EXPLORE, COMPARE, EQUIVALENCE, SPACE, LEARN = (
+    f"analyzer/pages/{name}.py" for name in ("explore", "compare", "equivalence", "space", "learn")
+)
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g id="layer1.0" class="node block"></g></svg>'
 SECONDS = 60
 
@@ -26,9 +28,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     st.cache_data.clear()
 
 
-def opened(expression: str | None = None, page: str | None = None, **parameters: str) -> AppTest:
+def opened(expression: str | None = None, page: str | None = None, **parameters: str | list[str]) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
-    for name, value in ({"variant": expression} if expression else {}).items() | parameters.items():
+    for name, value in [*({"variant": expression} if expression else {}).items(), *parameters.items()]:
         app.query_params[name] = value
     app.run()
     if page:

@@ -12,7 +12,7 @@ from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, 
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.pages.look import literal
-from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, figures, opened
+from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, figures, opened
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
@@ -133,19 +133,64 @@ def _check_one_sentence(app: AppTest) -> None:
     assert "onerror=alert" not in bodies
 
 
-PARAMETERS = {
-    EXPLORE: ("variant", "input_size", "batch", "level", "heat", "part", "only", "exact"),
-    COMPARE: ("networks", "compared_size", "view", "x", "y", "recipes", "inputs"),
-    EQUIVALENCE: ("grouped", "block", "dtype", "mode", "wrong_slice", "identities"),
+TEXTS = {EXPLORE: ("variant", "input_size"), COMPARE: ("networks", "compared_size"), EQUIVALENCE: ("grouped",)}
+CHOICES: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[str, ...]] = {
+    (EXPLORE, ()): (
+        *("batch", "level", "heat", "part", "only", "exact"),
+        *("precision", "compiled", "nhwc", "train"),
+    ),
+    (COMPARE, ()): ("compared_batch", "compared_precision", "compared_compiled", "view"),
+    (COMPARE, (("view", "all named variants"),)): ("x", "y", "recipes", "inputs"),
+    (EQUIVALENCE, ()): ("block", "dtype", "mode", "wrong_slice", "identities"),
+    (SPACE, ()): ("space_size", "drawn", "front"),
+    (LEARN, ()): ("chapter", "size", "padding", "kernel", "dilation", "stride", "side", "in_channels", "groups"),
+    (LEARN, (("chapter", "dense"),)): ("growth", "layers", "narrow"),
+    (LEARN, (("chapter", "level"),)): ("width_growth",),
+    (LEARN, (("chapter", "claims"),)): ("verdict", "subject"),
 }
+"""Page and what its link asks for rightly → parameters that stand for a choice, a number or a switch."""
 
 
 @pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("text", HOSTILE[:6])
-@pytest.mark.parametrize("place", PARAMETERS)
-def test_hostile_text_in_every_parameter_of_a_link_breaks_nothing(place: str, text: str) -> None:
-    """A choice that does not exist is left out, as is a text longer than a link may be; others get their sentence."""
-    app = opened(page=place, **dict.fromkeys(PARAMETERS[place], text))
+@pytest.mark.parametrize("place", TEXTS)
+def test_hostile_text_in_every_text_of_a_link_is_a_sentence(place: str, text: str) -> None:
+    app = opened(page=place, **dict.fromkeys(TEXTS[place], text))
     assert not app.exception
-    assert (len(text) < 50_000) <= len(app.error) <= 2
+    assert 1 <= len(app.error) <= 2
     assert all(len(item.value) < 320 for item in app.error)
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("text", [HOSTILE[0], "x" * 20_000])
+@pytest.mark.parametrize("place", CHOICES, ids=str)
+def test_every_choice_of_a_link_that_does_not_exist_is_told_once(
+    place: tuple[str, tuple[tuple[str, str], ...]], text: str
+) -> None:
+    """One sentence a parameter, with its name; gone with the next run, as the parameter is from the address."""
+    page, right = place
+    app = opened(page=page if page != EXPLORE else None, **dict(right), **dict.fromkeys(CHOICES[place], text))
+    told = [item.value for item in app.error]
+    assert sorted(value.split("=")[0].strip("` ") for value in told) == sorted(CHOICES[place])
+    assert all("in the address must be" in value and len(value) < 320 for value in told)
+    app.run()
+    assert len(app.error) == ("chapter" in CHOICES[place])
+
+
+@pytest.mark.usefixtures("drawn")
+def test_what_a_link_asks_for_rightly_is_not_refused() -> None:
+    asked = {"batch": "4", "level": "block", "heat": "MACs", "exact": "TRUE", "precision": "float32", "part": "stage 2"}
+    app = opened(**asked)
+    assert not app.error
+    app.text_input(key="variant").set_value("resnet20_cifar").run()
+    app.selectbox(key="part").set_value("stage 3").run()
+    app.text_input(key="variant").set_value("alexnet").run()
+    assert not app.error
+    assert not opened(page=SPACE, front=["fewest MACs", "greatest depth"]).error
+
+
+@pytest.mark.usefixtures("drawn")
+def test_a_seventh_network_of_a_link_is_told() -> None:
+    seven = [f"resnet18:num_classes={number}" for number in range(1, 8)]
+    told = opened(page=COMPARE, networks=seven).error[0].value
+    assert "networks=resnet18:num_classes=7 in the address is one too many: at most 6 are taken." in told

@@ -237,10 +237,18 @@ def test_a_level_that_is_too_large_says_so_and_offers_a_coarser_one() -> None:
 
 
 @pytest.mark.usefixtures("drawn")
-def test_unknown_parameters_of_a_link_are_ignored() -> None:
+def test_wrong_parameters_of_a_link_are_told_and_unknown_ones_ignored() -> None:
     app = opened("resnet18", level='"]; evil ["', batch="-1", only="x", nonsense="<script>", part="\u202e")
     assert app.segmented_control(key="level").value == "network"
     assert figures(app)[0] == "11,689,512"
+    wanted = {
+        'level="]; evil [" in the address must be one of network, stage, block, op.',
+        "batch=-1 in the address must be a whole number from 1 to 1,024.",
+        "only=x in the address must be true or false.",
+        "part=? in the address must be one of stem, stage 1, stage 1 · layer1.0, stage 1 · layer1.1, stage 2, "
+        "stage 2 · layer2.0, stage 2 · layer2.1, stage 3 … (14 in all).",
+    }
+    assert {each.value.strip("` ") for each in app.error} == wanted
 
 
 def test_no_page_imports_torch_before_a_button_asks() -> None:

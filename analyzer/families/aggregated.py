@@ -5,12 +5,12 @@ of form (c), sliced: path i holds output channels i of the first and of the grou
 of the last. Everything outside the paths (the last batch norm, the shortcut, the last ReLU) is shared whole.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from analyzer.errors import InvalidInput
-from analyzer.graph import Graph, Node, sequence
+from analyzer.graph import INPUT, Graph, Node, leaf_ops, sequence
 from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ReLU
 
 TITLES = {
@@ -47,7 +47,7 @@ def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
     """(path, block) of every bottleneck whose inner convolution is grouped, in execution order."""
     for node in graph.nodes:
         if isinstance(node.op, Graph):
-            if _chain(node.op):
+            if _has_paths(node.op):
                 yield node.name, node.op
             else:
                 yield from ((f"{node.name}.{path}", block) for path, block in grouped_blocks(node.op))
@@ -55,7 +55,8 @@ def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
 
 def cardinality(block: Graph) -> int:
     """Number of paths C of a block with a grouped convolution."""
-    return max(node.op.groups for node in _required_chain(block) if isinstance(node.op, Conv2d))
+    inner = block if _chain(block) else _transform(block)
+    return max(node.op.groups for node in _required_chain(inner) if isinstance(node.op, Conv2d))
 
 
 def forms(block: Graph) -> tuple[Form, Form, Form]:
@@ -65,12 +66,12 @@ def forms(block: Graph) -> tuple[Form, Form, Form]:
 
 def split_transform_merge(block: Graph) -> Form:
     """Form (a): C paths of 1×1, 3×3, 1×1, one sum over them, then the batch norm, the shortcut and the ReLU."""
-    return _split(block, "a", _required_chain(block), Node("sum", Add(), ()))
+    return _within(block, lambda inner: _split(inner, "a", _required_chain(inner), Node("sum", Add(), ())))
 
 
 def split_concat(block: Graph) -> Form:
     """Form (b): C paths of 1×1, 3×3, their concatenation, then the one last 1×1 and all that follows it."""
-    return _split(block, "b", _required_chain(block)[:-1], Node("concat", Concat(), ()))
+    return _within(block, lambda inner: _split(inner, "b", _required_chain(inner)[:-1], Node("concat", Concat(), ())))
 
 
 def network_forms(graph: Graph) -> tuple[Form, Form, Form]:
@@ -83,6 +84,8 @@ def nothing_to_prove(graph: Graph) -> str:
     if next(grouped_blocks(graph), None) is not None:
         return ""
     kinds = {part.kind for part in _sub_graphs(graph)}
+    if any(isinstance(op, Conv2d) and op.groups > 1 for _, op in leaf_ops(graph)):
+        return _GATED if "squeeze_excitation" in kinds else _NO_GROUPS
     return next((reason for kind, reason in _REASONS.items() if kind in kinds), _NO_GROUPS)
 
 
@@ -93,6 +96,10 @@ _REASONS = {
     "dense_layer": "Its dense layers are concatenated, not summed, and none has a grouped convolution, "
     "so there are no paths to split.",
 }
+_GATED = (
+    "Its blocks have a gate (squeeze-and-excitation) between the grouped convolution and the last 1×1, "
+    "which reads all paths at once, so they are not apart."
+)
 _NO_GROUPS = "It has no bottleneck with a grouped convolution, so there are no paths to split."
 
 
@@ -103,12 +110,71 @@ def _sub_graphs(graph: Graph) -> Iterator[Graph]:
             yield from _sub_graphs(node.op)
 
 
+_HELD = "convolution"
+"""Kind of the sub-graphs that hold a convolution with its norm and ReLU, and are taken for their ops here."""
+
+
+def _has_paths(block: Graph) -> bool:
+    return bool(_chain(block) or _chain(_transform(block)))
+
+
+def _transform(block: Graph) -> Graph:
+    """The block's transform where that is a sub-graph, otherwise the block."""
+    return next((node.op for node in block.nodes if _is_transform(node) and isinstance(node.op, Graph)), block)
+
+
+def _is_transform(node: Node) -> bool:
+    return isinstance(node.op, Graph) and node.op.kind == "transform"
+
+
+def _within(block: Graph, split: Callable[[Graph], Form]) -> Form:
+    """The block in a form, of which the transform alone is another where it is a sub-graph."""
+    inner = _transform(block)
+    if _chain(block) or inner is block:
+        return split(block)
+    form, name = split(inner), next(node.name for node in block.nodes if _is_transform(node))
+    nodes = tuple(replace(node, op=form.graph) if node.name == name else node for node in block.nodes)
+    parts = {f"{name}.{path}": replace(part, source=f"{name}.{part.source}") for path, part in form.parts.items()}
+    return Form(letter=form.letter, graph=Graph(block.kind, nodes), parts=parts)
+
+
+def _flat(graph: Graph) -> tuple[Node, ...]:
+    """The graph's nodes with those of its convolutions' sub-graphs in their place, under paths for names."""
+    nodes: list[Node] = []
+    ends: dict[str, str] = {}
+    for node in graph.nodes:
+        inputs = tuple(ends.get(name, name) for name in node.inputs)
+        if not isinstance(node.op, Graph) or node.op.kind != _HELD:
+            nodes.append(replace(node, inputs=inputs))
+            continue
+        for inner in node.op.nodes:
+            reads = [inputs if name == INPUT else (f"{node.name}.{name}",) for name in inner.inputs]
+            nodes.append(
+                replace(inner, name=f"{node.name}.{inner.name}", inputs=tuple(i for each in reads for i in each))
+            )
+        ends[node.name] = nodes[-1].name
+    return tuple(nodes)
+
+
+def _held(nodes: Sequence[Node]) -> Iterator[Node]:
+    """Nodes whose names are paths, held by sub-graphs again: the reverse of `_flat`."""
+    for name, group in groupby(nodes, lambda node: node.name.partition(".")[0]):
+        inner = list(group)
+        inputs = tuple(source.partition(".")[0] for source in inner[0].inputs)
+        if inner[0].name == name:
+            yield replace(inner[0], inputs=inputs)
+        else:
+            pairs = ((node.name.partition(".")[2], node.op) for node in inner)
+            yield Node(name, Graph(_HELD, tuple(sequence(*pairs))), inputs)
+
+
 def _chain(block: Graph) -> tuple[Node, ...]:
     """The nodes from the convolution before the grouped one to the one after it; () where there are none such."""
-    convs = [index for index, node in enumerate(block.nodes) if isinstance(node.op, Conv2d)]
+    nodes = _flat(block)
+    convs = [index for index, node in enumerate(nodes) if isinstance(node.op, Conv2d)]
     for first, grouped, last in zip(convs, convs[1:], convs[2:], strict=False):
-        chain = block.nodes[first : last + 1]
-        if _groups(block.nodes[grouped]) > 1 and _groups(chain[0]) == _groups(chain[-1]) == 1 and _is_path(chain):
+        chain = nodes[first : last + 1]
+        if _groups(nodes[grouped]) > 1 and _groups(chain[0]) == _groups(chain[-1]) == 1 and _is_path(chain):
             return chain
     return ()
 
@@ -137,9 +203,10 @@ def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> F
     names = [f"path{index}" for index in range(count)]
     path = _path(chain, count)
     paths = [Node(name, path, chain[0].inputs) for name in names]
-    start = block.nodes.index(chain[0])
-    after = [_rewired(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
-    nodes = (*block.nodes[:start], *paths, replace(merge, inputs=tuple(names)), *after)
+    flat = _flat(block)
+    start = flat.index(chain[0])
+    after = [_rewired(node, chain[-1].name, merge.name) for node in flat[start + len(chain) :]]
+    nodes = tuple(_held((*flat[:start], *paths, replace(merge, inputs=tuple(names)), *after)))
     parts = {
         f"{name}.{node.name}": Part(source=node.name, axis=_axis(node, chain), index=index, count=count)
         for index, name in enumerate(names)
@@ -153,7 +220,8 @@ def _rewired(node: Node, old: str, new: str) -> Node:
 
 
 def _path(chain: tuple[Node, ...], count: int) -> Graph:
-    return Graph("path", tuple(sequence(*((node.name, _sliced(node, chain, count)) for node in chain))))
+    nodes = sequence(*((node.name, _sliced(node, chain, count)) for node in chain))
+    return Graph("path", tuple(_held(nodes)))
 
 
 def _sliced(node: Node, chain: tuple[Node, ...], count: int) -> Op:
@@ -185,7 +253,7 @@ def _everywhere(graph: Graph, letter: str) -> Form:
     split = {"a": split_transform_merge, "b": split_concat}[letter]
 
     def rebuilt(part: Graph, prefix: str) -> Graph:
-        if _chain(part):
+        if _has_paths(part):
             form = split(part)
             parts.update(
                 {prefix + path: replace(held, source=prefix + held.source) for path, held in form.parts.items()}

@@ -24,8 +24,10 @@ def _start_conv(conv: nn.Conv2d, initial: Initial) -> None:
     if not initial.conv_fan:
         conv.reset_parameters()
         return
+    if not initial.zero_conv_bias:
+        conv.reset_parameters()
     nn.init.kaiming_normal_(conv.weight, mode=initial.conv_fan, nonlinearity="relu")  # type: ignore[arg-type]
-    if conv.bias is not None:
+    if conv.bias is not None and initial.zero_conv_bias:
         nn.init.zeros_(conv.bias)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.live.checks import Check, entries, figure, silent
@@ -43,17 +44,34 @@ def reference_checks(analysis: Analysis, live: nn.Module) -> list[Check]:
 def _torchvision(analysis: Analysis, live: nn.Module) -> list[Check]:
     if analysis.variant not in torchvision.models.list_models():
         return [silent("torchvision's network", TOOL, "all of it", "no such network in torchvision")]
-    with torch.device("meta"):
-        net = torchvision.models.get_model(analysis.variant)
+    net = torchvisions(analysis.variant)
     return [*_published(analysis), *compared(live, Reference("torchvision's network", TOOL, net, str))]
 
 
+class Weightless(TorchFunctionMode):
+    """Puts modules' weights on `meta`, and leaves alone what else is made: RegNet's builder computes with tensors."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call torch's function, elsewhere where it makes weights."""
+        where = {"device": "meta"} if func in (torch.empty, torch.zeros, torch.ones) else {}
+        return func(*args, **{**(kwargs or {}), **where})
+
+
+def torchvisions(name: str) -> nn.Module:
+    """Torchvision's network of that name, its weights on `meta`."""
+    with Weightless():
+        return torchvision.models.get_model(name)  # type: ignore[no-any-return]
+
+
 def _published(analysis: Analysis) -> list[Check]:
-    meta = torchvision.models.get_model_weights(analysis.variant).DEFAULT.meta
-    at_224 = analyze(analysis.network, 224)
+    weights = torchvision.models.get_model_weights(analysis.variant).DEFAULT
+    meta, side = weights.meta, weights.transforms.keywords["crop_size"]
+    cropped = analyze(analysis.network, side)
     return [
         figure("published figures", TOOL, "num_params", analysis.params, meta["num_params"]),
-        figure("published figures", TOOL, "_ops: 10⁹ MACs at 224×224", round(at_224.macs / 10**9, 3), meta["_ops"]),
+        figure(
+            "published figures", TOOL, f"_ops: 10⁹ MACs at {side}×{side}", round(cropped.macs / 10**9, 3), meta["_ops"]
+        ),
     ]
 
 
@@ -78,6 +96,8 @@ def _no_timm(analysis: Analysis) -> str:
     """Why timm cannot speak; "" where it may."""
     if ":" in analysis.variant or "." in analysis.variant:
         return "no such network in timm"
+    if analysis.network.family == "regnet":
+        return "timm names its RegNets and their weights otherwise"
     if analysis.network.family not in ("resnet", "densenet"):
         return "timm writes the head as convolutions, so the weights do not fit"
     return "" if find_spec("timm") else "timm is not installed; install resnet-analyzer[oracles]"

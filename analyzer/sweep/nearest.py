@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
+from analyzer.families.regnet import RegNetSpec
 from analyzer.sweep.grammar import LATENCY_COLUMN
 from analyzer.sweep.reading import space
 from analyzer.sweep.space import Space
@@ -102,8 +103,8 @@ def own_figure(base: Analysis, name: str) -> int | float:
 def around(base: Analysis) -> dict[str, Any]:
     """Fields to search where none are given: every depth up to 2 more or fewer, and widths from half to 1.5 times.
 
-    Widths are rounded to multiples of 8; a dense network's growth rate varies in their place. InvalidInput where the
-    family has no depths.
+    Widths are rounded to multiples of 8, or of what a stage's group width asks for; a dense network's growth rate
+    varies in their place. InvalidInput where the family has no depths.
     """
     spec = base.network.spec
     fields = spec.resolved() if spec else {}
@@ -113,7 +114,9 @@ def around(base: Analysis) -> dict[str, Any]:
     if "growth_rate" in fields:
         rate = fields["growth_rate"]
         return found | {"growth_rate": f"{max(rate // 2, 1)}..{rate * 3 // 2}"}
-    return found | {"widths": [f"multiple({width} * scale, 8)" for width in fields["widths"]]}
+    steps = spec.width_steps if isinstance(spec, RegNetSpec) else (8,) * len(fields["widths"])
+    widths = zip(fields["widths"], steps, strict=True)
+    return found | {"widths": [f"multiple({width} * scale, {step})" for width, step in widths]}
 
 
 def neighbourhood(base: Analysis, fields: Mapping[str, Any], **more: Any) -> Space:

@@ -5,9 +5,9 @@ of form (c), sliced: path i holds output channels i of the first and of the grou
 of the last. Everything outside the paths (the last batch norm, the shortcut, the last ReLU) is shared whole.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from analyzer.errors import InvalidInput
 from analyzer.graph import INPUT, Graph, Node, leaf_ops, sequence
@@ -44,39 +44,46 @@ class Form:
 
 
 def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
-    """(path, block) of every bottleneck whose inner convolution is grouped, in execution order."""
+    """(path, block) of every bottleneck whose inner convolution is grouped, in execution order.
+
+    A block whose transform is held by sub-graphs has their ops as its own here, `f.a.0` as `f_a_0`.
+    """
     for node in graph.nodes:
         if isinstance(node.op, Graph):
-            if _has_paths(node.op):
-                yield node.name, node.op
+            block = _opened(node.op)
+            if _chain(block):
+                yield node.name, block
             else:
                 yield from ((f"{node.name}.{path}", block) for path, block in grouped_blocks(node.op))
 
 
 def cardinality(block: Graph) -> int:
     """Number of paths C of a block with a grouped convolution."""
-    inner = block if _chain(block) else _transform(block)
-    return max(node.op.groups for node in _required_chain(inner) if isinstance(node.op, Conv2d))
+    return max(node.op.groups for node in _required_chain(block) if isinstance(node.op, Conv2d))
 
 
 def forms(block: Graph) -> tuple[Form, Form, Form]:
     """The forms (a), (b) and (c) of one block; InvalidInput where it has no grouped convolution between two others."""
-    return split_transform_merge(block), split_concat(block), Form(letter="c", graph=block, parts={})
+    return split_transform_merge(block), split_concat(block), _grouped(block)
+
+
+def _grouped(block: Graph) -> Form:
+    return Form(letter="c", graph=block, parts={})
 
 
 def split_transform_merge(block: Graph) -> Form:
     """Form (a): C paths of 1×1, 3×3, 1×1, one sum over them, then the batch norm, the shortcut and the ReLU."""
-    return _within(block, lambda inner: _split(inner, "a", _required_chain(inner), Node("sum", Add(), ())))
+    return _split(block, "a", _required_chain(block), Node("sum", Add(), ()))
 
 
 def split_concat(block: Graph) -> Form:
     """Form (b): C paths of 1×1, 3×3, their concatenation, then the one last 1×1 and all that follows it."""
-    return _within(block, lambda inner: _split(inner, "b", _required_chain(inner)[:-1], Node("concat", Concat(), ())))
+    return _split(block, "b", _required_chain(block)[:-1], Node("concat", Concat(), ()))
 
 
 def network_forms(graph: Graph) -> tuple[Form, Form, Form]:
     """The forms (a), (b) and (c) of a whole network: each of its grouped blocks in that form."""
-    return _everywhere(graph, "a"), _everywhere(graph, "b"), Form(letter="c", graph=graph, parts={})
+    return _everywhere(graph, "a"), _everywhere(graph, "b"), _everywhere(graph, "c")
 
 
 def nothing_to_prove(graph: Graph) -> str:
@@ -110,71 +117,39 @@ def _sub_graphs(graph: Graph) -> Iterator[Graph]:
             yield from _sub_graphs(node.op)
 
 
-_HELD = "convolution"
-"""Kind of the sub-graphs that hold a convolution with its norm and ReLU, and are taken for their ops here."""
+_HOLDERS = ("transform", "convolution")
+"""Kinds of sub-graphs that hold ops of a block's transform."""
 
 
-def _has_paths(block: Graph) -> bool:
-    return bool(_chain(block) or _chain(_transform(block)))
-
-
-def _transform(block: Graph) -> Graph:
-    """The block's transform where that is a sub-graph, otherwise the block."""
-    return next((node.op for node in block.nodes if _is_transform(node) and isinstance(node.op, Graph)), block)
-
-
-def _is_transform(node: Node) -> bool:
-    return isinstance(node.op, Graph) and node.op.kind == "transform"
-
-
-def _within(block: Graph, split: Callable[[Graph], Form]) -> Form:
-    """The block in a form, of which the transform alone is another where it is a sub-graph."""
-    inner = _transform(block)
-    if _chain(block) or inner is block:
-        return split(block)
-    form, name = split(inner), next(node.name for node in block.nodes if _is_transform(node))
-    nodes = tuple(replace(node, op=form.graph) if node.name == name else node for node in block.nodes)
-    parts = {f"{name}.{path}": replace(part, source=f"{name}.{part.source}") for path, part in form.parts.items()}
-    return Form(letter=form.letter, graph=Graph(block.kind, nodes), parts=parts)
-
-
-def _flat(graph: Graph) -> tuple[Node, ...]:
-    """The graph's nodes with those of its convolutions' sub-graphs in their place, under paths for names."""
+def _opened(graph: Graph) -> Graph:
+    """The graph with the ops of such sub-graphs in their place; itself where it has none."""
+    if not any(isinstance(node.op, Graph) and node.op.kind in _HOLDERS for node in graph.nodes):
+        return graph
     nodes: list[Node] = []
     ends: dict[str, str] = {}
     for node in graph.nodes:
         inputs = tuple(ends.get(name, name) for name in node.inputs)
-        if not isinstance(node.op, Graph) or node.op.kind != _HELD:
-            nodes.append(replace(node, inputs=inputs))
-            continue
-        for inner in node.op.nodes:
-            reads = [inputs if name == INPUT else (f"{node.name}.{name}",) for name in inner.inputs]
-            nodes.append(
-                replace(inner, name=f"{node.name}.{inner.name}", inputs=tuple(i for each in reads for i in each))
-            )
-        ends[node.name] = nodes[-1].name
-    return tuple(nodes)
-
-
-def _held(nodes: Sequence[Node]) -> Iterator[Node]:
-    """Nodes whose names are paths, held by sub-graphs again: the reverse of `_flat`."""
-    for name, group in groupby(nodes, lambda node: node.name.partition(".")[0]):
-        inner = list(group)
-        inputs = tuple(source.partition(".")[0] for source in inner[0].inputs)
-        if inner[0].name == name:
-            yield replace(inner[0], inputs=inputs)
+        if isinstance(node.op, Graph) and node.op.kind in _HOLDERS:
+            inner = _opened(node.op).nodes
+            nodes += [_taken_out(each, node.name, inputs[0]) for each in inner]
+            ends[node.name] = nodes[-1].name
         else:
-            pairs = ((node.name.partition(".")[2], node.op) for node in inner)
-            yield Node(name, Graph(_HELD, tuple(sequence(*pairs))), inputs)
+            nodes.append(replace(node, inputs=inputs))
+    return Graph(graph.kind, tuple(nodes))
+
+
+def _taken_out(node: Node, holder: str, source: str) -> Node:
+    """A node of a sub-graph that reads `source`, in the graph around it."""
+    inputs = tuple(source if name == INPUT else f"{holder}_{name}" for name in node.inputs)
+    return replace(node, name=f"{holder}_{node.name}", inputs=inputs)
 
 
 def _chain(block: Graph) -> tuple[Node, ...]:
     """The nodes from the convolution before the grouped one to the one after it; () where there are none such."""
-    nodes = _flat(block)
-    convs = [index for index, node in enumerate(nodes) if isinstance(node.op, Conv2d)]
+    convs = [index for index, node in enumerate(block.nodes) if isinstance(node.op, Conv2d)]
     for first, grouped, last in zip(convs, convs[1:], convs[2:], strict=False):
-        chain = nodes[first : last + 1]
-        if _groups(nodes[grouped]) > 1 and _groups(chain[0]) == _groups(chain[-1]) == 1 and _is_path(chain):
+        chain = block.nodes[first : last + 1]
+        if _groups(block.nodes[grouped]) > 1 and _groups(chain[0]) == _groups(chain[-1]) == 1 and _is_path(chain):
             return chain
     return ()
 
@@ -203,10 +178,9 @@ def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> F
     names = [f"path{index}" for index in range(count)]
     path = _path(chain, count)
     paths = [Node(name, path, chain[0].inputs) for name in names]
-    flat = _flat(block)
-    start = flat.index(chain[0])
-    after = [_rewired(node, chain[-1].name, merge.name) for node in flat[start + len(chain) :]]
-    nodes = tuple(_held((*flat[:start], *paths, replace(merge, inputs=tuple(names)), *after)))
+    start = block.nodes.index(chain[0])
+    after = [_rewired(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
+    nodes = (*block.nodes[:start], *paths, replace(merge, inputs=tuple(names)), *after)
     parts = {
         f"{name}.{node.name}": Part(source=node.name, axis=_axis(node, chain), index=index, count=count)
         for index, name in enumerate(names)
@@ -220,8 +194,7 @@ def _rewired(node: Node, old: str, new: str) -> Node:
 
 
 def _path(chain: tuple[Node, ...], count: int) -> Graph:
-    nodes = sequence(*((node.name, _sliced(node, chain, count)) for node in chain))
-    return Graph("path", tuple(_held(nodes)))
+    return Graph("path", tuple(sequence(*((node.name, _sliced(node, chain, count)) for node in chain))))
 
 
 def _sliced(node: Node, chain: tuple[Node, ...], count: int) -> Op:
@@ -250,11 +223,12 @@ def _axis(node: Node, chain: tuple[Node, ...]) -> int:
 
 def _everywhere(graph: Graph, letter: str) -> Form:
     parts: dict[str, Part] = {}
-    split = {"a": split_transform_merge, "b": split_concat}[letter]
+    split = {"a": split_transform_merge, "b": split_concat, "c": _grouped}[letter]
 
     def rebuilt(part: Graph, prefix: str) -> Graph:
-        if _has_paths(part):
-            form = split(part)
+        block = _opened(part)
+        if _chain(block):
+            form = split(block)
             parts.update(
                 {prefix + path: replace(held, source=prefix + held.source) for path, held in form.parts.items()}
             )

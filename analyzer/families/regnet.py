@@ -116,7 +116,7 @@ class RegNetSpec(Spec):
     def inner_widths(self) -> tuple[int, ...]:
         """Channels of each stage's 3×3 convolutions."""
         ratios = self._each(self.bottleneck_ratios)
-        return tuple(width // ratio for width, ratio in zip(self.widths, ratios, strict=True))
+        return tuple(width // ratio for width, ratio in zip(self.widths, ratios, strict=False))
 
     @property
     def width_steps(self) -> tuple[int, ...]:

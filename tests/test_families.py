@@ -370,7 +370,7 @@ def test_resolved_fields_make_the_same_network(spec: Spec) -> None:
     """What the JSON report states is enough to build the network again."""
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in spec.resolved().items()}
     assert type(spec)(**fields) == spec
-    assert "widths" not in fields or None not in (fields["widths"], fields["expansion"])
+    assert "widths" not in fields or None not in (fields["widths"], fields.get("expansion", 1))
 
 
 def test_default_input_sizes() -> None:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: Any) -> None:
     """Evaluate every network of a design space, and show which none other beats.
 
-    A space is a TOML file, one of those that come with the program (resnext, wide_resnet, densenet, regnet, anynet_c,
-    anynet_d, anynet_e), or --family or --variant with --set. A field takes a list of values, a range (16..256 step 8,
+    A space is a TOML file, one of those that come with the program (resnext, wide_resnet, densenet, regnet, anynet_a to
+    anynet_e), or --family or --variant with --set. A field takes a list of values, a range (16..256 step 8,
     16..1024 times 2), or follows from others ("2*widths[0]"). A FOLDER is one that --output made: it is finished where
     it was stopped, and shown.
     """

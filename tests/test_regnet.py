@@ -1,6 +1,7 @@
 """AnyNets and RegNets: torchvision's own code, the paper's parametrisation, its spaces, and fields that fit."""
 
 from math import log, log10, prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from analyzer.families.network import network
 from analyzer.families.registry import FAMILIES
 from analyzer.families.regnet import RegNetSpec, hidden_width
 from analyzer.live.equivalence import check_equivalence
-from analyzer.live.reference import Weightless, layout
+from analyzer.live.reference import TIMM_REGNETS, Weightless, layout, timm_regnet_name
 from analyzer.render.explain import explanation
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.functions import FUNCTIONS, LISTS, Stages
@@ -304,3 +305,29 @@ def test_reasons_are_true_of_x_and_y_blocks(path: str, told: str) -> None:
     found = explanation(analyze(variant), path)
     assert any(told in reason for reason in found.reasons), found.reasons
     assert not any("no stride" in reason for reason in found.reasons)
+
+
+def test_timms_regnets_compute_the_same_and_their_weights_load(tmp_path: Path) -> None:
+    """Reference output: timm's own network of the paper's numbers, through a name map, both ways."""
+    timm = pytest.importorskip("timm", reason="timm is in the extra oracles")
+    assert set(TIMM_REGNETS) == set(FAMILIES["regnet"].variants)
+    assert set(TIMM_REGNETS.values()) <= set(timm.list_models())
+    theirs = timm.create_model("regnety_004").eval()
+    torch.save(theirs.state_dict(), tmp_path / "timm.pth")
+    ours = analyzer.build("regnet_y_400mf", weights=tmp_path / "timm.pth").eval()
+    assert {timm_regnet_name(name) for name in ours.state_dict()} == set(theirs.state_dict())
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs(images))
+
+
+@pytest.mark.parametrize("name", TIMM_REGNETS)
+def test_timms_regnets_have_our_weights(name: str) -> None:
+    """Reference output, on `meta`: names through the map, and shapes."""
+    timm = pytest.importorskip("timm", reason="timm is in the extra oracles")
+    with torch.device("meta"):
+        theirs = timm.create_model(TIMM_REGNETS[name]).state_dict()
+    ours = analyzer.build(name, device="meta").state_dict()
+    assert {timm_regnet_name(key): value.shape for key, value in ours.items()} == {
+        key: value.shape for key, value in theirs.items()
+    }

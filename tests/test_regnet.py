@@ -22,6 +22,8 @@ from analyzer.families.regnet import RegNetSpec, hidden_width
 from analyzer.live.equivalence import check_equivalence
 from analyzer.live.reference import TIMM_REGNETS, Weightless, layout, timm_regnet_name
 from analyzer.render.explain import explanation
+from analyzer.render.remarks import remarks
+from analyzer.render.units import short
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.functions import FUNCTIONS, LISTS, Stages
 from analyzer.sweep.reading import packaged
@@ -91,6 +93,7 @@ def by_equations(depth: int, initial: int, slope: float, factor: float) -> tuple
     st.integers(1, 64), st.integers(1, 32), st.integers(0, 2560) | st.sampled_from((0, 40, 80)), st.integers(150, 300)
 )
 @example(64, 10, 400, 225)  # halves between two powers
+@example(64, 1, 48, 256)  # a half to which the inverse comes from above
 @example(64, 1, 2560, 150)  # more than 16 stages
 def test_stages_are_those_of_the_papers_equations(depth: int, eighths: int, tenths: int, hundredths: int) -> None:
     """Closed form: the equations written out, one block at a time; no network has more than 16 stages."""
@@ -331,3 +334,12 @@ def test_timms_regnets_have_our_weights(name: str) -> None:
     assert {timm_regnet_name(key): value.shape for key, value in ours.items()} == {
         key: value.shape for key, value in theirs.items()
     }
+
+
+def test_what_groups_save_is_the_difference_to_one_group() -> None:
+    """Closed form: the same network without group widths, whose counts the remark foretells."""
+    analysis, whole = analyze("regnet_x_400mf"), analyze("regnet:depths=1-2-7-12,widths=32-64-160-400")
+    said = next(remark for remark in remarks(analysis, analysis.blocks) if remark.startswith("Group width 16:"))
+    weights = [row.params for row in whole.rows if row.path.endswith(".f.b.0")]
+    assert f"they would have {sum(weights):,}, and the network {short(whole.params)} instead of" in said
+    assert f"{short(whole.macs)} instead of {short(analysis.macs)} MACs" in said

@@ -225,8 +225,8 @@ def _head(spec: RegNetSpec) -> list[tuple[str, Op]]:
 
 
 _PAPER = "Designing Network Design Spaces, Radosavovic et al., 2020"
-_OWN = "torchvision's: a stage or two are wider than the paper's, whose widths were rounded down to group widths there"
-_LARGER = "larger than the paper's; torchvision's"
+_OWN = "torchvision's, with a stage or two wider than the paper's"
+_LARGER = "torchvision's; the paper's end at 32 GF"
 
 _NETS: tuple[tuple[str, tuple[int, ...], tuple[int, ...], tuple[int, ...], str], ...] = (
     ("Y-400MF", (1, 3, 6, 6), (48, 104, 208, 440), (8,), ""),

@@ -20,6 +20,7 @@ from analyzer.families.network import network
 from analyzer.families.registry import FAMILIES
 from analyzer.families.regnet import RegNetSpec, hidden_width
 from analyzer.live.equivalence import check_equivalence
+from analyzer.live.initial import transform_ends
 from analyzer.live.reference import TIMM_REGNETS, Weightless, layout, timm_regnet_name
 from analyzer.render.explain import explanation
 from analyzer.render.remarks import remarks
@@ -343,3 +344,17 @@ def test_what_groups_save_is_the_difference_to_one_group() -> None:
     weights = [row.params for row in whole.rows if row.path.endswith(".f.b.0")]
     assert f"they would have {sum(weights):,}, and the network {short(whole.params)} instead of" in said
     assert f"{short(whole.macs)} instead of {short(analysis.macs)} MACs" in said
+
+
+def test_blocks_can_start_as_their_shortcuts() -> None:
+    """Closed form: with their transforms' last scales zero, identity blocks hand a map on, which a ReLU has left."""
+    spec = RegNetSpec(depths=(2, 3), widths=(16, 32), group_widths=(8,), se_ratio=0.25)
+    net = analyzer.build(spec, zero_init_residual=True).eval()
+    assert len(list(transform_ends(net))) == 5
+    first, last = (net.get_submodule(f"trunk_output.block2.block2-{index}") for index in (0, 2))
+    seen: list[torch.Tensor] = []
+    for block in (first, last):
+        block.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    with torch.no_grad():
+        net(torch.randn(2, 3, 32, 32))
+    assert torch.equal(*seen)

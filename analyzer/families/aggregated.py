@@ -50,7 +50,7 @@ def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
     """
     for node in graph.nodes:
         if isinstance(node.op, Graph):
-            block = _opened(node.op)
+            block = opened(node.op)
             if _chain(block):
                 yield node.name, block
             else:
@@ -117,20 +117,20 @@ def _sub_graphs(graph: Graph) -> Iterator[Graph]:
             yield from _sub_graphs(node.op)
 
 
-_HOLDERS = ("transform", "convolution")
+HOLDERS = ("transform", "convolution")
 """Kinds of sub-graphs that hold ops of a block's transform."""
 
 
-def _opened(graph: Graph) -> Graph:
-    """The graph with the ops of such sub-graphs in their place; itself where it has none."""
-    if not any(isinstance(node.op, Graph) and node.op.kind in _HOLDERS for node in graph.nodes):
+def opened(graph: Graph) -> Graph:
+    """The graph with the ops of its transform's sub-graphs in their place, `f.a.0` as `f_a_0`; itself without such."""
+    if not any(isinstance(node.op, Graph) and node.op.kind in HOLDERS for node in graph.nodes):
         return graph
     nodes: list[Node] = []
     ends: dict[str, str] = {}
     for node in graph.nodes:
         inputs = tuple(ends.get(name, name) for name in node.inputs)
-        if isinstance(node.op, Graph) and node.op.kind in _HOLDERS:
-            inner = _opened(node.op).nodes
+        if isinstance(node.op, Graph) and node.op.kind in HOLDERS:
+            inner = opened(node.op).nodes
             nodes += [_taken_out(each, node.name, inputs[0]) for each in inner]
             ends[node.name] = nodes[-1].name
         else:
@@ -226,7 +226,7 @@ def _everywhere(graph: Graph, letter: str) -> Form:
     split = {"a": split_transform_merge, "b": split_concat, "c": _grouped}[letter]
 
     def rebuilt(part: Graph, prefix: str) -> Graph:
-        block = _opened(part)
+        block = opened(part)
         if _chain(block):
             form = split(block)
             parts.update(

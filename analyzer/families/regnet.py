@@ -187,7 +187,7 @@ def _block(*numbers: Any) -> Graph:
     nodes = [
         *projection,
         Node("f", Graph("transform", tuple(sequence(*transform))), (INPUT,)),
-        Node("add", Add(), ("proj" if changes else INPUT, "f")),
+        Node("add", Add(), ("f", "proj" if changes else INPUT)),
         Node("activation", ReLU(), ("add",)),
     ]
     return Graph("bottleneck", tuple(nodes))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from analyzer.families.aggregated import HOLDERS
 from analyzer.families.spec import Initial
 from analyzer.live import modules
 from analyzer.live.modules import Subgraph
@@ -66,5 +67,8 @@ def _last(block: Subgraph, name: str) -> Iterator[nn.BatchNorm2d | nn.Conv2d]:
         module = block.get_submodule(name)
         if isinstance(module, nn.BatchNorm2d | nn.Conv2d):
             yield module
+            return
+        if isinstance(module, Subgraph) and module.kind in HOLDERS:
+            yield from _last(module, module.steps[-1].name)
             return
         name = sources[name][0]

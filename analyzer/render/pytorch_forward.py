@@ -27,7 +27,6 @@ _HEAVY = (Conv2d, Linear, Graph, ZeroPadShortcut)
 _POOLS = (MaxPool2d, AvgPool2d, GlobalAvgPool2d, AdaptiveAvgPool2d)
 INDENT = " " * 8
 GATE, SHORTCUT = "gate", "shortcut"
-_ROLES = {"projection": SHORTCUT, "transform": "out"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -146,9 +145,7 @@ def _is_merge(node: Node) -> bool:
 
 
 def _role(last: Node, readers: list[Node]) -> str:
-    """What a value is called: after what it is, or what it is read for."""
-    if isinstance(last.op, Graph) and last.op.kind in _ROLES:
-        return _ROLES[last.op.kind]
+    """What a value is called: after what it is read for."""
     if len(readers) == 1 and isinstance(readers[0].op, Multiply) and readers[0].inputs[-1] == last.name:
         return GATE
     if len(readers) == 1 and isinstance(readers[0].op, Add) and readers[0].inputs[0] != last.name:

@@ -325,7 +325,7 @@ def test_timms_regnets_compute_the_same_and_their_weights_load(tmp_path: Path) -
         assert torch.equal(ours(images), theirs(images))
 
 
-@pytest.mark.parametrize("name", TIMM_REGNETS)
+@pytest.mark.parametrize("name", ["regnet_x_400mf", "regnet_y_8gf", "regnet_x_8gf", "regnet_x_32gf"])
 def test_timms_regnets_have_our_weights(name: str) -> None:
     """Reference output, on `meta`: names through the map, and shapes."""
     timm = pytest.importorskip("timm", reason="timm is in the extra oracles")

@@ -97,6 +97,7 @@ def test_charts_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     marks = [g for g in drawn.iter("{http://www.w3.org/2000/svg}g") if "mark-symbol" in g.get("class", "")]
     assert len(list(marks[0])) == 96
     html = page.read_text(encoding="utf-8")
+    assert "<head><meta" in html[:60]
     assert "wrn28_10_cifar" in html
     assert 'src="http' not in html
     assert 'href="http' not in html

@@ -211,7 +211,11 @@ def drawn(chart: Any, ending: str) -> str:
     if ending == "svg":
         return str(vl_convert.vegalite_to_svg(whole.to_json()))
     page = str(whole.to_html(inline=True, embed_options={"renderer": "svg", "actions": False}))
-    return page.replace("</head>", f"<style>{_FITTED}</style></head>", 1)
+    return page.replace("<head>", f"<head>{_FITTED}", 1)
 
 
-_FITTED = "body{margin:16px}.vega-embed,.vega-embed svg{max-width:100%;height:auto!important}"
+_FITTED = (
+    '<meta name="viewport" content="width=device-width">'
+    "<style>body{margin:16px}div#vis.vega-embed{display:block}svg{max-width:100%;height:auto}</style>"
+)
+"""Narrow windows show the whole chart."""

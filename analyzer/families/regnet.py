@@ -91,9 +91,10 @@ class RegNetSpec(Spec):
                 self._refuse(name, f"must have one number, or one for each of the {len(self.depths)} stages of depths")
         if self.bottleneck_ratios == self.bottleneck_ratios[:1] * len(self.depths):
             self._set(bottleneck_ratios=self.bottleneck_ratios[:1])
-        if self.group_widths is None or self._each(self.group_widths) == self.inner_widths:
+        inner = self.inner_widths
+        if self.group_widths == inner or (self.group_widths == inner[:1] and inner == inner[:1] * len(inner)):
             self._set(group_widths=None)
-        elif self.group_widths == self.group_widths[:1] * len(self.depths):
+        elif self.group_widths and self.group_widths == self.group_widths[:1] * len(self.depths):
             self._set(group_widths=self.group_widths[:1])
 
     def _check_blocks(self) -> None:

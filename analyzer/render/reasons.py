@@ -184,7 +184,7 @@ def _squeeze(scene: Scene) -> Iterator[str]:
         return
     mean = f"Squeeze: each channel's mean over {map_size(scene.input_shape)} goes through"
     if scene.regnet:
-        yield f"{mean} fewer hidden channels. {hidden_channels(scene)}"
+        yield f"{mean} hidden channels and back. {hidden_channels(scene)}"
     else:
         hidden = worked_out_channels(spec, f"{path}.fc1").get("out_channels", 0)
         reduction = scene.resnet.se_reduction if scene.resnet else 1

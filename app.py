@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analyzer.pages.look import ICON, apply_look
+from analyzer.pages.pauses import settle
 from analyzer.pages.steps import keep_steps
 
 st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
@@ -18,3 +19,4 @@ st.navigation(
     position="top",
 ).run()
 keep_steps()
+settle()

@@ -64,7 +64,7 @@ def test_the_sweep_tables_say_rates_and_whole_processes() -> None:
         "wholes": {"1000000": {"seconds": 2.0, "mebibytes": 70.4}},
     }
     lines = sweep.markdown(record).splitlines()
-    assert "| analyzer.analyze | 2,000,000 (1,500,000 to 2,500,000) | 0.500 × |" in lines
+    assert "| analyzer.analyze | 2,000,000 (1,500,000 to 2,500,000) | 2.00 × |" in lines
     assert "| 1,000,000 candidates | 2.0 | 500,000 | 70 MiB |" in lines
 
 

@@ -15,7 +15,7 @@ from analyzer import regression
 from analyzer.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def spoil(scratch: Path) -> None:
 
 
 def yaml_of(word: str) -> list[dict[str, object]]:
-    """The YAML block of the README that has a word in it, as a list."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    """The YAML block of docs/ci.md that has a word in it, as a list."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
     loaded = yaml.safe_load(next(block for block in blocks if word in block))
     return loaded if isinstance(loaded, list) else loaded["repos"]
 
@@ -148,7 +148,7 @@ def test_every_hook_is_a_command_that_works(scratch: Path, environment: dict[str
 
 
 def test_the_step_for_github_annotates_and_fails(scratch: Path, environment: dict[str, str]) -> None:
-    """The README's step, run by bash as GitHub runs it; its installation apart, which needs a network."""
+    """The guide's step, run by bash as GitHub runs it; its installation apart, which needs a network."""
     (step,) = yaml_of("Network figures")
     script = str(step["run"]).replace("pip install resnet-analyzer\n", "")
     assert script.startswith("analyzer check")

@@ -1,4 +1,4 @@
-"""The README's console and Python sessions, run.
+"""The console and Python sessions of the README and the documents, run; and where their links lead.
 
 Oracle: what the program prints now; a line `…` stands for any lines.
 """
@@ -14,14 +14,15 @@ import pytest
 from analyzer.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 NEEDS_TORCH = {"verify", "equivalence", "latency"}
 """Verbs whose output tells of the machine, so that their sessions are shown and not compared; a prediction's is."""
 
 
 def sessions() -> Iterator[tuple[str, str]]:
     """(command, what it prints) of every `$ analyzer …` in a console block."""
-    for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+    texts = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for block in re.findall(r"^```console\n(.*?)^```$", texts, re.MULTILINE | re.DOTALL):
         for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, printed = step.partition("\n")
             yield command, printed
@@ -29,7 +30,7 @@ def sessions() -> Iterator[tuple[str, str]]:
 
 COMPARED = [
     (command, printed)
-    for command, printed in sessions()
+    for command, printed in dict.fromkeys(sessions())
     if command.startswith("analyzer ") and (command.split()[1] not in NEEDS_TORCH or "--gpu" in command)
 ]
 
@@ -47,9 +48,10 @@ def test_a_session_prints_what_the_readme_shows(
     assert status == (2 if told.err and not told.out else 0)
 
 
-def test_the_python_session_answers_as_the_readme_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_a_python_session_answers_as_shown(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    failed, tried = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
+    failed, tried = doctest.testfile(str(ROOT / page), module_relative=False, encoding="utf-8")
     assert tried >= 6
     assert failed == 0
     assert (tmp_path / "resnet50.pdf").read_bytes().startswith(b"%PDF")
@@ -57,3 +59,18 @@ def test_the_python_session_answers_as_the_readme_shows(tmp_path: Path, monkeypa
 
 def test_sessions_of_several_verbs_are_compared() -> None:
     assert {command.split()[1] for command, _ in COMPARED} >= {"list", "report", "check"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Oracle: the files, and the headings as GitHub names them."""
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        assert not anchor or anchor in headings(file), target
+
+
+def headings(file: Path) -> set[str]:
+    found = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}

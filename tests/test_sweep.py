@@ -229,7 +229,16 @@ def test_values_are_lists_and_ranges(fields: dict[str, Any], values: tuple[Any, 
     assert space(family="resnet", fields=fields).axes[0].values == values
 
 
-@pytest.mark.parametrize("column", ["latency_ms:rtx4090@256", "latency_ms:V100@1/amp", "latency_ms:Core i9-10940X@128"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "latency_ms:rtx4090@256",
+        "latency_ms:V100@1/amp",
+        "latency_ms:Core i9-10940X@128",
+        "latency_ms:L4@8/amp/cuda_graph",
+        "latency_ms:rtx4090@32/channels_last/train",
+    ],
+)
 @pytest.mark.parametrize("given_space", MEMORY_SPACES[1:5], ids=lambda each: str(each["variant"]))
 def test_latency_is_that_of_the_predictor(given_space: dict[str, Any], column: str) -> None:
     """Oracle: the prediction for each candidate by itself, on GPUs and a CPU, whose formula has branches of its own."""

@@ -226,6 +226,8 @@ MISTAKES = {
     "goes with --nearest": f"{SMALL} --per cardinality",
     "draw some with --samples": "sweep --variant resnet50 " + " ".join(f"--let v{i}=1..1000" for i in range(8)),
     "device": f"{SMALL} --where 'latency[\"nosuch\", 1] < 3'",
+    "after the batch may stand float32, amp,": f'{SMALL} --where \'latency["L4", 1, "compiled"] < 3\'',
+    "L4@1/amp/float16": f"{SMALL} --pareto params,latency_ms:L4@1/amp/float16",
 }
 
 

@@ -161,6 +161,11 @@ class Analysis:
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
         """Every block in execution order."""
+        if "blocks" not in self.notes:
+            self.notes["blocks"] = self._blocks()
+        return self.notes["blocks"]  # type: ignore[no-any-return]
+
+    def _blocks(self) -> tuple[BlockRow, ...]:
         projected = {
             index for span in self.spans if span.kind == "projection" for index in range(span.start, span.stop)
         }

@@ -63,8 +63,8 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
 
 def _latency(found: Prediction) -> tuple[str, str, str, str]:
     name = f"predicted, {found.device}, batch {found.batch_size}"
-    meaning = f"ms is the 90 % interval of {run_words(found)}; {evidence_words(found)}; predicted, not measured"
-    return escape(name), milliseconds(found), interval(found), meaning
+    meaning = f"is the 90 % interval of {run_words(found)}; {evidence_words(found)}; predicted, not measured"
+    return escape(name), milliseconds(found), f"{interval(found)} ms", meaning
 
 
 def _figure(name: str, figure: str, precise: str, meaning: str) -> str:

@@ -1,23 +1,15 @@
 """Budgets of predicted latency: `latency:rtx4090@256:amp:compiled=5ms`."""
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
 from analyzer.latency.plan import PRECISIONS
+from analyzer.latency.run_names import MODES, run_fields
 from analyzer.latency.setting import Setting, setting_of
 from analyzer.regression import Excess
 
-MODES = {
-    "compiled": "compiled",
-    "torchcompile": "compiled",
-    "channels_last": "channels_last",
-    "nhwc": "channels_last",
-    "cuda_graph": "cuda_graph",
-    "train": "training",
-}
-"""Word after a colon → the mode that it switches on."""
 _SCALES = {"": 1.0, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "s": 1e3}
 _FORM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|us|µs|s)?")
 
@@ -48,25 +40,11 @@ def latency_budget(word: str, devices_file: str | None = None) -> LatencyBudget:
 def _setting(word: str, name: str, devices_file: str | None) -> Setting:
     kind, place, *words = name.split(":") if ":" in name else (name, "")
     device, _, batch = place.partition("@")
-    precisions = [each for each in words if each in PRECISIONS]
-    modes = [each for each in words if each in MODES]
+    given = run_fields(words)
     counted = re.fullmatch(r"[0-9]{1,9}", batch or "1", re.ASCII)
-    if (
-        kind != "latency"
-        or not device
-        or not counted
-        or len(precisions) > 1
-        or len(precisions) + len(modes) < len(words)
-    ):
+    if kind != "latency" or not device or not counted or given is None:
         raise _wrong(word)
-    given: dict[str, Any] = {MODES[each]: True for each in modes}
-    return setting_of(
-        device.strip(),
-        batch_size=int(batch or 1),
-        precision=(precisions or ["float32"])[0],
-        devices_file=devices_file,
-        **given,
-    )
+    return setting_of(device.strip(), batch_size=int(batch or 1), devices_file=devices_file, **given)
 
 
 def _wrong(word: str) -> InvalidInput:

@@ -15,14 +15,20 @@ from analyzer.sweep.summary import Columns, Summary
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 _TITLES = {"params": "parameters", "macs": "MACs", "flops": "FLOPs", "memory_bytes": "memory"}
+_RUN_WORDS = {
+    "cuda_graph": "CUDA graph",
+    "channels_last": "channels last",
+    "nhwc": "channels last",
+    "train": "training",
+}
 _HIDDEN = ("index", "input_height", "input_width")
 
 
 def title_of(column: str) -> str:
     """A column's name as people read it: latency_ms:L4@8 as "L4, batch 8, ms"."""
-    if column.startswith("latency_ms:"):
-        device, batch, precision = latency_parts(column)
-        return f"{device}, batch {batch}{'' if precision == 'float32' else f', {precision}'}, ms"
+    if column.startswith(LATENCY_COLUMN):
+        device, batch, words = latency_parts(column)
+        return ", ".join([device, f"batch {batch}", *(_RUN_WORDS.get(word, word) for word in words), "ms"])
     return _TITLES.get(column, column)
 
 

@@ -10,7 +10,7 @@ from analyzer.errors import InvalidInput, shortened
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.engine import MEMORY, Engine
 from analyzer.sweep.functions import Stages
-from analyzer.sweep.grammar import Expression, latency_name
+from analyzer.sweep.grammar import Expression
 from analyzer.sweep.reading import FIGURES
 from analyzer.sweep.space import MAX_CANDIDATES, Space
 
@@ -40,7 +40,7 @@ def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) ->
 def asked_of(space: Space, ask: Sequence[str]) -> list[str]:
     """Those figures that are worked out only where they are asked for, by the caller or by a constraint."""
     named = [name for each in space.constraints for name in each.names if name == MEMORY]
-    named += [latency_name(*each) for constraint in space.constraints for each in constraint.latencies]
+    named += [name for constraint in space.constraints for name in constraint.latencies]
     for name in ask:
         if name != MEMORY and not name.startswith("latency_ms:"):
             raise InvalidInput(f"ask {shortened(name)!r}: must be {MEMORY} or latency_ms:DEVICE@BATCH.")

@@ -31,7 +31,7 @@ class Expression:
     tree: ast.expr = field(compare=False, repr=False)
     names: tuple[str, ...]
     calls: tuple[str, ...]
-    latencies: tuple[tuple[str, int, str], ...]
+    latencies: tuple[str, ...]
 
     def evaluate(self, env: Mapping[str, Value]) -> Value:
         """The value for every candidate of `env`; InvalidInput where the arithmetic has none."""
@@ -65,7 +65,7 @@ def parse(text: str) -> Expression:
         id(node.func if isinstance(node, ast.Call) else node.value) for node in nodes if isinstance(node, _HOLDERS)
     }
     names = [_name_of(node) for node in nodes if id(node) not in inner]
-    latencies = [_latency(node) for node in nodes if isinstance(node, ast.Subscript) and _is_latency(node)]
+    latencies = [_latency_name(node) for node in nodes if isinstance(node, ast.Subscript) and _is_latency(node)]
     known = tuple(dict.fromkeys(name for name in names if name not in ("", LATENCY)))
     calls = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     return Expression(ast.unparse(tree), tree, known, tuple(calls), tuple(dict.fromkeys(latencies)))
@@ -135,7 +135,7 @@ def _is_latency(node: ast.Subscript) -> bool:
     if not (isinstance(node.value, ast.Name) and node.value.id == LATENCY and isinstance(node.slice, ast.Tuple)):
         return False
     kinds = [type(each.value) if isinstance(each, ast.Constant) else None for each in node.slice.elts]
-    return kinds in ([str, int], [str, int, str])
+    return kinds[:2] == [str, int] and all(kind is str for kind in kinds[2:])
 
 
 def _is_element(node: ast.Subscript) -> bool:
@@ -143,9 +143,10 @@ def _is_element(node: ast.Subscript) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id != LATENCY and whole
 
 
-def _latency(node: ast.Subscript) -> tuple[str, int, str]:
-    values = [each.value for each in node.slice.elts]  # type: ignore[attr-defined]  # checked before
-    return values[0], values[1], values[2] if len(values) > 2 else "float32"
+def _latency_name(node: ast.Subscript) -> str:
+    """The column: latency_ms:L4@8, or latency_ms:L4@8/amp/cuda_graph; float32 goes without saying."""
+    device, batch, *words = [each.value for each in node.slice.elts]  # type: ignore[attr-defined]  # checked before
+    return f"{LATENCY_COLUMN}{device}@{batch}" + "".join(f"/{word}" for word in words if word != "float32")
 
 
 def _name_of(node: ast.AST) -> str:
@@ -158,21 +159,16 @@ def _name_of(node: ast.AST) -> str:
             return ""
 
 
-def latency_name(device: str, batch: int, precision: str = "float32") -> str:
-    """The column of a predicted latency: latency_ms:L4@8, or latency_ms:L4@8/amp."""
-    return f"latency_ms:{device}@{batch}{'' if precision == 'float32' else f'/{precision}'}"
-
-
-def latency_parts(column: str) -> tuple[str, int, str]:
-    """(device, batch size, precision) of a column; InvalidInput where it is none."""
+def latency_parts(column: str) -> tuple[str, int, tuple[str, ...]]:
+    """(device, batch size, words of how it runs) of a latency's column; InvalidInput where it is none."""
     found = re.fullmatch(
-        r"latency_ms:(?P<device>[^@]{1,60})@(?P<batch>[0-9]{1,9})(?:/(?P<precision>\w{1,20}))?", column
+        rf"{LATENCY_COLUMN}(?P<device>[^@]{{1,60}})@(?P<batch>[0-9]{{1,9}})(?P<words>(?:/\w{{1,20}})*)", column
     )
     if found is None:
         raise InvalidInput(
-            f"column {shortened(column)!r}: must be latency_ms:DEVICE@BATCH, or with /PRECISION after it."
+            f"column {shortened(column)!r}: must be {LATENCY_COLUMN}DEVICE@BATCH, or with /PRECISION or /MODE after it."
         )
-    return found["device"], int(found["batch"]), found["precision"] or "float32"
+    return found["device"], int(found["batch"]), tuple(found["words"].split("/")[1:])
 
 
 class _Reader:
@@ -188,7 +184,7 @@ class _Reader:
             case ast.Name():
                 return self._env[node.id]
             case ast.Subscript():
-                return self._env[latency_name(*_latency(node)) if _is_latency(node) else _name_of(node)]
+                return self._env[_latency_name(node) if _is_latency(node) else _name_of(node)]
             case ast.BinOp():
                 return self._binary(node)
             case ast.UnaryOp():

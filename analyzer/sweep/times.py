@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.cost.analysis import Analysis
+from analyzer.errors import InvalidInput, shortened
 from analyzer.latency.coefficients import coefficients
 from analyzer.latency.devices import Device, device_named
 from analyzer.latency.kernels import Kernel
 from analyzer.latency.modes import launched
+from analyzer.latency.plan import PRECISIONS
 from analyzer.latency.predict import checked_run
 from analyzer.latency.rates import rates
 from analyzer.latency.roofline import Run, ideal, kernel_ms
+from analyzer.latency.run_names import MODES, run_fields
 from analyzer.sweep.arrays import Arrays
 from analyzer.sweep.bags import Item, times_held
 from analyzer.sweep.grammar import latency_parts
@@ -24,6 +27,8 @@ from analyzer.sweep.symbol import terms_of
 
 CALL = ("call",)
 """Stands for a kernel that the host starts."""
+_WORDS = (*PRECISIONS, *(word for word, mode in MODES.items() if mode != "compiled"))
+"""torch.compile fuses other kernels in nearly every network of a space, so that little would be shared."""
 _NUMBERS = ("read", "written", "macs", "weights", "extra_bytes", "positions", "channels")
 
 
@@ -35,9 +40,12 @@ class Mode(NamedTuple):
 
     @classmethod
     def of(cls, column: str) -> "Mode":
-        """The mode of a column; InvalidInput for an unknown device, a bad batch size or precision."""
-        name, batch, precision = latency_parts(column)
-        return cls(device_named(name), checked_run(Run(batch_size=batch, precision=precision)))
+        """The mode of a column; InvalidInput for an unknown device, a bad batch size, or other words than a run has."""
+        name, batch, words = latency_parts(column)
+        given = run_fields(words)
+        if given is None or given.get("compiled"):
+            raise InvalidInput(f"column {shortened(column)!r}: after the batch may stand {', '.join(_WORDS)}.")
+        return cls(device_named(name), checked_run(Run(batch_size=batch, **given)))
 
     def kernels(self, analysis: Analysis) -> Bag:
         """The kernels of a network, each number of theirs a polynomial, and the calls that start them."""

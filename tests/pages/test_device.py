@@ -33,7 +33,7 @@ def headline(app: AppTest) -> str:
 def test_headline_and_table_show_the_prediction_that_the_link_asks_for() -> None:
     app = opened("resnet18", **ON)
     found = PLACE.setting.predict(analyze("resnet18"))
-    assert f"<b>{milliseconds(found)}</b> <small>{interval(found)}</small>" in headline(app)
+    assert f"<b>{milliseconds(found)}</b> <small>{interval(found)} ms</small>" in headline(app)
     assert "predicted, RTX 3090, batch 32" in headline(app)
     assert rendered(latency_section(found)).strip() in told(app)
 

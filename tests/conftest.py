@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is imported by now to itself: torch's half a million objects are no garbage, and looking takes 0.3 s."""
+    """Leave what is imported by now to itself: half a million objects that are no garbage, 0.3 s for each look."""
     gc.collect()
     gc.freeze()
 

@@ -103,7 +103,7 @@ def space_given(given: tuple[str, ...], options: dict[str, Any]) -> "Space":
     if given:
         if options["family"] or options["variant"] or options["fields"] or options["variables"]:
             raise InvalidInput("sweep: give either a space or --family or --variant with --set.")
-        return restricted(packaged(given[0]), **_more(options))
+        return _drawn(restricted(packaged(given[0]), **_more(options)), options)
     family = options["family"]
     if family is None and options["variant"] is None:
         raise InvalidInput(
@@ -111,14 +111,22 @@ def space_given(given: tuple[str, ...], options: dict[str, Any]) -> "Space":
         )
     fields = _assigned("--set", options["fields"])
     variables = _assigned("--let", options["variables"])
-    return space(
-        title="design space",
+    found = space(
+        title=f"around {options['variant']}" if options["variant"] else f"of {family}",
         family=family,
         variant=options["variant"],
         fields=fields,
         variables=variables,
         **_more(options),
     )
+    return _drawn(found, options)
+
+
+def _drawn(found: "Space", options: dict[str, Any]) -> "Space":
+    """The space; InvalidInput where a seed is given and nothing is drawn."""
+    if options["seed"] is not None and found.samples is None:
+        raise InvalidInput("--seed: says which candidates are drawn; say how many with --samples.")
+    return found
 
 
 def _more(options: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
+from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.grammar import LATENCY_COLUMN
 from analyzer.sweep.reading import space
 from analyzer.sweep.space import Space
-from analyzer.sweep.summary import Columns, Progress, chunks, nothing_left
+from analyzer.sweep.summary import Columns, Progress, chunks
 from analyzer.sweep.times import Mode
 
 _FORM = re.compile(
@@ -67,7 +68,8 @@ def _target(text: str, base: Analysis) -> Target:
     found = _FORM.fullmatch(text.strip())
     if found is None or not (found["name"] in NAMES or found["name"].startswith(LATENCY_COLUMN)):
         raise InvalidInput(
-            f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(NAMES)}."
+            f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(NAMES)}, "
+            f"{LATENCY_COLUMN}DEVICE@BATCH."
         )
     name = found["name"]
     if found["percent"] is None and name not in NAMES:

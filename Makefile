@@ -6,7 +6,7 @@ BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 check: static test
 
-# All but the tests, which .ci/run runs by the README's command.
+# All but the tests, which .ci/run has run by the README's command.
 static: format lint types contracts reports-check
 
 format:

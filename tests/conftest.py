@@ -1,5 +1,6 @@
 """Options and fixtures that several test files share."""
 
+import gc
 import os
 import shutil
 import sys
@@ -22,6 +23,12 @@ GOLDEN = Path(__file__).parent / "golden"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` rewrites the golden files from what the code says now."""
     parser.addoption("--update", action="store_true", help="Rewrite the files in tests/golden.")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now to itself: half a million objects that are no garbage, 0.3 s for each look."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

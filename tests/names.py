@@ -34,6 +34,8 @@ EVERY_KIND = (
     "resnext29_8x64d_cifar",
     "densenet40_k12_cifar",
     "densenet_bc100_k12_cifar",
+    "regnet_y_400mf",
+    "regnet_x_400mf",
     "vgg11",
     "vgg16_bn",
     "alexnet",

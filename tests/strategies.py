@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from analyzer.families.alexnet import AlexNetSpec
 from analyzer.families.densenet import DenseNetSpec
+from analyzer.families.regnet import RegNetSpec
 from analyzer.families.resnet import ResNetSpec
 from analyzer.families.spec import Spec
 from analyzer.families.vgg import VGGSpec
@@ -97,6 +98,42 @@ def densenet_specs(draw: st.DrawFn, sizable: bool = False) -> DenseNetSpec:
 
 
 @st.composite
+def regnet_specs(draw: st.DrawFn, sizable: bool = False) -> RegNetSpec:
+    """AnyNets of up to 16 blocks, with ratios and group widths a stage or for all; each group width fits its stage."""
+    depths = draw(depth_lists)
+    ratios = draw(_one_or_each(st.integers(1, 4), len(depths)))
+    groups = draw(st.none() | _one_or_each(st.integers(1, 8), len(depths)))
+    steps = [
+        ratio * group
+        for ratio, group in zip(_each(ratios, len(depths)), _each(groups or (1,), len(depths)), strict=True)
+    ]
+    drawn = tuple(step * draw(st.integers(1, max(48 // step, 2))) for step in steps)
+    narrowest = min(drawn)
+    return RegNetSpec(
+        depths=depths,
+        widths=drawn,
+        bottleneck_ratios=ratios,
+        group_widths=groups,
+        se_ratio=draw(
+            st.none() | st.integers(-(-600_000 // narrowest), 1_000_000).map(lambda ratio: ratio / 1_000_000)
+        ),
+        stem_width=narrowest + draw(st.integers(0, 32)),
+        head="classifier" if sizable else draw(heads),
+        in_channels=draw(in_channels),
+        num_classes=draw(num_classes),
+    )
+
+
+def _one_or_each(numbers: st.SearchStrategy[int], count: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """One number for all stages, or one for each."""
+    return st.tuples(numbers) | st.tuples(*[numbers] * count)
+
+
+def _each(numbers: tuple[int, ...], count: int) -> tuple[int, ...]:
+    return numbers * count if len(numbers) == 1 else numbers
+
+
+@st.composite
 def vgg_specs(draw: st.DrawFn) -> VGGSpec:
     """VGG networks of up to 7 convolutions and pools."""
     rest = draw(st.lists(st.just("M") | st.integers(1, 32), max_size=6))
@@ -111,8 +148,12 @@ def vgg_specs(draw: st.DrawFn) -> VGGSpec:
 
 alexnet_specs = st.builds(AlexNetSpec, head=heads, in_channels=in_channels, num_classes=num_classes)
 
-sizable: st.SearchStrategy[Spec] = resnet_specs(sizable=True) | densenet_specs(sizable=True)
-specs: st.SearchStrategy[Spec] = resnet_specs() | resnet_specs() | densenet_specs() | vgg_specs() | alexnet_specs
+sizable: st.SearchStrategy[Spec] = (
+    resnet_specs(sizable=True) | densenet_specs(sizable=True) | regnet_specs(sizable=True)
+)
+specs: st.SearchStrategy[Spec] = (
+    resnet_specs() | resnet_specs() | densenet_specs() | regnet_specs() | vgg_specs() | alexnet_specs
+)
 
 sized: st.SearchStrategy[tuple[Spec, tuple[int, int] | None]] = st.tuples(sizable, sizes) | st.tuples(specs, st.none())
 """A network and an input size, None for the network's own."""

@@ -19,6 +19,7 @@ from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 
 RESNET, BASIC = "resnet:block=bottleneck,depths=2-2", "resnet:block=basic,depths=2-2"
+REGNET = "regnet:depths=2-2,widths=16-32"
 DENSENET, VGG, ALEXNET = "densenet:depths=2-2", "vgg:config=8-M-16-M", "alexnet"
 DENSE1 = "features.denseblock1.denselayer1"
 SIZE = 224
@@ -53,6 +54,15 @@ MUTATIONS = [
     ("head", DENSENET, f"{DENSENET},head=pool", "head", "op 5 of head"),
     ("in_channels", DENSENET, f"{DENSENET},in_channels=1", "stem", "features.conv0"),
     ("num_classes", DENSENET, f"{DENSENET},num_classes=10", "head", "classifier"),
+    ("depths", REGNET, REGNET.replace("2-2", "2-3"), "stage2", "trunk_output.block2.block2-2.f.a.0"),
+    ("widths", REGNET, REGNET.replace("16-32", "16-64"), "stage2", "trunk_output.block2.block2-0.proj.0"),
+    ("bottleneck_ratios", REGNET, f"{REGNET},bottleneck_ratios=1-2", "stage2", "trunk_output.block2.block2-0.f.a.0"),
+    ("group_widths", REGNET, f"{REGNET},group_widths=16-8", "stage2", "trunk_output.block2.block2-0.f.b.0"),
+    ("se_ratio", REGNET, f"{REGNET},se_ratio=0.25", "stage1", "trunk_output.block1.block1-0.f.se.avgpool"),
+    ("stem_width", REGNET, f"{REGNET},stem_width=16", "stem", "stem.0"),
+    ("head", REGNET, f"{REGNET},head=pool", "head", "op 3 of head"),
+    ("in_channels", REGNET, f"{REGNET},in_channels=1", "stem", "stem.0"),
+    ("num_classes", REGNET, f"{REGNET},num_classes=10", "head", "fc"),
     ("config", VGG, "vgg:config=8-M-24-M", "stage2", "features.3"),
     ("batch_norm", VGG, f"{VGG},batch_norm=true", "stage1", "features.1"),
     ("head", VGG, f"{VGG},head=pool", "head", "op 3 of head"),

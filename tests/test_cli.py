@@ -34,7 +34,10 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["list", "--bogus"], "No such option"),
     (["list", "extra"], "unexpected extra argument"),
     (["list", "--family"], "requires an argument"),
-    (["list", "--family", "transformer"], "'transformer' is unknown; families are resnet, densenet, vgg, alexnet."),
+    (
+        ["list", "--family", "transformer"],
+        "'transformer' is unknown; families are resnet, densenet, regnet, vgg, alexnet.",
+    ),
     (["list", "--format", "xml"], "'xml' is not one of"),
     (["report"], "VARIANT is missing"),
     (["report", "resnet51"], "variant 'resnet51' is unknown; did you mean resnet"),

@@ -59,7 +59,7 @@ def test_rows_blocks_and_stages_add_up_to_the_totals(case: tuple[Spec, tuple[int
 def ends(spec: Spec) -> tuple[str, str]:
     """The first and the last stage's name by the interface: VGG and AlexNet have no stem, `head=none` no head."""
     stages = [stage.stage for stage in analyze(spec).stages if stage.stage.startswith("stage")]
-    first = "stem" if spec.family in ("resnet", "densenet") else "stage1"
+    first = "stem" if spec.family in ("resnet", "densenet", "regnet") else "stage1"
     return first, stages[-1] if spec.resolved()["head"] == "none" else "head"
 
 

@@ -56,6 +56,8 @@ STRUCTURES = (
     "wrn16_8_cifar",
     "densenet40_k12_cifar",
     "densenet_bc100_k12_cifar",
+    "regnet_x_400mf",
+    "regnet_y_800mf",
     "vgg16_bn",
     "alexnet",
     "tutorial_resnet101",

@@ -24,6 +24,9 @@ NAMES = {
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2", "wide_resnet101_2"),
     *("resnext50_32x4d", "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
     *("densenet121", "densenet161", "densenet169", "densenet201"),
+    *("regnet_y_400mf", "regnet_y_800mf", "regnet_y_1_6gf", "regnet_y_3_2gf", "regnet_y_8gf", "regnet_y_16gf"),
+    *("regnet_y_32gf", "regnet_y_128gf", "regnet_x_400mf", "regnet_x_800mf", "regnet_x_1_6gf", "regnet_x_3_2gf"),
+    *("regnet_x_8gf", "regnet_x_16gf", "regnet_x_32gf"),
 }
 
 
@@ -367,7 +370,7 @@ def test_resolved_fields_make_the_same_network(spec: Spec) -> None:
     """What the JSON report states is enough to build the network again."""
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in spec.resolved().items()}
     assert type(spec)(**fields) == spec
-    assert "widths" not in fields or None not in (fields["widths"], fields["expansion"])
+    assert "widths" not in fields or None not in (fields["widths"], fields.get("expansion", 1))
 
 
 def test_default_input_sizes() -> None:

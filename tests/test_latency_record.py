@@ -206,7 +206,15 @@ def test_a_damaged_record_is_one_sentence(tmp_path: Path, path: tuple[Any, ...],
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "is no JSON"), ("[]", "data must be object"), (None, "not exist")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "no record of latencies"),
+        ('{"schema": 1, "records": 3}', "must"),
+        (None, "not exist"),
+    ],
+)
 def test_what_is_no_record_is_one_sentence(tmp_path: Path, text: str | None, said: str) -> None:
     """Planted: half a file, another JSON, and none."""
     file = tmp_path / "record.json"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import analyzer
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.graph import INPUT, Graph, Node, sequence
+from analyzer.live.reference import torchvisions
 from analyzer.ops import (
     Add,
     Conv2d,
@@ -28,15 +29,14 @@ TORCHVISION_NAMES = tuple(name for name in NAMES if hasattr(torchvision.models, 
 def test_all_but_one_name_are_torchvisions() -> None:
     """Reference: only resnext101_32x4d has no torchvision counterpart."""
     assert set(HEADLINE) - set(TORCHVISION_NAMES) == {"resnext101_32x4d"}
-    assert len(TORCHVISION_NAMES) == 17
+    assert len(TORCHVISION_NAMES) == 19
 
 
 @pytest.mark.parametrize("name", TORCHVISION_NAMES)
 def test_outputs_are_bitwise_torchvisions(name: str) -> None:
     """Reference output: state_dict in names, shapes and order, and the same bits in evaluation mode."""
     live = analyzer.build(name).eval()
-    with torch.device("meta"):
-        reference = torchvision.models.get_model(name).eval()
+    reference = torchvisions(name).eval()
     weights = live.state_dict()
     assert [(key, value.shape) for key, value in weights.items()] == [
         (key, value.shape) for key, value in reference.state_dict().items()
@@ -47,7 +47,7 @@ def test_outputs_are_bitwise_torchvisions(name: str) -> None:
         assert torch.equal(live(image), reference(image))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d", "densenet121"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d", "densenet121", "regnet_y_400mf"])
 def test_gradients_are_bitwise_torchvisions(name: str) -> None:
     """Reference output: in training mode gradients and running statistics have the same bits."""
     live = analyzer.build(name)

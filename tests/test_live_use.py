@@ -26,6 +26,7 @@ TINY = {
     "deep stem, pooled shortcuts": "resnet:block=bottleneck,depths=1-2,widths=8-16,stem_width=8,"
     "stem=deep,avg_down=true",
     "densely connected": "densenet:depths=2-2,growth_rate=4,init_features=8",
+    "X blocks": "regnet:depths=1-2,widths=8-16,group_widths=4,stem_width=8",
     "plain": "vgg:config=8-M-8-M,batch_norm=true,head=pool",
 }
 tiny = pytest.mark.parametrize("expression", TINY.values(), ids=TINY)

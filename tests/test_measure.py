@@ -33,10 +33,13 @@ from tests.strategies import sized
 
 @pytest.mark.parametrize("name", EVERY_KIND)
 def test_measured_equals_closed_form(name: str) -> None:
-    """Measured: hooks, parameters(), buffers() and FlopCounterMode against the closed form, at three input sizes."""
+    """Measured: hooks, parameters(), buffers() and FlopCounterMode against the closed form, at two input sizes.
+
+    One is odd one way and wider than high, so that no rounding and no mixed-up side stays unseen.
+    """
     live = analyzer.build(name, device="meta")
-    for analysis in (analyzer.analyze(name, 225), analyzer.analyze(name, (320, 256))):
-        assert measure.output_shapes(live, analysis.input_shape) == described_shapes(analysis)
+    analysis = analyzer.analyze(name, (225, 320))
+    assert measure.output_shapes(live, analysis.input_shape) == described_shapes(analysis)
     analysis = analyzer.analyze(name, 224)
     assert measure.output_shapes(live, analysis.input_shape) == described_shapes(analysis)
     assert measure.num_params(live) == described_params(analysis)

@@ -20,7 +20,7 @@ from analyzer.sweep.spoken import examples
 from analyzer.sweep.text import to_toml
 
 ROOT = Path(__file__).parents[1]
-PACKAGED = ("resnext", "wide_resnet", "densenet", "regnet", "anynet_c", "anynet_d", "anynet_e")
+PACKAGED = ("resnext", "wide_resnet", "densenet", "regnet", *(f"anynet_{letter}" for letter in "abcde"))
 SMALL = {"start": "resnet20_cifar", "vary": "depths = [1..3, 1..3, 1..3]\nwidths = [16, 32, [48, 64]]"}
 NETWORKS = [
     analyze(f"resnet20_cifar:depths={a}-{b}-{c},widths=16-32-{width}")

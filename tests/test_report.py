@@ -97,7 +97,7 @@ def test_report_says_what_agrees_and_what_differs() -> None:
     """Published: He et al.'s 3.8 G is v1's 3,857,973,248 MACs; torchvision's and pycls's figures are ours."""
     text = report_text(analyzer.analyze("resnet50"))
     assert "**Agrees with** torchvision 0.29.1 (25,557,032; 4.089 G)" in text
-    assert "4,089,185,256 with the classifier's bias" in text
+    assert "4,089,185,256 with biases" in text
     differs = next(line for line in text.splitlines() if line.startswith("**Differs from** He et al. 2015"))
     assert "3.8 G" in differs
     assert "3,857,973,248" in differs

@@ -21,7 +21,7 @@ from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.reading import packaged, space, space_of
 from analyzer.sweep.space import Axis, Space
 from analyzer.sweep.times import Mode
-from tests.strategies import densenet_specs, resnet_specs, vgg_specs
+from tests.strategies import densenet_specs, regnet_specs, resnet_specs, vgg_specs
 
 FIGURES = ("params", "macs", "activations", "depth")
 SPACES = sorted(path.stem for path in (Path(__file__).parent.parent / "analyzer" / "spaces").glob("*.toml"))
@@ -70,14 +70,14 @@ def _axis(name: str, values: list[Any]) -> Axis:
 def spaces(draw: st.DrawFn) -> Space:
     """Spaces whose axes are up to 5 random fields of random networks of one family."""
     family: st.SearchStrategy[Spec] = draw(
-        st.sampled_from([resnet_specs(), resnet_specs(), densenet_specs(), vgg_specs()])
+        st.sampled_from([resnet_specs(), resnet_specs(), densenet_specs(), regnet_specs(), regnet_specs(), vgg_specs()])
     )
     first, *others = draw(st.lists(family, min_size=2, max_size=3))
     names = draw(st.lists(st.sampled_from(list(rules(type(first)))), min_size=1, max_size=5, unique=True))
     return mixed(first, others, names)
 
 
-@settings(max_examples=25)
+@settings(max_examples=30)
 @given(spaces(), st.randoms(use_true_random=False))
 def test_every_figure_of_a_random_space_is_that_of_analyze(found: Space, random: Any) -> None:
     """Oracle: the closed form of each candidate by itself; candidates that it refuses are left out."""
@@ -107,6 +107,14 @@ MEMORY_SPACES = [
     {"variant": "preact_resnet164_cifar", "fields": {"depths": ["n", "n", "n"], "stem_width": [16, 64, 128]}},
     {"variant": "densenet121", "fields": {"depths": ["1..9 step 4", "2", "1..3", 2], "growth_rate": [4, 32]}},
     {"variant": "densenet40_k12_cifar", "fields": {"depths": ["1..3", "n", "depths[0]"], "init_features": [8, 256]}},
+    {
+        "variant": "regnet_y_400mf",
+        "fields": {
+            "depths": ["1..3", 1, "n", 2],
+            "group_widths": [8, "8 * n", "16", 4],
+            "widths": [48, 64, "64 * n", 80],
+        },
+    },
     {"variant": "vgg11", "fields": {"config": ["8-M-16-M", "64-M-8-8"], "num_classes": [10, 1000]}},
     {"variant": "resnet18", "fields": {"shortcut": ["A", "B", "C", "none"], "stem": ["deep", "cifar", "imagenet"]}},
 ]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.errors import Unavailable
+from analyzer.errors import InvalidInput, Unavailable
 from analyzer.sweep import cluster
 from analyzer.sweep.manifest import Manifest, manifest_of
 from analyzer.sweep.run import run
@@ -177,9 +177,21 @@ def test_workers_of_this_machine_give_the_same_rows(tmp_path: Path, undisturbed:
     assert fingerprint(store) == undisturbed
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "tcp://", ""])
+ADDRESSES = {
+    "tcp://127.0.0.1:9": "does not answer",
+    "nonsense://host:1": "does not answer",
+    "nonsense://x": "must be an address such as tcp://host:8786",
+    "tcp://": "must be an address such as tcp://host:8786",
+    "": "must be an address such as tcp://host:8786",
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_a_scheduler_that_is_not_there_is_one_sentence(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "TIMEOUT", 1)
-    with pytest.raises(Unavailable, match="does not answer") as refused, cluster.existing_cluster(address):
+    with (
+        pytest.raises((InvalidInput, Unavailable), match=ADDRESSES[address]) as refused,
+        cluster.existing_cluster(address),
+    ):
         pass
     assert len(str(refused.value).splitlines()) == 1

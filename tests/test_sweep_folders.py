@@ -37,7 +37,8 @@ def ran(arguments: Sequence[object], capsys: pytest.CaptureFixture[str]) -> tupl
 def test_a_folder_keeps_every_row_and_is_asked_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "rows"
     status, first, talk = ran(["wide_resnet", "--output", folder, "--chunk-size", "10"], capsys)
-    assert (status, talk) == (0, "")
+    told = f"wrote the rows into {folder}; `analyzer sweep {folder}` shows them again\n"
+    assert (status, talk) == (0, told)
     whole = evaluate(packaged("wide_resnet"), 0, 96)
     frame = opened(folder).frame()
     assert {name: frame[name].tolist() for name in frame} == {name: each.tolist() for name, each in whole.items()}
@@ -52,7 +53,9 @@ def test_a_folder_that_lacks_chunks_is_finished(tmp_path: Path, capsys: pytest.C
     folder = tmp_path / "rows"
     _, whole, _ = ran(["wide_resnet", "--output", folder, "--chunk-size", "10"], capsys)
     (folder / part_name(4)).unlink()
-    assert ran([folder], capsys) == (0, whole, "")
+    status, again, talk = ran([folder], capsys)
+    assert (status, again) == (0, whole)
+    assert talk.startswith(f"wrote the rows into {folder};")
     assert len(opened(folder).frame()) == 96
 
 
@@ -94,6 +97,7 @@ def test_charts_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     marks = [g for g in drawn.iter("{http://www.w3.org/2000/svg}g") if "mark-symbol" in g.get("class", "")]
     assert len(list(marks[0])) == 96
     html = page.read_text(encoding="utf-8")
+    assert "<head><meta" in html[:60]
     assert "wrn28_10_cifar" in html
     assert 'src="http' not in html
     assert 'href="http' not in html

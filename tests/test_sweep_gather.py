@@ -15,9 +15,9 @@ from analyzer.cost.analysis import analyze
 from analyzer.render.space_charts import LIGHT, Picture, distribution, scatter
 from analyzer.sweep.gather import Columns, Gathered, rows_of
 from analyzer.sweep.known import known
-from analyzer.sweep.reading import space
+from analyzer.sweep.reading import packaged, space
 from analyzer.sweep.run import Progress
-from analyzer.sweep.summary import chunks
+from analyzer.sweep.summary import chunks, summarised
 
 OBJECTIVES = (("macs", False), ("params", True))
 RESNETS = space(variant="resnet50", fields={"depths": "[1..4, 1..6, 1..36, 1..4]"})
@@ -78,7 +78,7 @@ def test_named_variants_have_their_published_figures_and_room() -> None:
     found = Gathered(OBJECTIVES)
     for columns in chunks(RESNETS, ()):
         found.add(columns)
-    named = known(RESNETS, found.sample)
+    named = known(RESNETS, found.sample, found.front)
     figures = dict(
         zip(named["name"].tolist(), zip(named["params"].tolist(), named["macs"].tolist(), strict=True), strict=True)
     )
@@ -89,14 +89,27 @@ def test_named_variants_have_their_published_figures_and_room() -> None:
     assert len(figures) < 15
     assert (np.diff(heights) > 0).all()
     several = space(variant="resnet50", fields={"depths": "[1..4, 1, 1, 1]"}, input_sizes=[128, 224])
-    assert known(several, next(iter(chunks(several, ()))))["name"].tolist() == []
+    rows = next(iter(chunks(several, ())))
+    assert known(several, rows, rows)["name"].tolist() == []
+
+
+def test_names_of_the_space_come_before_those_beside_it() -> None:
+    """By their definitions WRN-16-8, -28-10 and -40-4 are Wide ResNets, and ResNet-20 is none."""
+    wide = packaged("wide_resnet")
+    found = summarised(wide, OBJECTIVES)
+    named = set(known(wide, found.sample, found.front)["name"].tolist())
+    assert named & {"wrn16_8_cifar", "wrn28_10_cifar", "wrn40_4_cifar"}
+    assert all(name.startswith("wrn") for name in named)
+    foreign = space(variant="resnet50", fields={"depths": ["3-4-7-3", "3-4-22-3"]})
+    beside = summarised(foreign, OBJECTIVES)
+    assert {"resnet50", "resnet101"} <= set(known(foreign, beside.sample, beside.front)["name"].tolist())
 
 
 def test_columns_with_brackets_and_dots_are_drawn() -> None:
     """A chart's data have no names that Vega would take for paths."""
-    columns = {**points(10), "latency_ms:RTX 4090@8.5": np.linspace(1, 2, 10), "depths[0]": np.arange(10)}
+    columns = {**points(10), "latency_ms:RTX 4090@8": np.linspace(1, 2, 10), "depths[0]": np.arange(10)}
     picture = Picture(columns, rows_of(columns, slice(0, 2)), {})
-    drawn = scatter(picture, ["latency_ms:RTX 4090@8.5", "depths[0]"], LIGHT).to_dict()
+    drawn = scatter(picture, ["latency_ms:RTX 4090@8", "depths[0]"], LIGHT).to_dict()
     used = {layer["encoding"][axis]["field"] for layer in drawn["layer"] for axis in ("x", "y")}
     rows = next(iter(drawn["datasets"].values()))
     assert used <= set(rows[0])

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shlex
+import socket
 import subprocess
 import sys
 from importlib.resources import files
@@ -19,6 +20,7 @@ from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.latency.predict import predict_latency
+from analyzer.render.sweep import title_of
 from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.nearest import nearest, neighbourhood, targets_of
 from analyzer.sweep.pareto import front, objectives_of
@@ -223,6 +225,17 @@ MISTAKES = {
     "needs at least one target": "sweep --nearest resnet50",
     "has no depths that could": "sweep --nearest vgg11 params=-10%",
     "asks for nothing": "sweep --nearest resnet50 macs=-100%",
+    "params: is no condition; write one such as params <= 25.6e6": f"{SMALL} --where params",
+    "'params <= 1': is no condition": f"{SMALL} --where '\"params <= 1\"'",
+    "params <= 1 or depth: is no condition": f"{SMALL} --where 'params <= 1 or depth'",
+    "k: is no condition": f"{SMALL} --let k=[1,2] --where k",
+    "satisfies params <= 1; they have params from ": f"{SMALL} --where 'params <= 1'",
+    "must be 64 with basic blocks": "sweep --variant resnet50 --set block=basic --set base_width=[4,8]",
+    "did you mean wide_resnet": "sweep wide_resnett",
+    "the range from 1 to 9,999,999,999 must": "sweep --variant resnet50 --set base_width=1..9999999999",
+    "say how many with --samples": f"{SMALL} --seed 3",
+    "memory_bytes, latency_ms:DEVICE@BATCH": "sweep --nearest resnet50 foo=1",
+    "must be an address such as tcp://host:8786": f"{SMALL} --output rows --scheduler nonsense",
     "goes with --nearest": f"{SMALL} --per cardinality",
     "draw some with --samples": "sweep --variant resnet50 " + " ".join(f"--let v{i}=1..1000" for i in range(8)),
     "device": f"{SMALL} --where 'latency[\"nosuch\", 1] < 3'",
@@ -252,3 +265,33 @@ def test_hostile_spaces_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_sweep_imports_no_torch() -> None:
     code = "import sys; from analyzer.cli import main; main(['sweep', 'resnext']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_a_scheduler_that_is_not_there_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Oracle: a port of this machine that nothing listens on."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    status, _, err = run(capsys, f"{SMALL} --output {tmp_path / 'rows'} --scheduler tcp://127.0.0.1:{port}")
+    assert status == 2
+    assert "does not answer" in err
+    assert not (tmp_path / "rows").exists()
+
+
+def test_candidates_that_round_to_one_network_are_one_on_the_front(capsys: pytest.CaptureFixture[str]) -> None:
+    """By hand: 64 · 0.5 and 64 · 0.55 are both 32 as multiples of 8; each size keeps its own row."""
+    command = (
+        "sweep --variant resnet18 --let k=[0.5,0.55,1] --set 'widths=[multiple(64*k,8),128,256,512]' "
+        "--input-size 64,96 --format json --pareto macs,max:params"
+    )
+    _, out, _ = run(capsys, command)
+    facts = json.loads(out)
+    assert facts["networks"] == 6
+    rows = [(row["network"], row["input_height"]) for row in facts["front"]]
+    assert len(rows) == len(set(rows)) < 6
+
+
+def test_a_latencys_heading_says_device_and_precision() -> None:
+    """By hand: the device's own name, and float32 where no precision is named."""
+    assert title_of("latency_ms:rtx4090@8") == "RTX 4090, batch 8, float32, ms"
+    assert title_of("latency_ms:l4@1/amp/cuda_graph") == "L4, batch 1, amp, CUDA graph, ms"

@@ -75,7 +75,7 @@ def test_a_name_that_torchvision_lacks_is_no_pass() -> None:
     assert found.num(False) == 0
 
 
-TIMM = ("resnet50d", "resnetv2_50", "seresnet50", "resnet34d", "seresnext50_32x4d")
+TIMM = ("resnet50d", "resnetv2_50", "seresnet50", "resnet34d", "seresnext50_32x4d", "regnet_y_400mf")
 
 
 @pytest.mark.parametrize("name", TIMM)

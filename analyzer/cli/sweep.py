@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: Any) -> None:
     """Evaluate every network of a design space, and show which none other beats.
 
-    A space is a TOML file, one of those that come with the program (resnext, wide_resnet, densenet, regnet, anynet_c,
-    anynet_d, anynet_e), or --family or --variant with --set. A field takes a list of values, a range (16..256 step 8,
+    A space is a TOML file, one of those that come with the program (resnext, wide_resnet, densenet, regnet, anynet_a to
+    anynet_e), or --family or --variant with --set. A field takes a list of values, a range (16..256 step 8,
     16..1024 times 2), or follows from others ("2*widths[0]"). A FOLDER is one that --output made: it is finished where
     it was stopped, and shown.
     """
@@ -103,7 +103,7 @@ def space_given(given: tuple[str, ...], options: dict[str, Any]) -> "Space":
     if given:
         if options["family"] or options["variant"] or options["fields"] or options["variables"]:
             raise InvalidInput("sweep: give either a space or --family or --variant with --set.")
-        return restricted(packaged(given[0]), **_more(options))
+        return _drawn(restricted(packaged(given[0]), **_more(options)), options)
     family = options["family"]
     if family is None and options["variant"] is None:
         raise InvalidInput(
@@ -111,14 +111,22 @@ def space_given(given: tuple[str, ...], options: dict[str, Any]) -> "Space":
         )
     fields = _assigned("--set", options["fields"])
     variables = _assigned("--let", options["variables"])
-    return space(
-        title="design space",
+    found = space(
+        title=f"around {options['variant']}" if options["variant"] else f"of {family}",
         family=family,
         variant=options["variant"],
         fields=fields,
         variables=variables,
         **_more(options),
     )
+    return _drawn(found, options)
+
+
+def _drawn(found: "Space", options: dict[str, Any]) -> "Space":
+    """The space; InvalidInput where a seed is given and nothing is drawn."""
+    if options["seed"] is not None and found.samples is None:
+        raise InvalidInput("--seed: says which candidates are drawn; say how many with --samples.")
+    return found
 
 
 def _more(options: dict[str, Any]) -> dict[str, Any]:

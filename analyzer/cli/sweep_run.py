@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,7 +102,12 @@ def rows(space: "Space", ask: tuple[str, ...], running: Running) -> Iterator[dic
         return chunks
     from analyzer.sweep.table import copied
 
-    return copied(chunks, Path(running.table))
+    return _told(copied(chunks, Path(running.table)), running.table)
+
+
+def _told(chunks: Iterator[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
+    yield from chunks
+    click.echo(f"wrote {path}", err=True)
 
 
 def chart(found: "Summary", paths: tuple[str, ...]) -> None:
@@ -113,7 +118,7 @@ def chart(found: "Summary", paths: tuple[str, ...]) -> None:
     if not paths:
         return
     figures = [name for name in found.ranges if found.ranges[name][0] < found.ranges[name][1]]
-    picture = Picture(found.sample, found.front, known(found.space, found.sample))
+    picture = Picture(found.sample, found.front, known(found.space, found.sample, found.front))
     objectives = [name for name, _ in found.objectives]
     whole = sheet(
         picture, objectives, figures, found.space.title, drawn_words(found.networks, found.space.size, picture)
@@ -146,10 +151,28 @@ def filled(space: "Space", ask: tuple[str, ...], running: Running) -> "Store":
 
     folder = running.folder or Path()
     manifest = manifest_of(space, ask, _held_chunk_size(folder) if running.chunk_size is None else running.chunk_size)
-    store = prepared(folder, manifest)
-    with _stoppable(store), telling() as tell:
-        _run(store, running, tell)
+    with _there(running) as client:
+        store = prepared(folder, manifest)
+        fresh = bool(store.missing())
+        with _stoppable(store), telling() as tell:
+            _run(store, running, client, tell)
+    if fresh:
+        click.echo(f"wrote the rows into {folder}; `analyzer sweep {folder}` shows them again", err=True)
     return store
+
+
+@contextmanager
+def _there(running: Running) -> Iterator[Any]:
+    """The cluster that is there already, where one is named: before a folder is made for its rows."""
+    if not running.scheduler:
+        yield None
+        return
+    from analyzer.sweep.cluster import existing_cluster
+
+    with existing_cluster(running.scheduler) as client:
+        if not client.scheduler_info()["workers"]:
+            click.echo(f"The scheduler at {running.scheduler} has no workers yet; waiting for them.", err=True)
+        yield client
 
 
 def _held_chunk_size(folder: Path) -> int | None:
@@ -158,24 +181,16 @@ def _held_chunk_size(folder: Path) -> int | None:
     return opened(folder).manifest.chunk_size if (folder / MANIFEST).exists() else None
 
 
-def _run(store: "Store", running: Running, tell: "Tell") -> None:
-    from analyzer.sweep.run import run
+def _run(store: "Store", running: Running, client: Any, tell: "Tell") -> None:
+    if not (running.workers or client):
+        from analyzer.sweep.run import run
 
-    if not (running.workers or running.scheduler):
         run(store, tell)
     elif store.missing():
-        from analyzer.sweep.cluster import run_on
+        from analyzer.sweep.cluster import local_cluster, run_on
 
-        with _cluster(running) as client:
-            if not client.scheduler_info()["workers"]:
-                click.echo(f"The scheduler at {running.scheduler} has no workers yet; waiting for them.", err=True)
-            run_on(client, store, tell)
-
-
-def _cluster(running: Running) -> AbstractContextManager[Any]:
-    from analyzer.sweep.cluster import existing_cluster, local_cluster
-
-    return existing_cluster(running.scheduler) if running.scheduler else local_cluster(running.workers or 1)
+        with nullcontext(client) if client else local_cluster(running.workers or 1) as workers:
+            run_on(workers, store, tell)
 
 
 @contextmanager

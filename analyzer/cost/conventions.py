@@ -143,10 +143,10 @@ CONVENTIONS: Mapping[str, Convention] = {
     ),
     "flops": Convention("2 × MACs", "2 per MAC", "macs", lambda sums: 2 * sums.macs, ("torch 2.14.1 FlopCounterMode",)),
     "pycls": Convention(
-        "MACs and the classifier's bias",
-        "with the classifier's bias",
+        "MACs, and each bias once: the classifier's, those of squeeze-and-excitation",
+        "with biases",
         "macs",
-        lambda sums: sums.macs + sums.linear_outputs,
+        lambda sums: sums.macs + sums.conv_biases + sums.linear_outputs,
         ("pycls",),
     ),
     "fvcore": Convention(

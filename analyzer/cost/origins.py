@@ -9,8 +9,13 @@ from analyzer.families.spec import Spec
 from analyzer.graph import Graph
 from analyzer.ops import Op
 
-_SINGULAR = {"widths": "width", "depths": "depth"}
-_NEUTRAL = {"cardinality": 1, "base_width": 64, "expansion": 1}
+_SINGULAR = {
+    "widths": "width",
+    "depths": "depth",
+    "bottleneck_ratios": "bottleneck_ratio",
+    "group_widths": "group_width",
+}
+_NEUTRAL = {"cardinality": 1, "base_width": 64, "expansion": 1, "bottleneck_ratios": 1}
 """Values of fields that change nothing, and leave no trace."""
 _CHANNELS = ("in_channels", "out_channels", "channels", "in_features", "out_features")
 
@@ -20,13 +25,16 @@ def traced_graph(spec: Spec) -> Graph:
     """The spec's Graph whose ops' channels are Terms over the spec's fields, as far as these went into them."""
     traced = copy(spec)
     for name, value in spec.resolved().items():
-        if isinstance(value, list):
-            word = _SINGULAR.get(name, name)
-            value = tuple(given(item, word) if isinstance(item, int) else item for item in value)
-        elif isinstance(value, int) and not isinstance(value, bool) and value != _NEUTRAL.get(name):
-            value = given(value, name)
-        object.__setattr__(traced, name, value)  # a Spec is frozen, and its checks ran when `spec` was made
+        term = tuple(_traced(name, item) for item in value) if isinstance(value, list) else _traced(name, value)
+        object.__setattr__(traced, name, term)  # a Spec is frozen, and its checks ran when `spec` was made
     return traced.graph()
+
+
+def _traced(name: str, value: object) -> object:
+    """A number under its field's name; a group's width is known to divide what is divided by it."""
+    if not isinstance(value, int) or isinstance(value, bool) or value == _NEUTRAL.get(name):
+        return value
+    return given(value, _SINGULAR.get(name, name), divides=name == "group_widths")
 
 
 def channels_of(spec: Spec, path: str) -> dict[str, int]:

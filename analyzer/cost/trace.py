@@ -168,8 +168,18 @@ def _product(*forms: Form) -> Form:
     factors = [factor for form in forms for factor in (form.factors if isinstance(form, Product) else (form,))]
     if Constant(0) in factors:
         return Constant(0)
-    factors = [factor for factor in factors if factor != Constant(1)]
+    factors = [factor for factor in _cancelled(factors) if factor != Constant(1)]
     return Product(tuple(factors)) if len(factors) > 1 else factors[0] if factors else Constant(1)
+
+
+def _cancelled(factors: list[Form]) -> list[Form]:
+    """The factors, a number that is divided by exactly and multiplied with again left out."""
+    left = list(factors)
+    for quotient in factors:
+        if isinstance(quotient, Quotient) and quotient.exact and quotient.divisor in left:
+            left.remove(quotient.divisor)
+            left[left.index(quotient)] = quotient.dividend
+    return left
 
 
 def _quotient(dividend: Form, divisor: Form) -> Form:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from analyzer.errors import InvalidInput
-from analyzer.graph import Graph, Node, sequence
+from analyzer.graph import INPUT, Graph, Node, leaf_ops, sequence
 from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ReLU
 
 TITLES = {
@@ -44,11 +44,15 @@ class Form:
 
 
 def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
-    """(path, block) of every bottleneck whose inner convolution is grouped, in execution order."""
+    """(path, block) of every bottleneck whose inner convolution is grouped, in execution order.
+
+    A block whose transform is held by sub-graphs has their ops as its own here, `f.a.0` as `f_a_0`.
+    """
     for node in graph.nodes:
         if isinstance(node.op, Graph):
-            if _chain(node.op):
-                yield node.name, node.op
+            block = opened(node.op)
+            if _chain(block):
+                yield node.name, block
             else:
                 yield from ((f"{node.name}.{path}", block) for path, block in grouped_blocks(node.op))
 
@@ -60,7 +64,11 @@ def cardinality(block: Graph) -> int:
 
 def forms(block: Graph) -> tuple[Form, Form, Form]:
     """The forms (a), (b) and (c) of one block; InvalidInput where it has no grouped convolution between two others."""
-    return split_transform_merge(block), split_concat(block), Form(letter="c", graph=block, parts={})
+    return split_transform_merge(block), split_concat(block), _grouped(block)
+
+
+def _grouped(block: Graph) -> Form:
+    return Form(letter="c", graph=block, parts={})
 
 
 def split_transform_merge(block: Graph) -> Form:
@@ -75,7 +83,7 @@ def split_concat(block: Graph) -> Form:
 
 def network_forms(graph: Graph) -> tuple[Form, Form, Form]:
     """The forms (a), (b) and (c) of a whole network: each of its grouped blocks in that form."""
-    return _everywhere(graph, "a"), _everywhere(graph, "b"), Form(letter="c", graph=graph, parts={})
+    return _everywhere(graph, "a"), _everywhere(graph, "b"), _everywhere(graph, "c")
 
 
 def nothing_to_prove(graph: Graph) -> str:
@@ -83,6 +91,8 @@ def nothing_to_prove(graph: Graph) -> str:
     if next(grouped_blocks(graph), None) is not None:
         return ""
     kinds = {part.kind for part in _sub_graphs(graph)}
+    if any(isinstance(op, Conv2d) and op.groups > 1 for _, op in leaf_ops(graph)):
+        return _GATED if "squeeze_excitation" in kinds else _NO_GROUPS
     return next((reason for kind, reason in _REASONS.items() if kind in kinds), _NO_GROUPS)
 
 
@@ -93,6 +103,10 @@ _REASONS = {
     "dense_layer": "Its dense layers are concatenated, not summed, and none has a grouped convolution, "
     "so there are no paths to split.",
 }
+_GATED = (
+    "Its blocks have a gate (squeeze-and-excitation) between the grouped convolution and the last 1×1, "
+    "which reads all paths at once, so they are not apart."
+)
 _NO_GROUPS = "It has no bottleneck with a grouped convolution, so there are no paths to split."
 
 
@@ -101,6 +115,33 @@ def _sub_graphs(graph: Graph) -> Iterator[Graph]:
         if isinstance(node.op, Graph):
             yield node.op
             yield from _sub_graphs(node.op)
+
+
+HOLDERS = ("transform", "convolution")
+"""Kinds of sub-graphs that hold ops of a block's transform."""
+
+
+def opened(graph: Graph) -> Graph:
+    """The graph with the ops of its transform's sub-graphs in their place, `f.a.0` as `f_a_0`; itself without such."""
+    if not any(isinstance(node.op, Graph) and node.op.kind in HOLDERS for node in graph.nodes):
+        return graph
+    nodes: list[Node] = []
+    ends: dict[str, str] = {}
+    for node in graph.nodes:
+        inputs = tuple(ends.get(name, name) for name in node.inputs)
+        if isinstance(node.op, Graph) and node.op.kind in HOLDERS:
+            inner = opened(node.op).nodes
+            nodes += [_taken_out(each, node.name, inputs[0]) for each in inner]
+            ends[node.name] = nodes[-1].name
+        else:
+            nodes.append(replace(node, inputs=inputs))
+    return Graph(graph.kind, tuple(nodes))
+
+
+def _taken_out(node: Node, holder: str, source: str) -> Node:
+    """A node of a sub-graph that reads `source`, in the graph around it."""
+    inputs = tuple(source if name == INPUT else f"{holder}_{name}" for name in node.inputs)
+    return replace(node, name=f"{holder}_{node.name}", inputs=inputs)
 
 
 def _chain(block: Graph) -> tuple[Node, ...]:
@@ -182,11 +223,12 @@ def _axis(node: Node, chain: tuple[Node, ...]) -> int:
 
 def _everywhere(graph: Graph, letter: str) -> Form:
     parts: dict[str, Part] = {}
-    split = {"a": split_transform_merge, "b": split_concat}[letter]
+    split = {"a": split_transform_merge, "b": split_concat, "c": _grouped}[letter]
 
     def rebuilt(part: Graph, prefix: str) -> Graph:
-        if _chain(part):
-            form = split(part)
+        block = opened(part)
+        if _chain(block):
+            form = split(block)
             parts.update(
                 {prefix + path: replace(held, source=prefix + held.source) for path, held in form.parts.items()}
             )

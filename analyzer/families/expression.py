@@ -19,6 +19,9 @@ def parse(expression: str) -> Spec:
     if len(expression) > MAX_LENGTH:
         raise InvalidInput(f"expression of {len(expression)} characters: at most {MAX_LENGTH} are allowed.")
     name, colon, listed = (piece.strip() for piece in expression.partition(":"))
+    if "=" in name and name.partition("=")[0] in _field_names():
+        told = "names no network; write one before its fields, as in resnet50:depths=3-4-23-3"
+        raise InvalidInput(f"expression {shortened(name)!r}: {told}.")
     family, start = (name, {}) if name in FAMILIES else preset(name)
     if colon and not listed:
         raise InvalidInput(
@@ -26,6 +29,10 @@ def parse(expression: str) -> Spec:
         )
     given = _assignments(family, listed) if colon else {}
     return make(family, start | given)
+
+
+def _field_names() -> set[str]:
+    return {field for family in FAMILIES.values() for field in rules(family.spec)}
 
 
 def preset(name: str) -> tuple[str, dict[str, Any]]:

@@ -137,21 +137,28 @@ class Flag(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """A decimal above 0 and up to 1."""
+    """A decimal above 0 and up to 1, or None (written `none`) where `optional`."""
 
     help: str
+    optional: bool = False
 
     def rule(self) -> str:
-        return "a decimal above 0 and up to 1, with at most 6 places"
+        return f"a decimal above 0 and up to 1, with at most 6 places{', or none' if self.optional else ''}"
 
     def parse(self, text: str) -> object:
+        if self.optional and text == "none":
+            return None
         return float(text) if re.fullmatch(r"1|[01]?\.[0-9]{1,6}", text, re.ASCII) else text
 
     def accepts(self, value: object) -> bool:
+        if value is None:
+            return self.optional
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return number and 0 < float(str(value)) <= 1 and round(float(str(value)), 6) == float(str(value))
 
     def text(self, value: Any) -> str:
+        if value is None:
+            return "none"
         return f"{float(value):.6f}".rstrip("0").removesuffix(".") if value != 1 else "1.0"
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.spec import Family, Variant
 
-_FILES = ("resnet", "densenet", "vgg", "alexnet")
+_FILES = ("resnet", "densenet", "regnet", "vgg", "alexnet")
 
 
 class _Families(Mapping[str, Family]):

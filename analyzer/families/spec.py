@@ -87,11 +87,13 @@ class Initial(NamedTuple):
     """How torchvision starts a family's weights: Kaiming normal convolutions (He et al. 2015) scaled by `conv_fan`.
 
     "" leaves convolutions to torch; `linear_std` is the spread of linear layers' normal weights, None torch's own.
+    Biases of convolutions are zero, or with `zero_conv_bias` false as torch starts them.
     """
 
     conv_fan: str = "fan_out"
     linear_std: float | None = None
     zero_linear_bias: bool = False
+    zero_conv_bias: bool = True
 
 
 class Family(NamedTuple):

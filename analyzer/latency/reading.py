@@ -44,7 +44,8 @@ def _document(path: Path) -> Any:
     except OSError as error:
         raise InvalidInput(f"latency record {path}: cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"latency record {path}: is no JSON ({shortened(error, 80)}).") from None
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise InvalidInput(f"latency record {path}: is no JSON{where}, as `latency` writes it.") from None
 
 
 @cache
@@ -67,6 +68,8 @@ def _valid(path: Path, document: Any) -> dict[str, Any]:
     try:
         valid: dict[str, Any] = _validator()(document)
     except fastjsonschema.JsonSchemaException as error:
+        if not isinstance(document, dict) or not {"schema", "records"} <= document.keys():
+            raise InvalidInput(f"latency record {path}: is no record of latencies, as `latency` writes it.") from None
         raise InvalidInput(f"latency record {path}: {shortened(error, 160)}.") from None
     return valid
 

@@ -30,7 +30,7 @@ from analyzer.live.identities_residual import (
     versions_of,
     zero_transform,
 )
-from analyzer.live.identities_sites import Site, blocks, has_batch_norm, normed_sites, parts
+from analyzer.live.identities_sites import Site, blocks, has_batch_norm, normed_sites, parts, strided
 from analyzer.live.proof import Comparison, Control, Identity
 from analyzer.ops import BatchNorm2d, Concat
 
@@ -126,6 +126,8 @@ def _concatenates(resolved: Network) -> bool:
 
 
 def _no_versions(resolved: Network) -> str:
+    if strided(resolved.graph):
+        return "Its family has the stride on the 3×3 alone."
     return "It has no bottleneck that strides, so there is no 1×1 to move a stride to."
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
+from analyzer.families.aggregated import opened
 from analyzer.graph import INPUT, Graph, Node, in_channels, leaf_ops, sequence
 from analyzer.ops import BatchNorm2d, Conv2d, Op, Shape
 
@@ -73,11 +74,11 @@ def parts(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Graph]]:
 
 
 def stage_blocks(graph: Graph, prefix: str = "", inside: bool = False) -> Iterator[tuple[str, Graph]]:
-    """(path, block) of the sub-graphs of stages, in order."""
+    """(path, block) of the sub-graphs of stages, in order; with the ops of a transform's sub-graphs as their own."""
     for node in graph.nodes:
         if isinstance(node.op, Graph):
             if inside:
-                yield f"{prefix}{node.name}", node.op
+                yield f"{prefix}{node.name}", opened(node.op)
             else:
                 yield from stage_blocks(node.op, f"{prefix}{node.name}.", node.op.kind == "stage")
 

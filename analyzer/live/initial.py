@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from analyzer.families.aggregated import HOLDERS
 from analyzer.families.spec import Initial
 from analyzer.live import modules
 from analyzer.live.modules import Subgraph
@@ -24,8 +25,10 @@ def _start_conv(conv: nn.Conv2d, initial: Initial) -> None:
     if not initial.conv_fan:
         conv.reset_parameters()
         return
+    if not initial.zero_conv_bias:
+        conv.reset_parameters()
     nn.init.kaiming_normal_(conv.weight, mode=initial.conv_fan, nonlinearity="relu")  # type: ignore[arg-type]
-    if conv.bias is not None:
+    if conv.bias is not None and initial.zero_conv_bias:
         nn.init.zeros_(conv.bias)
 
 
@@ -64,5 +67,8 @@ def _last(block: Subgraph, name: str) -> Iterator[nn.BatchNorm2d | nn.Conv2d]:
         module = block.get_submodule(name)
         if isinstance(module, nn.BatchNorm2d | nn.Conv2d):
             yield module
+            return
+        if isinstance(module, Subgraph) and module.kind in HOLDERS:
+            yield from _last(module, module.steps[-1].name)
             return
         name = sources[name][0]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.live.checks import Check, entries, figure, silent
@@ -23,13 +24,17 @@ FLOAT64_TOLERANCE = 1e-10
 
 
 class Reference(NamedTuple):
-    """A library's network on `meta`; `rename` turns our weight names into its; `exact`: the same bits are expected."""
+    """A library's network on `meta`; `rename` turns our weight names into its; `exact`: the same bits are expected.
+
+    `why` says why they are not.
+    """
 
     oracle: str
     tool: str
     net: nn.Module
     rename: Callable[[str], str]
     exact: bool = True
+    why: str = "its classifier is a convolution"
 
 
 def reference_checks(analysis: Analysis, live: nn.Module) -> list[Check]:
@@ -43,17 +48,34 @@ def reference_checks(analysis: Analysis, live: nn.Module) -> list[Check]:
 def _torchvision(analysis: Analysis, live: nn.Module) -> list[Check]:
     if analysis.variant not in torchvision.models.list_models():
         return [silent("torchvision's network", TOOL, "all of it", "no such network in torchvision")]
-    with torch.device("meta"):
-        net = torchvision.models.get_model(analysis.variant)
+    net = torchvisions(analysis.variant)
     return [*_published(analysis), *compared(live, Reference("torchvision's network", TOOL, net, str))]
 
 
+class Weightless(TorchFunctionMode):
+    """Puts modules' weights on `meta`, and leaves alone what else is made: RegNet's builder computes with tensors."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call torch's function, elsewhere where it makes weights."""
+        where = {"device": "meta"} if func in (torch.empty, torch.zeros, torch.ones) else {}
+        return func(*args, **{**(kwargs or {}), **where})
+
+
+def torchvisions(name: str) -> nn.Module:
+    """Torchvision's network of that name, its weights on `meta`."""
+    with Weightless():
+        return torchvision.models.get_model(name)  # type: ignore[no-any-return]
+
+
 def _published(analysis: Analysis) -> list[Check]:
-    meta = torchvision.models.get_model_weights(analysis.variant).DEFAULT.meta
-    at_224 = analyze(analysis.network, 224)
+    weights = torchvision.models.get_model_weights(analysis.variant).DEFAULT
+    meta, side = weights.meta, weights.transforms.keywords["crop_size"]
+    cropped = analyze(analysis.network, side)
     return [
         figure("published figures", TOOL, "num_params", analysis.params, meta["num_params"]),
-        figure("published figures", TOOL, "_ops: 10⁹ MACs at 224×224", round(at_224.macs / 10**9, 3), meta["_ops"]),
+        figure(
+            "published figures", TOOL, f"_ops: 10⁹ MACs at {side}×{side}", round(cropped.macs / 10**9, 3), meta["_ops"]
+        ),
     ]
 
 
@@ -64,21 +86,35 @@ def _timm(analysis: Analysis, live: nn.Module) -> list[Check]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # timm imports parts of torch that warn
         import timm
-    tool = f"timm {timm.__version__}"
-    if analysis.variant not in timm.list_models():
+    tool, name = f"timm {timm.__version__}", TIMM_REGNETS.get(analysis.variant, analysis.variant)
+    if name not in timm.list_models():
         return [silent("timm's network", tool, "all of it", "no such network in timm")]
     with torch.device("meta"):
-        net = timm.create_model(analysis.variant)
-    early = analysis.variant.startswith("resnetv2")
-    rename = timm_preactivation_name if early else str
-    return compared(live, Reference("timm's network", tool, net, rename, exact=not early))
+        net = timm.create_model(name)
+    reference = Reference("timm's network", tool, net, str)
+    if name.startswith("resnetv2"):
+        reference = reference._replace(rename=timm_preactivation_name, exact=False)
+    elif name != analysis.variant:
+        reference = reference._replace(rename=timm_regnet_name, exact=False, why="its weights are in another order")
+    return compared(live, reference)
+
+
+TIMM_REGNETS = {
+    **{f"regnet_x_{name}": f"regnetx_{timm}" for name, timm in (("400mf", "004_tv"), ("800mf", "008"))},
+    **{f"regnet_y_{name}": f"regnety_{timm}" for name, timm in (("400mf", "004"), ("800mf", "008_tv"))},
+    **{f"regnet_x_{name}": f"regnetx_{timm}" for name, timm in (("1_6gf", "016"), ("3_2gf", "032"), ("8gf", "080"))},
+    **{f"regnet_y_{name}": f"regnety_{timm}" for name, timm in (("1_6gf", "016"), ("3_2gf", "032"), ("8gf", "080_tv"))},
+    **{f"regnet_{kind}_{size}gf": f"regnet{kind}_{size}0" for kind in "xy" for size in (16, 32)},
+    "regnet_y_128gf": "regnety_1280",
+}
+"""Our RegNets, which are torchvision's → timm's, whose `_tv` are those that differ from the paper's."""
 
 
 def _no_timm(analysis: Analysis) -> str:
     """Why timm cannot speak; "" where it may."""
     if ":" in analysis.variant or "." in analysis.variant:
         return "no such network in timm"
-    if analysis.network.family not in ("resnet", "densenet"):
+    if analysis.network.family not in ("resnet", "densenet", "regnet"):
         return "timm writes the head as convolutions, so the weights do not fit"
     return "" if find_spec("timm") else "timm is not installed; install resnet-analyzer[oracles]"
 
@@ -88,6 +124,14 @@ def timm_preactivation_name(name: str) -> str:
     name = re.sub(r"^layer(\d+)\.(\d+)\.", lambda at: f"stages.{int(at[1]) - 1}.blocks.{at[2]}.", name)
     name = re.sub(r"\.bn(\d)\.", r".norm\1.", name).replace(".downsample.0.", ".downsample.conv.")
     return re.sub(r"^fc\.", "head.fc.", re.sub(r"^conv1\.", "stem.conv.", name))
+
+
+def timm_regnet_name(name: str) -> str:
+    """Our weight name of a RegNet as timm has it."""
+    name = re.sub(r"^trunk_output\.block(\d+)\.block\d+-(\d+)\.", lambda at: f"s{at[1]}.b{int(at[2]) + 1}.", name)
+    name = re.sub(r"\.f\.([abc])\.", lambda at: f".conv{'abc'.index(at[1]) + 1}.", name).replace(".f.se.", ".se.")
+    name = re.sub(r"^(stem|.*\.(?:conv\d|proj))\.([01])\.", lambda at: f"{at[1]}.{('conv', 'bn')[int(at[2])]}.", name)
+    return re.sub(r"^fc\.", "head.fc.", name.replace(".proj.", ".downsample."))
 
 
 def compared(live: nn.Module, reference: Reference) -> list[Check]:
@@ -168,9 +212,7 @@ def _tensors(quantity: str, ours: dict[str, Tensor], theirs: dict[str, Tensor], 
         theirs=_largest(theirs),
         difference=gap,
         passed=alike and (all(torch.equal(here, there) for here, there in pairs) if reference.exact else within),
-        note=""
-        if reference.exact
-        else f"within {FLOAT64_TOLERANCE} of it, in float64: its classifier is a convolution",
+        note="" if reference.exact else f"within {FLOAT64_TOLERANCE} of it, in float64: {reference.why}",
     )
 
 

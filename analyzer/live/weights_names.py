@@ -31,6 +31,18 @@ _TORCH: Rules = (
     (r"head\.fc\.(.*)", r"{classifier}.\1"),
 )
 
+_TIMM_REGNET: Rules = (
+    (r"stem\.conv\.(.*)", r"stem.0.\1"),
+    (r"stem\.bn\.(.*)", r"stem.1.\1"),
+    *(
+        (rf"s(\d+)\.b(\d+)\.{theirs}\.{part}\.(.*)", rf"trunk_output.block\1.block\1-{{\2-1}}.{ours}.{place}.\3")
+        for theirs, ours in (("conv1", "f.a"), ("conv2", "f.b"), ("conv3", "f.c"), ("downsample", "proj"))
+        for place, part in enumerate(("conv", "bn"))
+    ),
+    (r"s(\d+)\.b(\d+)\.se\.(.*)", r"trunk_output.block\1.block\1-{\2-1}.f.se.\3"),
+    (r"head\.fc\.(.*)", r"{classifier}.\1"),
+)
+
 _KERAS: Rules = (
     (r"predictions/(.*)", r"{classifier}/\1"),
     (r"conv(\d)_block(\d+)_0_conv/(.*)", r"layer{\1-1}.{\2-1}.downsample.0/\3"),
@@ -95,7 +107,8 @@ def translated(tensors: Mapping[str, Tensor], naming: str, net: nn.Module) -> tu
     if len(stripped) < len(tensors):
         raise InvalidInput("weights: two names differ only by the prefix module.")
     known = set(net.state_dict())
-    stripped = _renamed(stripped, _TORCH, classifier, known)
+    rules = _TIMM_REGNET if any(name.startswith("trunk_output.") for name in known) else _TORCH
+    stripped = _renamed(stripped, rules, classifier, known)
     return {name: _like_linear(name, tensor, net) for name, tensor in stripped.items()}, ()
 
 

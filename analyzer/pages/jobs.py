@@ -29,7 +29,8 @@ _PLACES = threading.BoundedSemaphore(MAX_JOBS)
 """Jobs that one server runs at a time, of all sessions."""
 
 _JOBS = "jobs"
-_POLL_SECONDS = 0.4
+_POLL_SECONDS = 1.0
+"""Each poll costs the machine, whose latency may just be measured, a tenth of a second or more."""
 
 
 @dataclass(slots=True)

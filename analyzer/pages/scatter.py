@@ -28,7 +28,7 @@ _GREY = "#7a8594"
 
 _COLOURS = (
     *("#3b78e7", "#f58518", "#54a24b", "#e45756", "#b279a2", "#72b7b2"),
-    *("#d6a800", "#ff7f9f", "#9d755d", "#8f8f8f", "#00a5c8", "#7f5fd9"),
+    *("#d6a800", "#ff7f9f", "#9d755d", "#8f8f8f", "#00a5c8", "#7f5fd9", "#c23bd6"),
 )
 """One a kind of network, in the order of `kinds`."""
 

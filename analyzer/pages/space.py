@@ -177,7 +177,7 @@ def _picture(sweeping: Sweeping) -> Picture:
 
 def _named(sweeping: Sweeping) -> Columns:
     """Named variants, and the nearest network under that name."""
-    named, near = known(sweeping.space, sweeping.found.sample), sweeping.nearest
+    named, near = known(sweeping.space, sweeping.found.sample, sweeping.found.front), sweeping.nearest
     if near is None or not named:
         return named
     row = {_NAME: _NEAREST} | near.figures

@@ -209,7 +209,7 @@ def _conv_start(ops: list[Op], initial: Initial) -> list[str]:
         return []
     arguments = (Item("module.weight"), Item(f'"{initial.conv_fan}"', "mode="), Item('"relu"', "nonlinearity="))
     lines = laid("", Call("nn.init.kaiming_normal_", arguments), "", 12)
-    if any(conv.bias for conv in convs):
+    if initial.zero_conv_bias and any(conv.bias for conv in convs):
         lines += ["            if module.bias is not None:", "                nn.init.zeros_(module.bias)"]
     return lines
 

@@ -7,7 +7,9 @@ WIDTH = 88
 """Columns of ruff's and Black's default style."""
 
 
-LISTS = ("nn.Sequential", "OrderedDict")
+DICT = "{"
+"""Head of what is no call but a dict, each item's label a key."""
+LISTS = ("nn.Sequential", "OrderedDict", DICT)
 """Calls whose arguments stand one a line where they do not fit on one."""
 
 
@@ -22,10 +24,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`head(items)`."""
+    """`head(items)`, or a dict."""
 
     head: str
     items: tuple[Item, ...]
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What stands before and after the items."""
+        return ("{", "}") if self.head == DICT else (f"{self.head}(", ")")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ def flat(code: Code) -> str:
         case Repeat():
             return f"*[{flat(code.value)} for _ in range({code.count})]"
         case Call():
-            return f"{code.head}({', '.join(item.label + flat(item.value) for item in code.items)})"
+            return ", ".join(item.label + flat(item.value) for item in code.items).join(code.ends)
 
 
 def _commented(code: Code) -> bool:
@@ -74,14 +81,15 @@ def laid(prefix: str, code: Code, suffix: str, indent: int) -> list[str]:
     if isinstance(code, Repeat):
         inner = [*laid("", code.value, "", indent + 4), f"{margin}    for _ in range({code.count})"]
         return [f"{margin}{prefix}*[", *inner, f"{margin}]{suffix}"]
-    lines = [f"{margin}{prefix}{code.head}("]
+    opening, closing = code.ends
+    lines = [f"{margin}{prefix}{opening}"]
     within = f"{margin}    {', '.join(item.label + flat(item.value) for item in code.items)}"
     if code.head not in LISTS and len(within) <= WIDTH and not _commented(code):
-        return [*lines, within, f"{margin}){suffix}"]
+        return [*lines, within, f"{margin}{closing}{suffix}"]
     for item in code.items:
         lines += [f"{margin}    # {comment}" for comment in item.above]
         lines += laid(item.label, item.value, _comma(code.items), indent + 4)
-    return [*lines, f"{margin}){suffix}"]
+    return [*lines, f"{margin}{closing}{suffix}"]
 
 
 def _comma(items: Sequence[Item]) -> str:

@@ -169,7 +169,7 @@ def _form(graph: Graph, unit: bool) -> str:
         return "class"
     if _numbered([node.name for node in graph.nodes]):
         return "numbered"
-    named = all(node.name.isidentifier() for node in graph.nodes)
+    named = all(node.name.replace("-", "_").isidentifier() for node in graph.nodes)
     return "named" if named and not unit else "class"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from analyzer.cost.storage import overwriting
 from analyzer.graph import Graph
 from analyzer.ops import Linear, Op
-from analyzer.render.pytorch_code import Call, Code, Item, Repeat, call
+from analyzer.render.pytorch_code import DICT, Call, Code, Item, Repeat, call
 from analyzer.render.pytorch_ops import module_code, variable_fields
 from analyzer.render.pytorch_parts import Definition, Parts, Value
 
@@ -53,8 +53,11 @@ def sequential(graph: Graph, values: list[Code], above: Mapping[str, str]) -> Co
     names = [node.name for node in graph.nodes]
     comments = [(above[name],) if name in above else () for name in names]
     if not names[0].isdecimal():
-        entries = (Item(value, f"{name}=", note) for name, value, note in zip(names, values, comments, strict=True))
-        return call("nn.Sequential", Call("OrderedDict", tuple(entries)))
+        words = all(name.isidentifier() for name in names)
+        keys = [f"{name}=" if words else f'"{name}": ' for name in names]
+        entries = tuple(Item(value, key, note) for key, value, note in zip(keys, values, comments, strict=True))
+        ordered = Call("OrderedDict", entries) if words else call("OrderedDict", Call(DICT, entries))
+        return call("nn.Sequential", ordered)
     items: list[Item] = []
     for name, value, note in zip(names, values, comments, strict=True):
         items += [Item("nn.Identity()") for _ in range(int(name) - len(items))]

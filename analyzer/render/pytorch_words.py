@@ -14,6 +14,7 @@ _KNOWN = {
     "dense_layer": "What one layer adds to the features that it reads.",
     "squeeze_excitation": "Squeeze-and-excitation (Hu et al. 2018): a gate for each channel.",
     "projection": "The shortcut that fits a block's input to its output.",
+    "transform": "What a block adds to its shortcut.",
     "transition": "A 1x1 convolution and half the resolution, between two dense blocks.",
 }
 

@@ -6,7 +6,7 @@ from analyzer.cost.explain import Explanation
 from analyzer.cost.origins import channels_of, reads, worked_out_channels
 from analyzer.ops import Conv2d, Flatten
 from analyzer.render.arithmetic import equation, numbers
-from analyzer.render.reasons_op import compressed, dense_reads, grouped, op_reasons
+from analyzer.render.reasons_op import compressed, dense_reads, grouped, hidden_channels, op_reasons
 from analyzer.render.reasons_stride import dilation_reasons, first_stage, stride_place, stride_reasons
 from analyzer.render.scene import Plan, Scene, map_size
 from analyzer.render.units import exact
@@ -30,16 +30,17 @@ def reasons(explanation: Explanation) -> list[str]:
 def _network(scene: Scene) -> Iterator[str]:
     stages = {block.stage.path: block for block in reversed(scene.blocks)}
     first = stages.get("stage1")
-    if first:
-        yield first_stage(first)
     strided = [block for block in scene.blocks if block.opens_stage and block.input_shape[1:] != block.output_shape[1:]]
+    every = first is not None and first.place in [block.place for block in strided]
+    if first and not every:
+        yield first_stage(first)
     if strided:
         names = ", ".join(block.place.path for block in strided)
-        yield f"The first block of each later stage halves the map: {names}."
+        yield f"The first block of each {'' if every else 'later '}stage halves the map: {names}."
         yield from stride_place(strided[0])
-    if scene.resnet:
+    if scene.resnet or scene.regnet:
         yield _shortcuts(scene)
-        if scene.resnet.output_stride:
+        if scene.resnet and scene.resnet.output_stride:
             yield f"Dilation takes the place of stride from output_stride={scene.resnet.output_stride} on."
     if scene.densenet:
         yield _dense(scene)
@@ -144,7 +145,7 @@ def _block_stride(block: Scene) -> Iterator[str]:
 
 def _shortcut(block: Scene) -> str:
     name, changes = block.place.path, _changes(block)
-    option = block.resnet.shortcut if block.resnet else ""
+    option = block.resnet.shortcut if block.resnet else "B"
     if not block.adds:
         return f"{name} is a plain net's block: it has no shortcut."
     if block.has_projection and not changes:
@@ -181,12 +182,13 @@ def _squeeze(scene: Scene) -> Iterator[str]:
     spec, path = scene.analysis.network.spec, scene.place.path
     if spec is None:
         return
-    hidden = worked_out_channels(spec, f"{path}.fc1").get("out_channels", 0)
-    reduction = scene.resnet.se_reduction if scene.resnet else 1
-    yield (
-        f"Squeeze: each channel's mean over {map_size(scene.input_shape)} goes through ⌊C/r⌋ hidden channels, "
-        f"r = {reduction}: {equation(hidden)}."
-    )
+    mean = f"Squeeze: each channel's mean over {map_size(scene.input_shape)} goes through"
+    if scene.regnet:
+        yield f"{mean} hidden channels and back. {hidden_channels(scene)}"
+    else:
+        hidden = worked_out_channels(spec, f"{path}.fc1").get("out_channels", 0)
+        reduction = scene.resnet.se_reduction if scene.resnet else 1
+        yield f"{mean} ⌊C/r⌋ hidden channels, r = {reduction}: {equation(hidden)}."
     yield "Excitation: a sigmoid gives each channel a gate between 0 and 1, which scales it."
 
 
@@ -212,4 +214,7 @@ def _block_widths(block: Scene) -> Iterator[str]:
     yield from (grouped(conv) for _, conv in convs if conv.groups > 1)
     if block.place.kind == "bottleneck":
         narrow, wide = convs[0][1].out_channels, block.output_shape[0]
-        yield f"A bottleneck: 1×1 to {exact(narrow)} channels, 3×3 there, where it is cheap, and 1×1 to {exact(wide)}."
+        cheap = (
+            "where it is cheap, " if narrow < wide else "cheap by its groups alone, " if convs[1][1].groups > 1 else ""
+        )
+        yield f"A bottleneck: 1×1 to {exact(narrow)} channels, 3×3 there, {cheap}and 1×1 to {exact(wide)}."

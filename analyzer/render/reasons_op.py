@@ -8,6 +8,7 @@ from analyzer.cost import formulas
 from analyzer.cost.origins import reads, worked_out_channels
 from analyzer.cost.trace import given
 from analyzer.families.fields import floor_of
+from analyzer.families.regnet import hidden_width
 from analyzer.ops import (
     AdaptiveAvgPool2d,
     Add,
@@ -84,12 +85,29 @@ def channel_reasons(scene: Scene) -> Iterator[str]:
     if scene.densenet and scene.place.path.startswith("features."):
         yield from _dense_channels(scene)
         return
+    if scene.regnet and scene.within == "squeeze_excitation":
+        yield hidden_channels(scene)
+        return
     found = worked_out_channels(spec, scene.place.path)
     said = {equation(term): [] for term in found.values()}  # type: dict[str, list[str]]
     for name, term in found.items():
         said[equation(term)].append(_WORDS[name])
     for text, words in said.items():
         yield f"{' and '.join(words).capitalize()}: {text}."
+
+
+def hidden_channels(scene: Scene) -> str:
+    """The hidden channels of a gate whose width follows from what its block reads (RegNetY)."""
+    spec, block = scene.regnet, scene.block
+    if spec is None or spec.se_ratio is None or block is None:
+        return ""
+    channels = block.input_shape[0]
+    hidden = hidden_width(spec.se_ratio, channels)
+    sign = "=" if hidden == spec.se_ratio * channels else "≈"
+    return (
+        f"Hidden channels: se_ratio · C of the {exact(channels)} channels that the block reads, "
+        f"rounded: {spec.se_ratio:g} · {exact(channels)} {sign} {exact(hidden)}."
+    )
 
 
 def _dense_channels(scene: Scene) -> Iterator[str]:

@@ -14,8 +14,9 @@ def stride_reasons(scene: Scene, op: Conv2d) -> Iterator[str]:
     elif scene.within == "projection" and op.stride > 1:
         yield f"Stride {op.stride}, as the transform beside it: both must yield one map, {sizes}."
     elif op.stride > 1 and scene.block:
+        name = scene.place.path.removeprefix(f"{scene.block.place.path}.")
         yield (
-            f"{scene.name} has stride {op.stride}: {scene.block.place.path} is the first block of "
+            f"{name} has stride {op.stride}: {scene.block.place.path} is the first block of "
             f"stage {scene.stage_number}, which takes the map down, {sizes}."
         )
         yield from stride_place(scene)
@@ -35,6 +36,8 @@ def _stem(scene: Scene, op: Conv2d, sizes: str) -> Iterator[str]:
 def stride_place(scene: Scene) -> Iterator[str]:
     """Which convolution of a block has the stride, and why."""
     spec = scene.resnet
+    if scene.regnet:
+        yield "The 3×3 has the stride, in the first block of every stage, stage 1 included."
     if spec is None:
         return
     if spec.block == "basic":

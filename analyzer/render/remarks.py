@@ -101,14 +101,18 @@ def _grouping(analysis: Analysis) -> str:
         for index, row in enumerate(analysis.rows)
         if isinstance(row.operation, Conv2d) and row.operation.groups > 1
     }
-    if len({conv.groups for conv in grouped.values()}) != 1:
+    counts = {conv.groups for conv in grouped.values()}
+    widths = {conv.in_channels // conv.groups for conv in grouped.values()}
+    if not grouped or len(counts) > 1 < len(widths):
         return ""
-    times = next(iter(grouped.values())).groups
-    ours = sum(formulas.params(conv) - conv.bias * conv.out_channels for conv in grouped.values())
-    params = analysis.params + (times - 1) * ours
-    macs = analysis.macs + (times - 1) * sum(analysis.rows[index].macs for index in grouped)
+    weights = {index: formulas.params(conv) - conv.bias * conv.out_channels for index, conv in grouped.items()}
+    ours, whole = (sum(weights[i] * (conv.groups if all_of else 1) for i, conv in grouped.items()) for all_of in (0, 1))
+    params = analysis.params + whole - ours
+    macs = analysis.macs + sum((conv.groups - 1) * analysis.rows[index].macs for index, conv in grouped.items())
+    name = f"Cardinality {max(counts)}" if len(counts) == 1 else f"Group width {max(widths)}"
+    more = f"{max(counts)} times as many" if len(counts) == 1 else f"{exact(whole)}"
     return (
-        f"Cardinality {times}: the grouped 3×3 convolutions have {exact(ours)} weights in all; ungrouped at the same "
-        f"width they would have {times} times as many, and the network {short(params)} instead of "
+        f"{name}: the grouped 3×3 convolutions have {exact(ours)} weights in all; ungrouped at the same "
+        f"width they would have {more}, and the network {short(params)} instead of "
         f"{short(analysis.params)} parameters and {short(macs)} instead of {short(analysis.macs)} MACs."
     )

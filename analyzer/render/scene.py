@@ -7,6 +7,7 @@ from analyzer.cost.analysis import Analysis
 from analyzer.cost.places import Place, stages_of
 from analyzer.cost.walk import Row, Span
 from analyzer.families.densenet import DenseNetSpec
+from analyzer.families.regnet import RegNetSpec
 from analyzer.families.resnet import ResNetSpec
 from analyzer.ops import Add, Conv2d, Shape, ZeroPadShortcut
 
@@ -71,6 +72,12 @@ class Scene:
         """The spec, where it is a densely connected network's."""
         spec = self.analysis.network.spec
         return spec if isinstance(spec, DenseNetSpec) else None
+
+    @property
+    def regnet(self) -> RegNetSpec | None:
+        """The spec, where it is an AnyNet's or RegNet's."""
+        spec = self.analysis.network.spec
+        return spec if isinstance(spec, RegNetSpec) else None
 
     @property
     def within(self) -> str:
@@ -140,7 +147,7 @@ class Scene:
     @property
     def convs(self) -> "list[tuple[Scene, Conv2d]]":
         """The convolutions of a block's own transform, those of projection and gate left out."""
-        own = [(op, op.row.operation) for op in self.ops if op.place.path.rpartition(".")[0] == self.place.path]
+        own = [(op, op.row.operation) for op in self.ops if op.within not in ("projection", "squeeze_excitation")]
         return [(op, conv) for op, conv in own if isinstance(conv, Conv2d)]
 
     def at(self, span: Span) -> "Scene":

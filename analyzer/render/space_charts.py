@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from analyzer.errors import Unavailable
 from analyzer.render.bars import COLOURS
+from analyzer.render.sweep import title_of
 from analyzer.render.units import exact
+from analyzer.sweep.grammar import LATENCY_COLUMN
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -39,7 +41,14 @@ _LOG_FROM = 30
 """A figure that spans this factor is drawn on a logarithmic scale."""
 _STEPS = 200
 _WIDTH, _GAP = 760, 60
-_AXIS = alt.Axis(format="~s", tickCount=6, gridOpacity=0.4, titleFontWeight="normal", labelOverlap=True)
+_AXIS = alt.Axis(
+    format="~s",
+    labelExpr="datum.value === 0 ? '0' : datum.label",
+    tickCount=6,
+    gridOpacity=0.4,
+    titleFontWeight="normal",
+    labelOverlap=True,
+)
 _WORDS = {"params": "parameters", "macs": "MACs", "memory_bytes": "peak memory, bytes"}
 
 
@@ -53,7 +62,7 @@ class Picture(NamedTuple):
 
 def words(column: str) -> str:
     """A figure's column as people read it: "macs" as "MACs"."""
-    return _WORDS.get(column, column.replace("_", " "))
+    return title_of(column) if column.startswith(LATENCY_COLUMN) else _WORDS.get(column, column.replace("_", " "))
 
 
 def scatter(picture: Picture, objectives: Sequence[str], look: Palette = LIGHT, picked: bool = False) -> Any:
@@ -65,20 +74,28 @@ def scatter(picture: Picture, objectives: Sequence[str], look: Palette = LIGHT, 
     axes = {"x": _axis(alt.X, x, picture), "y": _axis(alt.Y, y, picture)}
     layers = {"sample": _cloud(picture.sample, axes, look)}
     layers |= {"line": _line(picture.front, axes, x, look)} if len(objectives) == 2 else {}
-    layers |= {"front": _edge(picture.front, axes, look)} | _marked(picture.named, axes, look)
+    layers |= {"front": _edge(picture.front, axes, look)} | _marked(picture, x, axes, look)
     if picked:
         layers |= {name: layers[name].add_params(_picked(name)) for name in PICKED if name in layers}
     return alt.layer(*layers.values())
 
 
 def _axis(channel: Any, column: str, picture: Picture) -> Any:
-    values = np.concatenate([part[column] for part in picture if len(part.get(column, ()))] or [np.ones(1)])
-    return channel(field=_key(column), type="quantitative", title=words(column), scale=_scale(values), axis=_AXIS)
+    scale = _scale(_values(column, picture))
+    return channel(field=_key(column), type="quantitative", title=words(column), scale=scale, axis=_AXIS)
+
+
+def _values(column: str, picture: Picture) -> NDArray[Any]:
+    return np.concatenate([part[column] for part in picture if len(part.get(column, ()))] or [np.ones(1)])
 
 
 def _scale(values: NDArray[Any]) -> Any:
+    return alt.Scale(type="log", nice=False) if _is_logarithmic(values) else alt.Scale(zero=False)
+
+
+def _is_logarithmic(values: NDArray[Any]) -> bool:
     low, high = float(values.min()), float(values.max())
-    return alt.Scale(type="log", nice=False) if low > 0 and high / low > _LOG_FROM else alt.Scale(zero=False)
+    return low > 0 and high / low > _LOG_FROM
 
 
 def _key(column: str) -> str:
@@ -102,15 +119,27 @@ def _edge(front: Columns, axes: dict[str, Any], look: Palette) -> Any:
     return drawn.encode(**axes, tooltip=_tooltips(front))
 
 
-def _marked(named: Columns, axes: dict[str, Any], look: Palette) -> dict[str, Any]:
+def _marked(picture: Picture, x: str, axes: dict[str, Any], look: Palette) -> dict[str, Any]:
+    named = picture.named
     if not len(named.get(NAME, ())):
         return {}
-    base = alt.Chart(_table(named)).encode(**axes, tooltip=_tooltips(named))
+    base = alt.Chart(_table(named).assign(side=_sides(picture, x))).encode(**axes, tooltip=_tooltips(named))
     points = base.mark_point(shape="diamond", size=70, filled=True, color=look.named, opacity=1, cursor="pointer")
-    text: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
+    text: dict[str, Any] = {"align": {"expr": "datum.side"}, "dx": {"expr": _ASIDE}, "fontSize": 11}
     halo = base.mark_text(**text, stroke=look.ground, strokeWidth=3, opacity=0.8, aria=False)
     labels = base.mark_text(**text, color=look.text)
     return {"halo": halo.encode(text=f"{NAME}:N"), "known": points, "labels": labels.encode(text=f"{NAME}:N")}
+
+
+_ASIDE = "datum.side === 'left' ? 8 : -8"
+
+
+def _sides(picture: Picture, x: str) -> list[str]:
+    """How names are aligned: those of the last fifth of the axis end at their points, so that they stay inside."""
+    values = _values(x, picture)
+    scaled = np.log if _is_logarithmic(values) else np.asarray
+    low, high = scaled(values.min()), scaled(values.max())
+    return ["right" if each > low + 0.8 * (high - low) else "left" for each in scaled(picture.named[x])]
 
 
 def _picked(name: str) -> Any:
@@ -167,8 +196,8 @@ def drawn_words(networks: int, candidates: int, picture: Picture) -> str:
     """What the points are."""
     sample, front = exact(len(picture.sample[INDEX])), exact(len(picture.front[INDEX]))
     return (
-        f"{exact(networks)} networks of {exact(candidates)} candidates: {sample} of them in grey, drawn evenly; "
-        f"{front} that no other beats in colour; named variants as diamonds"
+        f"{exact(networks)} networks of {exact(candidates)} candidates. Grey: {sample} of them, drawn evenly. "
+        f"Colour: the front, {front} that no other beats. Diamonds: named variants."
     )
 
 
@@ -181,4 +210,12 @@ def drawn(chart: Any, ending: str) -> str:
     whole = chart.configure(background="#ffffff", font="Helvetica, Arial, sans-serif")
     if ending == "svg":
         return str(vl_convert.vegalite_to_svg(whole.to_json()))
-    return str(whole.to_html(inline=True))
+    page = str(whole.to_html(inline=True, embed_options={"renderer": "svg", "actions": False}))
+    return page.replace("<head>", f"<head>{_FITTED}", 1)
+
+
+_FITTED = (
+    '<meta name="viewport" content="width=device-width">'
+    "<style>body{margin:16px}div#vis.vega-embed{display:block}svg{max-width:100%;height:auto}</style>"
+)
+"""Narrow windows show the whole chart."""

@@ -7,6 +7,8 @@ from itertools import islice
 from typing import Any
 
 from analyzer.families.network import Size
+from analyzer.latency.devices import device_named
+from analyzer.latency.plan import PRECISIONS
 from analyzer.render.units import exact, short
 from analyzer.sweep.grammar import LATENCY_COLUMN, latency_parts
 from analyzer.sweep.nearest import Near, Nearest, Target, own_figure
@@ -25,10 +27,12 @@ _HIDDEN = ("index", "input_height", "input_width")
 
 
 def title_of(column: str) -> str:
-    """A column's name as people read it: latency_ms:L4@8 as "L4, batch 8, ms"."""
+    """A column's name as people read it: latency_ms:L4@8 as "L4, batch 8, float32, ms"."""
     if column.startswith(LATENCY_COLUMN):
         device, batch, words = latency_parts(column)
-        return ", ".join([device, f"batch {batch}", *(_RUN_WORDS.get(word, word) for word in words), "ms"])
+        told = [] if set(words) & set(PRECISIONS) else ["float32"]
+        told += [_RUN_WORDS.get(word, word) for word in words]
+        return ", ".join([device_named(device).name, f"batch {batch}", *told, "ms"])
     return _TITLES.get(column, column)
 
 

@@ -59,7 +59,8 @@ class Arrays:
             return self.field(atom)
         numerator, denominator = atom
         divisor: Any = dict(denominator).get(ONE, 0) if len(denominator) == 1 and denominator[0][0] == ONE else None
-        return self.value(dict(numerator)) // (divisor or self.value(dict(denominator)))
+        with np.errstate(divide="ignore"):  # by 0 only where there is no such stage, or no possible network
+            return self.value(dict(numerator)) // (divisor or self.value(dict(denominator)))
 
 
 def check_size(atoms: Atoms, terms: Terms, bounds: Mapping[str, tuple[int, int]]) -> int:

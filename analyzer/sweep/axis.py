@@ -170,7 +170,8 @@ def _steps(name: str, table: dict[str, Any]) -> list[float]:
         low = -(-low // step) * step if "multiple_of" in table else low
     count = int((high - low) / step + 1e-9) + 1 if step > 0 and "count" not in table else table.get("count", 0)
     if not isinstance(count, int) or not 1 <= count <= MAX_VALUES:
-        raise InvalidInput(f"space: {name}: the range must step upward and have 1 to {MAX_VALUES} values.")
+        told = f"the range from {low:,} to {high:,}"
+        raise InvalidInput(f"space: {name}: {told} must step upward and have 1 to {MAX_VALUES:,} values.")
     if "count" in table:
         step = (high - low) / max(count - 1, 1)
     return [low + step * place for place in range(count)]

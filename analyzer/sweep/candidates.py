@@ -39,7 +39,8 @@ class Candidates:
     def take(self, rows: NDArray[Any]) -> "Candidates":
         """Those of a mask or of row numbers."""
         codes = {name: each[rows] for name, each in self.codes.items()}
-        env = {name: _taken(value, rows) for name, value in self.env.items()}
+        held: dict[int, Any] = {}
+        env = {name: _taken(value, rows, held) for name, value in self.env.items()}
         return Candidates(self.space, self.index[rows], codes, env)
 
     def fields(self, row: int) -> dict[str, Any]:
@@ -193,10 +194,16 @@ def _whole(name: str, text: str, value: Any) -> Any:
     return numbers.astype(np.int64)
 
 
-def _taken(value: Any, rows: NDArray[Any]) -> Any:
+def _taken(value: Any, rows: NDArray[Any], held: dict[int, Any] | None = None) -> Any:
+    """The rows of a value; a list's elements are taken once, `held` by identity, whatever names they go by."""
+    held = {} if held is None else held
     if isinstance(value, Stages):
-        return Stages(tuple(_taken(part, rows) for part in value.parts), _taken(value.length, rows))
-    return value[rows] if isinstance(value, np.ndarray) and value.ndim else value
+        return Stages(tuple(_taken(part, rows, held) for part in value.parts), _taken(value.length, rows, held))
+    if not isinstance(value, np.ndarray) or not value.ndim:
+        return value
+    if id(value) not in held:
+        held[id(value)] = value[rows]
+    return held[id(value)]
 
 
 def _at(value: Any, row: int) -> Any:

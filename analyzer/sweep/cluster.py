@@ -1,6 +1,7 @@
 """A sweep on Dask workers, started here or already there: a lost worker costs a retry of its chunk, never a row."""
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -121,7 +122,9 @@ def local_cluster(workers: int) -> Iterator[Client]:
 
 @contextmanager
 def existing_cluster(address: str) -> Iterator[Client]:
-    """A cluster that is there already; Unavailable where no scheduler answers within seconds."""
+    """A cluster that is there already; InvalidInput for what is no address; Unavailable where none answers."""
+    if not re.fullmatch(r"(?:[a-z]+://)?[^/\s]+:[0-9]{1,5}", address):
+        raise InvalidInput(f"scheduler {shortened(address)!r}: must be an address such as tcp://host:8786.")
     distributed = _distributed()
     try:
         client = distributed.Client(address, timeout=TIMEOUT)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.sweep.candidates import Candidates
+from analyzer.sweep.conditions import FIGURES, holds
 from analyzer.sweep.engine import MEMORY, Engine
 from analyzer.sweep.functions import Stages
 from analyzer.sweep.grammar import Expression
-from analyzer.sweep.reading import FIGURES
 from analyzer.sweep.space import MAX_CANDIDATES, Space
 
 CHUNK = 2**14
@@ -71,7 +71,7 @@ def _chunk(space: Space, engine: Engine, start: int, stop: int, ask: Sequence[st
 def _mask(constraints: Sequence[Expression], env: dict[str, Any], count: int) -> NDArray[np.bool_]:
     mask = np.ones(count, dtype=bool)
     for each in constraints:
-        mask &= np.asarray(each.evaluate(env), dtype=bool)
+        mask &= holds(each, env)
     return mask
 
 

@@ -1,6 +1,6 @@
 """The functions of a design space's expressions, over arrays of candidates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +41,18 @@ def _multiple(value: Any, divisor: Any) -> Any:
     return np.maximum(_rounded(np.true_divide(value, divisor)), 1) * divisor
 
 
+def _fitting(width: Any, group_width: Any, ratio: Any) -> Any:
+    """The width next to `width` whose inner width, width // ratio, a group width (or itself, if less) divides.
+
+    As torchvision's RegNets: the inner width goes to the nearest multiple, halves up, and to the next one where that
+    would take more than a tenth away (`_make_divisible`). The paper's code lets it go down.
+    """
+    inner = np.maximum(np.floor_divide(width, ratio), 1)
+    group = np.minimum(group_width, inner)
+    fitted = np.maximum((inner + group // 2) // group, 1) * group
+    return np.where(10 * fitted < 9 * inner, fitted + group, fitted) * ratio
+
+
 def _least(*values: Any) -> Any:
     result = values[0]
     for value in values[1:]:
@@ -78,52 +90,121 @@ FUNCTIONS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
     "ceil": (1, 1, lambda value: np.ceil(value).astype(np.int64)),
     "round": (1, 1, _rounded),
     "multiple": (2, 2, _multiple),
+    "fitting": (3, 3, _fitting),
     "sum": (1, 1, _sum),
     "len": (1, 1, lambda stages: _stages(stages).length),
 }
 """Name → least and most values it takes, and what it does."""
 
 
-def _regnet(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any) -> tuple[Any, Any, Any]:
-    """Widths and depths of each stage, and how many stages there are, by equations 2 to 4 of the RegNet paper.
+class _Blocks(NamedTuple):
+    """Widths and depths of each stage, and how many stages there are, of the candidates with those numbers."""
+
+    numbers: tuple[Any, ...]
+    widths: Any
+    depths: Any
+    length: Any
+
+
+_MOST_BLOCKS = 1024
+_MOST_POWERS = 64
+_last: list[_Blocks] = []
+
+
+def _regnet(*numbers: Any) -> _Blocks:
+    """The blocks of a RegNet, worked out once for the functions that are given the same numbers one after the other."""
+    for found in _last[:1]:
+        if all(ours is theirs for ours, theirs in zip(found.numbers, numbers, strict=True)):
+            return found
+    found = _blocks(*numbers)
+    _last[:] = [found]
+    return found
+
+
+def _blocks(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any) -> _Blocks:
+    """Equations 2 to 4 of the RegNet paper (Radosavovic et al. 2020, §3.3), power by power.
 
     u_j = w_0 + w_a·j for each block j; u_j = w_0·w_m^s_j; w_j = w_0·w_m^⌊s_j⌉, rounded to `quantum`; blocks of one
-    width are a stage (Radosavovic et al. 2020, §3.3).
+    width are a stage. One of more than 16 stages becomes a stage without blocks, which is no network.
     """
+    numbers = depth, initial, slope, factor, quantum
     depth, initial, slope, factor = np.broadcast_arrays(
         *(np.atleast_1d(each) for each in (depth, initial, slope, factor))
     )
-    most = int(np.max(depth, initial=1))
-    if most > 1024:
-        raise InvalidInput("regnet: depths go up to 1024 blocks.")
-    widths, depths = np.zeros((2, MAX_STAGES, depth.size), dtype=np.int64)
-    stage, last = np.full(depth.size, -1), np.zeros(depth.size, dtype=np.int64)
-    for block in range(most):
-        power = np.round(np.log((initial + slope * block) / initial) / np.log(factor))
-        width = (np.round(initial * factor**power / quantum) * quantum).astype(np.int64)
-        alive = block < depth
-        stage = np.where(alive & (width != last), stage + 1, stage)
-        if np.max(stage) >= MAX_STAGES:
-            raise InvalidInput(f"regnet: makes more than {MAX_STAGES} stages; take a larger width factor.")
-        last = np.where(alive, width, last)
-        rows = np.flatnonzero(alive)
+    if int(np.max(depth, initial=1)) > _MOST_BLOCKS:
+        raise InvalidInput(f"regnet: depths go up to {_MOST_BLOCKS} blocks.")
+    last = _power(depth - 1, initial, slope, factor)
+    if np.max(last, initial=0) >= _MOST_POWERS:
+        raise InvalidInput(f"regnet: makes over {_MOST_POWERS} steps of the width; take a larger width factor.")
+    count = int(np.max(last, initial=0)) + 1
+    widths, depths = np.zeros((2, max(count, MAX_STAGES), depth.size), dtype=np.int64)
+    stage, width, start = np.full(depth.size, -1), np.zeros(depth.size, np.int64), np.zeros(depth.size, np.int64)
+    rows = np.arange(depth.size)
+    for power in range(count):
+        rows = rows[last[rows] >= power]
+        end = _first_block(power + 1, depth[rows], initial[rows], slope[rows], factor[rows])
+        blocks = end - start[rows]
+        start[rows] = end
+        wide = (np.round(initial[rows] * factor[rows] ** power / quantum) * quantum).astype(np.int64)
+        opens = (blocks > 0) & (wide != width[rows])
+        width[rows] = np.where(blocks > 0, wide, width[rows])
+        stage[rows] += opens
         widths[stage[rows], rows] = width[rows]
-        depths[stage[rows], rows] += 1
-    return widths, depths, stage + 1
+        depths[stage[rows], rows] += blocks
+    over = stage >= MAX_STAGES
+    widths[0, over] = depths[0, over] = 0
+    length = np.where(over, 1, stage + 1)
+    most = int(np.max(length, initial=1))
+    return _Blocks(numbers, widths[:most], depths[:most], length)
 
 
-def _regnet_widths(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any = 8) -> Stages:
-    widths, _, length = _regnet(depth, initial, slope, factor, quantum)
-    return Stages(tuple(widths), length)
+def _of_stages(parts: Iterable[Any], length: Any) -> Stages:
+    """The list, with a 0 for each stage that no candidate has, so that all chunks have the same columns."""
+    made = tuple(parts)
+    return Stages((*made, *[0] * (MAX_STAGES - len(made))), length)
+
+
+def _power(block: Any, initial: Any, slope: Any, factor: Any) -> Any:
+    """⌊s_j⌉ of a block."""
+    return np.round(np.log((initial + slope * block) / initial) / np.log(factor)).astype(np.int64)
+
+
+def _first_block(power: int, depth: Any, initial: Any, slope: Any, factor: Any) -> Any:
+    """The first block whose power is at least that, or the depth; by the inverse function, put right by the power."""
+    there = initial * (factor ** (power - 0.5) - 1)
+    within = depth * slope > there
+    guess = np.where(within, np.ceil(there / np.where(within, slope, 1)), depth).astype(np.int64)
+    guess -= (guess > 0) & (_power(np.maximum(guess - 1, 0), initial, slope, factor) >= power)
+    return guess + ((guess < depth) & (_power(guess, initial, slope, factor) < power))
+
+
+def _regnet_widths(
+    depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any = 8, group_width: Any = 1, ratio: Any = 1
+) -> Stages:
+    """Each stage's width, fitted to group widths and bottleneck ratio."""
+    found = _regnet(depth, initial, slope, factor, quantum)
+    parts = (np.where(width > 0, _fitting(width, group_width, ratio), 0) for width in found.widths)
+    return _of_stages(parts, found.length)
 
 
 def _regnet_depths(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any = 8) -> Stages:
-    _, depths, length = _regnet(depth, initial, slope, factor, quantum)
-    return Stages(tuple(depths), length)
+    """Each stage's blocks."""
+    found = _regnet(depth, initial, slope, factor, quantum)
+    return _of_stages(found.depths, found.length)
+
+
+def _regnet_group_widths(
+    depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any, group_width: Any, ratio: Any = 1
+) -> Stages:
+    """Each stage's group width, which is at most its inner width."""
+    found = _regnet(depth, initial, slope, factor, quantum)
+    inner = (np.maximum(np.floor_divide(width, ratio), 1) for width in found.widths)
+    return _of_stages((np.minimum(group_width, each) for each in inner), found.length)
 
 
 LISTS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
-    "regnet_widths": (4, 5, _regnet_widths),
+    "regnet_widths": (4, 7, _regnet_widths),
     "regnet_depths": (4, 5, _regnet_depths),
+    "regnet_group_widths": (6, 7, _regnet_group_widths),
 }
 """As FUNCTIONS, those that give a list a candidate."""

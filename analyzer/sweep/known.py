@@ -1,4 +1,4 @@
-"""Named variants beside a design space's networks: those of its family that lie where its networks lie."""
+"""Named variants beside a design space's networks: its own, or else those of its family that lie where they lie."""
 
 from math import log
 from typing import Any
@@ -19,16 +19,18 @@ _APART = (0.2, 0.05)
 """Least distance of two names, as shares of the ranges of MACs and parameters; of nearer ones the first is named."""
 
 
-def known(space: Space, sample: Columns) -> dict[str, NDArray[Any]]:
+def known(space: Space, sample: Columns, front: Columns) -> dict[str, NDArray[Any]]:
     """Name and figures of named variants at the input size of the sample, where that is one size.
 
-    Their parameters and MACs are about those of the sample, and so far from each other that names can be read.
+    They are networks of the space, those of the front first; where none is seen, their parameters and MACs are about
+    those of the sample. They are so far from each other that names can be read.
     """
     if not len(sample.get("index", ())):
         return {}
     sides = set(zip(sample["input_height"].tolist(), sample["input_width"].tolist(), strict=True))
     chosen: dict[str, Analysis] = {}
-    for name, each in ({} if len(sides) > 1 else _at(space, sides.pop())).items():
+    at = {} if len(sides) > 1 else _at(space, sides.pop())
+    for name, each in (_own(at, front, sample) or at).items():
         if _is_near(each, sample) and all(_is_apart(each, other, sample) for other in chosen.values()):
             chosen[name] = each
     columns: dict[str, NDArray[Any]] = {"name": np.array(list(chosen), dtype=np.str_)}
@@ -39,6 +41,15 @@ def _at(space: Space, side: tuple[int, int]) -> dict[str, Analysis]:
     size: Size | None = side if space.input_sizes else None
     found = {name: analyze(name, size) for name, _, _ in variants(space.family)}
     return {name: each for name, each in found.items() if each.input_shape[1:] == side}
+
+
+def _own(found: dict[str, Analysis], *parts: Columns) -> dict[str, Analysis]:
+    """Those that have all figures of a row: first of the first part's rows, then of the others'."""
+    own: dict[str, Analysis] = {}
+    for rows in parts:
+        figures = set(zip(*(rows[name].tolist() for name in _FIGURES), strict=True))
+        own |= {name: each for name, each in found.items() if tuple(getattr(each, x) for x in _FIGURES) in figures}
+    return own
 
 
 def _is_near(each: Analysis, sample: Columns) -> bool:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
+from analyzer.families.regnet import RegNetSpec
+from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.grammar import LATENCY_COLUMN
 from analyzer.sweep.reading import space
 from analyzer.sweep.space import Space
-from analyzer.sweep.summary import Columns, Progress, chunks, nothing_left
+from analyzer.sweep.summary import Columns, Progress, chunks
 from analyzer.sweep.times import Mode
 
 _FORM = re.compile(
@@ -67,7 +69,8 @@ def _target(text: str, base: Analysis) -> Target:
     found = _FORM.fullmatch(text.strip())
     if found is None or not (found["name"] in NAMES or found["name"].startswith(LATENCY_COLUMN)):
         raise InvalidInput(
-            f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(NAMES)}."
+            f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(NAMES)}, "
+            f"{LATENCY_COLUMN}DEVICE@BATCH."
         )
     name = found["name"]
     if found["percent"] is None and name not in NAMES:
@@ -102,8 +105,8 @@ def own_figure(base: Analysis, name: str) -> int | float:
 def around(base: Analysis) -> dict[str, Any]:
     """Fields to search where none are given: every depth up to 2 more or fewer, and widths from half to 1.5 times.
 
-    Widths are rounded to multiples of 8; a dense network's growth rate varies in their place. InvalidInput where the
-    family has no depths.
+    Widths are rounded to multiples of 8, or of what a stage's group width asks for; a dense network's growth rate
+    varies in their place. InvalidInput where the family has no depths.
     """
     spec = base.network.spec
     fields = spec.resolved() if spec else {}
@@ -113,7 +116,9 @@ def around(base: Analysis) -> dict[str, Any]:
     if "growth_rate" in fields:
         rate = fields["growth_rate"]
         return found | {"growth_rate": f"{max(rate // 2, 1)}..{rate * 3 // 2}"}
-    return found | {"widths": [f"multiple({width} * scale, 8)" for width in fields["widths"]]}
+    steps = spec.width_steps if isinstance(spec, RegNetSpec) else (8,) * len(fields["widths"])
+    widths = zip(fields["widths"], steps, strict=True)
+    return found | {"widths": [f"multiple({width} * scale, {step})" for width, step in widths]}
 
 
 def neighbourhood(base: Analysis, fields: Mapping[str, Any], **more: Any) -> Space:

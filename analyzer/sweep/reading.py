@@ -12,14 +12,13 @@ from analyzer.families.network import MAX_SIDE, Size
 from analyzer.families.registry import FAMILIES, suggestion
 from analyzer.families.spec import rules
 from analyzer.sweep.axis import Choices, Described, Elements, Fixed, described, split
+from analyzer.sweep.conditions import FIGURES, require_condition
 from analyzer.sweep.functions import FUNCTIONS, LISTS
 from analyzer.sweep.grammar import Expression
 from analyzer.sweep.grammar import parse as parse_expression
 from analyzer.sweep.space import MAX_CANDIDATES, Axis, Space
 
 MAX_BYTES = 65_536
-FIGURES = frozenset({"params", "macs", "flops", "activations", "depth", "memory_bytes"})
-"""What constraints may name beside fields and variables."""
 _SIZES = ("input_height", "input_width")
 _KEYS = ("title", "family", "variant", "fields", "variables", "constraints", "input_sizes", "samples", "seed")
 
@@ -207,7 +206,9 @@ def _constraint(text: object, known: list[str], family: str) -> Expression:
     if not isinstance(text, str):
         raise InvalidInput(f"space: constraint {shortened(text)!r} must be a text such as params <= 25.6e6.")
     expression = parse_expression(text)
-    _check_names("space: constraint", expression, [*known, *FIGURES, *rules(FAMILIES[family].spec)])
+    fields = rules(FAMILIES[family].spec)
+    _check_names("space: constraint", expression, [*known, *FIGURES, *fields])
+    require_condition(expression, fields)
     return expression
 
 
@@ -218,7 +219,8 @@ def packaged(name: str) -> Space:
     path = SPACES / f"{name}.toml"
     known = sorted(each.stem for each in SPACES.glob("*.toml"))
     if name not in known:
-        raise InvalidInput(f"space {shortened(name)!r} is unknown; give a file ending in .toml or {', '.join(known)}.")
+        told = suggestion(name, known)
+        raise InvalidInput(f"space {shortened(name)!r} is unknown; {told} A file of your own ends in .toml.")
     return space_of(path)
 
 

@@ -1,12 +1,16 @@
 """One pass over a space: how many networks it has, between which figures they lie, and their Pareto front."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.errors import InvalidInput, shortened
-from analyzer.sweep.evaluate import evaluate
+from analyzer.errors import InvalidInput
+from analyzer.families.expression import make
+from analyzer.sweep.candidates import Candidates
+from analyzer.sweep.empty import nothing_left
+from analyzer.sweep.evaluate import SHOWN, evaluate
 from analyzer.sweep.gather import Columns, Gathered, rows_of
 from analyzer.sweep.space import Space
 
@@ -60,17 +64,23 @@ def summarised(
         objectives=objectives,
         networks=found.networks,
         ranges=found.ranges,
-        front=sorted_by(found.front, objectives[0]),
+        front=sorted_by(_different(space, found.front), objectives[0]),
         sample=found.sample,
     )
 
 
-def nothing_left(space: Space) -> str:
-    """The sentence for a space without networks."""
-    if not space.constraints:
-        return f"space {shortened(space.title)}: none of its {space.size} candidates is a possible network."
-    rules = " and ".join(shortened(each.text) for each in space.constraints[:4])
-    return f"space {shortened(space.title)}: none of its {space.size} candidates satisfies {rules}."
+def _different(space: Space, rows: Columns) -> Columns:
+    """The first row of each network at each input size: rounding can make one network of several candidates."""
+    figures = list(zip(*(rows[name].tolist() for name in SHOWN), strict=True))
+    often = Counter(figures)
+    alike = [place for place, each in enumerate(figures) if often[each] > 1]
+    if not alike:
+        return rows
+    some = Candidates.of(space, rows["index"][alike])
+    specs = [make(space.family, some.fields(place)) for place in range(len(alike))]
+    first = {(figures[place], spec): place for place, spec in reversed(list(zip(alike, specs, strict=True)))}
+    again = set(alike).difference(first.values())
+    return rows_of(rows, np.array([place for place in range(len(figures)) if place not in again], dtype=np.int64))
 
 
 def sorted_by(columns: Columns, objective: tuple[str, bool]) -> Columns:
@@ -80,4 +90,4 @@ def sorted_by(columns: Columns, objective: tuple[str, bool]) -> Columns:
     return rows_of(columns, np.lexsort((columns["index"], key)))
 
 
-__all__ = ["Columns", "Progress", "Summary", "chunks", "nothing_left", "sorted_by", "summarised"]
+__all__ = ["Columns", "Progress", "Summary", "chunks", "sorted_by", "summarised"]

@@ -78,9 +78,8 @@ def test_every_field_at_its_edges_gives_a_network_or_one_sentence(family: str) -
 
 def smaller(family: str) -> str:
     """Fields that make a network quick to analyse."""
-    return {"resnet": "depths=1-1", "densenet": "depths=2-2", "vgg": "num_classes=10", "alexnet": "num_classes=10"}[
-        family
-    ]
+    few = {"resnet": "depths=1-1", "densenet": "depths=2-2", "regnet": "depths=1-1,widths=8-16,group_widths=8"}
+    return few.get(family, "num_classes=10")
 
 
 def _check_shown(app: AppTest, place: object) -> None:

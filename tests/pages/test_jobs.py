@@ -5,11 +5,13 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analyzer.api import measure_latency
 from analyzer.errors import Unavailable
 from analyzer.pages import jobs, measurer
 from tests.pages.conftest import SECONDS
@@ -73,8 +75,12 @@ def test_a_job_that_nobody_refers_to_is_ended_and_its_place_is_free(tmp_path: Pa
     _wait(lambda: not third.running)
 
 
-def test_a_measurement_tells_stages_conditions_and_its_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
-    """Oracle: the stages of ResNet-20, and the sentence that the analyser raises."""
+def test_a_measurement_tells_stages_conditions_and_its_mistakes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the stages of ResNet-20, and the sentence that the analyser raises; a few samples show them, too."""
+    quick = partial(measure_latency, num_bench_iter=5, reference=None)
+    monkeypatch.setattr(measurer, "measure_latency", quick)
     lines = _said(capsys, "resnet20_cifar", "16x8", "2", "cpu")
     assert [line["share"] for line in lines[:-1]] == [0, 0.5]
     found = lines[-1]

@@ -12,7 +12,7 @@ _HTML = f"""<div class="link">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="{_CHAIN}"/></svg>
 <span>Copy link</span></button>
 <span class="said" role="status" aria-live="polite"></span>
-<label hidden>The link of this page<input type="text" readonly></label>
+<label hidden>The link of this page, to be copied from here<input type="text" readonly></label>
 </div>"""
 _LINK: Any = st.components.v2.component(
     "resnet_analyzer_link",

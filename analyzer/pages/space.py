@@ -13,7 +13,6 @@ from analyzer.errors import InvalidInput
 from analyzer.families.network import Size
 from analyzer.pages.figures import figure_html
 from analyzer.pages.look import show_problem
-from analyzer.pages.readings import analysis_of
 from analyzer.pages.space_form import Asked, choose
 from analyzer.pages.sweeping import MAX_SECONDS, Sweeping
 from analyzer.render.space_charts import (
@@ -30,6 +29,7 @@ from analyzer.render.space_charts import (
 )
 from analyzer.render.sweep import title_of
 from analyzer.render.units import exact, short
+from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.gather import Columns, rows_of
 from analyzer.sweep.known import known
 from analyzer.sweep.nearest import Near, Target
@@ -79,13 +79,10 @@ def _answer(asked: Asked | None, problem: str) -> Sweeping:
 
 
 def _why_none(sweeping: Sweeping) -> str:
-    """A limit, or what is wrong with the first candidate where that is no network at all."""
-    candidates = f"none of {exact(sweeping.done)} candidates is a network"
-    try:
-        analysis_of(sweeping.space.expression(0), _size(sweeping))
-    except InvalidInput as error:
-        return str(error) if sweeping.done == 1 else f"{candidates}; the first: {error}"
-    return f"{candidates} within the limits; widen a range or a limit."
+    """What the command line says of the whole space; of a part of it, that it has none."""
+    if sweeping.whole:
+        return nothing_left(sweeping.space).removeprefix(f"space {sweeping.space.title}: ")
+    return f"none of the first {exact(sweeping.done)} candidates is a network within the limits."
 
 
 def _current(asked: Asked) -> Sweeping:

@@ -108,7 +108,7 @@ function createView(root) {
 
   // On a narrow page, the largest scale at which the first part is in sight from side to side.
   function wholePart(width) {
-    const part = root.classList.contains("narrow") && svg.querySelector("g.cluster")?.getBBox();
+    const part = root.classList.contains("narrow") && svg?.querySelector("g.cluster")?.getBBox();
     return part ? Math.max(width / (part.x + part.width + MARGIN - box.x), SMALLEST_AT_FIRST) : LARGEST_AT_FIRST;
   }
 

@@ -45,10 +45,10 @@ def show() -> None:
     options = places_of(chosen.expression, chosen.size)
     head, above, timed = st.container(), st.container(), st.container()
     with timed:
-        place = _show_latency(chosen)
+        place, problem = _show_latency(chosen)
     part = _part_box(options)
     with head:
-        st.html(figures.headline(chosen.analysis, _prediction(chosen, place)))
+        st.html(figures.headline(chosen.analysis, _prediction(chosen, place), problem))
     with above:
         shown = _show_diagram(chosen, options, part, place)
         _show_stages(chosen, shown)
@@ -56,8 +56,8 @@ def show() -> None:
         _show_part(chosen, part)
 
 
-def _show_latency(chosen: Chosen) -> Place | None:
-    """The device and the run; what is predicted for them, and what is measured here."""
+def _show_latency(chosen: Chosen) -> tuple[Place | None, str]:
+    """The device and the run, or what is wrong with them; what is predicted for them, and what is measured here."""
     st.html('<h2 class="section">Latency by stage, predicted</h2>')
     place, problem = choose_place(chosen.batch)
     if problem:
@@ -65,7 +65,7 @@ def _show_latency(chosen: Chosen) -> Place | None:
     if place:
         st.html(latency_html(chosen.expression, chosen.size, place))
     show_measuring(chosen)
-    return place
+    return place, problem
 
 
 def _prediction(chosen: Chosen, place: Place | None) -> Prediction | None:

@@ -23,14 +23,15 @@ CAPTION = (
 )
 
 
-def headline(analysis: Analysis, prediction: Prediction | None = None) -> str:
+def headline(analysis: Analysis, prediction: Prediction | None = None, problem: str = "") -> str:
     """Title, origin and headline figures; the exact integer stands below each figure and in its title.
 
-    Of a predicted latency its interval stands there.
+    Of a predicted latency its interval stands there; where there is none for a `problem`, that is in its title.
     """
     network = analysis.network
     about = " · ".join(part for part in (network.paper, network.note) if part)
     cells = _figures(analysis) + ([_latency(prediction)] if prediction else [])
+    cells += [("latency", "–", "see below why", problem)] if problem else []
     code = f" <code>{escape(network.expression)}</code>" if network.expression != network.title else ""
     return (
         f'<section class="headline"><header><h1>{escape(network.title)}{code}</h1><p>{escape(about)}</p></header>'

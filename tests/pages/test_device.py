@@ -61,6 +61,7 @@ def test_a_wrong_device_shows_the_sentence_in_place_and_the_page_stays_usable(na
     app = opened("resnet18", device=name)
     assert [item.value for item in app.error] == [literal(str(raised.value))]
     assert "predicted" not in headline(app)
+    assert "<dt>latency</dt><dd><b>–</b> <small>see below why</small></dd>" in headline(app)
     app = opened("resnet18", device="rtx3090")
     assert not app.error
     assert "RTX 3090, batch 1, amp<" in headline(app)

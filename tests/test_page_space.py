@@ -127,7 +127,7 @@ def test_every_example_opens_as_the_space_of_its_file(title: str, monkeypatch: p
         ),
         (
             {"vary": "depths = 9999999"},
-            "none of its 1 candidates is a possible network (the first: resnet: depths='9999999' must be 1 to 16",
+            "its one candidate is no possible network (resnet: depths='9999999' must be 1 to 16",
         ),
         (
             {"vary": "depths = [9999998..9999999, 1]"},

@@ -100,6 +100,9 @@ def test_names_of_the_space_come_before_those_beside_it() -> None:
     named = set(known(wide, found.sample, found.front)["name"].tolist())
     assert named & {"wrn16_8_cifar", "wrn28_10_cifar", "wrn40_4_cifar"}
     assert all(name.startswith("wrn") for name in named)
+    many = space(variant="resnet50", fields={"depths": "[2..6, 2..6, 2..40, 2..6]", "stem_width": [32, 64]})
+    seen = summarised(many, OBJECTIVES)
+    assert {"resnet50", "resnet101"} <= set(known(many, seen.sample, seen.front)["name"].tolist())
     foreign = space(variant="resnet50", fields={"depths": ["3-4-7-3", "3-4-22-3"]})
     beside = summarised(foreign, OBJECTIVES)
     assert {"resnet50", "resnet101"} <= set(known(foreign, beside.sample, beside.front)["name"].tolist())

@@ -225,6 +225,7 @@ MISTAKES = {
     "needs at least one target": "sweep --nearest resnet50",
     "has no depths that could": "sweep --nearest vgg11 params=-10%",
     "asks for nothing": "sweep --nearest resnet50 macs=-100%",
+    "does not satisfy params <= 1; it has params 25,557,032": "sweep --variant resnet50 --where 'params <= 1'",
     "params: is no condition; write one such as params <= 25.6e6": f"{SMALL} --where params",
     "'params <= 1': is no condition": f"{SMALL} --where '\"params <= 1\"'",
     "params <= 1 or depth: is no condition": f"{SMALL} --where 'params <= 1 or depth'",

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.families.network import Size
 from analyzer.families.registry import variants
+from analyzer.families.spec import Spec
+from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.gather import Columns
 from analyzer.sweep.space import Space
 
@@ -30,7 +32,7 @@ def known(space: Space, sample: Columns, front: Columns) -> dict[str, NDArray[An
     sides = set(zip(sample["input_height"].tolist(), sample["input_width"].tolist(), strict=True))
     chosen: dict[str, Analysis] = {}
     at = {} if len(sides) > 1 else _at(space, sides.pop())
-    for name, each in (_own(at, front, sample) or at).items():
+    for name, each in (_own(space, at, front, sample) or at).items():
         if _is_near(each, sample) and all(_is_apart(each, other, sample) for other in chosen.values()):
             chosen[name] = each
     columns: dict[str, NDArray[Any]] = {"name": np.array(list(chosen), dtype=np.str_)}
@@ -43,13 +45,30 @@ def _at(space: Space, side: tuple[int, int]) -> dict[str, Analysis]:
     return {name: each for name, each in found.items() if each.input_shape[1:] == side}
 
 
-def _own(found: dict[str, Analysis], *parts: Columns) -> dict[str, Analysis]:
-    """Those that have all figures of a row: first of the first part's rows, then of the others'."""
-    own: dict[str, Analysis] = {}
+def _own(space: Space, found: dict[str, Analysis], *parts: Columns) -> dict[str, Analysis]:
+    """Those that are candidates by their fields, and those that have all figures of a row of a part."""
+    own = {name: each for name, each in found.items() if _is_candidate(space, each.network.spec)}
     for rows in parts:
         figures = set(zip(*(rows[name].tolist() for name in _FIGURES), strict=True))
         own |= {name: each for name, each in found.items() if tuple(getattr(each, x) for x in _FIGURES) in figures}
     return own
+
+
+def _is_candidate(space: Space, spec: Spec | None) -> bool:
+    """Whether a network is one of the grid's within the limits; False where that cannot be told from its fields."""
+    if spec is None or space.samples is not None or len(space.input_sizes) > 1:
+        return False
+    values = spec.resolved()
+    index = 0
+    for axis in space.axes:
+        name, bracket, place = axis.name.partition("[")
+        value = values.get(name)
+        if isinstance(value, list):
+            value = value[int(place[:-1])] if bracket and int(place[:-1]) < len(value) else tuple(value)
+        if value not in axis.values:
+            return False
+        index = index * len(axis.values) + axis.values.index(value)
+    return len(evaluate(space, index, index + 1)["index"]) == 1 and space.spec(index) == spec
 
 
 def _is_near(each: Analysis, sample: Columns) -> bool:

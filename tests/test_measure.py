@@ -47,7 +47,19 @@ def test_measured_equals_closed_form(name: str) -> None:
     assert measure.torch_flops(live, analysis.input_shape) == analysis.flops
 
 
-@pytest.mark.parametrize("name", [name for name in variant_names() if name not in EVERY_KIND])
+DEEPEST = ("resnet1202_cifar", "preact_resnet1001_cifar")
+"""Hundreds of times the blocks of ResNet-110 and pre-activation ResNet-164, each of which would be run again."""
+
+
+@pytest.mark.parametrize("name", DEEPEST)
+def test_the_deepest_have_as_many_parameters_and_buffers(name: str) -> None:
+    """Measured: parameters() and buffers() of every part against the closed form."""
+    analysis, live = analyzer.analyze(name), analyzer.build(name, device="meta")
+    assert measure.num_params(live) == described_params(analysis)
+    assert measure.num_buffers(live)[""] == analysis.totals.buffers
+
+
+@pytest.mark.parametrize("name", [name for name in variant_names() if name not in (*EVERY_KIND, *DEEPEST)])
 def test_every_other_name_is_measured_as_described(name: str) -> None:
     """Measured: hooks, parameters() and buffers() against the closed form, at the variant's own input size."""
     analysis, live = analyzer.analyze(name), analyzer.build(name, device="meta")

@@ -16,7 +16,7 @@ def test_three_networks_are_compared_and_the_link_shows_the_same_elsewhere(open_
     box.press("Enter")
     expect(page.locator(".told").first).to_contain_text(f"{analyze(third).params:,}")
     settle(page)
-    other = open_page(page.url.removeprefix(page.url.split("/compare")[0]), scheme="dark", alone=True)
+    other = open_page(page.url.removeprefix(page.url.split("/compare")[0]), scheme="dark")
     for shown in (page, other):
         expect(shown.locator(".told").first).to_contain_text("25,028,904")
         expect(shown.locator(".canvas > svg")).to_have_count(3)

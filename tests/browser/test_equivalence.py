@@ -58,7 +58,7 @@ def test_a_wrong_slice_is_seen_and_the_link_has_the_choices(open_page: OpenPage)
     expect(page.get_by_test_id("stAlert")).to_contain_text("Not equal, and seen.", timeout=180_000)
     expect(page.locator('[data-testid="stVegaLiteChart"] svg, [data-testid="stVegaLiteChart"] canvas')).to_have_count(2)
     assert grave(page) == []
-    other = open_page(page.url.removeprefix(page.url.split("/equivalence")[0]), scheme="dark", alone=True)
+    other = open_page(page.url.removeprefix(page.url.split("/equivalence")[0]), scheme="dark")
     expect(other.locator(".canvas")).to_have_attribute("aria-label", "The three forms of layer2.0")
     expect(other.locator(".canvas")).to_contain_text("as 2 paths")
     expect(other.get_by_role("switch", name="Plant a wrong slice")).to_be_checked()

@@ -50,7 +50,7 @@ def test_a_slider_changes_the_drawing_the_formula_and_the_link(open_page: OpenPa
     assert last.locator(".window").evaluate("window => getComputedStyle(window).opacity") == "0"
     last.locator(".out").hover()
     assert last.locator(".window").evaluate("window => getComputedStyle(window).opacity") == "1"
-    other = open_page(elsewhere(page), scheme="dark", alone=True)
+    other = open_page(elsewhere(page), scheme="dark")
     expect(plate(other, "A kernel on its padded map").locator(".position")).to_have_count(found.positions**2)
     assert formulas(other) == formulas(page)
 

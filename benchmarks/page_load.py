@@ -88,7 +88,7 @@ def _link(chance: random.Random, fresh: bool) -> str:
         "variant": f"{chance.choice(NETWORKS)}:num_classes={classes}",
         "level": chance.choice(("network", "stage")),
     }
-    return urlencode(parts | {"batch": chance.choice((1, 8)), "heat": chance.choice(("params", "MACs"))})
+    return urlencode(parts | {"batch": chance.choice((1, 8)), "heat": chance.choice(("parameters", "MACs"))})
 
 
 def _ask(session: ClientConnection, link: str, wave: Wave) -> None:

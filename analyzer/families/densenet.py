@@ -49,10 +49,7 @@ class DenseNetSpec(Spec):
             self._refuse("depths", f"has {sum(self.depths)} dense layers; at most {MAX_BLOCKS} are allowed")
         if (self.bottleneck_ratio or 1) * self.growth_rate > MAX_CHANNELS:
             self._refuse("bottleneck_ratio", f"times growth_rate={self.growth_rate} is over {MAX_CHANNELS} channels")
-        if self.num_classes == 0 and self.head == "classifier":
-            self._set(head="pool")
-        if self.head != "classifier":
-            self._set(num_classes=1000)
+        self._settle_head(self.head, self.num_classes)
         self._set(compression=float(self.compression) if len(self.depths) > 1 else 0.5)
         self._check_channels()
 

@@ -76,10 +76,7 @@ class RegNetSpec(Spec):
             self._refuse("widths", f"must have one width for each of the {len(self.depths)} stages of depths")
         self._settle_lists()
         self._check_blocks()
-        if self.num_classes == 0 and self.head == "classifier":
-            self._set(head="pool")
-        if self.head != "classifier":
-            self._set(num_classes=1000)
+        self._settle_head(self.head, self.num_classes)
         if self.se_ratio is not None:
             self._set(se_ratio=float(self.se_ratio))
 
@@ -119,11 +116,10 @@ class RegNetSpec(Spec):
         ratios = self._each(self.bottleneck_ratios)
         return tuple(width // ratio for width, ratio in zip(self.widths, ratios, strict=False))
 
-    @property
-    def width_steps(self) -> tuple[int, ...]:
+    def width_steps(self, count: int) -> tuple[int, ...]:
         """What each stage's width may be a multiple of, so that its group width divides the inner width; 8 without."""
         if self.group_widths is None:
-            return (8,) * len(self.depths)
+            return (8,) * count
         pairs = zip(self._each(self.group_widths), self._each(self.bottleneck_ratios), strict=True)
         return tuple(group * ratio for group, ratio in pairs)
 

@@ -105,10 +105,7 @@ class ResNetSpec(Spec):
             self._set(stem_pool="padded")
         if self.stem == "deep" and self.stem_width % 2:
             self._refuse("stem_width", "must be even with stem=deep, whose first convolutions have half of it")
-        if self.num_classes == 0 and self.head == "classifier":
-            self._set(head="pool")
-        if self.head != "classifier":
-            self._set(num_classes=1000)
+        self._settle_head(self.head, self.num_classes)
         if self.head == "none":
             self._set(head_pool=None)
         if self.head_pool is not None and self._final_side < self.head_pool:

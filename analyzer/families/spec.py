@@ -42,6 +42,10 @@ class Spec:
         """Every field with the value it takes effect with, as JSON types."""
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
+    def width_steps(self, count: int) -> tuple[int, ...]:
+        """What each of `count` stages' widths should be a multiple of where others are looked for."""
+        return (8,) * count
+
     def changed(self, **values: Any) -> Self:
         """The same spec with some fields changed."""
         return replace(self, **values)
@@ -49,6 +53,14 @@ class Spec:
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    def _settle_head(self, head: str, num_classes: int) -> None:
+        """No classes ask for a head that ends after the pool; without a classifier their number has no effect."""
+        if num_classes == 0 and head == "classifier":
+            head = "pool"
+            self._set(head=head)
+        if head != "classifier":
+            self._set(num_classes=1000)
 
     def _refuse(self, name: str, rule: str) -> None:
         shown = rules(type(self))[name].text(self.resolved()[name])

@@ -42,10 +42,7 @@ class VGGSpec(Spec):
     num_classes: int = ruled(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
 
     def _settle(self) -> None:
-        if self.num_classes == 0 and self.head == "classifier":
-            self._set(head="pool")
-        if self.head != "classifier":
-            self._set(num_classes=1000)
+        self._settle_head(self.head, self.num_classes)
 
     def graph(self) -> Graph:
         """Features and head, with torchvision's names."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.regnet import RegNetSpec
 from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.grammar import LATENCY_COLUMN
 from analyzer.sweep.reading import space
@@ -116,7 +115,7 @@ def around(base: Analysis) -> dict[str, Any]:
     if "growth_rate" in fields:
         rate = fields["growth_rate"]
         return found | {"growth_rate": f"{max(rate // 2, 1)}..{rate * 3 // 2}"}
-    steps = spec.width_steps if isinstance(spec, RegNetSpec) else (8,) * len(fields["widths"])
+    steps = spec.width_steps(len(fields["widths"])) if spec else ()
     widths = zip(fields["widths"], steps, strict=True)
     return found | {"widths": [f"multiple({width} * scale, {step})" for width, step in widths]}
 

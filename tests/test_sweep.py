@@ -17,6 +17,7 @@ from analyzer.families.fields import IntList
 from analyzer.families.spec import Spec, rules
 from analyzer.latency.predict import predict_total
 from analyzer.sweep.candidates import Candidates
+from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.reading import packaged, space, space_of
 from analyzer.sweep.space import Axis, Space
@@ -325,3 +326,20 @@ def test_counts_beyond_64_bits_are_refused() -> None:
     found = space(variant="resnet50", fields=fields, variables={"w": [16000, 16384]}, input_sizes=[16384])
     with pytest.raises(InvalidInput, match="64-bit"):
         evaluate(found, 0, 2)
+
+
+@pytest.mark.parametrize("blocks", [[16], [15, 16], [12, 16, 20]], ids=str)
+def test_few_regnets_by_their_parametrisation_are_worked_out(blocks: list[int]) -> None:
+    """Oracle: `analyze` of each candidate; lists whose stages beyond the last are nobody's."""
+    fields = {"depths": "regnet_depths(d, 24, 36, 2.5)", "widths": "regnet_widths(d, 24, 36, 2.5)"}
+    found = space(family="regnet", fields=fields, variables={"d": blocks})
+    columns = evaluate(found, 0, found.size)
+    assert columns["params"].tolist() == [analyze(found.expression(row)).params for row in range(len(blocks))]
+
+
+def test_a_regnet_of_too_many_stages_is_refused_with_its_reason() -> None:
+    """By hand: from 8 to over 4,000 channels are 24 steps of 1.3, more than 16 stages."""
+    fields = {"depths": "regnet_depths(d, 8, 8, 1.3)", "widths": "regnet_widths(d, 8, 8, 1.3)"}
+    found = space(family="regnet", fields=fields, variables={"d": [500, 600]})
+    assert len(evaluate(found, 0, 2)["index"]) == 0
+    assert "is a possible network (the first: regnet: " in nothing_left(found)

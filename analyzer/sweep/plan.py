@@ -171,7 +171,7 @@ class Planner:
 def _bounds(name: str, value: Any) -> Iterator[tuple[str, tuple[int, int]]]:
     if isinstance(value, Stages):
         for place, part in enumerate(value.parts):
-            there = np.broadcast_to(np.asarray(value.length) > place, np.shape(part))
-            yield from _bounds(f"{name}[{place}]", np.asarray(part)[there])
+            there, number = np.broadcast_arrays(np.asarray(value.length) > place, part)
+            yield from _bounds(f"{name}[{place}]", number[there])
     elif np.asarray(value).dtype.kind == "i" and np.size(value):
         yield name, (int(np.min(value)), int(np.max(value)))

@@ -11,6 +11,7 @@ from analyzer.pages.steps import keep_steps
 st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
 apply_look()
 show_link()
+keep_steps()
 begin()
 page = st.navigation(
     [
@@ -26,5 +27,4 @@ refused = st.container(key="refused")
 page.run()
 with refused:
     show_refused()
-keep_steps()
 settle()

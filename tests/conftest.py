@@ -5,10 +5,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from streamlit.components.v2 import manifest_scanner
 
 from tests.planting import forget_blocks
 
@@ -37,6 +39,14 @@ def _patched_blocks_forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "monkeypatch" in request.fixturenames:
         forget_blocks()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _components_looked_for_once() -> Iterator[None]:
+    """Keep what Streamlit finds in the installed packages: every new AppTest reads all their metadata, for 0.4 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.conventions import CONVENTIONS
 from analyzer.families.network import network
 from analyzer.live.build import build
+from analyzer.live.meta_norm import NormByShapes
 
 
 class Case(NamedTuple):
@@ -84,13 +85,15 @@ def named(case: Case) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_thop(case: Case) -> None:
-    macs, params = tool("thop").profile(case.module(), inputs=(case.image(),), verbose=False)
+    with NormByShapes():
+        macs, params = tool("thop").profile(case.module(), inputs=(case.image(),), verbose=False)
     assert (int(macs), int(params)) == (expected(case, "thop"), expected(case, "params"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_torchinfo(case: Case) -> None:
-    summary = tool("torchinfo").summary(case.module(), input_data=case.image(), device="meta", verbose=0)
+    with NormByShapes():
+        summary = tool("torchinfo").summary(case.module(), input_data=case.image(), device="meta", verbose=0)
     assert summary.total_mult_adds == expected(case, "torchinfo")
     assert (summary.total_params, summary.total_param_bytes) == (
         expected(case, "params"),

@@ -23,6 +23,7 @@ from analyzer.families.network import network
 from analyzer.families.registry import variant_names
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
+from analyzer.live.meta_norm import NormByShapes
 from analyzer.ops import Add, BatchNorm2d, Conv2d, Flatten, GlobalAvgPool2d, Linear, Multiply, ReLU, Sigmoid
 from analyzer.render.pytorch import network_name, pytorch_source
 from tests.strategies import densenet_specs, resnet_specs, vgg_specs
@@ -96,7 +97,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
 
 
 def ops_run(net: nn.Module, shape: tuple[int, ...]) -> list[object]:
-    with torch.no_grad(), Recorder() as recorder:
+    with torch.no_grad(), NormByShapes(), Recorder() as recorder:
         net.eval()(torch.empty(1, *shape, device="meta"))
     return list(recorder.ran)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from analyzer.cost.analysis import analyze
@@ -29,6 +28,7 @@ from analyzer.pages.plate import _COLOURS
 from analyzer.render.arithmetic import equation
 from analyzer.render.diagram_look import HEATS
 from analyzer.render.dot import LEVELS
+from tests.pages.conftest import forget
 
 ROOT = Path(__file__).parents[1]
 LEARN, EXPLORE = "analyzer/pages/learn.py", "analyzer/pages/explore.py"
@@ -40,10 +40,10 @@ CHAPTER_FILES = sorted(set((ROOT / "analyzer/pages").glob("learn*.py")) - {ROOT 
 @pytest.fixture(autouse=True)
 def _drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
-    st.cache_data.clear()
+    forget()
     monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
     yield
-    st.cache_data.clear()
+    forget()
 
 
 def opened(chapter: str | None = None, **parameters: str) -> AppTest:
@@ -224,7 +224,7 @@ def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.Monk
     def missing(*_: object) -> bytes:
         raise Unavailable("drawing needs Graphviz.")
 
-    st.cache_data.clear()
+    forget()
     monkeypatch.setattr(readings, "layout_safely", missing)
     app = opened("stride")
     assert "The first block of stage 2" in app.get("graphviz_chart")[0].proto.spec

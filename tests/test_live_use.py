@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import analyzer
 from analyzer.errors import InvalidInput
 from analyzer.graph import INPUT, Graph, Node, sequence
+from analyzer.live.meta_norm import NormByShapes
 from analyzer.live.modules import Net
 from analyzer.ops import BatchNorm2d, Conv2d, Flatten, GlobalAvgPool2d, Linear, ReLU
 from tests.names import EVERY_KIND
@@ -112,7 +113,8 @@ def test_copies_and_pickles_keep_every_ability(expression: str) -> None:
 def test_stage_outputs_have_the_tables_names_and_shapes(name: str) -> None:
     """Closed form: every stage of the table under its name, in its order, with its output shape, on `meta`."""
     net, analysis = analyzer.build(name, device="meta"), analyzer.analyze(name)
-    found = net.stage_outputs(torch.empty(2, *analysis.input_shape, device="meta"))
+    with NormByShapes():
+        found = net.stage_outputs(torch.empty(2, *analysis.input_shape, device="meta"))
     assert [(stage, tuple(output.shape[1:])) for stage, output in found.items()] == [
         (row.stage, row.output_shape) for row in analysis.stages
     ]

@@ -1,6 +1,7 @@
 """The closed form against what the live network shows: hooks, weights, torch's and fvcore's counters (measured)."""
 
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from analyzer.families.registry import variant_names
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.live import measure
+from analyzer.live.meta_norm import NormByShapes
 from analyzer.live.verify import described_params, described_shapes
 from analyzer.ops import (
     AdaptiveAvgPool2d,
@@ -110,6 +112,29 @@ def test_every_op_outside_torchvisions_nets_matches_its_closed_form() -> None:
     assert measure.num_params(live) == described_params(analysis)
     assert measure.torch_flops(live, analysis.input_shape) == analysis.flops
     assert measure.fvcore_flops(live, analysis.input_shape) == fvcore_by_operator(analysis)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_norm_by_shapes_hands_out_what_torchs_own_does(training: bool) -> None:
+    """Reference output: torch's batch norm on the CPU, in shapes and dtypes, of values and of gradients."""
+    found = []
+    for device, mode in (("cpu", nullcontext()), ("meta", NormByShapes())):
+        net = nn.BatchNorm2d(5, device=device).train(training)
+        image = torch.zeros(2, 5, 3, 4, device=device, requires_grad=True)
+        with mode:
+            output = net(image)
+            gradients = torch.autograd.grad(output.sum(), [image, *net.parameters()])
+        found.append([(tensor.shape, tensor.dtype) for tensor in (output, *gradients)])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_norm_of_other_channels_is_refused_wherever_it_is_measured(device: str) -> None:
+    """Reference output: torch on the CPU raises the same kind of error."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 1, device=device), nn.BatchNorm2d(6, device=device))
+    for tool in (measure.output_shapes, measure.torch_flops):
+        with pytest.raises(RuntimeError, match="6"):
+            tool(net, (3, 8, 8))
 
 
 def test_measuring_leaves_the_network_as_found() -> None:

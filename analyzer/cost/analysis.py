@@ -173,7 +173,9 @@ class Analysis:
 
     def _block(self, span: Span, projected: set[int]) -> BlockRow:
         rows = self.rows[span.start : span.stop]
-        transform = tuple(self.rows[index] for index in range(span.start, span.stop) if index not in projected)
+        transform = rows
+        if not projected.isdisjoint(range(span.start, span.stop)):
+            transform = tuple([row for index, row in enumerate(rows, span.start) if index not in projected])
         return BlockRow(
             path=span.path, stage=span.stage, kind=span.kind, rows=rows, transform=transform, **_sums(tally_of(rows))
         )

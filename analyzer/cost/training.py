@@ -136,7 +136,7 @@ def training(
         input_gradient_macs=sum(op.input_gradient for op in ops),
         weight_gradient_macs=sum(op.weight_gradient for op in ops),
         stored_bytes=sum(op.stored.at(batch) for op in ops),
-        peak_bytes=max(level.at(batch) for level in training_levels(analysis, run, ops, item_bytes(dtype))),
+        peak_bytes=max([level.at(batch) for level in training_levels(analysis, run, ops, item_bytes(dtype))]),
         stages=_stages(analysis, ops, batch),
     )
 

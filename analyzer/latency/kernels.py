@@ -3,7 +3,7 @@
 Counts are of one image; a batch does all of it that many times, but reads the weights once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple, assert_never
 
@@ -95,16 +95,14 @@ def eager_kernels(analysis: Analysis) -> list[Kernel]:
     return [kernel for index, row in enumerate(analysis.rows) for kernel in forward(index, row)]
 
 
-def forward(index: int, row: Row) -> Iterator[Kernel]:
+def forward(index: int, row: Row) -> list[Kernel]:
     """The kernels of an op in inference."""
-    kind = kind_of(row.operation)
-    if isinstance(row.operation, Conv2d | Linear):
-        yield weighted(index, row)
-        if isinstance(row.operation, Conv2d) and row.operation.bias:
-            yield Kernel(index, "add", written(row), written(row))
-    elif kind:
-        indices = INDEX_BYTES * written(row) if isinstance(row.operation, MaxPool2d) else 0
-        yield Kernel(index, kind, read(row), written(row), extra_bytes=indices)
+    kind, op = kind_of(row.operation), row.operation
+    if isinstance(op, Conv2d | Linear):
+        biased = isinstance(op, Conv2d) and op.bias
+        return [weighted(index, row), *[Kernel(index, "add", written(row), written(row))] * biased]
+    indices = INDEX_BYTES * written(row) if isinstance(op, MaxPool2d) else 0
+    return [Kernel(index, kind, read(row), written(row), extra_bytes=indices)] if kind else []
 
 
 def weighted(index: int, row: Row) -> Kernel:
@@ -155,7 +153,7 @@ def training_kernels(analysis: Analysis) -> list[Kernel]:
 
 
 def _trained(index: int, row: Row, first: bool) -> list[Kernel]:
-    there = list(forward(index, row))
+    there = forward(index, row)
     size, out, kind = read(row), written(row), kind_of(row.operation)
     match row.operation:
         case Conv2d() | Linear():

@@ -1,6 +1,7 @@
 """The kernel list of a mode: eager, compiled or a training step, with autocast's casts and changes of layout."""
 
 from collections import Counter
+from operator import itemgetter
 from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
@@ -42,7 +43,7 @@ def _launched(analysis: Analysis, run: Run, rates: Rates) -> Launched:
         kernels = [*kernels, *layout_changes(kernels)]
     if run.training:
         kernels = [*kernels, *optimiser_kernels(analysis, run.item_bytes)]
-    return Launched(tuple(sorted(kernels, key=lambda kernel: kernel.row)), nchw, calls)
+    return Launched(tuple(sorted(kernels, key=itemgetter(0))), nchw, calls)
 
 
 def _plain(analysis: Analysis, run: Run, rates: Rates) -> list[Kernel]:
@@ -63,6 +64,9 @@ def repeated(analysis: Analysis, found: Launched) -> tuple[Repeated, ...]:
     """The distinct kernels of each stage, which are few; kept with the analysis."""
     key = repeated, id(found)
     if key not in analysis.notes:
-        counts = Counter((kernel._replace(row=0), analysis.rows[kernel.row].stage) for kernel in found.kernels)
-        analysis.notes[key] = tuple([Repeated(*which, times) for which, times in counts.items()])
+        rows = analysis.rows
+        counts = Counter([(rows[kernel.row].stage, kernel[1:]) for kernel in found.kernels])
+        analysis.notes[key] = tuple(
+            [Repeated(Kernel(0, *rest), stage, times) for (stage, rest), times in counts.items()]
+        )
     return analysis.notes[key]  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from analyzer.live.meta_norm import NormByShapes
 from analyzer.ops import Shape
 
 with warnings.catch_warnings():
@@ -28,7 +29,7 @@ def output_shapes(net: nn.Module, input_shape: Shape) -> dict[str, Shape]:
     def record(path: str, output: Tensor) -> None:
         shapes[path] = tuple(output.shape[1:])
 
-    with _inspected(net) as image, _hooked(net, record):
+    with _inspected(net) as image, _hooked(net, record), NormByShapes():
         net(image(input_shape))
     return shapes
 
@@ -45,7 +46,7 @@ def num_buffers(net: nn.Module) -> dict[str, int]:
 
 def torch_flops(net: nn.Module, input_shape: Shape) -> int:
     """FLOPs of one input by torch's FlopCounterMode."""
-    with _inspected(net) as image, FlopCounterMode(display=False) as counter:
+    with _inspected(net) as image, FlopCounterMode(display=False) as counter, NormByShapes():
         net(image(input_shape))
     return int(counter.get_total_flops())
 

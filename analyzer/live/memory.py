@@ -20,6 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from analyzer.live.meta_norm import NormByShapes
+
 
 class AllocationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class is untyped
     """Bytes of the storages made while it is entered: `alive` now, and their `peak` so far."""
@@ -144,6 +146,7 @@ def training_flops(net: nn.Module, input_shape: tuple[int, ...], *, grouped: boo
         torch.enable_grad(),
         torch.random.fork_rng(devices=[]),
         counter,
+        NormByShapes(),
     ):
         torch.autograd.grad(net(image(1, input_shape)).sum(), learned)
     return int(counter.get_total_flops())

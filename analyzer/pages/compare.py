@@ -18,7 +18,7 @@ from analyzer.pages.address import bounded, expect_at_most, expect_choice, expec
 from analyzer.pages.device import Place, choose_place
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
-from analyzer.pages.readings import analysis_of, dot_of, svg_of
+from analyzer.pages.readings import analysis_of, begin_drawing, dot_of, svg_of
 from analyzer.pages.scatter import show_scatter
 from analyzer.pages.sizes import MAX_BATCH, size_box
 from analyzer.pages.viewer import show_drawing
@@ -192,17 +192,19 @@ def _show_chart(svg: str) -> None:
 def _show_diagrams(asked: Asked, found: Compared) -> None:
     """The network-level diagrams beside each other, each flowing down."""
     st.html('<h2 class="section">Diagrams</h2>')
-    named = list(zip(names(found.analyses), asked.expressions, strict=True))
+    dots = [dot_of(expression, asked.side, "network", direction="down") for expression in asked.expressions]
+    for dot in dots:
+        begin_drawing(dot)
+    named = list(zip(names(found.analyses), dots, strict=True))
     beside = _BESIDE[len(named)]
     for start in range(0, len(named), beside):
         row = zip(st.columns(beside), named[start : start + beside], strict=False)
-        for place, (column, (name, expression)) in enumerate(row, start):
+        for place, (column, (name, dot)) in enumerate(row, start):
             with column:
-                _draw(name, expression, asked.side, place)
+                _draw(name, dot, place)
 
 
-def _draw(name: str, expression: str, side: Size | None, place: int) -> None:
-    dot = dot_of(expression, side, "network", direction="down")
+def _draw(name: str, dot: str, place: int) -> None:
     try:
         show_drawing(svg_of(dot), f"Diagram of {name}", key=f"diagram-{place}")
     except Unavailable as error:

@@ -13,14 +13,21 @@ _WAITING: "list[subprocess.Popen[bytes]]" = []
 
 
 def ready(form: str) -> "subprocess.Popen[bytes]":
-    """A renderer of that format, which waits for DOT on its stdin; another is started to wait for the next drawing."""
+    """A renderer of that format, which reads DOT from its stdin: the one that waits, where it does."""
     if form != _FORM:
         return started(form)
     with _LOCK:
-        process = _WAITING.pop() if _WAITING and _WAITING[-1].poll() is None else started(form)
+        if _WAITING and _WAITING[-1].poll() is None:
+            return _WAITING.pop()
         _dismiss()
-        _WAITING.append(started(form))
-    return process
+    return started(form)
+
+
+def prepare() -> None:
+    """Start one to wait for the next drawing, unless one does; best after a drawing, which it would slow down."""
+    with _LOCK:
+        if not _WAITING:
+            _WAITING.append(started(_FORM))
 
 
 def _dismiss() -> None:

@@ -1,6 +1,5 @@
 """Equivalence: why ResNeXt's three forms of a block are one function, and the proofs by numbers, run on request."""
 
-from functools import cache
 from typing import Any
 
 import streamlit as st
@@ -8,8 +7,6 @@ import streamlit as st
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.aggregated import nothing_to_prove
 from analyzer.families.expression import canonical, parse
-from analyzer.families.network import network
-from analyzer.families.registry import variant_names
 from analyzer.pages import jobs
 from analyzer.pages.address import bounded, expect_choice
 from analyzer.pages.choose import expression_box, variant_words
@@ -17,7 +14,7 @@ from analyzer.pages.equivalence_block import show_block
 from analyzer.pages.equivalence_proof import show_forms_proof, show_identities
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import show_problem
-from analyzer.pages.readings import analysis_of
+from analyzer.pages.readings import analysis_of, grouped_names
 from analyzer.render.units import exact
 
 _FIRST = "resnext50_32x4d"
@@ -92,10 +89,10 @@ def _choose() -> tuple[str, str]:
 
 
 def _show_picker(place: Any, variant: str) -> None:
-    st.session_state[_PICKED] = variant if variant in _grouped_names() else None
+    st.session_state[_PICKED] = variant if variant in grouped_names() else None
     place.selectbox(
         "Variant",
-        _grouped_names(),
+        grouped_names(),
         index=None,
         key=_PICKED,
         format_func=variant_words,
@@ -103,11 +100,6 @@ def _show_picker(place: Any, variant: str) -> None:
         on_change=_take_picked,
         help="The named variants with grouped bottlenecks.",
     )
-
-
-@cache
-def _grouped_names() -> tuple[str, ...]:
-    return tuple(name for name in variant_names() if not nothing_to_prove(network(name).graph))
 
 
 def _take_picked() -> None:

@@ -1,6 +1,7 @@
 """Explore: what a network is, how big, how costly, and what it looks like."""
 
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -15,6 +16,7 @@ from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.measuring import show_measuring
 from analyzer.pages.readings import (
+    begin_drawing,
     explained_html,
     inside_of,
     memory_of,
@@ -43,36 +45,49 @@ def show() -> None:
     if chosen is None:
         return
     options = places_of(chosen.expression, chosen.size)
-    head, above, timed = st.container(), st.container(), st.container()
+    head, diagram, stages, timed = st.container(), st.container(), st.container(), st.container()
     with timed:
-        place, problem = _show_latency(chosen)
+        place, problem = _choose_place(chosen)
     part = _part_box(options)
+    with diagram:
+        shown = _show_controls(chosen, options, part, place)
+        drawing = st.container(key="drawing")
+    unable = _begin(shown)
     with head:
         st.html(figures.headline(chosen.analysis, _prediction(chosen, place), problem))
-    with above:
-        shown = _show_diagram(chosen, options, part, place)
-        _show_stages(chosen, shown)
+    with timed:
+        _show_latency(chosen, place, problem)
+    with stages:
+        downloads = _show_stages(chosen)
     if part:
         _show_part(chosen, part)
+    with drawing:
+        drawn = _draw(chosen, shown, part) if not unable else _offer_coarser(shown, unable)
+    with downloads:
+        show_downloads(shown._replace(drawn=drawn))
 
 
-def _show_latency(chosen: Chosen) -> tuple[Place | None, str]:
-    """The device and the run, or what is wrong with them; what is predicted for them, and what is measured here."""
+def _choose_place(chosen: Chosen) -> tuple[Place | None, str]:
+    """The device and the run, or what is wrong with them."""
     st.html('<h2 class="section">Latency by stage, predicted</h2>')
-    place, problem = choose_place(chosen.batch)
+    return choose_place(chosen.batch)
+
+
+def _show_latency(chosen: Chosen, place: Place | None, problem: str) -> None:
+    """What is predicted for the device and the run, or what is wrong with them, and what is measured here."""
     if problem:
         show_problem(problem)
     if place:
         st.html(latency_html(chosen.expression, chosen.size, place))
     show_measuring(chosen)
-    return place, problem
 
 
 def _prediction(chosen: Chosen, place: Place | None) -> Prediction | None:
     return predicted(chosen.expression, chosen.size, place) if place else None
 
 
-def _show_diagram(chosen: Chosen, options: dict[str, str], part: str | None, place: Place | None) -> Shown:
+def _show_controls(chosen: Chosen, options: dict[str, str], part: str | None, place: Place | None) -> Shown:
+    """The diagram's heading and widgets; what they ask for."""
     restore(_LEVEL, _HEAT, _ONLY)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
@@ -81,10 +96,7 @@ def _show_diagram(chosen: Chosen, options: dict[str, str], part: str | None, pla
             heat = _heat_box([heat for heat in HEATS if heat != "latency" or place])
             level = _level_control()
     keep(**{_LEVEL: level, _HEAT: heat, _ONLY: only})
-    drawn = part if only else None
-    shown = Shown(chosen.expression, chosen.size, level, heat, True, drawn, place)
-    with st.container(key="drawing"):
-        return shown._replace(drawn=_draw(chosen, shown, part))
+    return Shown(chosen.expression, chosen.size, level, heat, True, part if only else None, place)
 
 
 def _only_control(chosen: Chosen, options: dict[str, str], part: str | None) -> bool:
@@ -138,20 +150,30 @@ def _heat_box(heats: list[str]) -> str | None:
     return heat
 
 
-def _draw(chosen: Chosen, shown: Shown, part: str | None) -> bool:
-    """Show the diagram; False where it is too large at that level, with the reason and a coarser level offered."""
+def _begin(shown: Shown) -> str:
+    """Let the diagram be laid out while the rest of the page is made; why there is none to lay out, else nothing."""
     try:
-        dot = shown.dot
+        begin_drawing(shown.dot)
     except InvalidInput as error:
-        show_problem(str(error))
-        if shown.level in COARSER:
-            coarser = COARSER[shown.level]
-            st.button(f"Show the {coarser} level", on_click=_take_level, args=(coarser,))
-        return False
+        return str(error)
+    return ""
+
+
+def _offer_coarser(shown: Shown, unable: str) -> bool:
+    """Why there is no diagram, and a coarser one."""
+    show_problem(unable)
+    if shown.level in COARSER:
+        coarser = COARSER[shown.level]
+        st.button(f"Show the {coarser} level", on_click=_take_level, args=(coarser,))
+    return False
+
+
+def _draw(chosen: Chosen, shown: Shown, part: str | None) -> bool:
+    """Show the diagram, or its text and why it is not drawn."""
     try:
-        svg = svg_of(dot)
+        svg = svg_of(shown.dot)
     except Unavailable as error:
-        st.graphviz_chart(dot)
+        st.graphviz_chart(shown.dot)
         st.caption(literal(str(error)))
         return True
     what = f"{chosen.analysis.network.title}{f', {shown.part}' if shown.part else ''}"
@@ -169,7 +191,8 @@ def _take_picked(inside: dict[str, str]) -> None:
         st.session_state[_PART] = inside[name]
 
 
-def _show_stages(chosen: Chosen, shown: Shown) -> None:
+def _show_stages(chosen: Chosen) -> Any:
+    """The table and what stands out; a container between them for the downloads."""
     restore(_EXACT)
     expect_switch(_EXACT)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -187,10 +210,11 @@ def _show_stages(chosen: Chosen, shown: Shown) -> None:
         alt="Costs by stage",
     )
     st.caption(f"{figures.CAPTION} {memory_of(chosen.expression, chosen.size, chosen.batch)}")
-    show_downloads(shown)
+    downloads = st.container()
     sentences = remarks_of(chosen.expression, chosen.size)
     if sentences:
         st.html(figures.listed("What stands out", sentences))
+    return downloads
 
 
 def _take_cell(stages: list[str]) -> None:

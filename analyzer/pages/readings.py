@@ -1,13 +1,17 @@
 """What the pages read off a network, kept between reruns: the analysis, its DOT text, and the laid out SVG."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.families.aggregated import cardinality, grouped_blocks
-from analyzer.families.network import Size
-from analyzer.pages.drawer import ready
+from analyzer.errors import Unavailable
+from analyzer.families.aggregated import cardinality, grouped_blocks, nothing_to_prove
+from analyzer.families.network import Size, network
+from analyzer.families.registry import variant_names
+from analyzer.pages.drawer import prepare, ready
 from analyzer.pages.figures import memory_words, op_table, stage_table
 from analyzer.pages.places import places, resolved, rows_under
 from analyzer.render.diagram_look import Look, OpTimes
@@ -25,11 +29,19 @@ if TYPE_CHECKING:
 LAYOUT_SECONDS = 10
 """Longest layout that a server does for one visitor."""
 
+_DRAWERS = ThreadPoolExecutor(2, "drawing")
+
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def analysis_of(expression: str, size: Size | None) -> Analysis:
     """The analysis of an expression at an input size, shared, since it is immutable; raises InvalidInput."""
     return analyze(expression, size)
+
+
+@cache
+def grouped_names() -> tuple[str, ...]:
+    """The named variants with blocks whose forms can be compared."""
+    return tuple(name for name in variant_names() if not nothing_to_prove(network(name).graph))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -114,10 +126,27 @@ def memory_of(expression: str, size: Size | None, batch: int) -> str:
 
 def drawn_safely(dot: str, form: str) -> bytes:
     """A drawing, laid out in a child process; Unavailable without a renderer or after ten seconds."""
-    return layout_safely(dot, form, LAYOUT_SECONDS, ready)
+    try:
+        return layout_safely(dot, form, LAYOUT_SECONDS, ready)
+    finally:
+        prepare()
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+def begin_drawing(dot: str) -> None:
+    """Lay a drawing out while the page goes on; `svg_of` has it then."""
+    _drawing(dot)
+
+
 def svg_of(dot: str) -> str:
     """A drawing as SVG; Unavailable as `drawn_safely`."""
-    return drawn_safely(dot, "svg").decode()
+    try:
+        return _drawing(dot).result()
+    except Unavailable:
+        _drawing.clear(dot)  # the next visitor may have more luck
+        raise
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _drawing(dot: str) -> Future[str]:
+    """A drawing that is under way or done, shared."""
+    return _DRAWERS.submit(lambda: drawn_safely(dot, "svg").decode())

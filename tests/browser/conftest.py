@@ -108,6 +108,7 @@ def open_page(browser: Browser, shared_context: BrowserContext, address: str) ->
         page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         page.goto(address + path)
         settle(page)
+        page.wait_for_function("window.resnetAnalyzerSteps")  # from then on a click is one step of the history
         return page
 
     yield opened

@@ -22,10 +22,16 @@ SECONDS = 60
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
-    st.cache_data.clear()
+    forget()
     monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
     yield
+    forget()
+
+
+def forget() -> None:
+    """Let the pages work everything out, and draw, anew."""
     st.cache_data.clear()
+    readings._drawing.clear()
 
 
 def opened(expression: str | None = None, page: str | None = None, **parameters: str | list[str]) -> AppTest:

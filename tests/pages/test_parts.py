@@ -1,9 +1,9 @@
 """What the pages draw, explain and hand out, without running them."""
 
 import re
+import threading
 
 import pytest
-import streamlit as st
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import Unavailable
@@ -12,7 +12,7 @@ from analyzer.pages.look import literal
 from analyzer.render.diagram_look import Look
 from analyzer.render.dot import LEVELS, dot_source
 from analyzer.render.layout import layout_safely, render
-from tests.pages.conftest import ROOT, opened
+from tests.pages.conftest import DRAWING, ROOT, forget, opened
 
 
 @pytest.mark.parametrize("text", ["plain", "`code`", "a ``b`` ` c", "![x](http://x/y.png) <b> $x$ :smile:", "a\nb"])
@@ -65,7 +65,7 @@ def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.Monk
     def missing(dot: str, *_: object) -> bytes:
         raise Unavailable("drawing needs Graphviz.")
 
-    st.cache_data.clear()
+    readings._drawing.clear()
     monkeypatch.setattr(readings, "layout_safely", missing)
     app = opened("resnet18")
     assert app.get("graphviz_chart")[0].proto.spec == dot_source(analyze("resnet18"), "network")
@@ -104,11 +104,58 @@ def test_pdf_is_drawn_by_the_renderer() -> None:
 def test_the_renderer_that_waits_draws_the_same_and_is_replaced_where_it_ended() -> None:
     """Oracle: the drawing made in this process."""
     dot = dot_source(analyze("resnet18"), "network")
-    for _ in range(2):
-        assert layout_safely(dot, "svg", 60, drawer.ready) == render(dot, "svg")
-        for waiting in drawer._WAITING:
-            waiting.kill()
-            waiting.wait()
+    drawer.prepare()
+    (waiting,) = drawer._WAITING
+    assert layout_safely(dot, "svg", 60, drawer.ready) == render(dot, "svg")
+    assert waiting.returncode == 0
+    drawer.prepare()
+    (waiting,) = drawer._WAITING
+    waiting.kill()
+    waiting.wait()
+    assert layout_safely(dot, "svg", 60, drawer.ready) == render(dot, "svg")
     assert layout_safely(dot, "pdf", 60, drawer.ready).startswith(b"%PDF")
-    drawer._dismiss()
     assert not drawer._WAITING
+
+
+def test_after_a_drawing_one_renderer_waits_and_it_ends_with_the_server() -> None:
+    readings.drawn_safely(dot_source(analyze("resnet18"), "network"), "svg")
+    (waiting,) = drawer._WAITING
+    assert waiting.poll() is None
+    drawer._dismiss()
+    assert waiting.poll() is not None
+
+
+@pytest.mark.usefixtures("drawn")
+def test_a_drawing_is_laid_out_once_while_the_page_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, go_on = [], threading.Event()
+
+    def waiting(dot: str, *_: object) -> bytes:
+        asked.append(dot)
+        assert go_on.wait(30)
+        return DRAWING.encode()
+
+    monkeypatch.setattr(readings, "layout_safely", waiting)
+    readings.begin_drawing("digraph {}")
+    readings.begin_drawing("digraph {}")
+    go_on.set()
+    assert readings.svg_of("digraph {}") == DRAWING
+    assert asked == ["digraph {}"]
+
+
+def test_a_drawing_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    dot = dot_source(analyze("resnet18"), "stage")
+    tries = []
+
+    def failing(*_: object) -> bytes:
+        tries.append(1)
+        raise Unavailable("drawing took more than 10 seconds and was stopped; take a coarser level.")
+
+    forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(readings, "layout_safely", failing)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="took more than 10 seconds"):
+                readings.svg_of(dot)
+    assert len(tries) == 2
+    assert readings.svg_of(dot).startswith("<?xml")
+    drawer._dismiss()

@@ -22,11 +22,20 @@ def place_at(analysis: Analysis, path: str) -> Place:
     """The place at a stage's name or a weight path, "" being the network; InvalidInput with the closest ones."""
     if not path:
         return Place("", "network", analysis.network.family, 0, len(analysis.rows))
-    found = next((place for place in _all(analysis) if place.path == path), None)
-    if found is None:
-        known = list(dict.fromkeys(place.path for place in _all(analysis)))
-        raise InvalidInput(f"path {shortened(path)!r} is not in {analysis.variant}; {suggestion(path, known)}")
-    return found
+    known = _known(analysis)
+    if path not in known:
+        raise InvalidInput(f"path {shortened(path)!r} is not in {analysis.variant}; {suggestion(path, list(known))}")
+    return known[path]
+
+
+def _known(analysis: Analysis) -> dict[str, Place]:
+    """Path → the outermost place there, outer ones first; kept with the analysis."""
+    if _known not in analysis.notes:
+        found: dict[str, Place] = {}
+        for place in _all(analysis):
+            found.setdefault(place.path, place)
+        analysis.notes[_known] = found
+    return analysis.notes[_known]  # type: ignore[no-any-return]
 
 
 def _all(analysis: Analysis) -> Iterator[Place]:
@@ -39,9 +48,9 @@ def _all(analysis: Analysis) -> Iterator[Place]:
 
 def stages_of(analysis: Analysis) -> list[Place]:
     """Stem, stages, transitions and head, each under its name for people."""
-    start, found = 0, []
-    for index, row in enumerate(analysis.rows, 1):
-        if index == len(analysis.rows) or analysis.rows[index].stage != row.stage:
+    rows, start, found = analysis.rows, 0, []
+    for index, row in enumerate(rows, 1):
+        if index == len(rows) or rows[index].stage != row.stage:
             found.append(Place(row.stage, "stage", "stage", start, index))
             start = index
     return found

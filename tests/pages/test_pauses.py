@@ -1,12 +1,14 @@
-"""What was imported is set aside from the search for garbage. Oracle: Python's own count of objects set aside."""
+"""What keeps answers short: imported modules set aside from the search for garbage, and no cache where it is lost."""
 
 import gc
+import re
 import sys
 from types import ModuleType
 
 import pytest
 
 from analyzer.pages.pauses import settle
+from tests.pages.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +18,7 @@ def _thawed() -> object:
 
 
 def test_it_is_done_where_modules_were_imported_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: Python's own count of objects set aside."""
     monkeypatch.setattr("analyzer.pages.pauses._SEEN", [0])
     gc.unfreeze()
     settle()
@@ -26,3 +29,9 @@ def test_it_is_done_where_modules_were_imported_and_not_otherwise(monkeypatch: p
     monkeypatch.setitem(sys.modules, "a_page_of_tests", ModuleType("a_page_of_tests"))
     settle()
     assert gc.get_freeze_count() > 10_000
+
+
+@pytest.mark.parametrize("page", re.findall(r'st\.Page\("(.+?)"', (ROOT / "app.py").read_text(encoding="utf-8")))
+def test_no_page_keeps_what_it_works_out_in_its_own_file(page: str) -> None:
+    """Streamlit runs a page's file anew for every answer, so that what functools keeps there is lost each time."""
+    assert not re.search(r"^@(cache|lru_cache)", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)

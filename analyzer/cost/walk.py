@@ -95,8 +95,10 @@ def tally_of(parts: Sequence[Row] | Sequence[Tally]) -> Tally:
 class Walked:
     """A network's stages with their costs; and, made when asked for, every op and the sub-graphs as runs of ops."""
 
-    def __init__(self, root: "_Costed") -> None:
+    def __init__(self, root: "_Costed", costed: "Costed") -> None:
         self._root = root
+        self.costed = costed
+        """The sub-graphs that are costed already, for walks over networks that share some."""
 
     @property
     def stages(self) -> dict[str, Tally]:
@@ -156,7 +158,8 @@ def walk(graph: Graph, input_shape: Shape, costed: Costed | None = None) -> Walk
 
     Walks that are given the same `costed` share the sub-graphs that they have in common.
     """
-    return Walked(_costed(graph, input_shape, {} if costed is None else costed))
+    memo = {} if costed is None else costed
+    return Walked(_costed(graph, input_shape, memo), memo)
 
 
 def _costed(graph: Graph, input_shape: Shape, memo: Costed) -> _Costed:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.walk import Costed
 from analyzer.errors import Unavailable
 from analyzer.families.aggregated import cardinality, grouped_blocks, nothing_to_prove
 from analyzer.families.network import Size, network
@@ -29,13 +30,19 @@ if TYPE_CHECKING:
 LAYOUT_SECONDS = 10
 """Longest layout that a server does for one visitor."""
 
+MAX_BLOCKS = 4000
+"""Costed blocks, each of a few kB, that a server keeps, so that a network with one field changed is costed quickly."""
+
+_BLOCKS: list[Costed] = [{}]
 _DRAWERS = ThreadPoolExecutor(2, "drawing")
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def analysis_of(expression: str, size: Size | None) -> Analysis:
     """The analysis of an expression at an input size, shared, since it is immutable; raises InvalidInput."""
-    return analyze(expression, size)
+    if len(_BLOCKS[0]) > MAX_BLOCKS:
+        _BLOCKS[0] = {}
+    return analyze(expression, size, _BLOCKS[0])
 
 
 @cache

@@ -21,6 +21,7 @@ from analyzer.errors import InvalidInput, Unavailable, shortened
 
 FORMATS = ("svg", "png", "pdf")
 _DOT_SECONDS = 120
+_FIRST = 'digraph { node [fontname="Helvetica,Arial,sans-serif"] a [label=<<b>a</b> a>] }'
 _PDF_DATE = re.compile(rb"(?<=/CreationDate \(D:)\d{14}")
 _SLOTS = threading.BoundedSemaphore(2)
 """Layouts that a server runs at a time."""
@@ -157,8 +158,8 @@ def _finished(svg: str, dot: str) -> str:
 
 def main() -> int:
     """Read DOT on stdin and write the drawing to stdout; 2 with one sentence on stderr where that fails."""
-    with contextlib.suppress(ImportError):
-        import pygraphviz  # noqa: F401  # loaded while the text is awaited
+    with contextlib.suppress(Unavailable):
+        laid_out(_FIRST, "svg")  # fonts and plugins are loaded while the text is awaited
     try:
         drawn = render(sys.stdin.buffer.read().decode(), sys.argv[1])
     except (InvalidInput, Unavailable) as error:

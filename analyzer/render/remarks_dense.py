@@ -77,7 +77,8 @@ def _saved(analysis: Analysis) -> str:
     spec = analysis.network.spec
     if not isinstance(spec, DenseNetSpec):
         return ""
-    stages = walk(spec.changed(compression=1.0).graph(), analysis.input_shape).stages.values()
+    whole = walk(spec.changed(compression=1.0).graph(), analysis.input_shape, analysis.walked.costed)
+    stages = whole.stages.values()
     params, macs = sum(stage.params for stage in stages), sum(stage.macs for stage in stages)
     return (
         f"; without compression the network would have {short(params)} instead of {short(analysis.params)} parameters "

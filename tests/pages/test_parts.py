@@ -12,6 +12,7 @@ from analyzer.pages.look import literal
 from analyzer.render.diagram_look import Look
 from analyzer.render.dot import LEVELS, dot_source
 from analyzer.render.layout import layout_safely, render
+from analyzer.render.remarks import remarks
 from tests.pages.conftest import DRAWING, ROOT, forget, opened
 
 
@@ -123,6 +124,19 @@ def test_after_a_drawing_one_renderer_waits_and_it_ends_with_the_server() -> Non
     assert waiting.poll() is None
     drawer._dismiss()
     assert waiting.poll() is not None
+
+
+def test_networks_share_their_blocks_and_are_analysed_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: an analysis that shares nothing; no more blocks are kept than the bound and one network's."""
+    monkeypatch.setattr(readings, "_BLOCKS", [{}])
+    monkeypatch.setattr(readings, "MAX_BLOCKS", 30)
+    for count in range(40, 46):
+        for name in ("densenet121", "resnet18"):
+            expression = f"{name}:num_classes={count}"
+            shared, alone = readings.analysis_of(expression, None), analyze(expression)
+            assert (shared.stages, shared.totals, shared.rows) == (alone.stages, alone.totals, alone.rows)
+            assert remarks(shared, shared.blocks) == remarks(alone, alone.blocks)
+            assert len(readings._BLOCKS[0]) < 30 + 200
 
 
 @pytest.mark.usefixtures("drawn")

@@ -151,13 +151,18 @@ def _marks(base: Any, x: str, y: str, colours: dict[str, str]) -> Any:
 def _labels(edge: Any) -> list[Any]:
     """Names of the front's points, by turns right of it and left, where neighbours would cover each other.
 
-    The first goes to the right and the last to the left, so that neither leaves the chart.
+    The first goes to the right and the last two to the left, so that none leaves the chart.
     """
     ranked = edge.transform_window(place="row_number()", sort=[alt.SortField("x")]).transform_joinaggregate(
         last="count()"
     )
-    left = "datum.place > 1 && (datum.place == datum.last || datum.place % 2 == 0)"
-    sides = {f"!({left})": {"align": "left", "dx": 9, "dy": 9}, left: {"align": "right", "dx": -9, "dy": -9}}
+    above = "datum.place > 1 && (datum.last - datum.place) % 2 == 0"
+    below = "datum.place > 1 && datum.place == datum.last - 1"
+    sides = {
+        above: {"align": "right", "dx": -9, "dy": -9},
+        below: {"align": "right", "dx": -9, "dy": 9},
+        f"!({above}) && !({below})": {"align": "left", "dx": 9, "dy": 9},
+    }
     return [
         ranked.transform_filter(where).mark_text(fontSize=11, color=_GREY, **side).encode(text="title:N")
         for where, side in sides.items()

@@ -35,17 +35,22 @@ class Run(NamedTuple):
 
 
 def eager_run(analysis: Analysis, *, training: bool = False) -> Run:
-    """The storages of one forward pass, image first, then in the order of the ops that make them; linear in the ops."""
-    key = (eager_run, training)
+    """The storages of one forward pass, image first, then in the order of the ops that make them; linear in the ops.
+
+    Training differs in dropout alone, which makes a storage of its own then.
+    """
+    rows = analysis.rows
+    differs = training and any(isinstance(row.operation, Dropout) for row in rows)
+    key = (eager_run, differs)
     if key not in analysis.notes:
-        analysis.notes[key] = _eager_run(analysis, training)
+        analysis.notes[key] = _eager_run(analysis, differs)
     return analysis.notes[key]  # type: ignore[no-any-return]
 
 
 def _eager_run(analysis: Analysis, training: bool) -> Run:
-    trace = _Trace(training)
+    rows, trace = analysis.rows, _Trace(training)
     trace.frame(analysis.network.graph, 0)
-    shapes = [analysis.input_shape, *(analysis.rows[index].output_shape for index in trace.born[1:])]
+    shapes = [analysis.input_shape, *[rows[index].output_shape for index in trace.born[1:]]]
     lives = zip(shapes, trace.born, trace.dies, strict=True)
     return Run(tuple(Storage(*life) for life in lives), tuple(trace.reads), tuple(trace.writes))
 

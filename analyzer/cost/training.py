@@ -65,6 +65,9 @@ class Bytes(NamedTuple):
         return batch_size * self.per_image + self.fixed
 
 
+_NOTHING = Bytes(0, 0)
+
+
 class StageTraining(NamedTuple):
     """A stage's share of training; `stored` are the bytes that its ops are the first to keep."""
 
@@ -168,7 +171,7 @@ def _op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool
         sources = [flows[source] for source in reads]
         flows[written] = bool(learned) or any(sources)
         kept: tuple[int, ...] = ()
-        own = Bytes(0, 0)
+        own = _NOTHING
         if flows[written]:
             wanted = _keeps(row, reads, written, sources, bool(learned))
             kept = tuple([source for source in dict.fromkeys(wanted) if source not in seen])
@@ -210,7 +213,7 @@ def _own_bytes(row: Row, frozen_norm: bool, item: int) -> Bytes:
         case BatchNorm2d() if not frozen_norm:
             return Bytes(0, 2 * row.operation.channels * max(item, 4))
         case _:
-            return Bytes(0, 0)
+            return _NOTHING
 
 
 def training_levels(analysis: Analysis, run: Run, ops: Sequence[OpTraining], item: int) -> list[Bytes]:

@@ -12,7 +12,7 @@ from analyzer.families.network import Size
 from analyzer.families.registry import find, variant_names
 from analyzer.families.spec import Spec
 from analyzer.pages.address import bounded
-from analyzer.pages.customise import EXPRESSION, follow, show_form
+from analyzer.pages.customise import EXPRESSION, follow
 from analyzer.pages.kept import MAX_CHARS, keep, restore
 from analyzer.pages.look import show_problem
 from analyzer.pages.readings import analysis_of
@@ -32,8 +32,11 @@ class Chosen:
     analysis: Analysis
 
 
-def choose() -> Chosen | None:
-    """Show the widgets; None where the expression or the size is wrong, with the reason shown in place."""
+def choose() -> tuple[Chosen | None, Any]:
+    """Show the widgets but the form, and where that has its place.
+
+    None for the network where the expression or the size is wrong, with the reason shown in place.
+    """
     restore(EXPRESSION, SIDE, BATCH)
     picker, box, form, size = st.columns([3, 4.4, 1.5, 1.9], vertical_alignment="bottom")
     expression = expression_box(box, EXPRESSION, FIRST)
@@ -46,11 +49,9 @@ def choose() -> Chosen | None:
     if spec is not None:
         follow(spec)
         chosen, problem = _analysed(canonical(spec), sizes) if not no_size else (None, no_size)
-    with form:
-        show_form()
     if problem:
         show_problem(problem)
-    return chosen
+    return chosen, form
 
 
 def expression_box(place: Any, key: str, first: str) -> str:

@@ -10,6 +10,7 @@ from analyzer.latency.prediction import Prediction
 from analyzer.pages import figures
 from analyzer.pages.address import expect_choice, expect_switch
 from analyzer.pages.choose import Chosen, choose
+from analyzer.pages.customise import show_form
 from analyzer.pages.device import Place, choose_place, latency_html, predicted
 from analyzer.pages.downloads import Shown, show_downloads
 from analyzer.pages.kept import keep, restore
@@ -41,9 +42,20 @@ _STAGES = "stage_table"
 
 def show() -> None:
     """The whole page."""
-    chosen = choose()
-    if chosen is None:
-        return
+    chosen, form = choose()
+    if chosen:
+        _show_network(chosen, form)
+    else:
+        _show_form(form)
+
+
+def _show_form(form: Any) -> None:
+    """The form's button; its many fields take a while, in which a drawing can be laid out."""
+    with form:
+        show_form()
+
+
+def _show_network(chosen: Chosen, form: Any) -> None:
     options = places_of(chosen.expression, chosen.size)
     head, diagram, stages, timed = st.container(), st.container(), st.container(), st.container()
     with timed:
@@ -53,6 +65,7 @@ def show() -> None:
         shown = _show_controls(chosen, options, part, place)
         drawing = st.container(key="drawing")
     unable = _begin(shown)
+    _show_form(form)
     with head:
         st.html(figures.headline(chosen.analysis, _prediction(chosen, place), problem))
     with timed:

@@ -156,4 +156,6 @@ def svg_of(dot: str) -> str:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _drawing(dot: str) -> Future[str]:
     """A drawing that is under way or done, shared."""
-    return _DRAWERS.submit(lambda: drawn_safely(dot, "svg").decode())
+    drawing = _DRAWERS.submit(lambda: layout_safely(dot, "svg", LAYOUT_SECONDS, ready).decode())
+    drawing.add_done_callback(lambda _: prepare())  # not before the page has it
+    return drawing

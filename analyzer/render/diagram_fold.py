@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from analyzer.graph import INPUT, Graph, Node
@@ -124,11 +125,14 @@ def _open_ended(op: Op | Graph) -> object:
 def _without_inputs(op: Op | Graph) -> object:
     match op:
         case Conv2d(groups=1):
-            return replace(op, in_channels=1)
+            return _but_in_channels(op)
         case BatchNorm2d():
-            return BatchNorm2d(1)
+            return BatchNorm2d
         case _:
             return op
+
+
+_but_in_channels = attrgetter(*[field.name for field in fields(Conv2d) if field.name != "in_channels"])
 
 
 class Residual(NamedTuple):

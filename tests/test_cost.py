@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from analyzer.cost.analysis import analyze
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import Costed, Row, walk
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import parse
 from analyzer.families.registry import variant_names
@@ -238,3 +238,12 @@ def test_a_frame_has_one_row_an_op() -> None:
     assert frame.shape == (len(analysis.rows), 10)
     assert frame.macs.sum() == analysis.macs
     assert list(frame.path) == [row.path for row in analysis.rows]
+
+
+def test_costs_kept_under_anothers_identity_are_not_taken() -> None:
+    """Closed form: identities are given anew in another process, so that a pickled analysis keeps strangers' costs."""
+    graph, other, shape = parse("resnet18").graph(), parse("resnet34").graph(), (3, 224, 224)
+    kept: Costed = {}
+    walk(other, shape, kept)
+    stale: Costed = {(id(graph), shape): kept[id(other), shape]}
+    assert walk(graph, shape, stale).total == walk(graph, shape).total != walk(other, shape).total

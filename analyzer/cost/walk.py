@@ -164,7 +164,7 @@ def walk(graph: Graph, input_shape: Shape, costed: Costed | None = None) -> Walk
 
 def _costed(graph: Graph, input_shape: Shape, memo: Costed) -> _Costed:
     key = id(graph), input_shape
-    if key in memo:
+    if key in memo and memo[key].graph is graph:  # a copied or pickled memo has the identities of others
         return memo[key]
     parts: list[_Part] = []
     shapes: dict[str, Shape] = {INPUT: input_shape}

@@ -8,7 +8,6 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.walk import Costed
-from analyzer.errors import Unavailable
 from analyzer.families.aggregated import cardinality, grouped_blocks, nothing_to_prove
 from analyzer.families.network import Size, network
 from analyzer.families.registry import variant_names
@@ -146,11 +145,10 @@ def begin_drawing(dot: str) -> None:
 
 def svg_of(dot: str) -> str:
     """A drawing as SVG; Unavailable as `drawn_safely`."""
-    try:
-        return _drawing(dot).result()
-    except Unavailable:
+    drawing = _drawing(dot)
+    if drawing.exception():
         _drawing.clear(dot)  # the next visitor may have more luck
-        raise
+    return drawing.result()
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

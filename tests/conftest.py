@@ -71,6 +71,13 @@ def without_pygraphviz(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def without_renderer(without_pygraphviz: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide all that draws, as on a machine that has none."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+
+@pytest.fixture
 def dot_program(without_pygraphviz: None) -> None:
     """Let the `dot` on the PATH draw; skip where there is none."""
     if shutil.which("dot") is None:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import struct
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -195,9 +194,8 @@ def test_saving_by_suffix(tmp_path: Path) -> None:
     assert "--paper: #14171b" in (tmp_path / "x.html").read_text(encoding="utf-8")
 
 
-def test_mermaid_needs_no_renderer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    monkeypatch.setenv("PATH", "")
+@pytest.mark.usefixtures("without_renderer")
+def test_mermaid_needs_no_renderer(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["diagram", "resnet18", "--format", "mermaid", "--output", "-"]) == 0
     assert "flowchart LR" in capfd.readouterr().out
     with pytest.raises(Unavailable, match="install pygraphviz"):

@@ -192,16 +192,47 @@ def test_the_dot_program_draws_where_pygraphviz_is_absent() -> None:
     assert b"layer1.0" in render(dot_source(analyze("resnet18"), "network"), "svg")
 
 
+@pytest.mark.usefixtures("without_pygraphviz")
+def test_graphviz_pure_draws_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reference output: it stands beside the interpreter of an environment that is not activated."""
+    monkeypatch.setenv("PATH", "")
+    drawn = render(dot_source(analyze("resnet18"), "network"), "svg")
+    assert b"layer1.0" in drawn
+    assert dot_digest(drawn.decode()) == digest(dot_source(analyze("resnet18"), "network"))
+    with pytest.raises(Unavailable, match=r"Graphviz could not draw this network: .*pdf"):
+        render("digraph {}", "pdf")
+
+
 # ---- what can go wrong
 
 
-@pytest.mark.usefixtures("without_pygraphviz")
-def test_without_a_renderer_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
+@pytest.mark.usefixtures("without_renderer")
+def test_without_a_renderer_one_sentence_says_what_to_install() -> None:
     with pytest.raises(
         Unavailable, match=r"install pygraphviz .* or put `dot` on the PATH; `--format dot` needs neither"
     ):
         render("digraph {}", "svg")
+
+
+@pytest.mark.usefixtures("without_renderer")
+def test_a_pygraphviz_that_lacks_a_system_library_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Measured: so it fails on a bare Debian 13, whose image has no GLib."""
+    lacking = "raise ImportError('libgobject-2.0.so.0: cannot open shared object file: No such file or directory')"
+    (tmp_path / "pygraphviz.py").write_text(lacking, encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "pygraphviz")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "resnet18"]) == 0
+    assert (
+        capfd.readouterr().err.count(
+            "The diagrams are DOT text: drawing needs Graphviz, and pygraphviz cannot be loaded here "
+            "(libgobject-2.0.so.0: cannot open shared object file: No such file or directory): install the "
+            "system's (on Debian `apt install graphviz`), or `pip install graphviz-pure`; `--format dot` needs neither."
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("draw", [render, layout_safely])
@@ -265,9 +296,8 @@ def test_verb_writes_a_file_named_after_network_and_level(
     assert capfd.readouterr() == ("", f"wrote {name}\n")
 
 
-@pytest.mark.usefixtures("without_pygraphviz")
-def test_dot_needs_no_renderer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("PATH", "")
+@pytest.mark.usefixtures("without_renderer")
+def test_dot_needs_no_renderer(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["diagram", "resnet18", "--format", "dot", "--output", "-"]) == 0
     assert capfd.readouterr().out == dot_source(analyze("resnet18"), "network")
     assert main(["diagram", "resnet18"]) == 2

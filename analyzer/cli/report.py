@@ -240,12 +240,12 @@ def _write_reports(reports: list[Report], folder: Path, setting: "Setting | None
 
 
 def _write_files(folder: Path, analysis: Analysis, others: Sequence[Analysis], setting: "Setting | None") -> None:
-    from analyzer.render.bundle import report_files
+    from analyzer.render.bundle import not_drawn, report_files
 
     for name, content in report_files(analysis, others, setting).items():
         _write_told(folder / name, content)
         if name.endswith(".dot") and not name.endswith("-blocks.dot"):
-            click.echo("No renderer is here, so the diagram is DOT text; pip install pygraphviz draws it.", err=True)
+            click.echo(f"The diagrams are DOT text: {not_drawn(str(content))}", err=True)
 
 
 def _check(folder: Path) -> int:

@@ -1,6 +1,7 @@
 """What the kernels of a run take on a device, one by one, and summed by stage, by kind and by op."""
 
 from collections.abc import Callable, Sequence
+from math import fsum
 from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
@@ -65,7 +66,7 @@ def device_ms(analysis: Analysis, device: Device, run: Run, known: Coefficients)
     peaks = rates(device, run.precision)
     eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
     distinct = repeated(analysis, found)
-    return float(sum([times * kernel_ms(ideal(each, peaks, run, found.nchw), eff) for each, _, times in distinct]))
+    return fsum([times * kernel_ms(ideal(each, peaks, run, found.nchw), eff) for each, _, times in distinct])
 
 
 def _spent(kernel: Kernel, stage: str, times: int, at_peak: Ideal, eff: Efficiencies) -> Spent:
@@ -93,13 +94,13 @@ def _summed(group: list[Spent], run: Run) -> _Sum:
     by_bound: dict[str, float] = {}
     for each in group:
         by_bound[each.bound] = by_bound.get(each.bound, 0.0) + each.ms
-    ms = sum(by_bound.values())
+    ms = fsum(by_bound.values())
     return _Sum(
         num_kernels=sum([each.times for each in group]),
         ms=ms,
         bound=max(by_bound, key=by_bound.__getitem__),
-        arithmetic=sum([each.arithmetic_ms for each in group]) / ms,
-        bandwidth=sum([each.bytes_ms for each in group]) / ms,
+        arithmetic=fsum([each.arithmetic_ms for each in group]) / ms,
+        bandwidth=fsum([each.bytes_ms for each in group]) / ms,
         macs=run.batch_size * sum([each.times * each.kernel.macs for each in group]),
         bytes=sum([each.times * kernel_bytes(each.kernel, run) for each in group]),
     )

@@ -5,7 +5,7 @@ After torch/_inductor: lowering.py (`cat`), ir.py (`realize_hint`, `should_reali
 """
 
 from collections import Counter
-from math import prod
+from math import fsum, prod
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import Row
@@ -106,7 +106,7 @@ _GROUPED, _SMALL, _NARROWING, _PLAIN = 1.358, 0.783, 0.725, 0.823
 def compiles_to_channels_last(analysis: Analysis) -> bool:
     """Whether torch.compile turns the network to NHWC: where its weights for kinds of convolution save time in sum."""
     costs = [(row.macs, _slowdown(row.operation)) for row in analysis.rows if isinstance(row.operation, Conv2d)]
-    return sum(macs * slowdown for macs, slowdown in costs) <= sum(macs for macs, _ in costs)
+    return fsum(macs * slowdown for macs, slowdown in costs) <= sum(macs for macs, _ in costs)
 
 
 def _slowdown(op: Conv2d) -> float:

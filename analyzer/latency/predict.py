@@ -5,7 +5,7 @@ gather them from distinct blocks: `op_times_ms` gives every op's share. Only fus
 fused kernel's time is given to the last op in it.
 """
 
-from math import exp, hypot, log
+from math import exp, fsum, hypot, log
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,7 +119,7 @@ def predict_analysis(
     """
     known = coefficients()
     found = spent(analysis, device, run, known)
-    kernels_ms = sum([each.ms for each in found])
+    kernels_ms = fsum([each.ms for each in found])
     total = _total(analysis, device, run, known, kernels_ms, factor, host_us)
     scaling = Scaling(total.ms / kernels_ms, *_stage_spans(total, known.intervals["stage"]), total.host_bound)
     return Prediction(
@@ -183,7 +183,7 @@ def op_times_ms(
 ) -> tuple[OpTime, ...]:
     """Each row's time, in the order of `analysis.rows`; they sum to the whole's `ms` and, by stage, to the stages'."""
     times = row_times(analysis, device, run, coefficients())
-    scale = predict_total(analysis, device, run, factor=factor, host_us=host_us).ms / sum([ms for ms, _ in times])
+    scale = predict_total(analysis, device, run, factor=factor, host_us=host_us).ms / fsum([ms for ms, _ in times])
     pairs = zip(analysis.rows, times, strict=True)
     return tuple([OpTime(row.path, row.stage, scale * ms, count) for row, (ms, count) in pairs])
 

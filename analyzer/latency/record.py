@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ class LatencyRecord:
     @property
     def stage_sum_ms(self) -> float:
         """Sum of the stages' medians."""
-        return sum(stage.median_ms for stage in self.stages)
+        return fsum(stage.median_ms for stage in self.stages)
 
     @property
     def stage_sum_ratio(self) -> float:

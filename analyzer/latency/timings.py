@@ -1,7 +1,7 @@
 """Repeated times of one thing, every sample kept, and their figures."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import fsum, isfinite
 from statistics import median, quantiles
 from typing import Any
 
@@ -32,7 +32,7 @@ class Timing:
     @property
     def mean_ms(self) -> float:
         """The samples' mean, which is what timm's step times are."""
-        return sum(self.samples_ms) / len(self.samples_ms)
+        return fsum(self.samples_ms) / len(self.samples_ms)
 
     @property
     def p10_ms(self) -> float:

@@ -112,6 +112,15 @@ def report_files(
     return files
 
 
+def not_drawn(dot: str) -> str:
+    """Why this machine does not draw a DOT text, in one sentence; "" where it does."""
+    try:
+        render(dot, "svg")
+    except Unavailable as error:
+        return str(error)
+    return ""
+
+
 def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
     """File name without suffix → DOT text: the network, and its distinct blocks where it has any."""
     drawn = {stem: dot_source(analysis, "network")}

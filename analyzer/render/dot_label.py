@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from html import escape as escape_html
+from math import fsum
 
 from graphviz import escape
 
@@ -64,7 +65,7 @@ def text_points(box: Box) -> float:
     widths = [ems(box.title) * SIZE * 1.06, *(ems(line) * SIZE for line in box.lines)]
     facts = [ems(fact) * SMALL for fact in box.facts]
     if box.role == "slim":
-        return sum(widths) + ems(" · ".join(box.facts)) * SMALL + 3
+        return fsum(widths) + ems(" · ".join(box.facts)) * SMALL + 3
     return max(widths + facts)
 
 
@@ -73,4 +74,4 @@ _EMS = dict.fromkeys("ijl.,/ ", 0.28) | dict.fromkeys("ftr-()", 0.34) | dict.fro
 
 def ems(text: str) -> float:
     """About how wide a text is in Helvetica, in font sizes."""
-    return sum(_EMS.get(character, 0.57) for character in text)
+    return fsum(_EMS.get(character, 0.57) for character in text)

@@ -1,4 +1,4 @@
-"""DOT text to SVG, PNG or PDF: the Graphviz that pygraphviz bundles, otherwise `dot` on the PATH.
+"""DOT text to SVG, PNG or PDF: the Graphviz that pygraphviz bundles, otherwise `dot`, otherwise graphviz-pure.
 
 As a program (`python -m analyzer.render.layout svg`) it reads DOT on stdin and writes the picture to stdout.
 """
@@ -49,8 +49,8 @@ def laid_out(dot: str, form: str, option: str = "") -> bytes:
     """What Graphviz makes of a DOT text in any of its formats, unchanged; `option` is one of its command line."""
     try:
         import pygraphviz
-    except ImportError:
-        return _by_program(dot, form, option)
+    except ImportError as error:
+        return _by_program(_program(error), dot, form, option)
     with fontconfig_hushed():
         try:
             return bytes(pygraphviz.AGraph(string=dot).draw(format=form, prog="dot", args=option))
@@ -58,13 +58,28 @@ def laid_out(dot: str, form: str, option: str = "") -> bytes:
             raise Unavailable(f"Graphviz could not draw this network: {shortened(error, 200)}.") from None
 
 
-def _by_program(dot: str, form: str, option: str) -> bytes:
-    program = shutil.which("dot")
+def _program(missing: ImportError) -> str:
+    """`dot` or graphviz-pure, from the PATH or beside this interpreter: environments are used without activation."""
+    beside = Path(sys.executable).with_name("graphviz-pure")
+    program = shutil.which("dot") or shutil.which("graphviz-pure") or shutil.which(str(beside))
     if program is None:
-        raise Unavailable(
+        raise Unavailable(_needed(missing))
+    return program
+
+
+def _needed(missing: ImportError) -> str:
+    if isinstance(missing, ModuleNotFoundError):
+        return (
             "drawing needs Graphviz: install pygraphviz (`pip install pygraphviz`) or put `dot` on the PATH; "
             "`--format dot` needs neither."
         )
+    return (
+        f"drawing needs Graphviz, and pygraphviz cannot be loaded here ({shortened(missing, 200)}): install the "
+        "system's (on Debian `apt install graphviz`), or `pip install graphviz-pure`; `--format dot` needs neither."
+    )
+
+
+def _by_program(program: str, dot: str, form: str, option: str) -> bytes:
     done = _ran([program, f"-T{form}", *([option] if option else [])], dot, _DOT_SECONDS)
     if done.returncode:
         raise Unavailable(f"Graphviz could not draw this network: {_said(done)}")

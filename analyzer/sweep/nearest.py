@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -181,7 +183,8 @@ def improve(
     if before is None:
         best[group] = near
         return
-    total = sum(abs(before.figures[each.name] / each.value - 1) for each in targets)
+    offs = (abs(before.figures[each.name] / each.value - 1) for each in targets)
+    total = reduce(add, offs)  # rounds like NumPy: `sum` does not from Python 3.12 on
     if (near.distance, float(whole[first])) < (before.distance, total):
         best[group] = near
     elif (near.distance, float(whole[first])) == (before.distance, total):

@@ -1,7 +1,7 @@
 """How far predicted stages are off measured ones, beyond what the whole network is off."""
 
 import csv
-from math import log
+from math import fsum, log
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def stage_errors(known: Fitted) -> Vector:
 
 def _share_errors(case: Case, measured: dict[str, float], eff: Efficiencies) -> list[float]:
     predicted = stage_times(case, eff)
-    whole, ours = sum(measured.values()), sum(predicted.values())
+    whole, ours = fsum(measured.values()), fsum(predicted.values())
     shares = {stage: ms / whole for stage, ms in measured.items() if ms > SMALLEST * whole}
     return [log(predicted[stage] / ours / share) for stage, share in shares.items()]
 

@@ -136,6 +136,20 @@ def test_images_are_normal_and_the_same_everywhere() -> None:
     assert torch.equal(images, again)
 
 
+def test_the_host_holds_few_images_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reference: the generator asked once. A host of 128 GiB ended the process that drew 200 GiB for its GPU."""
+    drawn, randn = [], torch.randn
+
+    def watched(*size: Any, **options: Any) -> torch.Tensor:
+        drawn.append(randn(*size, **options))
+        return drawn[-1]
+
+    monkeypatch.setattr(torch, "randn", watched)
+    images = random_images(150, analyze("resnet18", 7), CpuDevice())
+    assert [len(some) for some in drawn] == [64, 64, 22]
+    assert torch.equal(images, randn(150, 3, 7, 7, generator=torch.Generator().manual_seed(2015)))
+
+
 def test_a_network_that_magnifies_roundings_is_not_judged() -> None:
     """Published: without shortcuts batch-normalised ReLUs magnify by √(π/(π−1)) = 1.21 a layer (Yang et al. 2019)."""
     device, settings = CpuDevice(), Settings(precision="bfloat16", batch_size=2)

@@ -27,6 +27,9 @@ CHECKED_IMAGES = 4
 STATISTICS_IMAGES = 4
 """Images from which batch norm's running statistics are taken, so that 16-bit activations stay in range."""
 
+DRAWN_IMAGES = 64
+"""Images drawn at a time in the host's memory, which may be smaller than the device's; a multiple of 16 draws the
+same numbers as all at a time."""
 
 TRANSFORM_SCALE = 0.25
 """Of each transform beside its shortcut: random residual networks magnify roundings, those of trained ones fade."""
@@ -135,9 +138,12 @@ def master(analysis: Analysis, device: Device) -> nn.Module:
 
 
 def random_images(count: int, analysis: Analysis, device: Device) -> Tensor:
-    """Random normal images on the device, the same on every machine."""
+    """Random normal images on the device, the same on every machine; too many fail before any is drawn."""
     generator = torch.Generator().manual_seed(2015)
-    return torch.randn(count, *analysis.input_shape, generator=generator).to(device.place)
+    images = torch.empty(count, *analysis.input_shape, device=device.place)
+    for some in torch.split(images, DRAWN_IMAGES):
+        some.copy_(torch.randn(some.shape, generator=generator))
+    return images
 
 
 def prepared(

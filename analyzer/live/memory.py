@@ -75,7 +75,8 @@ def allocator_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_siz
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler would tell standard error that there is no GPU
     with _mode(net, training=False) as image, torch.no_grad():
         features = image(batch_size, input_shape)
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        # of one cycle all events are kept anyhow; torch 2.11 warns of their loss without `acc_events`
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
             net(features)
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
     changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from streamlit.testing.v1 import AppTest
 
+from analyzer.pages.customise import FORM
+
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ("resnet152", "densenet264")
 Change = Callable[[AppTest], AppTest]
@@ -30,8 +32,10 @@ CHANGES: dict[str, Change] = {
     "look inside stage 3": lambda app: app.selectbox(key="part").set_value("stage3").run(),
     "exact numbers": lambda app: app.toggle(key="exact").set_value(True).run(),
     "another block": lambda app: app.selectbox(key="part").set_value(app.selectbox(key="part").options[3]).run(),
+    "open the form": lambda app: _form(app, is_open=True),
     "num_classes 10": lambda app: app.number_input(key=f"field-{_family(app)}-num_classes").set_value(10).run(),
     "num_classes 1000": lambda app: app.number_input(key=f"field-{_family(app)}-num_classes").set_value(1000).run(),
+    "close the form": lambda app: _form(app, is_open=False),
     "level network": lambda app: app.segmented_control(key="level").set_value("network").run(),
     "no part": lambda app: app.selectbox(key="part").set_value(None).run(),
     "rounded numbers": lambda app: app.toggle(key="exact").set_value(False).run(),
@@ -39,6 +43,11 @@ CHANGES: dict[str, Change] = {
     "batch 1": lambda app: app.slider(key="batch").set_value(1).run(),
     "back to resnet50": lambda app: app.text_input(key="variant").set_value("resnet50").run(),
 }
+
+
+def _form(app: AppTest, *, is_open: bool) -> AppTest:
+    app.session_state[FORM] = is_open
+    return app.run()
 
 
 def _family(app: AppTest) -> str:

@@ -1,4 +1,8 @@
-"""A family's fields as widgets, made from their rules, and as TOML; each change writes the variant expression."""
+"""A family's fields as widgets, made from their rules, and as TOML; each change writes the variant expression.
+
+They are there only while the form is open: a browser keeps the values of widgets that it no longer shows and sends them
+again, and each widget takes its share of every answer.
+"""
 
 from typing import Any
 
@@ -14,6 +18,8 @@ from analyzer.pages.kept import MAX_CHARS
 from analyzer.pages.look import show_problem
 
 EXPRESSION = "variant"
+FORM = "customise"
+_FOLLOWED = "followed"
 _DRAFT = "draft"
 _TOML = "toml"
 _WRONG = "wrong_toml"
@@ -21,14 +27,9 @@ _COLUMNS = 4
 
 
 def follow(spec: Spec) -> None:
-    """Make the widgets show a spec; where the expression is wrong this is not called, and they keep what was typed."""
-    known, effective = rules(type(spec)), spec.resolved()
+    """Make the form show a spec; where the expression is wrong this is not called, and it keeps what was typed."""
+    st.session_state[_FOLLOWED] = st.session_state[EXPRESSION], spec
     st.session_state[_DRAFT] = spec.family, {name: rule.text(value) for name, rule, value in _stated(spec)}
-    for name, rule in known.items():
-        st.session_state[_key(spec.family, name)] = _shown(rule, effective[name])
-    if _problem():
-        return
-    st.session_state[_TOML] = toml_text(spec)
 
 
 def _stated(spec: Spec) -> list[tuple[str, Rule, object]]:
@@ -47,14 +48,46 @@ def _shown(rule: Rule, value: Any) -> object:
 
 def show_form() -> None:
     """The fields of the expression's family, folded away; idle before a first valid expression."""
-    with st.popover("Customise", disabled=_DRAFT not in st.session_state, width="stretch", key="customise"):
-        if _DRAFT in st.session_state:
-            family, _ = st.session_state[_DRAFT]
-            fields, toml = st.tabs(["Fields", "TOML"])
-            with fields:
-                _show_fields(family)
-            with toml:
-                _show_toml()
+    idle = _DRAFT not in st.session_state
+    form = st.popover("Customise", disabled=idle, width="stretch", key=FORM, on_change="rerun")
+    with form:
+        if form.open and not idle:
+            _show_widgets()
+        else:
+            st.caption("The fields are being laid out.")
+
+
+def _show_widgets() -> None:
+    expression, spec = st.session_state[_FOLLOWED]
+    _fill(spec, follows=expression == st.session_state[EXPRESSION])
+    fields, toml = st.tabs(["Fields", "TOML"])
+    with fields:
+        _show_fields(spec.family)
+    with toml:
+        _show_toml()
+
+
+def _fill(spec: Spec, follows: bool) -> None:
+    """Give the widgets the spec's values; while the expression is wrong only those that are new, as drafted."""
+    _, draft = st.session_state[_DRAFT]
+    effective = spec.resolved()
+    for name, rule in rules(type(spec)).items():
+        key = _key(spec.family, name)
+        if follows:
+            st.session_state[key] = _shown(rule, effective[name])
+        elif key not in st.session_state:
+            st.session_state[key] = _drafted(rule, draft[name]) if name in draft else _shown(rule, effective[name])
+    if not _problem():
+        st.session_state[_TOML] = toml_text(spec)
+    elif _TOML not in st.session_state:
+        *_, st.session_state[_TOML] = st.session_state[_WRONG]
+
+
+def _drafted(rule: Rule, text: str) -> object:
+    try:
+        return _shown(rule, rule.parse(text))
+    except InvalidInput:
+        return text  # a text box shows whatever was typed, and only there can it be wrong
 
 
 def _show_fields(family: str) -> None:
@@ -81,7 +114,7 @@ def _show_toml() -> None:
 
 def _problem() -> str:
     """What is wrong with the TOML text as it stands, if it was typed since the expression last changed."""
-    expression, sentence = st.session_state.get(_WRONG, ("", ""))
+    expression, sentence, _ = st.session_state.get(_WRONG, ("", "", ""))
     return str(sentence) if expression == st.session_state.get(EXPRESSION) else ""
 
 
@@ -90,7 +123,7 @@ def _take_toml() -> None:
         st.session_state[EXPRESSION] = canonical(read_spec(st.session_state[_TOML]))
         st.session_state.pop(_WRONG, None)
     except InvalidInput as error:
-        st.session_state[_WRONG] = st.session_state[EXPRESSION], str(error)
+        st.session_state[_WRONG] = st.session_state[EXPRESSION], str(error), st.session_state[_TOML]
 
 
 def _widget(family: str, name: str, rule: Rule) -> None:

@@ -144,6 +144,33 @@ def test_customise_writes_the_expression_and_the_figures(open_page: OpenPage) ->
     assert figures(page)["parameters"] == f"{analyze('densenet121:growth_rate=24').params:,}"
 
 
+@pytest.mark.parametrize("close", ["Escape", "left open"])
+def test_a_form_that_was_used_keeps_out_of_what_is_done_next(open_page: OpenPage, close: str) -> None:
+    """Reference: what was asked; a browser sends the values of widgets again that it shows no more."""
+    page = open_page("/?variant=densenet121")
+    page.get_by_role("button", name="Customise").click()
+    classes = page.get_by_role("spinbutton", name="num classes")
+    classes.fill("10")
+    classes.press("Enter")
+    settle(page)
+    box = page.get_by_role("textbox", name="Variant expression")
+    expect(box).to_have_value("densenet121:num_classes=10")
+    if close == "Escape":
+        page.keyboard.press("Escape")
+    for name in ("resnet18", "resnet34"):
+        box.fill(name)
+        box.press("Enter")
+        settle(page)
+        expect(box).to_have_value(name)
+        assert figures(page)["parameters"] == f"{analyze(name).params:,}"
+    page.get_by_role("radio", name="stage").click()
+    settle(page)
+    expect(box).to_have_value("resnet34")
+    if close != "left open":
+        page.get_by_role("button", name="Customise").click()
+    expect(page.get_by_role("textbox", name="depths")).to_have_value("3-4-6-3")
+
+
 WRONG = (
     "resnet51",
     "resnet50:depths=3--4`![x](http://example.invalid/x.png)`,x=:smile: $x$ -> <b>",

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from analyzer.pages import readings
+from analyzer.pages.customise import FORM
 
 ROOT = Path(__file__).parents[2]
 EXPLORE, COMPARE, EQUIVALENCE, SPACE, LEARN = (
@@ -43,6 +44,18 @@ def opened(expression: str | None = None, page: str | None = None, **parameters:
         app.switch_page(page).run()
     assert not app.exception
     return app
+
+
+def customising(app: AppTest) -> AppTest:
+    """Open the form, as a click on its button does."""
+    app.session_state[FORM] = True
+    return app.run()
+
+
+def closed(app: AppTest) -> AppTest:
+    """Close it."""
+    app.session_state[FORM] = False
+    return app.run()
 
 
 def figures(app: AppTest) -> list[str]:

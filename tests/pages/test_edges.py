@@ -12,7 +12,7 @@ from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, 
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.pages.look import literal
-from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, figures, opened
+from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, opened
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
@@ -66,7 +66,7 @@ def first(family: str) -> str:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_field_at_its_edges_gives_a_network_or_one_sentence(family: str) -> None:
     """Oracle: the analyser called with the expression that the form wrote."""
-    app = opened(first(family))
+    app = customising(opened(first(family)))
     for name, rule in rules(FAMILIES[family].spec).items():
         key = f"field-{family}-{name}"
         for widget, value in edges(rule):
@@ -99,7 +99,7 @@ def _answer(expression: str) -> tuple[str, int]:
 @pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_in_every_box_is_a_sentence_and_nothing_else(text: str) -> None:
-    app = opened()
+    app = customising(opened())
     for key in ("variant", "input_size", "toml"):
         before = box(app, key).value
         box(app, key).set_value(text).run()

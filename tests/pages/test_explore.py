@@ -17,7 +17,19 @@ from analyzer.pages.look import literal
 from analyzer.render.diagram_look import Look
 from analyzer.render.dot import LEVELS, dot_source
 from analyzer.render.units import size_bytes
-from tests.pages.conftest import COMPARE, DRAWING, EQUIVALENCE, EXPLORE, ROOT, figures, opened, told, typed
+from tests.pages.conftest import (
+    COMPARE,
+    DRAWING,
+    EQUIVALENCE,
+    EXPLORE,
+    ROOT,
+    closed,
+    customising,
+    figures,
+    opened,
+    told,
+    typed,
+)
 
 
 @pytest.mark.usefixtures("drawn")
@@ -58,7 +70,7 @@ def test_typed_expression_wins_and_the_picker_follows() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_form_has_every_field_of_the_family_with_its_rule_as_help(family: str) -> None:
     name = next(iter(FAMILIES[family].variants))
-    app = opened(name)
+    app = customising(opened(name))
     shown = [*app.text_input, *app.number_input, *app.selectbox, *app.checkbox]
     helps = {item.key: item.proto.help for item in shown}
     for field, rule in rules(FAMILIES[family].spec).items():
@@ -67,7 +79,7 @@ def test_form_has_every_field_of_the_family_with_its_rule_as_help(family: str) -
 
 @pytest.mark.usefixtures("drawn")
 def test_form_writes_the_canonical_expression() -> None:
-    app = opened("densenet121")
+    app = customising(opened("densenet121"))
     app.number_input(key="field-densenet-growth_rate").set_value(24).run()
     assert app.text_input(key="variant").value == "densenet121:growth_rate=24"
     assert figures(app)[0] == f"{analyze('densenet121:growth_rate=24').params:,}"
@@ -78,7 +90,7 @@ def test_form_writes_the_canonical_expression() -> None:
 @pytest.mark.usefixtures("drawn")
 def test_form_can_go_through_an_impossible_network_and_back() -> None:
     """A ResNeXt made basic is refused until cardinality and base width are given up, too; nothing typed is lost."""
-    app = opened("resnext50_32x4d")
+    app = customising(opened("resnext50_32x4d"))
     app.selectbox(key="field-resnet-block").set_value("basic").run()
     assert "cardinality" in app.error[0].value
     app.number_input(key="field-resnet-cardinality").set_value(1).run()
@@ -86,6 +98,27 @@ def test_form_can_go_through_an_impossible_network_and_back() -> None:
     app.number_input(key="field-resnet-base_width").set_value(64).run()
     assert not app.error
     assert app.text_input(key="variant").value == "resnet34"
+
+
+@pytest.mark.usefixtures("drawn")
+def test_a_closed_form_has_no_widgets_and_forgets_nothing_when_opened_again() -> None:
+    """Reference: what was typed, also where it is wrong, and the fields of the last network otherwise."""
+    app = customising(opened("resnet18"))
+    app.text_input(key="field-resnet-depths").set_value("2-x").run()
+    sentence = app.error[0].value
+    closed(app)
+    assert not [item.key for item in app.text_input if str(item.key).startswith("field-")]
+    assert [item.value for item in app.error] == [sentence]
+    customising(app)
+    assert app.text_input(key="field-resnet-depths").value == "2-x"
+    assert app.text_input(key="field-resnet-widths").value == "64-128-256-512"
+    app.text_area(key="toml").set_value("depths = [").run()
+    customising(typed(closed(typed(app, "resnet34")), "resnet18"))
+    assert app.text_input(key="field-resnet-depths").value == "2-2-2-2"
+    app.text_area(key="toml").set_value("depths = [").run()
+    customising(closed(app))
+    assert app.text_area(key="toml").value == "depths = ["
+    assert len(app.error) == 1
 
 
 @pytest.mark.usefixtures("drawn")
@@ -137,15 +170,20 @@ def test_batch_is_told_in_bytes() -> None:
     """Oracle: the analyser's memory of a batch."""
     app = opened("resnet18", batch="8")
     memory = analyze("resnet18").memory(8)
-    assert f"at most {size_bytes(memory.peak_bytes)}" in app.caption[0].value
+    assert f"at most {size_bytes(memory.peak_bytes)}" in sizes_told(app)
     app.slider(key="batch").set_value(1).run()
-    assert f"at most {size_bytes(analyze('resnet18').peak_activation_bytes)}" in app.caption[0].value
+    assert f"at most {size_bytes(analyze('resnet18').peak_activation_bytes)}" in sizes_told(app)
+
+
+def sizes_told(app: AppTest) -> str:
+    (told,) = (item.value for item in app.caption if "Memory at batch" in item.value)
+    return str(told)
 
 
 @pytest.mark.usefixtures("drawn")
 def test_toml_and_expression_keep_in_step() -> None:
     """Oracle: the TOML text that `report --spec` prints."""
-    app = opened("densenet121")
+    app = customising(opened("densenet121"))
     text = str(app.text_area(key="toml").value)
     assert text == toml_text(parse("densenet121"))
     app.text_area(key="toml").set_value(text.replace("growth_rate = 32", "growth_rate = 24")).run()
@@ -161,7 +199,7 @@ def test_toml_and_expression_keep_in_step() -> None:
     "text", ["depths = [", "", 'family = "<script>"', "x" * 100_000, "depths=9999999", '"]; evil ["']
 )
 def test_wrong_toml_is_one_sentence_beside_it_and_changes_nothing(text: str) -> None:
-    app = opened("resnet18")
+    app = customising(opened("resnet18"))
     app.text_area(key="toml").set_value(text).run()
     assert len(app.error) == 1
     assert len(app.error[0].value) < 300

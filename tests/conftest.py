@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -62,6 +63,11 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return check
+
+
+def loaded_pygraphviz() -> Any:
+    """The package; a test that needs it is skipped where a system library is missing, as in a bare container."""
+    return pytest.importorskip("pygraphviz", reason="pygraphviz cannot be loaded here", exc_type=ImportError)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import pygraphviz
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from analyzer.render.diagram_words import wrapped
 from analyzer.render.dot import LEVELS, dot_source, dot_text
 from analyzer.render.dot import picture as pictured
 from analyzer.render.layout import render
+from tests.conftest import loaded_pygraphviz
 from tests.names import HEADLINE
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -156,7 +156,7 @@ def contracted(picture: Picture, graph: Graph) -> set[Edge]:
 
 def drawn(picture: Picture) -> set[Edge]:
     """The arrows of the DOT text, followed back through forks and ports to the boxes that stand for ops."""
-    text = pygraphviz.AGraph(string=dot_text(picture))
+    text = loaded_pygraphviz().AGraph(string=dot_text(picture))
     arrows = [
         (str(tail), str(head)) for tail, head in text.edges() if text.get_edge(tail, head).attr["style"] != "invis"
     ]

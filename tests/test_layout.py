@@ -20,6 +20,7 @@ from analyzer.families.registry import variant_names
 from analyzer.render import layout
 from analyzer.render.dot import LEVELS, dot_source, picture
 from analyzer.render.layout import digest, dot_digest, laid_out, layout_safely, render
+from tests.conftest import loaded_pygraphviz
 from tests.names import HEADLINE
 
 DRAWINGS = [(variant, level) for variant in variant_names() for level in ("network", "stage", "block")]
@@ -184,6 +185,8 @@ def test_svg_carries_the_digest_of_its_dot_text() -> None:
 
 @pytest.mark.parametrize(("form", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_formats_are_what_they_say(form: str, start: bytes) -> None:
+    if form == "pdf":
+        loaded_pygraphviz()  # graphviz-pure draws none
     assert render(dot_source(analyze("resnet18"), "network"), form).startswith(start)
 
 
@@ -329,10 +332,16 @@ def test_python_interface_draws_shows_and_saves(tmp_path: Path) -> None:
     assert drawing.dot == dot_source(analyze("resnet18"), "block")
     assert drawing.svg == render(drawing.dot, "svg").decode() == drawing._repr_svg_()
     assert drawing._repr_mimebundle_()["image/svg+xml"] == drawing.svg
-    for suffix, start in {".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".dot": b"// ResNet-18"}.items():
+    for suffix, start in {".svg": b"<?xml", ".png": b"\x89PNG", ".dot": b"// ResNet-18"}.items():
         drawing.save(tmp_path / f"x{suffix}")
         assert (tmp_path / f"x{suffix}").read_bytes().startswith(start)
     with pytest.raises(InvalidInput, match=r"file 'x\.gif' must end in \.svg, \.png, \.pdf, \.dot, \.mmd or \.html\."):
         drawing.save("x.gif")
     with pytest.raises(InvalidInput, match="level 'ops' is unknown"):
         analyzer.diagram("resnet18", level="ops")
+
+
+def test_python_interface_saves_a_pdf(tmp_path: Path) -> None:
+    loaded_pygraphviz()
+    analyzer.diagram("resnet18").save(tmp_path / "x.pdf")
+    assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")

@@ -17,6 +17,8 @@ from tests.planting import forget_blocks
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests use small tensors, on which threads wait longer than they work
 
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
 settings.register_profile("reproducible", deadline=None, derandomize=True)
 settings.load_profile("reproducible")
 

@@ -19,6 +19,7 @@ from analyzer import regression
 from analyzer.cli import main
 from analyzer.errors import InvalidInput
 from analyzer.regression.limits import BUDGETS, budgets, tolerances
+from tests.conftest import needs_git
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas", "check-1.json").read_text(encoding="utf-8"))
 BASELINE_SCHEMA = json.loads(files("analyzer").joinpath("schemas", "baseline-1.json").read_text(encoding="utf-8"))
@@ -345,6 +346,7 @@ def test_a_damaged_file_is_one_sentence_and_never_overwritten(
     assert baseline.read_text() == text
 
 
+@needs_git
 def test_two_branches_that_add_networks_merge(tmp_path: Path) -> None:
     """Real: git merges a baseline to which each branch added another network."""
 

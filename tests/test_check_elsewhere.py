@@ -13,6 +13,7 @@ import yaml
 import analyzer as package
 from analyzer import regression
 from analyzer.cli import main
+from tests.conftest import needs_git
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
@@ -113,6 +114,7 @@ def test_the_plugin_takes_its_baseline_from_the_ini_file(scratch: Path, environm
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@needs_git
 def test_pre_commit_runs_the_hook_and_stops_a_commit(
     scratch: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:

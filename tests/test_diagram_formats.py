@@ -18,6 +18,7 @@ from analyzer.render.dot import dot_source, picture
 from analyzer.render.layout import render
 from analyzer.render.mermaid import mermaid_text
 from analyzer.render.webpage import network_page
+from tests.conftest import loaded_pygraphviz
 from tests.test_diagram import HOSTILE, hostile_network
 
 # ---- mermaid
@@ -167,6 +168,8 @@ def test_scale_enlarges_a_png() -> None:
 @pytest.mark.parametrize("form", ["svg", "png", "pdf"])
 def test_the_same_drawing_is_the_same_bytes_later(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A PDF would carry the second in which it was made."""
+    if form == "pdf":
+        loaded_pygraphviz()
     dot = dot_source(analyze("resnet18"), "network")
     first = render(dot, form)
     assert render(dot, form) == first

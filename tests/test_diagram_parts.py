@@ -45,10 +45,14 @@ def test_a_block_is_drawn_alone_with_each_of_its_ops() -> None:
     assert "ResNet-34, layer3.0 · input 128×28×28" in drawn.title
 
 
-@pytest.mark.parametrize("path", ["conv1", "layer1", "layer1.0.downsample", "layer1.0.add", "stage2", "fc"])
+@pytest.mark.parametrize(
+    "path", ["conv1", "layer1", "layer1.0.downsample", "layer1.0.bn1", "layer1.0.add", "stage2", "fc"]
+)
 @pytest.mark.parametrize("level", ["network", "stage", "block", "op"])
-def test_every_path_can_be_drawn_at_every_level(path: str, level: str) -> None:
+def test_every_path_can_be_drawn_at_every_level(path: str, level: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Reference: Graphviz, which has nothing to complain of."""
     check_places(json.loads(laid_out(dot_source(analyze("resnet50"), level, path=path), "json")))
+    assert capfd.readouterr().err == ""
 
 
 def test_a_path_that_holds_whole_sections_is_drawn_as_they_are() -> None:

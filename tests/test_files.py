@@ -190,7 +190,7 @@ BAD_PATHS = {
     "a folder": ("folder", "Is a directory"),
     "below a file": ("report.md/x.md", "a file is in the folder's place"),
     "a name of 300 characters": ("x" * 300, "File name too long"),
-    "a NUL": ("a\0b", "null byte"),
+    "a NUL": ("a\0b", "null"),
     "a loop of links": ("loop/x.md", "a file is in the folder's place"),
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.cli import main
+from tests.conftest import loaded_pygraphviz
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -50,6 +51,7 @@ def test_a_session_prints_what_the_readme_shows(
 
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
 def test_a_python_session_answers_as_shown(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded_pygraphviz()  # they save a PDF
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False, encoding="utf-8")
     assert tried >= 6

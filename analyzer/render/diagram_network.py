@@ -79,7 +79,10 @@ def section_box(ledger: Ledger, group: Group) -> Box:
 
 
 def _said(ops: Iterable[Op]) -> tuple[str, ...]:
-    return tuple(line for op in ops if not isinstance(op, UNSAID) for line in wrapped(op_words(op)))
+    """What goes without saying beside other ops is said where it stands alone."""
+    every = tuple(ops)
+    told = tuple(op for op in every if not isinstance(op, UNSAID)) or every
+    return tuple(line for op in told for line in wrapped(op_words(op)))
 
 
 def _stage(

@@ -89,7 +89,7 @@ def _timm(analysis: Analysis, live: nn.Module) -> list[Check]:
     tool, name = f"timm {timm.__version__}", TIMM_REGNETS.get(analysis.variant, analysis.variant)
     if name not in timm.list_models():
         return [silent("timm's network", tool, "all of it", "no such network in timm")]
-    with torch.device("meta"):
+    with Weightless():
         net = timm.create_model(name)
     reference = Reference("timm's network", tool, net, str)
     if name.startswith("resnetv2"):

@@ -1,7 +1,6 @@
 """A family's fields as widgets, made from their rules, and as TOML; each change writes the variant expression.
 
-They are there only while the form is open: a browser keeps the values of widgets that it no longer shows and sends them
-again, and each widget takes its share of every answer.
+They are there only while the form is open, since each widget takes its share of every answer.
 """
 
 from typing import Any
@@ -14,7 +13,7 @@ from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, 
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Spec, rules
 from analyzer.families.toml_file import read_spec, toml_text
-from analyzer.pages.kept import MAX_CHARS
+from analyzer.pages.kept import MAX_CHARS, changed, show_value
 from analyzer.pages.look import show_problem
 
 EXPRESSION = "variant"
@@ -74,13 +73,14 @@ def _fill(spec: Spec, follows: bool) -> None:
     for name, rule in rules(type(spec)).items():
         key = _key(spec.family, name)
         if follows:
-            st.session_state[key] = _shown(rule, effective[name])
+            show_value(key, _shown(rule, effective[name]))
         elif key not in st.session_state:
-            st.session_state[key] = _drafted(rule, draft[name]) if name in draft else _shown(rule, effective[name])
+            show_value(key, _drafted(rule, draft[name]) if name in draft else _shown(rule, effective[name]))
     if not _problem():
-        st.session_state[_TOML] = toml_text(spec)
+        show_value(_TOML, toml_text(spec))
     elif _TOML not in st.session_state:
-        *_, st.session_state[_TOML] = st.session_state[_WRONG]
+        *_, typed = st.session_state[_WRONG]
+        show_value(_TOML, typed)
 
 
 def _drafted(rule: Rule, text: str) -> object:
@@ -119,6 +119,8 @@ def _problem() -> str:
 
 
 def _take_toml() -> None:
+    if not changed(_TOML):
+        return
     try:
         st.session_state[EXPRESSION] = canonical(read_spec(st.session_state[_TOML]))
         st.session_state.pop(_WRONG, None)
@@ -151,6 +153,8 @@ def _widget(family: str, name: str, rule: Rule) -> None:
 
 def _write(family: str, name: str) -> None:
     """Put the changed field into the expression: canonical where it is a network, as it stands where it is not."""
+    if not changed(_key(family, name)):
+        return
     _, draft = st.session_state[_DRAFT]
     value = st.session_state[_key(family, name)]
     text = _typed(rules(FAMILIES[family].spec)[name], value)

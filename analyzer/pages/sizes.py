@@ -14,6 +14,7 @@ SIDE = "input_size"
 BATCH = "batch"
 MAX_BATCH = 1024
 _SIDES = {"height": "Height", "width": "Width"}
+_TURN = "sliders"
 _FIRST, _LAST, _STEP = 32, 1024, 32
 
 
@@ -52,8 +53,9 @@ def show_sizes(spec: Spec | None) -> tuple[Sizes, str]:
         size, problem = size_box(SIDE, str(own))
         if not problem:
             _follow(size or own)
-        for key, label in _SIDES.items():
-            st.slider(label, _FIRST, _LAST, step=_STEP, key=key, format="%d px", on_change=_write)
+        turn = st.session_state.get(_TURN, 0)
+        for key, label in zip(_sliders(), _SIDES.values(), strict=True):
+            st.slider(label, _FIRST, _LAST, step=_STEP, key=key, format="%d px", on_change=_write, args=(turn,))
         expect_number(BATCH, 1, MAX_BATCH)
         batch: int = st.slider(
             "Batch", 1, MAX_BATCH, key=BATCH, bind="query-params", help="Images at a time: for memory and latency."
@@ -79,12 +81,22 @@ def _stated(key: str) -> str:
 
 
 def _follow(size: Size) -> None:
-    """Make the sliders show a size, as far as they reach."""
-    sides = size if isinstance(size, tuple) else (size, size)
-    for key, side in zip(_SIDES, sides, strict=True):
-        st.session_state[key] = min(max(side, _FIRST), _LAST)
+    """Make the sliders show a size, as far as they reach.
+
+    New ones take the place of those that stand elsewhere: a browser does not hear of values set under a popover that is
+    closed, and would send the old ones again.
+    """
+    sides = [min(max(side, _FIRST), _LAST) for side in (size if isinstance(size, tuple) else (size, size))]
+    if sides != [st.session_state.get(key) for key in _sliders()]:
+        st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+        st.session_state.update(zip(_sliders(), sides, strict=True))
 
 
-def _write() -> None:
-    height, width = (st.session_state[key] for key in _SIDES)
-    st.session_state[SIDE] = size_text(height if height == width else (height, width))
+def _sliders() -> list[str]:
+    return [f"{side}-{st.session_state.get(_TURN, 0)}" for side in _SIDES]
+
+
+def _write(turn: int) -> None:
+    if turn == st.session_state[_TURN]:
+        height, width = (st.session_state[key] for key in _sliders())
+        st.session_state[SIDE] = size_text(height if height == width else (height, width))

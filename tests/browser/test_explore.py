@@ -171,6 +171,47 @@ def test_a_form_that_was_used_keeps_out_of_what_is_done_next(open_page: OpenPage
     expect(page.get_by_role("textbox", name="depths")).to_have_value("3-4-6-3")
 
 
+def test_sliders_that_were_looked_at_do_not_size_the_next_network(open_page: OpenPage) -> None:
+    """Reference: each network's own input size; a browser sends what a closed popover's sliders last showed."""
+    page = open_page("/?variant=resnet50")
+    sizes = page.locator(".st-key-sizes button").first
+    sizes.click()
+    page.get_by_role("slider", name="Height").wait_for()
+    page.keyboard.press("Escape")
+    type_expression(page, "resnet20_cifar")
+    page.get_by_role("radio", name="stage").click()
+    settle(page)
+    expect(sizes).to_contain_text("32 × 32")
+    assert "input_size" not in page.url
+
+
+LATE = """async ([label, text]) => {
+  for (const end = performance.now() + 1500; performance.now() < end; );
+  const box = document.querySelector(`input[aria-label="${label}"]`);
+  box.focus();
+  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(box, text);
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  await Promise.resolve();
+  box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+}"""
+"""Types into a box after a second and a half in which the browser hears nothing of the server."""
+
+
+def test_a_slow_browser_cannot_bring_a_closed_form_back(open_page: OpenPage) -> None:
+    """Reference: what was asked; the server has answered the closing, and the browser sends the fields once more."""
+    page = open_page("/?variant=densenet121")
+    page.get_by_role("button", name="Customise").click()
+    classes = page.get_by_role("spinbutton", name="num classes")
+    classes.fill("10")
+    classes.press("Enter")
+    settle(page)
+    page.keyboard.press("Escape")
+    page.evaluate(LATE, ["Variant expression", "resnet18"])
+    settle(page)
+    expect(page.get_by_role("textbox", name="Variant expression")).to_have_value("resnet18")
+    expect(page.get_by_role("heading", name="ResNet-18")).to_be_visible()
+
+
 WRONG = (
     "resnet51",
     "resnet50:depths=3--4`![x](http://example.invalid/x.png)`,x=:smile: $x$ -> <b>",

@@ -53,9 +53,9 @@ def show_sizes(spec: Spec | None) -> tuple[Sizes, str]:
         size, problem = size_box(SIDE, str(own))
         if not problem:
             _follow(size or own)
-        turn = st.session_state.get(_TURN, 0)
-        for key, label in zip(_sliders(), _SIDES.values(), strict=True):
-            st.slider(label, _FIRST, _LAST, step=_STEP, key=key, format="%d px", on_change=_write, args=(turn,))
+        turn, first = st.session_state.get(_TURN, (0, _reached(own)))
+        for key, label, side in zip(_keys(turn), _SIDES.values(), first, strict=True):
+            st.slider(label, _FIRST, _LAST, side, _STEP, key=key, format="%d px", on_change=_write, args=(turn,))
         expect_number(BATCH, 1, MAX_BATCH)
         batch: int = st.slider(
             "Batch", 1, MAX_BATCH, key=BATCH, bind="query-params", help="Images at a time: for memory and latency."
@@ -86,17 +86,21 @@ def _follow(size: Size) -> None:
     New ones take the place of those that stand elsewhere: a browser does not hear of values set under a popover that is
     closed, and would send the old ones again.
     """
-    sides = [min(max(side, _FIRST), _LAST) for side in (size if isinstance(size, tuple) else (size, size))]
-    if sides != [st.session_state.get(key) for key in _sliders()]:
-        st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
-        st.session_state.update(zip(_sliders(), sides, strict=True))
+    wanted = _reached(size)
+    turn, first = st.session_state.get(_TURN, (0, wanted))
+    shown = [st.session_state.get(key, side) for key, side in zip(_keys(turn), first, strict=True)]
+    st.session_state[_TURN] = (turn, first) if shown == wanted else (turn + 1, wanted)
 
 
-def _sliders() -> list[str]:
-    return [f"{side}-{st.session_state.get(_TURN, 0)}" for side in _SIDES]
+def _reached(size: Size) -> list[int]:
+    return [min(max(side, _FIRST), _LAST) for side in (size if isinstance(size, tuple) else (size, size))]
+
+
+def _keys(turn: int) -> list[str]:
+    return [f"{side}-{turn}" for side in _SIDES]
 
 
 def _write(turn: int) -> None:
-    if turn == st.session_state[_TURN]:
-        height, width = (st.session_state[key] for key in _sliders())
+    if turn == st.session_state.get(_TURN, (0,))[0]:
+        height, width = (st.session_state[key] for key in _keys(turn))
         st.session_state[SIDE] = size_text(height if height == width else (height, width))

@@ -31,7 +31,7 @@ def test_picked_variant_shows_the_analysers_own_figures(open_page: OpenPage) -> 
     assert shown["parameters"] == f"{analysis.params:,}" == "7,978,856"
     assert shown["MACs"] == f"{analysis.macs:,}"
     assert shown["activations"] == f"{analysis.activations:,}"
-    assert page.get_by_role("textbox", name="Variant expression").input_value() == "densenet121"
+    expect(page.get_by_role("textbox", name="Variant expression")).to_have_value("densenet121")
 
 
 def test_first_screen_answers_without_scrolling(open_page: OpenPage) -> None:
@@ -69,9 +69,8 @@ def test_typed_expression_and_its_copied_link(open_page: OpenPage) -> None:
     expect(other.locator(".canvas")).to_have_attribute("aria-label", "Diagram of ResNeXt-50 (32×4d), block level")
     assert figures(other) == figures(page)
     assert figures(other)["MACs"] == f"{analyze('resnext50_32x4d', (160, 96)).macs:,}"
-    assert (
-        other.get_by_role("textbox", name="Variant expression").input_value() == "resnet50:cardinality=32,base_width=4"
-    )
+    box = other.get_by_role("textbox", name="Variant expression")
+    expect(box).to_have_value("resnet50:cardinality=32,base_width=4")
 
 
 def test_diagram_zooms_pans_and_keeps_its_view(open_page: OpenPage) -> None:
@@ -140,7 +139,7 @@ def test_customise_writes_the_expression_and_the_figures(open_page: OpenPage) ->
     box.fill("24")
     box.press("Enter")
     settle(page)
-    assert page.get_by_role("textbox", name="Variant expression").input_value() == "densenet121:growth_rate=24"
+    expect(page.get_by_role("textbox", name="Variant expression")).to_have_value("densenet121:growth_rate=24")
     assert figures(page)["parameters"] == f"{analyze('densenet121:growth_rate=24').params:,}"
 
 

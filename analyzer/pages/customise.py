@@ -153,10 +153,11 @@ def _widget(family: str, name: str, rule: Rule) -> None:
 
 def _write(family: str, name: str) -> None:
     """Put the changed field into the expression: canonical where it is a network, as it stands where it is not."""
-    if not changed(_key(family, name)):
+    key = _key(family, name)
+    if not changed(key):
         return
     _, draft = st.session_state[_DRAFT]
-    value = st.session_state[_key(family, name)]
+    value = st.session_state[key]
     text = _typed(rules(FAMILIES[family].spec)[name], value)
     kept = {**draft, name: text} if text else {field: given for field, given in draft.items() if field != name}
     st.session_state[_DRAFT] = family, kept

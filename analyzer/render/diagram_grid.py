@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil, fsum
+from math import ceil
 from typing import NamedTuple
 
 from analyzer.render.diagram import Arrow, Frame
@@ -44,7 +44,7 @@ def _columns(widths: list[int]) -> int:
     """As few rows as the width allows, and those about equally long; a column is as wide as its widest frame."""
     for rows in range(1, len(widths) + 1):
         columns = ceil(len(widths) / rows)
-        if fsum(max(widths[start::columns]) for start in range(columns)) <= GRID_POINTS:
+        if sum(max(widths[start::columns]) for start in range(columns)) <= GRID_POINTS:
             return columns
     return 1
 

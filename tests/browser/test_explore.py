@@ -143,15 +143,21 @@ def test_customise_writes_the_expression_and_the_figures(open_page: OpenPage) ->
     assert figures(page)["parameters"] == f"{analyze('densenet121:growth_rate=24').params:,}"
 
 
-@pytest.mark.parametrize("close", ["Escape", "left open"])
-def test_a_form_that_was_used_keeps_out_of_what_is_done_next(open_page: OpenPage, close: str) -> None:
-    """Reference: what was asked; a browser sends the values of widgets again that it shows no more."""
+def with_ten_classes(open_page: OpenPage) -> Page:
+    """DenseNet-121 after a field was changed in the form, which is still open."""
     page = open_page("/?variant=densenet121")
     page.get_by_role("button", name="Customise").click()
     classes = page.get_by_role("spinbutton", name="num classes")
     classes.fill("10")
     classes.press("Enter")
     settle(page)
+    return page
+
+
+@pytest.mark.parametrize("close", ["Escape", "left open"])
+def test_a_form_that_was_used_keeps_out_of_what_is_done_next(open_page: OpenPage, close: str) -> None:
+    """Reference: what was asked; a browser sends the values of widgets again that it shows no more."""
+    page = with_ten_classes(open_page)
     box = page.get_by_role("textbox", name="Variant expression")
     expect(box).to_have_value("densenet121:num_classes=10")
     if close == "Escape":
@@ -198,12 +204,7 @@ LATE = """async ([label, text]) => {
 
 def test_a_slow_browser_cannot_bring_a_closed_form_back(open_page: OpenPage) -> None:
     """Reference: what was asked; the server has answered the closing, and the browser sends the fields once more."""
-    page = open_page("/?variant=densenet121")
-    page.get_by_role("button", name="Customise").click()
-    classes = page.get_by_role("spinbutton", name="num classes")
-    classes.fill("10")
-    classes.press("Enter")
-    settle(page)
+    page = with_ten_classes(open_page)
     page.keyboard.press("Escape")
     page.evaluate(LATE, ["Variant expression", "resnet18"])
     settle(page)

@@ -3,11 +3,13 @@
 import streamlit as st
 
 from analyzer.pages.address import begin, show_refused
+from analyzer.pages.held import arrive, notice_history
 from analyzer.pages.link import show_link
 from analyzer.pages.look import ICON, apply_look
 from analyzer.pages.pauses import settle
 from analyzer.pages.steps import keep_steps
 
+notice_history()
 st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
 apply_look()
 show_link()
@@ -23,6 +25,7 @@ page = st.navigation(
     ],
     position="top",
 )
+arrive(page.url_path)
 refused = st.container(key="refused")
 page.run()
 with refused:

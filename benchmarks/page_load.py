@@ -95,6 +95,7 @@ def _ask(session: ClientConnection, link: str, wave: Wave) -> None:
     """Open a link in a session, and take down what came back."""
     message = BackMsg()
     message.rerun_script.query_string = link
+    message.rerun_script.is_history_navigation = True  # as Back does, a link counts for what it states
     start = time.perf_counter()
     session.send(message.SerializeToString())
     while True:

@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamlit.testing.v1 import AppTest
 
@@ -22,10 +22,10 @@ NETWORKS = ("resnet152", "densenet264")
 Change = Callable[[AppTest], AppTest]
 
 CHANGES: dict[str, Change] = {
-    "pick the network": lambda app: app.text_input(key="variant").set_value(app.session_state["asked"]).run(),
+    "pick the network": lambda app: follower(app.text_input, "variant").set_value(app.session_state["asked"]).run(),
     "input size 320x256": lambda app: app.text_input(key="input_size").set_value("320x256").run(),
     "input size 224": lambda app: app.text_input(key="input_size").set_value("").run(),
-    "batch 8": lambda app: app.slider(key="batch").set_value(8).run(),
+    "batch 8": lambda app: app.number_input(key="batch").set_value(8).run(),
     "level stage": lambda app: app.segmented_control(key="level").set_value("stage").run(),
     "level block": lambda app: app.segmented_control(key="level").set_value("block").run(),
     "shade by MACs": lambda app: app.selectbox(key="heat").set_value("macs").run(),
@@ -33,16 +33,21 @@ CHANGES: dict[str, Change] = {
     "exact numbers": lambda app: app.toggle(key="exact").set_value(True).run(),
     "another block": lambda app: app.selectbox(key="part").set_value(app.selectbox(key="part").options[3]).run(),
     "open the form": lambda app: _form(app, is_open=True),
-    "num_classes 10": lambda app: app.number_input(key=f"field-{_family(app)}-num_classes").set_value(10).run(),
-    "num_classes 1000": lambda app: app.number_input(key=f"field-{_family(app)}-num_classes").set_value(1000).run(),
+    "num_classes 10": lambda app: _classes(app, 10),
+    "num_classes 1000": lambda app: _classes(app, 1000),
     "close the form": lambda app: _form(app, is_open=False),
     "level network": lambda app: app.segmented_control(key="level").set_value("network").run(),
     "no part": lambda app: app.selectbox(key="part").set_value(None).run(),
     "rounded numbers": lambda app: app.toggle(key="exact").set_value(False).run(),
     "no shade": lambda app: app.selectbox(key="heat").set_value(None).run(),
-    "batch 1": lambda app: app.slider(key="batch").set_value(1).run(),
-    "back to resnet50": lambda app: app.text_input(key="variant").set_value("resnet50").run(),
+    "batch 1": lambda app: app.number_input(key="batch").set_value(1).run(),
+    "back to resnet50": lambda app: follower(app.text_input, "variant").set_value("resnet50").run(),
 }
+
+
+def follower(widgets: Iterable[Any], name: str) -> Any:
+    """The widget that follows under a name; its key ends in its turn."""
+    return next(widget for widget in widgets if str(widget.key).rpartition("-")[0] == name)
 
 
 def _form(app: AppTest, *, is_open: bool) -> AppTest:
@@ -50,8 +55,13 @@ def _form(app: AppTest, *, is_open: bool) -> AppTest:
     return app.run()
 
 
+def _classes(app: AppTest, count: int) -> AppTest:
+    changed: AppTest = follower(app.number_input, f"field-{_family(app)}-num_classes").set_value(count).run()
+    return changed
+
+
 def _family(app: AppTest) -> str:
-    return "densenet" if "densenet" in str(app.text_input(key="variant").value) else "resnet"
+    return "densenet" if "densenet" in str(follower(app.text_input, "variant").value) else "resnet"
 
 
 class Spent(NamedTuple):

@@ -18,6 +18,7 @@ from analyzer.sweep.reading import packaged, space
 from analyzer.sweep.space import Space
 from analyzer.sweep.spoken import examples
 from analyzer.sweep.text import to_toml
+from tests.pages.conftest import follower
 
 ROOT = Path(__file__).parents[1]
 PACKAGED = ("resnext", "wide_resnet", "densenet", "regnet", *(f"anynet_{letter}" for letter in "abcde"))
@@ -95,7 +96,7 @@ def test_every_example_opens_as_the_space_of_its_file(title: str, monkeypatch: p
     """Oracle: the file that the command line reads, at no more candidates than a page evaluates."""
     monkeypatch.setattr(Sweeping, "step", lambda self: self.stop())
     app = opened()
-    app.selectbox(key="space_example").set_value(title).run()
+    follower(app.selectbox, "example").set_value(title).run()
     assert not app.exception
     shown: Space = app.session_state["sweeping"].space
     whole = next(each for each in map(packaged, PACKAGED) if each.title == title)
@@ -189,7 +190,7 @@ def test_a_stopped_sweep_shows_what_it_found_and_goes_on(monkeypatch: pytest.Mon
 def test_every_widget_is_in_the_address_or_fills_those_that_are() -> None:
     app = opened()
     widgets = [*app.text_input, *app.text_area, *app.number_input, *app.multiselect, *app.selectbox]
-    bound = {each.key for each in widgets if each.key != "space_example"}
+    bound = {each.key for each in widgets if each.label != "Example"}
     named = {space_form.START, space_form.VARY, space_form.ALSO, space_form.SIDE, space_form.DRAWN}
     assert bound == named | {space_form.FRONT, space_form.TARGET, *map(space_form.limit_key, space_form.LIMITS)}
 

@@ -13,10 +13,12 @@ from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, 
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Spec, rules
 from analyzer.families.toml_file import read_spec, toml_text
-from analyzer.pages.kept import MAX_CHARS, changed, show_value
+from analyzer.pages.held import following, held, hold, put_away, standing, stands
+from analyzer.pages.kept import MAX_CHARS
 from analyzer.pages.look import show_problem
 
 EXPRESSION = "variant"
+FIRST = "resnet50"
 FORM = "customise"
 _FOLLOWED = "followed"
 _DRAFT = "draft"
@@ -25,9 +27,13 @@ _WRONG = "wrong_toml"
 _COLUMNS = 4
 
 
+def _expression() -> str:
+    return held(EXPRESSION, FIRST)
+
+
 def follow(spec: Spec) -> None:
     """Make the form show a spec; where the expression is wrong this is not called, and it keeps what was typed."""
-    st.session_state[_FOLLOWED] = st.session_state[EXPRESSION], spec
+    st.session_state[_FOLLOWED] = _expression(), spec
     st.session_state[_DRAFT] = spec.family, {name: rule.text(value) for name, rule, value in _stated(spec)}
 
 
@@ -37,8 +43,12 @@ def _stated(spec: Spec) -> list[tuple[str, Rule, object]]:
     return [item for item in values if item[2] != defaults[item[0]].default]
 
 
-def _key(family: str, name: str) -> str:
-    return f"field-{family}-{name}"
+def _name(family: str, field: str) -> str:
+    return f"field-{family}-{field}"
+
+
+def _names() -> list[str]:
+    return [_TOML, *(_name(family, field) for family, entry in FAMILIES.items() for field in rules(entry.spec))]
 
 
 def _shown(rule: Rule, value: Any) -> object:
@@ -53,34 +63,17 @@ def show_form() -> None:
         if form.open and not idle:
             _show_widgets()
         else:
+            put_away(*_names())
             st.caption("The fields are being laid out.")
 
 
 def _show_widgets() -> None:
     expression, spec = st.session_state[_FOLLOWED]
-    _fill(spec, follows=expression == st.session_state[EXPRESSION])
     fields, toml = st.tabs(["Fields", "TOML"])
     with fields:
-        _show_fields(spec.family)
+        _show_fields(spec, follows=expression == _expression())
     with toml:
-        _show_toml()
-
-
-def _fill(spec: Spec, follows: bool) -> None:
-    """Give the widgets the spec's values; while the expression is wrong only those that are new, as drafted."""
-    _, draft = st.session_state[_DRAFT]
-    effective = spec.resolved()
-    for name, rule in rules(type(spec)).items():
-        key = _key(spec.family, name)
-        if follows:
-            show_value(key, _shown(rule, effective[name]))
-        elif key not in st.session_state:
-            show_value(key, _drafted(rule, draft[name]) if name in draft else _shown(rule, effective[name]))
-    if not _problem():
-        show_value(_TOML, toml_text(spec))
-    elif _TOML not in st.session_state:
-        *_, typed = st.session_state[_WRONG]
-        show_value(_TOML, typed)
+        _show_toml(spec)
 
 
 def _drafted(rule: Rule, text: str) -> object:
@@ -90,78 +83,95 @@ def _drafted(rule: Rule, text: str) -> object:
         return text  # a text box shows whatever was typed, and only there can it be wrong
 
 
-def _show_fields(family: str) -> None:
-    fields = list(rules(FAMILIES[family].spec).items())
+def _show_fields(spec: Spec, follows: bool) -> None:
+    """The widgets with the spec's values; while the expression is wrong as they stand, and new ones as drafted."""
+    _, draft = st.session_state[_DRAFT]
+    effective = spec.resolved()
+    fields = list(rules(type(spec)).items())
     for start in range(0, len(fields), _COLUMNS):
         row = fields[start : start + _COLUMNS]
-        for column, (name, rule) in zip(st.columns(_COLUMNS, vertical_alignment="bottom"), row, strict=False):
+        for column, (field, rule) in zip(st.columns(_COLUMNS, vertical_alignment="bottom"), row, strict=False):
+            value = _shown(rule, effective[field])
+            if not follows:
+                drafted = _drafted(rule, draft[field]) if field in draft else value
+                value = standing(_name(spec.family, field), drafted)
             with column:
-                _widget(family, name, rule)
+                _widget(spec.family, field, rule, value)
 
 
-def _show_toml() -> None:
+def _show_toml(spec: Spec) -> None:
+    problem = _problem()
+    text = standing(_TOML, st.session_state[_WRONG][-1]) if problem else toml_text(spec)
+    area = following(_TOML, text)
     st.text_area(
         "The network as a TOML file",
-        key=_TOML,
+        text,
+        key=area,
         height=420,
         max_chars=MAX_CHARS,
         on_change=_take_toml,
+        args=(area,),
         help="Change it, or paste one of your own; Ctrl+Enter takes it. The command line reads the same file.",
     )
-    if problem := _problem():
+    if problem:
         show_problem(problem)
 
 
 def _problem() -> str:
     """What is wrong with the TOML text as it stands, if it was typed since the expression last changed."""
     expression, sentence, _ = st.session_state.get(_WRONG, ("", "", ""))
-    return str(sentence) if expression == st.session_state.get(EXPRESSION) else ""
+    return str(sentence) if expression == _expression() else ""
 
 
-def _take_toml() -> None:
-    if not changed(_TOML):
+def _take_toml(area: str) -> None:
+    if not stands(area):
         return
+    text = st.session_state[area]
     try:
-        st.session_state[EXPRESSION] = canonical(read_spec(st.session_state[_TOML]))
+        hold(EXPRESSION, canonical(read_spec(text)))
         st.session_state.pop(_WRONG, None)
     except InvalidInput as error:
-        st.session_state[_WRONG] = st.session_state[EXPRESSION], str(error), st.session_state[_TOML]
+        st.session_state[_WRONG] = _expression(), str(error), text
 
 
-def _widget(family: str, name: str, rule: Rule) -> None:
+def _widget(family: str, field: str, rule: Rule, value: Any) -> None:
+    key = following(_name(family, field), value)
     common: dict[str, Any] = {
-        "label": name.replace("_", " "),
-        "key": _key(family, name),
+        "label": field.replace("_", " "),
+        "key": key,
         "help": f"{rule.help} ({rule.rule()})",
         "on_change": _write,
-        "args": (family, name),
+        "args": (family, field, key),
     }
     match rule:
         case Int():
+            st.session_state[key] = value  # only a box made without a value can be emptied
             st.number_input(
                 min_value=rule.low, max_value=rule.high, step=1, value=None, placeholder=rule.word, **common
             )
         case Choice():
-            st.selectbox(options=rule.options, **common)
+            _box(list(rule.options), value, common)
         case OneOf():
-            st.selectbox(options=["none", *map(str, rule.options)], **common)
+            _box(["none", *map(str, rule.options)], value, common)
         case Flag():
-            st.checkbox(**common)
+            st.checkbox(value=value, **common)
         case IntList() | Config() | Ratio():
-            st.text_input(max_chars=MAX_CHARS, **common)
+            st.text_input(value=value, max_chars=MAX_CHARS, **common)
 
 
-def _write(family: str, name: str) -> None:
+def _box(options: list[str], value: str, common: dict[str, Any]) -> None:
+    st.selectbox(options=options, index=options.index(value), **common)
+
+
+def _write(family: str, field: str, key: str) -> None:
     """Put the changed field into the expression: canonical where it is a network, as it stands where it is not."""
-    key = _key(family, name)
-    if not changed(key):
+    if not stands(key):
         return
     _, draft = st.session_state[_DRAFT]
-    value = st.session_state[key]
-    text = _typed(rules(FAMILIES[family].spec)[name], value)
-    kept = {**draft, name: text} if text else {field: given for field, given in draft.items() if field != name}
+    text = _typed(rules(FAMILIES[family].spec)[field], st.session_state[key])
+    kept = {**draft, field: text} if text else {name: given for name, given in draft.items() if name != field}
     st.session_state[_DRAFT] = family, kept
-    st.session_state[EXPRESSION] = _tidied(f"{family}:{','.join(f'{field}={given}' for field, given in kept.items())}")
+    hold(EXPRESSION, _tidied(f"{family}:{','.join(f'{name}={given}' for name, given in kept.items())}"))
 
 
 def _tidied(expression: str) -> str:

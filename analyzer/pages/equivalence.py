@@ -1,7 +1,5 @@
 """Equivalence: why ResNeXt's three forms of a block are one function, and the proofs by numbers, run on request."""
 
-from typing import Any
-
 import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
@@ -9,17 +7,15 @@ from analyzer.families.aggregated import nothing_to_prove
 from analyzer.families.expression import canonical, parse
 from analyzer.pages import jobs
 from analyzer.pages.address import bounded, expect_choice
-from analyzer.pages.choose import expression_box, variant_words
+from analyzer.pages.choose import expression_box, show_picker
 from analyzer.pages.equivalence_block import show_block
 from analyzer.pages.equivalence_proof import show_forms_proof, show_identities
-from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import show_problem
 from analyzer.pages.readings import analysis_of, grouped_names
 from analyzer.render.units import exact
 
 _FIRST = "resnext50_32x4d"
 _EXPRESSION = "grouped"
-_PICKED = "picked_grouped"
 _TAB = "identities"
 _TABS = ("Three forms of a block", "Other identities")
 MAX_PARAMS = 500_000_000
@@ -77,34 +73,13 @@ def show() -> None:
 def _choose() -> tuple[str, str]:
     """The widgets; the canonical expression, or "" and what is wrong with the one that was typed."""
     picker, box = st.columns([3, 4.4], vertical_alignment="bottom")
-    restore(_EXPRESSION)
     expression = expression_box(box, _EXPRESSION, _FIRST)
-    keep(**{_EXPRESSION: expression})
     try:
         variant, problem = canonical(parse(bounded("variant", expression))), ""
     except InvalidInput as error:
         variant, problem = "", str(error)
-    _show_picker(picker, variant)
+    show_picker(picker, _EXPRESSION, grouped_names(), variant)
     return variant, problem
-
-
-def _show_picker(place: Any, variant: str) -> None:
-    st.session_state[_PICKED] = variant if variant in grouped_names() else None
-    place.selectbox(
-        "Variant",
-        grouped_names(),
-        index=None,
-        key=_PICKED,
-        format_func=variant_words,
-        placeholder="a network of your own",
-        on_change=_take_picked,
-        help="The named variants with grouped bottlenecks.",
-    )
-
-
-def _take_picked() -> None:
-    if st.session_state[_PICKED]:
-        st.session_state[_EXPRESSION] = st.session_state[_PICKED]
 
 
 def _unable(variant: str) -> str:

@@ -13,6 +13,7 @@ from analyzer.families.expression import canonical, parse
 from analyzer.pages import jobs
 from analyzer.pages.address import expect_choice, expect_switch
 from analyzer.pages.equivalence_proof import ONE_THREAD
+from analyzer.pages.held import following, hold, stands
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import analysis_of, forms_of, svg_of
@@ -70,13 +71,14 @@ def _show_cardinality(variant: str, expression: str) -> None:
     if len(options) < 2:
         return
     current = getattr(parse(variant), "cardinality", 1)
-    st.session_state[_COUNT] = current
+    slider = following(_COUNT, current)
     st.select_slider(
         "Cardinality C: into how many paths the same inner width is cut",
         sorted({current, *options}),
-        key=_COUNT,
+        current,
+        key=slider,
         on_change=_take_cardinality,
-        args=(options, expression),
+        args=(options, expression, slider),
     )
 
 
@@ -94,10 +96,9 @@ def _cardinalities(variant: str) -> dict[int, str]:
     return found
 
 
-def _take_cardinality(options: dict[int, str], expression: str) -> None:
-    wanted = options.get(st.session_state[_COUNT])
-    if wanted:
-        st.session_state[expression] = wanted
+def _take_cardinality(options: dict[int, str], expression: str, slider: str) -> None:
+    if stands(slider) and (wanted := options.get(st.session_state[slider])):
+        hold(expression, wanted)
 
 
 def _draw(variant: str, path: str) -> None:

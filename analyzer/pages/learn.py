@@ -19,6 +19,7 @@ from analyzer.pages import (
 )
 from analyzer.pages.address import expect_choice
 from analyzer.pages.contents import show_contents, show_turn
+from analyzer.pages.held import visit
 from analyzer.pages.kept import keep
 from analyzer.pages.learn_parts import Chapter, cite
 
@@ -58,7 +59,7 @@ def show() -> None:
 def _current() -> str:
     """The chapter that the address names; without one, the one that was open before another page was shown."""
     asked, kept = st.query_params.get(_CHAPTER), st.session_state.get("kept", {}).get(_CHAPTER)
-    if asked is None and kept in CHAPTERS and kept != _FIRST:
+    if asked is None and not visit().by_history and kept in CHAPTERS and kept != _FIRST:
         st.query_params[_CHAPTER] = asked = kept
     expect_choice(_CHAPTER, CHAPTERS)
     current = asked if asked in CHAPTERS else _FIRST

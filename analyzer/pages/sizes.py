@@ -8,13 +8,12 @@ from analyzer.errors import InvalidInput
 from analyzer.families.network import Size, parse_size
 from analyzer.families.spec import Spec
 from analyzer.pages.address import bounded, expect_number
+from analyzer.pages.held import following, stands
 from analyzer.pages.kept import MAX_CHARS
 
 SIDE = "input_size"
 BATCH = "batch"
 MAX_BATCH = 1024
-_SIDES = {"height": "Height", "width": "Width"}
-_TURN = "sliders"
 _FIRST, _LAST, _STEP = 32, 1024, 32
 
 
@@ -47,60 +46,42 @@ def size_box(key: str, placeholder: str) -> tuple[Size | None, str]:
 
 
 def show_sizes(spec: Spec | None) -> tuple[Sizes, str]:
-    """The text box and the sliders, folded under what they say; the sizes, and what is wrong with them."""
+    """The boxes and, folded beside them, the sliders that write them; the sizes, and what is wrong with them.
+
+    What the address states is never folded: a browser does not tell of Back what it does not show.
+    """
     own = spec.default_input_size if spec else 224
-    with st.popover(_label(own), width="stretch", key="sizes"):
+    with st.container(key="sizes"):
+        side, images, sliders = st.columns([1.2, 1, 1], vertical_alignment="bottom")
+    with side:
         size, problem = size_box(SIDE, str(own))
-        if not problem:
-            _follow(size or own)
-        turn, first = st.session_state.get(_TURN, (0, _reached(own)))
-        for key, label, side in zip(_keys(turn), _SIDES.values(), first, strict=True):
-            st.slider(label, _FIRST, _LAST, side, _STEP, key=key, format="%d px", on_change=_write, args=(turn,))
-        expect_number(BATCH, 1, MAX_BATCH)
-        batch: int = st.slider(
-            "Batch", 1, MAX_BATCH, key=BATCH, bind="query-params", help="Images at a time: for memory and latency."
-        )
+    expect_number(BATCH, 1, MAX_BATCH)
+    batch: int = images.number_input(
+        "Batch", 1, MAX_BATCH, key=BATCH, bind="query-params", help="Images at a time: for memory and latency."
+    )
+    with sliders.popover("Sliders", width="stretch"):
+        _show_sliders(*_reached(own if size is None else size), batch)
     return Sizes(size, batch), problem
 
 
-def _label(own: int) -> str:
-    """What the widgets say, as they stood when the run began."""
-    try:
-        size = parse_size(_stated(SIDE).strip() or str(own))
-    except InvalidInput:
-        return "Input size …"
-    batch = _stated(BATCH)
+def _show_sliders(height: int, width: int, batch: int) -> None:
+    tall, wide, many = following("height", height), following("width", width), following("images", batch)
+    for label, side, key in (("Height", height, tall), ("Width", width, wide)):
+        st.slider(label, _FIRST, _LAST, side, _STEP, key=key, format="%d px", on_change=_write_size, args=(tall, wide))
+    st.slider("Batch", 1, MAX_BATCH, batch, key=many, on_change=_write_batch, args=(many,))
+
+
+def _reached(size: Size) -> tuple[int, int]:
     height, width = size if isinstance(size, tuple) else (size, size)
-    return f"{height} × {width}" + (
-        f", batch {batch}" if batch.isdecimal() and int(batch) in range(2, MAX_BATCH + 1) else ""
-    )
+    return min(max(height, _FIRST), _LAST), min(max(width, _FIRST), _LAST)
 
 
-def _stated(key: str) -> str:
-    return str(st.session_state.get(key, st.query_params.get(key, "")))
-
-
-def _follow(size: Size) -> None:
-    """Make the sliders show a size, as far as they reach.
-
-    New ones take the place of those that stand elsewhere: a browser does not hear of values set under a popover that is
-    closed, and would send the old ones again.
-    """
-    wanted = _reached(size)
-    turn, first = st.session_state.get(_TURN, (0, wanted))
-    shown = [st.session_state.get(key, side) for key, side in zip(_keys(turn), first, strict=True)]
-    st.session_state[_TURN] = (turn, first) if shown == wanted else (turn + 1, wanted)
-
-
-def _reached(size: Size) -> list[int]:
-    return [min(max(side, _FIRST), _LAST) for side in (size if isinstance(size, tuple) else (size, size))]
-
-
-def _keys(turn: int) -> list[str]:
-    return [f"{side}-{turn}" for side in _SIDES]
-
-
-def _write(turn: int) -> None:
-    if turn == st.session_state.get(_TURN, (0,))[0]:
-        height, width = (st.session_state[key] for key in _keys(turn))
+def _write_size(tall: str, wide: str) -> None:
+    if stands(tall) and stands(wide):
+        height, width = st.session_state[tall], st.session_state[wide]
         st.session_state[SIDE] = size_text(height if height == width else (height, width))
+
+
+def _write_batch(many: str) -> None:
+    if stands(many):
+        st.session_state[BATCH] = st.session_state[many]

@@ -12,6 +12,7 @@ from analyzer.families.network import MAX_SIDE
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.pages.address import bounded, expect_at_most, expect_choice, expect_number
+from analyzer.pages.held import following, stands
 from analyzer.pages.kept import MAX_CHARS, keep, restore
 from analyzer.pages.readings import analysis_of
 from analyzer.pages.sweeping import MAX_CANDIDATES
@@ -73,33 +74,45 @@ def limit_key(figure: str) -> str:
 
 
 def _widgets() -> dict[str, Any]:
-    _example_box()
+    example = st.container()
     given: dict[str, Any] = {START: _start_box(), VARY: _vary_box()}
     with st.container(key="small_fields"):
         side, drawn = st.columns(2)
         given |= {SIDE: _side_box(side), DRAWN: _drawn_box(drawn)}
         given |= _limit_boxes()
+    with example:
+        _example_box(given)
     return given | {FRONT: _front_box(), TARGET: _target_box()}
 
 
-def _example_box() -> None:
+def _example_box(given: dict[str, Any]) -> None:
+    """The spaces from papers; the one that the fields state is shown."""
+    titles = list(examples())
+    stated = next((title for title in titles if _filled(title).items() <= given.items()), None)
+    box = following("example", stated)
     st.selectbox(
         "Example",
-        list(examples()),
-        index=None,
-        key="space_example",
+        titles,
+        index=None if stated is None else titles.index(stated),
+        key=box,
         placeholder="spaces from papers",
         on_change=_take_example,
+        args=(box,),
         help="Fills in the fields; then change what you like.",
     )
 
 
-def _take_example() -> None:
-    if chosen := st.session_state["space_example"]:
-        example = examples()[chosen]
-        st.session_state[START], st.session_state[VARY], st.session_state[ALSO] = example[1:4]
-        st.session_state[DRAWN] = min(example.samples, MAX_CANDIDATES) if example.samples else None
-        st.session_state.update({limit_key(figure): "" for figure in LIMITS})
+def _take_example(box: str) -> None:
+    if stands(box) and st.session_state[box]:
+        st.session_state.update(_filled(st.session_state[box]))
+
+
+def _filled(title: str) -> dict[str, Any]:
+    """What an example's fields hold."""
+    example = examples()[title]
+    samples = min(example.samples, MAX_CANDIDATES) if example.samples else None
+    texts = dict(zip((START, VARY, ALSO), example[1:4], strict=True))
+    return {**texts, DRAWN: samples} | {limit_key(figure): "" for figure in LIMITS}
 
 
 def _start_box() -> str:

@@ -1,6 +1,7 @@
-// Streamlit enters several addresses into the history for one click: the bare path of the page that is left, the new page,
-// and each parameter that the server fills in. Here one action of the user is one step back. And a text that a page refuses
-// for its length stays out of the address. `data`: longest, the characters of such a text at most.
+// Streamlit enters several addresses into the history for one click (the bare path of the page that is left, the new page,
+// each parameter that the server fills in), and none for a widget whose value the browser writes into the address itself.
+// Here one action of the user is one step back. And a text that a page refuses for its length stays out of the address.
+// `data`: longest, the characters of such a text at most.
 const ACTIONS = ["pointerdown", "keydown", "wheel"];
 
 export default function ({ data }) {
@@ -8,13 +9,13 @@ export default function ({ data }) {
   window.resnetAnalyzerSteps = true;
   const { pushState, replaceState } = window.history;
   let acted = false;
-  for (const action of ACTIONS) window.addEventListener(action, () => (acted = true), { capture: true, passive: true });
-  window.history.pushState = function (state, unused, url) {
-    (acted ? pushState : replaceState).call(window.history, state, unused, within(url, data.longest));
-    acted = false;
-  };
-  window.history.replaceState = function (state, unused, url) {
-    replaceState.call(window.history, state, unused, within(url, data.longest));
+  const note = (event) => (acted = event.type !== "popstate"); // Back is an action, but one within the history
+  for (const action of [...ACTIONS, "popstate"]) window.addEventListener(action, note, { capture: true, passive: true });
+  window.history.pushState = window.history.replaceState = function (state, unused, url) {
+    const address = within(url, data.longest);
+    const moves = address && new URL(address, window.location.href).href !== window.location.href;
+    (acted && moves ? pushState : replaceState).call(window.history, state, unused, address);
+    if (moves) acted = false;
   };
 }
 

@@ -1,7 +1,7 @@
 """The pages by AppTest: opened at their links, with what they show."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,13 @@ def body(element: Any) -> str:
     return str(element.proto.body)
 
 
+def follower(widgets: Iterable[Any], name: str) -> Any:
+    """The widget that follows under a name; its key ends in its turn."""
+    return next(widget for widget in widgets if re.fullmatch(rf"{re.escape(name)}-\d+", str(widget.key)))
+
+
 def typed(app: AppTest, expression: str) -> AppTest:
-    app.text_input(key="variant").set_value(expression).run()
+    follower(app.text_input, "variant").set_value(expression).run()
     assert not app.exception
     return app
 

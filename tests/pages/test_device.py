@@ -45,7 +45,7 @@ def test_every_widget_changes_the_prediction_and_stands_in_the_address() -> None
     app.selectbox(key="precision").set_value("float32").run()
     for mode in ("nhwc", "train"):
         app.toggle(key=mode).set_value(True).run()
-    app.slider(key="batch").set_value(4).run()
+    app.number_input(key="batch").set_value(4).run()
     found = setting_of("t4", batch_size=4, channels_last=True, training=True).predict(analyze("resnet18"))
     assert rendered(latency_section(found)).strip() in told(app)
     modes = dict.fromkeys(("nhwc", "train"), "true")

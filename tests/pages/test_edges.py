@@ -12,7 +12,7 @@ from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, 
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.pages.look import literal
-from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, opened
+from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, follower, opened
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
@@ -70,8 +70,8 @@ def test_every_field_at_its_edges_gives_a_network_or_one_sentence(family: str) -
     for name, rule in rules(FAMILIES[family].spec).items():
         key = f"field-{family}-{name}"
         for widget, value in edges(rule):
-            app.text_input(key="variant").set_value(f"{first(family)}:{smaller(family)}").run()
-            getattr(app, widget)(key=key).set_value(value).run()
+            follower(app.text_input, "variant").set_value(f"{first(family)}:{smaller(family)}").run()
+            follower(getattr(app, widget), key).set_value(value).run()
             assert not app.exception, (name, value)
             _check_shown(app, (name, value))
 
@@ -83,7 +83,7 @@ def smaller(family: str) -> str:
 
 
 def _check_shown(app: AppTest, place: object) -> None:
-    sentence, params = _answer(str(app.text_input(key="variant").value))
+    sentence, params = _answer(str(follower(app.text_input, "variant").value))
     assert [item.value for item in app.error] == ([literal(sentence)] if sentence else []), place
     assert sentence or figures(app)[0] == f"{params:,}", place
 
@@ -107,7 +107,7 @@ def test_hostile_text_in_every_box_is_a_sentence_and_nothing_else(text: str) -> 
         box(app, key).set_value(before).run()
         assert not app.error, key
     app.switch_page(EQUIVALENCE).run()
-    app.text_input(key="grouped").set_value(text).run()
+    follower(app.text_input, "grouped").set_value(text).run()
     _check_one_sentence(app)
     app.switch_page(COMPARE).run()
     app.multiselect(key="networks").set_value(["resnet18", text]).run()
@@ -118,7 +118,9 @@ def test_hostile_text_in_every_box_is_a_sentence_and_nothing_else(text: str) -> 
 
 
 def box(app: AppTest, key: str) -> Any:
-    return app.text_area(key=key) if key == "toml" else app.text_input(key=key)
+    if key == "input_size":
+        return app.text_input(key=key)
+    return follower(app.text_area if key == "toml" else app.text_input, key)
 
 
 def _check_one_sentence(app: AppTest) -> None:
@@ -184,9 +186,9 @@ def test_what_a_link_asks_for_rightly_is_not_refused() -> None:
     asked = {"batch": "4", "level": "block", "heat": "MACs", "exact": "TRUE", "precision": "float32", "part": "stage 2"}
     app = opened(**asked)
     assert not app.error
-    app.text_input(key="variant").set_value("resnet20_cifar").run()
+    follower(app.text_input, "variant").set_value("resnet20_cifar").run()
     app.selectbox(key="part").set_value("stage 3").run()
-    app.text_input(key="variant").set_value("alexnet").run()
+    follower(app.text_input, "variant").set_value("alexnet").run()
     assert not app.error
     assert not opened(page=SPACE, front=["fewest MACs", "greatest depth"]).error
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from analyzer.cost.analysis import analyze
 from analyzer.families.aggregated import cardinality, grouped_blocks
 from analyzer.pages import jobs, readings
-from tests.pages.conftest import DRAWING, EQUIVALENCE, SECONDS, opened
+from tests.pages.conftest import DRAWING, EQUIVALENCE, SECONDS, follower, opened
 
 
 def proof_open(**parameters: str) -> AppTest:
@@ -63,19 +63,19 @@ def test_the_slider_cuts_the_same_width_into_other_paths_and_draws_them(monkeypa
     monkeypatch.setattr(readings, "layout_safely", lay_out)
     app = proof_open(block="layer2.1")
     assert "total 32 paths" in laid_out[-1]
-    assert app.select_slider(key="cardinality").value == 32
-    app.select_slider(key="cardinality").set_value(8).run()
-    assert app.text_input(key="grouped").value == "resnet50:cardinality=8,base_width=16"
+    assert follower(app.select_slider, "cardinality").value == 32
+    follower(app.select_slider, "cardinality").set_value(8).run()
+    assert follower(app.text_input, "grouped").value == "resnet50:cardinality=8,base_width=16"
     assert app.selectbox(key="block").value == "layer2.1"
     assert "ResNeXt" not in laid_out[-1]
     assert "total 8 paths" in laid_out[-1]
     assert "512, 1×1, 32" in laid_out[-1]
-    blocks = dict(grouped_blocks(analyze(str(app.text_input(key="grouped").value)).network.graph))
+    blocks = dict(grouped_blocks(analyze(str(follower(app.text_input, "grouped").value)).network.graph))
     assert cardinality(blocks["layer1.0"]) == 8
-    app.select_slider(key="cardinality").set_value(1).run()
+    follower(app.select_slider, "cardinality").set_value(1).run()
     assert "cardinality 1" in app.error[0].value
-    app.select_slider(key="cardinality").set_value(32).run()
-    assert app.text_input(key="grouped").value == "resnext50_32x4d"
+    follower(app.select_slider, "cardinality").set_value(32).run()
+    assert follower(app.text_input, "grouped").value == "resnext50_32x4d"
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, **facts: object) -> list[tuple[str, ...]]:
@@ -129,5 +129,5 @@ def test_one_proof_serves_both_tabs_and_only_its_network(monkeypatch: pytest.Mon
     app.run()
     assert app.success[0].value == "Equal."
     assert any("<strong>Folding</strong>" in item.proto.body for item in app.get("html"))
-    app.text_input(key="grouped").set_value("resnet18").run()
+    follower(app.text_input, "grouped").set_value("resnet18").run()
     assert not app.success

@@ -20,7 +20,7 @@ def test_measuring_is_refused_where_it_would_take_too_much_or_torch_is_missing(
     app = opened("resnet152", batch="1024")
     assert "more than a page measures" in app.caption[-1].value
     assert measure_button(app).disabled
-    app.slider(key="batch").set_value(1).run()
+    app.number_input(key="batch").set_value(1).run()
     assert not measure_button(app).disabled
     monkeypatch.setattr(jobs, "find_spec", lambda name: None)
     app.run()

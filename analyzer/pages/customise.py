@@ -47,8 +47,8 @@ def _name(family: str, field: str) -> str:
     return f"field-{family}-{field}"
 
 
-def _names() -> list[str]:
-    return [_TOML, *(_name(family, field) for family, entry in FAMILIES.items() for field in rules(entry.spec))]
+def _put_away(*families: str) -> None:
+    put_away(*(_name(family, field) for family in families for field in rules(FAMILIES[family].spec)))
 
 
 def _shown(rule: Rule, value: Any) -> object:
@@ -63,12 +63,14 @@ def show_form() -> None:
         if form.open and not idle:
             _show_widgets()
         else:
-            put_away(*_names())
+            put_away(_TOML)
+            _put_away(*FAMILIES)
             st.caption("The fields are being laid out.")
 
 
 def _show_widgets() -> None:
     expression, spec = st.session_state[_FOLLOWED]
+    _put_away(*(FAMILIES.keys() - {spec.family}))
     fields, toml = st.tabs(["Fields", "TOML"])
     with fields:
         _show_fields(spec, follows=expression == _expression())

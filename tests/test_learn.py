@@ -213,11 +213,12 @@ def links() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("where", links())
 def test_links_use_the_other_pages_own_parameters(where: str) -> None:
-    """Oracle: the keys of that page's widgets, under which they are bound to the address."""
+    """Oracle: the keys under which that page binds its widgets to the address or holds what several of them show."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
     app.switch_page(f"analyzer/pages/{where}.py").run()
     assert not app.exception
-    assert {name for name in links()[where] if name not in app.session_state} == set()
+    held = app.session_state["held"] if "held" in app.session_state else {}
+    assert {name for name in links()[where] if name not in app.session_state and name not in held} == set()
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:

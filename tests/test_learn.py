@@ -217,8 +217,8 @@ def test_links_use_the_other_pages_own_parameters(where: str) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
     app.switch_page(f"analyzer/pages/{where}.py").run()
     assert not app.exception
-    held = app.session_state["held"] if "held" in app.session_state else {}
-    assert {name for name in links()[where] if name not in app.session_state and name not in held} == set()
+    held = set(app.session_state["held"]) if "held" in app.session_state else set()
+    assert {name for name in links()[where] - held if name not in app.session_state} == set()
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from analyzer.sweep.reading import packaged, space
 from analyzer.sweep.space import Space
 from analyzer.sweep.spoken import examples
 from analyzer.sweep.text import to_toml
-from tests.pages.conftest import follower
+from benchmarks.page_reruns import follower
 
 ROOT = Path(__file__).parents[1]
 PACKAGED = ("resnext", "wide_resnet", "densenet", "regnet", *(f"anynet_{letter}" for letter in "abcde"))

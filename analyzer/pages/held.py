@@ -21,7 +21,7 @@ _LAST = "last_turn"
 
 
 class Visit(NamedTuple):
-    """How the page that is shown was come to: the how manieth time, and whether by Back or Forward."""
+    """The page as it is shown now: which visit of the session this is, and whether Back or Forward led to it."""
 
     number: int
     by_history: bool
@@ -42,7 +42,7 @@ def arrive(page: str) -> None:
 
 
 def visit() -> Visit:
-    """The visit of this session's page."""
+    """The visit that goes on."""
     now: Visit = st.session_state.get(_VISIT, Visit(0, by_history=False))
     return now
 

@@ -1,7 +1,7 @@
 """The pages by AppTest: opened at their links, with what they show."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from analyzer.pages import readings
 from analyzer.pages.customise import FORM
+from benchmarks.page_reruns import follower
 
 ROOT = Path(__file__).parents[2]
 EXPLORE, COMPARE, EQUIVALENCE, SPACE, LEARN = (
@@ -66,11 +67,6 @@ def figures(app: AppTest) -> list[str]:
 
 def body(element: Any) -> str:
     return str(element.proto.body)
-
-
-def follower(widgets: Iterable[Any], name: str) -> Any:
-    """The widget that follows under a name; its key ends in its turn."""
-    return next(widget for widget in widgets if re.fullmatch(rf"{re.escape(name)}-\d+", str(widget.key)))
 
 
 def typed(app: AppTest, expression: str) -> AppTest:

@@ -12,7 +12,8 @@ from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, 
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.pages.look import literal
-from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, follower, opened
+from benchmarks.page_reruns import follower
+from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, opened
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",

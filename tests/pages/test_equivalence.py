@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from analyzer.cost.analysis import analyze
 from analyzer.families.aggregated import cardinality, grouped_blocks
 from analyzer.pages import jobs, readings
-from tests.pages.conftest import DRAWING, EQUIVALENCE, SECONDS, follower, opened
+from benchmarks.page_reruns import follower
+from tests.pages.conftest import DRAWING, EQUIVALENCE, SECONDS, opened
 
 
 def proof_open(**parameters: str) -> AppTest:

@@ -17,6 +17,7 @@ from analyzer.pages.look import literal
 from analyzer.render.diagram_look import Look
 from analyzer.render.dot import LEVELS, dot_source
 from analyzer.render.units import size_bytes
+from benchmarks.page_reruns import follower
 from tests.pages.conftest import (
     COMPARE,
     DRAWING,
@@ -26,7 +27,6 @@ from tests.pages.conftest import (
     closed,
     customising,
     figures,
-    follower,
     opened,
     told,
     typed,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from streamlit.components.v2 import manifest_scanner
 
+from tests import markers
 from tests.planting import forget_blocks
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests use small tensors, on which threads wait longer than they work
@@ -23,6 +24,8 @@ settings.register_profile("reproducible", deadline=None, derandomize=True)
 settings.load_profile("reproducible")
 
 GOLDEN = Path(__file__).parent / "golden"
+TORCH_IS_NEW = pytest.StashKey[bool]()
+"""Set where nothing that was collected has imported torch."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,10 +33,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="Rewrite the files in tests/golden.")
 
 
-def pytest_collection_finish() -> None:
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a file unread all of whose tests `-m "not live"` or `-m "not browser"` would leave out."""
+    if not collection_path.match("test_*.py"):
+        return None
+    unwanted = {name for name in markers.PACKAGES if f"not {name}" in config.option.markexpr}
+    return True if unwanted & markers.file_markers(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they import."""
+    for item in items:
+        function = getattr(item, "originalname", None) or item.name
+        for name in markers.test_markers(item.path, function):
+            item.add_marker(name)
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail a test that is the first to import torch and not marked as live, where none is run that is."""
+    if TORCH_IS_NEW in item.config.stash and "torch" in sys.modules and item.get_closest_marker("live") is None:
+        del item.config.stash[TORCH_IS_NEW]
+        pytest.fail(f"{item.nodeid} imports torch: mark it with pytest.mark.live")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave what is imported by now to itself: half a million objects that are no garbage, 0.3 s for each look."""
     gc.collect()
     gc.freeze()
+    if "torch" not in sys.modules and not any(item.get_closest_marker("live") for item in session.items):
+        session.config.stash[TORCH_IS_NEW] = True
 
 
 @pytest.fixture(autouse=True)

@@ -28,10 +28,9 @@ from analyzer.pages.plate import _COLOURS
 from analyzer.render.arithmetic import equation
 from analyzer.render.diagram_look import HEATS
 from analyzer.render.dot import LEVELS
-from tests.pages.conftest import forget
+from tests.pages.conftest import EXPLORE, LEARN, forget, switch
 
 ROOT = Path(__file__).parents[1]
-LEARN, EXPLORE = "analyzer/pages/learn.py", "analyzer/pages/explore.py"
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
 SECONDS = 60
 CHAPTER_FILES = sorted(set((ROOT / "analyzer/pages").glob("learn*.py")) - {ROOT / "analyzer/pages/learn_sources.py"})
@@ -50,7 +49,7 @@ def opened(chapter: str | None = None, **parameters: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
     for name, value in ({"chapter": chapter} if chapter else {}).items() | parameters.items():
         app.query_params[name] = value
-    app.switch_page(LEARN).run()
+    switch(app, LEARN).run()
     assert not app.exception
     return app
 
@@ -154,9 +153,9 @@ def test_a_chapter_and_its_sliders_come_from_the_link_and_are_kept_while_another
         20,
         True,
     )
-    app.switch_page(EXPLORE).run()
+    switch(app, EXPLORE).run()
     app.query_params.clear()  # as a browser does
-    app.switch_page(LEARN).run()
+    switch(app, LEARN).run()
     assert not app.exception
     assert app.slider(key="layers").value == 7
     assert app.query_params["chapter"] == "dense"
@@ -215,7 +214,7 @@ def links() -> dict[str, set[str]]:
 def test_links_use_the_other_pages_own_parameters(where: str) -> None:
     """Oracle: the keys under which that page binds its widgets to the address or holds what several of them show."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
-    app.switch_page(f"analyzer/pages/{where}.py").run()
+    switch(app, where).run()
     assert not app.exception
     held = set(app.session_state["held"]) if "held" in app.session_state else set()
     assert {name for name in links()[where] - held if name not in app.session_state} == set()
@@ -237,11 +236,12 @@ def test_no_chapter_imports_torch() -> None:
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
+        "from tests.pages.conftest import switch\n"
         "from analyzer.pages import readings\n"
         "from analyzer.pages.learn import CHAPTERS\n"
         f"readings.layout_safely = lambda *_: {DRAWING.encode()!r}\n"
         "app = AppTest.from_file('app.py', default_timeout=60)\n"
-        f"app.switch_page({LEARN!r})\n"
+        f"switch(app, {LEARN!r})\n"
         "for chapter in CHAPTERS:\n"
         "    app.query_params['chapter'] = chapter\n"
         "    app.run()\n"

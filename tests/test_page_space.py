@@ -19,6 +19,7 @@ from analyzer.sweep.space import Space
 from analyzer.sweep.spoken import examples
 from analyzer.sweep.text import to_toml
 from benchmarks.page_reruns import follower
+from tests.pages.conftest import SPACE, switch
 
 ROOT = Path(__file__).parents[1]
 PACKAGED = ("resnext", "wide_resnet", "densenet", "regnet", *(f"anynet_{letter}" for letter in "abcde"))
@@ -31,10 +32,10 @@ NETWORKS = [
 
 
 def opened(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "analyzer" / "pages" / "space.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in parameters.items():
         app.query_params[name] = value
-    app.run()
+    switch(app, SPACE).run()
     assert not app.exception
     return app
 

@@ -238,7 +238,3 @@ _FILES: dict[str, tuple[str, Callable[[Compared], str]]] = {
     "json": ("application/json", _json),
     "svg": ("image/svg+xml", attrgetter("svg")),
 }
-
-
-if __name__ == "__main__":
-    show()

@@ -114,7 +114,3 @@ def _explain() -> None:
             st.markdown(meaning)
     for sentence in _WHY:
         st.markdown(sentence, width=_PROSE)
-
-
-if __name__ == "__main__":
-    show()

@@ -257,7 +257,3 @@ def _show_part(chosen: Chosen, part: str) -> None:
     ops = ops_of(chosen.expression, chosen.size, part)
     st.dataframe(ops, hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
     st.html(explained_html(chosen.expression, chosen.size, part))
-
-
-if __name__ == "__main__":
-    show()

@@ -81,7 +81,3 @@ def _show_chapter(current: str) -> None:
     if chapter.sources:
         cite(chapter.sources)
     show_turn(_TITLES, current, _take)
-
-
-if __name__ == "__main__":
-    show()

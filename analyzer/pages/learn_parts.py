@@ -12,6 +12,7 @@ from analyzer.errors import Unavailable
 from analyzer.pages.address import expect_choice, expect_number
 from analyzer.pages.learn_sources import sources_html
 from analyzer.pages.look import literal
+from analyzer.pages.navigation import page_named
 from analyzer.pages.plate import show_plate
 from analyzer.pages.readings import analysis_of, drawn_safely
 from analyzer.render.html import rendered
@@ -125,7 +126,7 @@ def look_further(*links: Link) -> None:
     """Links to other pages that show what the chapter tells of."""
     with st.container(horizontal=True, gap="small", key="further"):
         for page, words, parameters in links:
-            st.page_link(f"analyzer/pages/{page}.py", label=f"{words} →", query_params=parameters)
+            st.page_link(page_named(page), label=f"{words} →", query_params=parameters)
 
 
 def cite(sources: Sequence[str]) -> None:

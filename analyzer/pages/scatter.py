@@ -15,6 +15,7 @@ from analyzer.pages.address import expect_choice
 from analyzer.pages.device import Place
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal
+from analyzer.pages.navigation import page_named
 from analyzer.render.prediction import setting_words
 from analyzer.render.scatter import AXES, LATENCY, TOP1, Point, front, kinds, points
 from analyzer.render.units import short, significant
@@ -229,4 +230,4 @@ def _show_chosen(shown: Sequence[Point], add: Callable[[str], None]) -> None:
         told = f", top-1 {point.figures[TOP1]} % by {point.source}" if point.source else ""
         st.markdown(f"**{point.title}** {literal(point.variant + told)}")
         st.button("Add to the comparison", on_click=add, args=(point.variant,))
-        st.page_link("analyzer/pages/explore.py", label="Open in Explore", query_params={"variant": point.variant})
+        st.page_link(page_named("explore"), label="Open in Explore", query_params={"variant": point.variant})

@@ -13,6 +13,7 @@ from analyzer.errors import InvalidInput
 from analyzer.families.network import Size
 from analyzer.pages.figures import figure_html
 from analyzer.pages.look import show_problem
+from analyzer.pages.navigation import page_named
 from analyzer.pages.space_form import Asked, choose
 from analyzer.pages.sweeping import MAX_SECONDS, Sweeping
 from analyzer.render.space_charts import (
@@ -43,7 +44,6 @@ _FIGURES = {"params": "parameters", "macs": "MACs", "activations": "activations"
 _HEIGHT, _LOWER = 500, 390
 """Pixels of the chart, alone and below the nearest network: both fit the first screen."""
 _NAME, _NEAREST = "name", "nearest"
-_EXPLORE = "analyzer/pages/explore.py"
 
 
 def show() -> None:
@@ -208,7 +208,7 @@ def _open(sweeping: Sweeping, point: Any) -> None:
         point = sweeping.nearest.candidate
     expression = point if isinstance(point, str) else sweeping.space.expression(int(point))
     parameters = {"variant": expression} | ({"input_size": str(size)} if isinstance(size, int) else {})
-    st.switch_page(_EXPLORE, query_params=parameters)
+    st.switch_page(page_named("explore"), query_params=parameters)
 
 
 def _show_table(sweeping: Sweeping, front: Columns) -> None:
@@ -283,7 +283,3 @@ _FILES: dict[str, tuple[str, str, Callable[[Sweeping, Picture], str]]] = {
     "svg": ("image/svg+xml", "Front and distributions, drawn", partial(_drawn, "svg")),
     "html": ("text/html", "Front and distributions, one page with tooltips, nothing to fetch", partial(_drawn, "html")),
 }
-
-
-if __name__ == "__main__":
-    show()

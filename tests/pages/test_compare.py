@@ -8,7 +8,7 @@ from analyzer.families.registry import variant_names
 from analyzer.pages.look import literal
 from analyzer.render.compare import answers, compared
 from analyzer.render.html import rendered
-from tests.pages.conftest import COMPARE, EXPLORE, opened, told
+from tests.pages.conftest import COMPARE, EXPLORE, opened, switch, told
 
 
 @pytest.mark.usefixtures("drawn")
@@ -28,9 +28,9 @@ def test_compare_page_takes_free_expressions_and_one_size_and_keeps_them() -> No
     app = opened(page=COMPARE)
     app.multiselect(key="networks").set_value(["resnet18", "resnet18:depths=1-1-1-1", "vgg11"]).run()
     app.text_input(key="compared_size").set_value("64").run()
-    app.switch_page(EXPLORE).run()
+    switch(app, EXPLORE).run()
     app.query_params.clear()  # as a browser does
-    app.switch_page(COMPARE).run()
+    switch(app, COMPARE).run()
     assert not app.exception
     for expression in ("resnet18", "resnet18:depths=1-1-1-1", "vgg11"):
         assert f"{analyze(expression, 64).macs:,}" in told(app)

@@ -19,7 +19,7 @@ from analyzer.render.dot import dot_source
 from analyzer.render.html import rendered
 from analyzer.render.op_times import op_times
 from analyzer.render.prediction import interval, latency_section, milliseconds
-from tests.pages.conftest import COMPARE, DRAWING, body, opened, told, typed
+from tests.pages.conftest import COMPARE, DRAWING, EXPLORE, body, opened, switch, told, typed
 
 ON = {"device": "RTX 3090", "precision": "amp_bfloat16", "compiled": "true", "batch": "32"}
 PLACE = Place("RTX 3090", 32, "amp_bfloat16", compiled=True)
@@ -141,7 +141,7 @@ def test_all_variants_are_charted_by_latency() -> None:
 def test_the_device_is_kept_while_another_page_is_shown() -> None:
     app = typed(opened(), "resnet18")
     app.selectbox(key="device").set_value("A10").run()
-    app.switch_page(COMPARE).run()
+    switch(app, COMPARE).run()
     app.query_params.clear()
-    app.switch_page("analyzer/pages/explore.py").run()
+    switch(app, EXPLORE).run()
     assert app.selectbox(key="device").value == "A10"

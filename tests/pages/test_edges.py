@@ -13,7 +13,7 @@ from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.pages.look import literal
 from benchmarks.page_reruns import follower
-from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, opened
+from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, opened, switch
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
@@ -107,10 +107,10 @@ def test_hostile_text_in_every_box_is_a_sentence_and_nothing_else(text: str) -> 
         _check_one_sentence(app)
         box(app, key).set_value(before).run()
         assert not app.error, key
-    app.switch_page(EQUIVALENCE).run()
+    switch(app, EQUIVALENCE).run()
     follower(app.text_input, "grouped").set_value(text).run()
     _check_one_sentence(app)
-    app.switch_page(COMPARE).run()
+    switch(app, COMPARE).run()
     app.multiselect(key="networks").set_value(["resnet18", text]).run()
     _check_one_sentence(app)
     app.multiselect(key="networks").set_value(["resnet18", "resnet34"]).run()

@@ -28,6 +28,7 @@ from tests.pages.conftest import (
     customising,
     figures,
     opened,
+    switch,
     told,
     typed,
 )
@@ -296,10 +297,11 @@ def test_no_page_imports_torch_before_a_button_asks() -> None:
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
+        "from tests.pages.conftest import switch\n"
         "app = AppTest.from_file('app.py', default_timeout=60).run()\n"
-        f"app.switch_page({COMPARE!r}).run()\n"
+        f"switch(app, {COMPARE!r}).run()\n"
         "assert not app.exception and app.multiselect\n"
-        f"app.switch_page({EQUIVALENCE!r}).run()\n"
+        f"switch(app, {EQUIVALENCE!r}).run()\n"
         "assert not app.exception and app.button\n"
         "print([name for name in ('torch', 'torchvision', 'fvcore') if name in sys.modules])\n"
     )
@@ -331,9 +333,9 @@ def test_choosing_a_block_fills_its_formulas_in() -> None:
     assert typed(app, "resnet18").selectbox(key="part").value is None
     assert opened("resnet18", part="stage 1 · layer1.0").selectbox(key="part").value == "layer1.0"
     app.session_state["kept"] = {"variant": "resnet18", "part": "transition1"}
-    app.switch_page(COMPARE).run()
+    switch(app, COMPARE).run()
     app.query_params.clear()
-    app.switch_page(EXPLORE).run()
+    switch(app, EXPLORE).run()
     assert not app.exception
     assert app.selectbox(key="part").value is None
 
@@ -341,10 +343,10 @@ def test_choosing_a_block_fills_its_formulas_in() -> None:
 @pytest.mark.usefixtures("drawn")
 def test_each_page_keeps_its_network_while_the_other_is_shown() -> None:
     app = typed(opened(), "resnet18")
-    app.switch_page(EQUIVALENCE).run()
+    switch(app, EQUIVALENCE).run()
     assert follower(app.text_input, "grouped").value == "resnext50_32x4d"
     follower(app.text_input, "grouped").set_value("resnext101_64x4d").run()
-    app.switch_page(EXPLORE).run()
+    switch(app, EXPLORE).run()
     assert follower(app.text_input, "variant").value == "resnet18"
-    app.switch_page(EQUIVALENCE).run()
+    switch(app, EQUIVALENCE).run()
     assert follower(app.text_input, "grouped").value == "resnext101_64x4d"

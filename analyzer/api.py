@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.analysis import analyze as analyzed
 from analyzer.errors import InvalidInput, Unavailable
+from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph
-from analyzer.live import live_imports
 from analyzer.render.shown import Shown
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def build(
     for `load_weights`. Raises InvalidInput where `variant` is no network or the file does not fit it, and
     Unavailable where torch or the device is missing.
     """
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.build import build as build_live
     network = build_live(variant, device=device, dtype=dtype, zero_init_residual=zero_init_residual)
     if weights is not None:
@@ -184,7 +184,7 @@ def load_weights(
     `.notes` that a reader should know. Raises InvalidInput (with `.missing`, `.unexpected`, `.misshapen` where names
     do not fit), and then leaves the network as it was; Unavailable where a package is missing.
     """
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.weights import load_weights as load
 
         return load(network, path, classifier=classifier, strict=strict)
@@ -195,7 +195,7 @@ def save_weights(network: "torch.nn.Module", path: "str | Path") -> None:
 
     Raises InvalidInput for another ending, a network on `meta`, or a file that cannot be written.
     """
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.weights import save_weights as save
 
         save(network, path)
@@ -219,7 +219,7 @@ def check_equivalence(
     `progress` is told the block's number, how many there are, and its path. Raises InvalidInput where `variant` is no
     network or a dtype unknown, Unavailable where torch is missing.
     """
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.equivalence import check_equivalence as check
     return check(variant, dtypes=dtypes, full=full, seed=seed, progress=progress)
 
@@ -252,7 +252,7 @@ def measure_latency(
     layout = "channels_last" if channels_last else "contiguous"
     cell = Settings(task=task, execution=execution, batch_size=batch_size, precision=precision, layout=layout)
     effort = Effort(num_warm_iter=num_warm_iter, num_bench_iter=num_bench_iter, reference=reference)
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.session import Watch
         from analyzer.live.timing import measure_latencies
     taken = measure_latencies(
@@ -320,6 +320,6 @@ def verify(
     Unavailable where torch is missing.
     """
     analysis = analyzed(variant, input_size)
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.verify import verify as verify_live
     return verify_live(analysis, model)

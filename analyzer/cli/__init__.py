@@ -17,6 +17,7 @@ VERBS: dict[str, dict[str, str]] = {
     "Time": {"latency": "time"},
     "Design": {"sweep": "sweep"},
     "Take away": {"export": "export"},
+    "Serve": {"page": "page"},
 }
 """Group of the help text → verb → module of this package that holds its command of the same name."""
 

@@ -9,9 +9,9 @@ import click
 from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput
+from analyzer.extras import extra_imports
 from analyzer.families.expression import slug
 from analyzer.families.network import Network, Size
-from analyzer.live import live_imports
 
 if TYPE_CHECKING:
     from analyzer.live.onnx_file import OnnxFile
@@ -47,7 +47,7 @@ def export_verb(variant: Network, form: str, output: str | None, input_size: Siz
 
 def _export_onnx(analysis: Analysis, target: str, weights: Path | None) -> int:
     """Write the file where onnxruntime agrees, or is not there; exit 1 and write nothing where it does not."""
-    with live_imports():
+    with extra_imports("onnx"):
         from analyzer.live.onnx_file import onnx_file
     exported = onnx_file(analysis, weights)
     click.echo(_verdict(exported), err=True)

@@ -118,9 +118,9 @@ def _judged(
 
 
 def _live(networks: Mapping[str, Facts]) -> Outcome:
-    from analyzer.live import live_imports
+    from analyzer.extras import extra_imports
 
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.module_facts import live_facts
     changes: list[regression.Change] = []
     moved: list[regression.Moved] = []

@@ -45,9 +45,9 @@ def _entry(old: Baseline, key: str) -> str:
 
 def facts_of_module(name: str) -> tuple[str, Facts]:
     """(key, facts) of a module of the user's own, `PACKAGE.MODULE:FACTORY[@SIZE]`; the size is 224 if not given."""
-    from analyzer.live import live_imports
+    from analyzer.extras import extra_imports
 
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.module_facts import input_shape, made, module_facts
     target, at, text = name.partition("@")
     sides = text if at else "224"

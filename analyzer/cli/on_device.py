@@ -59,9 +59,9 @@ _MEASURE = "measure"
 @cache
 def _measured_us() -> float:
     """What this machine takes to start one kernel, told on standard error; needs torch."""
-    from analyzer.live import live_imports
+    from analyzer.extras import extra_imports
 
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.host_cost import measure_host_cost
     cost = measure_host_cost()
     click.echo(

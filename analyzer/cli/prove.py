@@ -11,9 +11,9 @@ import click
 from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, shortened
+from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size
 from analyzer.families.registry import variant_names
-from analyzer.live import live_imports
 from analyzer.live.checks import Check, Verification
 from analyzer.render.verification import verifications_markdown
 
@@ -49,14 +49,14 @@ def _fitting(analyses: list[Analysis], weights: Path | None) -> tuple[Check, ...
         return ()
     if len(analyses) != 1:
         raise InvalidInput(f"--weights {shortened(weights)}: fits one VARIANT, and {len(analyses)} are verified.")
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.weights_check import weights_check
 
         return (weights_check(analyses[0].network, weights),)
 
 
 def _verified(analyses: list[Analysis]) -> Iterator[Verification]:
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.verify import verify
     for analysis in _shown(analyses):
         yield verify(analysis)

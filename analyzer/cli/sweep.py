@@ -8,6 +8,7 @@ import click
 from analyzer.cli.options import deliver, format_option
 from analyzer.cli.sweep_run import Running, chart, reporting, results, rows, run_options, running
 from analyzer.errors import InvalidInput, shortened
+from analyzer.extras import extra_imports
 
 if TYPE_CHECKING:
     from analyzer.sweep.space import Space
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @format_option("table", "markdown", "csv", "json")
 @run_options
 def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: Any) -> None:
-    """Evaluate every network of a design space, and show which none other beats.
+    """Evaluate every network of a design space, and show which none other beats (extra sweep).
 
     A space is a TOML file, one of those that come with the program (resnext, wide_resnet, densenet, regnet, anynet_a to
     anynet_e), or --family or --variant with --set. A field takes a list of values, a range (16..256 step 8,
@@ -42,12 +43,11 @@ def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: A
     it was stopped, and shown.
     """
     run = running(options)
-    if base is None:
-        deliver(_summary(given, form, options, run), run.document)
-    elif run.folder or run.charts:
+    if base is not None and (run.folder or run.charts):
         raise InvalidInput("--nearest: keeps and draws no rows; leave out the --output folder and --chart.")
-    else:
-        deliver(_nearest(base, given, form, options), run.document)
+    with extra_imports("sweep"):
+        text = _summary(given, form, options, run) if base is None else _nearest(base, given, form, options)
+    deliver(text, run.document)
 
 
 def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Running) -> str:

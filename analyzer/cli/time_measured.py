@@ -50,9 +50,9 @@ def _measured(
     input_size: Size | None,
     device: str,
 ) -> Measurement:
-    from analyzer.live import live_imports
+    from analyzer.extras import extra_imports
 
-    with live_imports():
+    with extra_imports("live"):
         from analyzer.live.session import Watch
         from analyzer.live.timing import measure_latencies
 

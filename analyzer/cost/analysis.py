@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.formulas import CONVENTION
 from analyzer.cost.walk import Costed, Row, Span, Tally, Walked, tally_of, walk
+from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size, network
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph, fingerprint
@@ -201,8 +202,12 @@ class Analysis:
         }
 
     def to_frame(self) -> "pandas.DataFrame":
-        """One row an op: path, stage, op, output shape, its costs, receptive field and total stride."""
-        import pandas  # heavy, and only this reading needs it
+        """One row an op: path, stage, op, output shape, its costs, receptive field and total stride.
+
+        Unavailable where pandas is missing.
+        """
+        with extra_imports("sweep"):
+            import pandas  # heavy, and only this reading needs it
 
         return pandas.DataFrame([{name: getattr(row, name) for name in _FRAME_COLUMNS} for row in self.rows])
 

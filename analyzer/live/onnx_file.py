@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from analyzer.cost.analysis import Analysis
-from analyzer.errors import InvalidInput, Unavailable
+from analyzer.errors import InvalidInput
+from analyzer.extras import require
 from analyzer.live.build import build
 from analyzer.live.weights import load_weights
 
@@ -46,7 +47,7 @@ def onnx_file(analysis: Analysis, weights: Path | None = None) -> OnnxFile:
     found. Raises Unavailable where a package of the extra `onnx` is missing, InvalidInput where the weights do not fit
     or the file would be over 2 GiB.
     """
-    _require("onnx", "onnxscript")
+    require("onnx", "onnx", "onnxscript")
     if analysis.totals.params_bytes > MAX_BYTES:
         raise InvalidInput(
             f"{analysis.variant}: its {analysis.totals.params_bytes} bytes of parameters are over 2 GiB."
@@ -60,15 +61,6 @@ def onnx_file(analysis: Analysis, weights: Path | None = None) -> OnnxFile:
     model = _model(net, images)
     exported = OnnxFile(model.SerializeToString(), max(entry.version for entry in model.opset_import))
     return _checked(exported, net, images) if find_spec("onnxruntime") else exported
-
-
-def _require(*packages: str) -> None:
-    missing = [package for package in packages if find_spec(package) is None]
-    if missing:
-        raise Unavailable(
-            f"ONNX needs {missing[0]}, which is not installed; install resnet-analyzer[onnx] "
-            '(in a clone: pip install -e ".[onnx]").'
-        )
 
 
 def _model(net: nn.Module, images: Tensor) -> Any:

@@ -4,7 +4,7 @@ import json
 import sys
 
 from analyzer.errors import InvalidInput, Unavailable
-from analyzer.live import live_imports
+from analyzer.extras import extra_imports
 from analyzer.render.equivalence_block import block_rows_table, block_verdict
 
 
@@ -12,7 +12,7 @@ def main(variant: str, path: str, dtype: str, mode: str, fault: str) -> int:
     """Compare a block's forms; prints {"words"} and then {"passed", "rows", "spreads", …} or {"problem"}."""
     try:
         _tell(words="Step 1 of 2: loading torch", share=0)
-        with live_imports():
+        with extra_imports("live"):
             from analyzer.live.equivalence_block import BINS_A_DECADE, check_block
         _tell(words="Step 2 of 2: forward and back through three forms", share=0.5)
         check = check_block(variant, path, dtype=dtype, mode=mode, fault=fault)

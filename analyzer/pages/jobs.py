@@ -13,14 +13,13 @@ import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from analyzer.errors import Unavailable
-from analyzer.live import live_imports
+from analyzer.extras import require
 from analyzer.pages.look import literal
 
 MAX_SECONDS = 600
@@ -164,6 +163,4 @@ def _show_progress(job: Job) -> None:
 
 def require_torch() -> None:
     """Raise Unavailable, with what to install, where torch is missing; it is not imported."""
-    with live_imports():
-        if find_spec("torch") is None:
-            raise ModuleNotFoundError(name="torch")
+    require("live", "torch")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.api import measure_latency
 from analyzer.errors import InvalidInput, Unavailable
+from analyzer.extras import extra_imports
 from analyzer.families.network import parse_size
-from analyzer.live import live_imports
 from analyzer.render.latency import latency_table, warnings
 from analyzer.render.units import percent, stage_words
 
@@ -21,7 +21,7 @@ def main(variant: str, size: str, batch: str, device: str) -> int:
     """Measure a variant; prints {"words"} and then {"stages", …} or {"problem"}."""
     try:
         _tell(words="Step 1 of 2: loading torch", share=0)
-        with live_imports():
+        with extra_imports("live"):
             import_module("analyzer.live.timing")
         _tell(words="Step 2 of 2: warming up, then at least 50 batches", share=0.5)
         record = measure_latency(

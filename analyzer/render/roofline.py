@@ -6,7 +6,8 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.errors import InvalidInput, shortened
+from analyzer.extras import extra_imports
 from analyzer.latency.prediction import Prediction, StageTime
 from analyzer.latency.roofline import peak_flops
 from analyzer.latency.setting import Setting
@@ -56,11 +57,12 @@ class Roof(NamedTuple):
 def roofline(found: Prediction, setting: Setting, form: str) -> str:
     """The picture as SVG, as one HTML page or as Vega-Lite JSON.
 
-    InvalidInput for another form, or a network that multiplies nothing; Unavailable without vl-convert.
+    InvalidInput for another form, or a network that multiplies nothing; Unavailable without altair or vl-convert.
     """
     if form not in FORMS:
         raise InvalidInput(f"--roofline: the file's name must end in .svg, .html or .json, not {shortened(form)!r}.")
-    specification = _specification(found, setting)
+    with extra_imports("picture"):
+        specification = _specification(found, setting)
     if form == "json":
         return json.dumps(specification, ensure_ascii=False, indent=1) + "\n"
     svg = _svg(specification)
@@ -210,12 +212,8 @@ def _along(roof: Roof) -> list[tuple[float, float]]:
 
 
 def _svg(specification: dict[str, Any]) -> str:
-    try:
+    with extra_imports("picture"):
         import vl_convert
-    except ImportError:
-        raise Unavailable(
-            "a roofline as svg or html needs vl-convert-python; pip install resnet-analyzer[picture], or take .json."
-        ) from None
     svg: str = vl_convert.vegalite_to_svg(specification)
     return svg + "\n"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyzer.errors import Unavailable
+from analyzer.extras import extra_imports
 from analyzer.render.bars import COLOURS
 from analyzer.render.sweep import title_of
 from analyzer.render.units import exact
@@ -203,10 +203,8 @@ def drawn_words(networks: int, candidates: int, picture: Picture) -> str:
 
 def drawn(chart: Any, ending: str) -> str:
     """A chart as "svg", or as one "html" page that fetches nothing; Unavailable without vl-convert."""
-    try:
+    with extra_imports("picture"):
         import vl_convert
-    except ImportError:
-        raise Unavailable("a chart needs vl-convert; install resnet-analyzer[picture].") from None
     whole = chart.configure(background="#ffffff", font="Helvetica, Arial, sans-serif")
     if ending == "svg":
         return str(vl_convert.vegalite_to_svg(whole.to_json()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.extras import extra_imports
 from analyzer.sweep.manifest import Manifest
 from analyzer.sweep.run import Progress, Tell, evaluator, quiet, started
 from analyzer.sweep.store import Store, opened
@@ -21,7 +22,6 @@ TIMEOUT = 5
 _HERE = "127.0.0.1"
 _AHEAD = 3
 """Tasks a thread has before it; more would only hold memory."""
-_NEEDS = "a cluster needs Dask; install resnet-analyzer[cluster]."
 
 
 class Filled(NamedTuple):
@@ -135,10 +135,8 @@ def existing_cluster(address: str) -> Iterator[Client]:
 
 
 def _distributed() -> Any:
-    try:
+    with extra_imports("cluster"):
         import distributed
-    except ImportError:
-        raise Unavailable(_NEEDS) from None
     for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said in one sentence
     return distributed

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from analyzer import extras
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
@@ -82,8 +83,8 @@ def test_a_model_that_computes_something_else_is_not_written(
 
 
 def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(exporting, "find_spec", lambda name: None if name == "onnxscript" else object())
-    with pytest.raises(Unavailable, match=r"^ONNX needs onnxscript, .*install resnet-analyzer\[onnx\]"):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxscript" else object())
+    with pytest.raises(Unavailable, match=r"^This needs onnxscript, .*install resnet-analyzer\[onnx\]"):
         onnx_file(analyze(TINY))
     assert main(["export", TINY, "--format", "onnx"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analyzer import extras
 from analyzer.cost.analysis import analyze
 from analyzer.families.aggregated import cardinality, grouped_blocks
 from analyzer.pages import jobs, readings
@@ -46,7 +47,7 @@ def test_what_would_fill_the_servers_memory_is_refused() -> None:
 
 @pytest.mark.usefixtures("drawn")
 def test_without_torch_the_page_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     app = proof_open()
     assert "resnet-analyzer[live]" in app.error[0].value
     assert all(item.disabled for item in app.button)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analyzer import extras
 from analyzer.pages import jobs
 from analyzer.pages.look import literal
 from tests.pages.conftest import SECONDS, opened, typed
@@ -22,7 +23,7 @@ def test_measuring_is_refused_where_it_would_take_too_much_or_torch_is_missing(
     assert measure_button(app).disabled
     app.number_input(key="batch").set_value(1).run()
     assert not measure_button(app).disabled
-    monkeypatch.setattr(jobs, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     app.run()
     assert "resnet-analyzer[live]" in app.caption[-1].value
     assert measure_button(app).disabled

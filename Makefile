@@ -2,9 +2,13 @@
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 .NOTPARALLEL:
-.PHONY: check static format lint types contracts reports-check test fix reports proofs app bench
+.PHONY: check quick static format lint types contracts reports-check test fix reports proofs app bench
 
 check: static test
+
+# What can be tried after every change: no torch, no browser, nothing slow.
+quick: format lint
+	$(BIN)python -m pytest --numprocesses=2 -m "not browser and not live and not slow"
 
 # All but the tests, which .ci/run has run by the README's command.
 static: format lint types contracts reports-check
@@ -45,7 +49,7 @@ proofs:
 	$(call PROOF,resnext101_64x4d,--dtype bfloat16 --dtype float16,-16bit)
 
 app:
-	$(BIN)python -m streamlit run app.py
+	$(BIN)python -m analyzer page
 
 bench:
 	$(BIN)python -m benchmarks.speed

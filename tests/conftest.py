@@ -49,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(name)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Fail a test that is the first to import torch and not marked as live, where none is run that is."""
     if TORCH_IS_NEW in item.config.stash and "torch" in sys.modules and item.get_closest_marker("live") is None:

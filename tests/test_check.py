@@ -261,6 +261,7 @@ def test_a_toml_file_is_guarded_as_a_file(tmp_path: Path, monkeypatch: pytest.Mo
 # Many writers, killed writers, damaged files
 
 
+@pytest.mark.slow
 def test_writers_at_once_lose_nothing(baseline: Path) -> None:
     """Real: six processes, each adding a network of its own, and two that update."""
     names = [f"resnet18@{side}" for side in (32, 40, 48, 56, 72, 80)]

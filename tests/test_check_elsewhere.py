@@ -15,6 +15,8 @@ from analyzer import regression
 from analyzer.cli import main
 from tests.conftest import needs_git
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 

@@ -107,6 +107,7 @@ def _reached(found: Difference) -> Iterator[Analysis]:
         yield analyze(spec, size)
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(changed_resnets(), changed_resnets())
 def test_shares_sum_exactly_between_any_two_residual_networks(first: Spec, second: Spec) -> None:

@@ -185,6 +185,7 @@ def test_arrows_are_the_graphs_edges_after_folding(level: str, spec: Spec) -> No
     assert drawn(picture) == contracted(picture, analysis.network.graph)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("variant", HEADLINE)
 def test_arrows_of_named_variants(variant: str, level: str) -> None:

@@ -199,6 +199,7 @@ def test_a_drawing_has_the_colours_of_its_theme_only(theme: str) -> None:
 # ---- direction and page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["resnet34", "densenet121", "plain18", "vgg16"])
 @pytest.mark.parametrize("direction", ["right", "down"])
 @pytest.mark.parametrize("level", ["network", "stage", "block"])

@@ -89,6 +89,7 @@ def check_op(analysis: Analysis, row: Row) -> None:
         assert {"height", "width"} <= found.keys() or row.op == "AdaptiveAvgPool2d"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", variant_names())
 def test_each_op_of_a_named_variant_evaluates_to_its_figures(name: str) -> None:
     analysis = analyze(name)
@@ -96,6 +97,7 @@ def test_each_op_of_a_named_variant_evaluates_to_its_figures(name: str) -> None:
         check_op(analysis, row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", variant_names())
 def test_stages_and_network_of_a_named_variant_evaluate_to_their_figures(name: str) -> None:
     analysis = analyze(name)

@@ -207,6 +207,7 @@ def told(text: str) -> str:
     return ""
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80))
 def test_random_text_is_a_network_or_one_sentence(text: str) -> None:
     assert len(told(text).splitlines()) <= 1

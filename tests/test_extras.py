@@ -39,6 +39,7 @@ def verb(*lines: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return run(f"from analyzer.cli import main; {calls}; sys.exit(status)", folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lines",
     [
@@ -66,6 +67,7 @@ def test_a_verb_of_the_base_install_needs_no_extra(lines: list[str], tmp_path: P
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "extra"),
     [

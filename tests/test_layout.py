@@ -114,6 +114,7 @@ def check_places(laid: dict[str, Any]) -> None:
         assert not [node.name for node in nodes for line in frame.lines if node.place.overlaps(line)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "level"), DRAWINGS)
 def test_nothing_overlaps_or_is_clipped(variant: str, level: str) -> None:
     """Measured: places and text widths as Graphviz reports them, with pygraphviz."""
@@ -313,6 +314,7 @@ def test_verb_takes_an_input_size(capfd: pytest.CaptureFixture[str]) -> None:
     assert "64×80×64" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_drawing_imports_nothing_heavy_and_says_nothing(tmp_path: Path, level: str) -> None:
     """Measured: the modules of a fresh process after the whole verb."""

@@ -213,6 +213,7 @@ def prints_as(count: int, number: Printed) -> bool:
     return shown in (thousandths // 1000, (thousandths + 500) // 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("digits", "most"), [(3, 0.25), (4, 0.12), (5, 0.02), (6, 0.005)])
 def test_random_numbers_are_seldom_explained_and_never_without_their_digits(digits: int, most: float) -> None:
     """Within 30 per cent of the true count: fewer the more digits, and about as many as the answer itself says."""

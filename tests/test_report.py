@@ -81,6 +81,7 @@ def test_several_variants_come_as_one_object(folder: Path, capsys: pytest.Captur
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", variant_names())
 def test_first_screen_fits_forty_lines_and_its_columns_add_up(name: str) -> None:
     """Closed form: the stage table's exact column sums to the total, its shares to 100 % within rounding."""
@@ -152,6 +153,7 @@ def _refreshed(folder: Path) -> None:
     assert main(["report", "--check"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
@@ -209,6 +211,7 @@ def test_committed_reports_cover_every_named_variant_and_are_true() -> None:
     assert list(stale(COMMITTED)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "add", [lambda terms, start: reduce(operator.add, terms, start), lambda terms, start: fsum([start, *terms])]
 )

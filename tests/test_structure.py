@@ -86,6 +86,7 @@ def test_import_contracts_catch_a_planted_import(tmp_path: Path, file: str, line
     assert named in run.stdout
 
 
+@pytest.mark.slow
 def test_importing_every_module_outside_live_leaves_torch_out() -> None:
     paths = [path.relative_to(ROOT).with_suffix("") for path in SOURCES if PACKAGE / "live" not in path.parents]
     names = [".".join(path.parts).removesuffix(".__init__") for path in paths if path.name != "__main__"]
@@ -95,6 +96,7 @@ def test_importing_every_module_outside_live_leaves_torch_out() -> None:
     assert not {"torch", "torchvision", "fvcore"} & modules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -238,6 +238,7 @@ def test_values_are_lists_and_ranges(fields: dict[str, Any], values: tuple[Any, 
     assert space(family="resnet", fields=fields).axes[0].values == values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "column",
     [

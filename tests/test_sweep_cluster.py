@@ -23,6 +23,8 @@ from analyzer.sweep.run import run
 from analyzer.sweep.space import Space
 from analyzer.sweep.store import MANIFEST, Store, prepared
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SECONDS = 60
 SPACE = """

@@ -263,11 +263,13 @@ def test_hostile_spaces_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert (status, out, err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.slow
 def test_sweep_imports_no_torch() -> None:
     code = "import sys; from analyzer.cli import main; main(['sweep', 'resnext']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_not_there_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Oracle: a port of this machine that nothing listens on."""
     with socket.socket() as closed:

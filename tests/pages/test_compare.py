@@ -71,6 +71,7 @@ def _mistakes(typed: list[str]) -> list[str]:
     return found or [over]
 
 
+@pytest.mark.slow
 def test_all_named_variants_are_points_that_open_or_join_the_comparison() -> None:
     """Oracle: ResNet-18's published 69.758 % in torchvision's metadata."""
     app = opened(page=COMPARE, view="all named variants")

@@ -121,6 +121,7 @@ def test_networks_are_compared_by_latency_where_a_device_is_picked() -> None:
     assert told(app) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("drawn")
 def test_all_variants_are_charted_by_latency() -> None:
     """Oracle: the Prediction of each of them."""

@@ -15,6 +15,8 @@ from analyzer.pages.look import literal
 from benchmarks.page_reruns import follower
 from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, opened, switch
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
     '"]; evil ["',

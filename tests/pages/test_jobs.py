@@ -75,6 +75,7 @@ def test_a_job_that_nobody_refers_to_is_ended_and_its_place_is_free(tmp_path: Pa
     _wait(lambda: not third.running)
 
 
+@pytest.mark.live
 def test_a_measurement_tells_stages_conditions_and_its_mistakes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

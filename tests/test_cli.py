@@ -158,6 +158,7 @@ LONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", LONG, ids=" ".join)
 def test_a_reader_that_leaves_is_no_error(arguments: list[str]) -> None:
     """What `| head -1` does: the pipe's other end is closed before everything is written."""
@@ -177,6 +178,7 @@ def test_a_full_disk_behind_stdout_is_one_sentence() -> None:
     assert (told.returncode, told.stderr) == (2, "standard output: No space left on device.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "cp1252", "utf-8"])
 def test_a_pipe_gets_utf_8_whatever_the_system_speaks(encoding: str) -> None:
     environment = os.environ | {"PYTHONIOENCODING": encoding}

@@ -175,6 +175,7 @@ def sources(picture: Picture, name: str) -> Iterator[str]:
                 yield from sources(picture, arrow.tail)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=small_resnets() | small_densenets())

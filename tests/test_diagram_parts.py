@@ -189,6 +189,7 @@ def test_shades_differ_in_lightness_alone(palette: Palette) -> None:
     assert order in (sorted(order), sorted(order, reverse=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", list(THEMES))
 def test_a_drawing_has_the_colours_of_its_theme_only(theme: str) -> None:
     dot = dot_source(analyze("densenet121"), "stage", Look(theme=theme, heat="macs"))

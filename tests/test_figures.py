@@ -18,6 +18,8 @@ from analyzer.render.gallery import gallery, gallery_files
 from analyzer.render.layout import laid_out
 from tests.test_layout import check_places, pieces
 
+pytestmark = pytest.mark.slow
+
 COMMITTED = Path(__file__).parent.parent / "reports"
 PLAIN = Look(show=("shape",))
 

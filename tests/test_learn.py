@@ -30,6 +30,8 @@ from analyzer.render.diagram_look import HEATS
 from analyzer.render.dot import LEVELS
 from tests.pages.conftest import EXPLORE, LEARN, forget, switch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
 SECONDS = 60
@@ -90,7 +92,6 @@ def check_links(app: AppTest) -> None:
         assert {heat.casefold() for heat in asked.get("heat", ())} <= set(HEATS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_chapter_stays_whole_at_the_ends_of_its_controls(chapter: str) -> None:
     app = opened(chapter)
@@ -232,7 +233,6 @@ def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.Monk
     assert any("drawing needs Graphviz" in item.value for item in app.caption)
 
 
-@pytest.mark.slow
 def test_no_chapter_imports_torch() -> None:
     """Oracle: sys.modules of a process that ran them all."""
     script = (

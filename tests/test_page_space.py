@@ -21,6 +21,8 @@ from analyzer.sweep.text import to_toml
 from benchmarks.page_reruns import follower
 from tests.pages.conftest import SPACE, switch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PACKAGED = ("resnext", "wide_resnet", "densenet", "regnet", *(f"anynet_{letter}" for letter in "abcde"))
 SMALL = {"start": "resnet20_cifar", "vary": "depths = [1..3, 1..3, 1..3]\nwidths = [16, 32, [48, 64]]"}

@@ -36,6 +36,7 @@ COMPARED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "printed"), COMPARED, ids=[command for command, _ in COMPARED])
 def test_a_session_prints_what_the_readme_shows(
     command: str, printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

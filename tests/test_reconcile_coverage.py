@@ -6,10 +6,11 @@ import pytest
 
 from tests.reconcile_document import coverage, document
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reconcile.md"
 
 
-@pytest.mark.slow
 def test_nearly_every_published_figure_is_explained_by_the_rule_of_its_source() -> None:
     """At least 95 per cent of the figures whose network our fields express, those not applicable counted in."""
     found = coverage().values()

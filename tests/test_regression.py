@@ -185,6 +185,7 @@ def test_a_baseline_is_sorted_with_one_fact_a_line(baseline: Path) -> None:
     assert all(line.count('": ') <= 1 for line in lines)
 
 
+@pytest.mark.slow
 def test_concurrent_updates_leave_a_whole_file(baseline: Path) -> None:
     command = [sys.executable, "-m", "analyzer", "check", "--baseline", str(baseline), "--update"]
     runs = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]

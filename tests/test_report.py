@@ -206,6 +206,7 @@ def test_without_a_renderer_the_diagram_is_dot_text(folder: Path, monkeypatch: p
     assert sorted(path.name for path in folder.iterdir()) == ["resnet18-blocks.dot", "resnet18.dot", "resnet18.md"]
 
 
+@pytest.mark.slow
 def test_committed_reports_cover_every_named_variant_and_are_true() -> None:
     assert {recipe.expression for recipe in recipes(COMMITTED)} >= set(HEADLINE)
     assert list(stale(COMMITTED)) == []

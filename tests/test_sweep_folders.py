@@ -23,6 +23,8 @@ from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.reading import packaged
 from analyzer.sweep.store import MANIFEST, opened, part_name
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SLOW = ["--variant", "resnet50", "--set", "base_width=1..4000", "--set", "stem_width=1..4000"]
 """16 million candidates."""
@@ -85,7 +87,6 @@ def test_pandas_reads_the_same_as_the_csv(tmp_path: Path, capsys: pytest.Capture
     assert len(pd.read_csv(table)) == 75
 
 
-@pytest.mark.slow
 def test_charts_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Oracle: the SVG is XML with every point of the space in it; the page fetches nothing."""
     svg, page = tmp_path / "front.svg", tmp_path / "front.html"
@@ -144,7 +145,6 @@ def test_another_space_or_figure_does_not_go_into_a_folder(tmp_path: Path, capsy
     assert "not a sweep's manifest" in ran([folder], capsys)[2]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "rows"

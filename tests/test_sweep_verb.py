@@ -26,6 +26,8 @@ from analyzer.sweep.nearest import nearest, neighbourhood, targets_of
 from analyzer.sweep.pareto import front, objectives_of
 from analyzer.sweep.reading import packaged
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = json.loads(files("analyzer").joinpath("schemas", "sweep-1.json").read_text(encoding="utf-8"))
 SMALL = "sweep --variant resnet50 --set cardinality=[1,2,4] --set 'base_width=8..32 step 8'"
 
@@ -263,13 +265,11 @@ def test_hostile_spaces_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert (status, out, err.count("\n")) == (2, "", 1)
 
 
-@pytest.mark.slow
 def test_sweep_imports_no_torch() -> None:
     code = "import sys; from analyzer.cli import main; main(['sweep', 'resnext']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.slow
 def test_a_scheduler_that_is_not_there_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Oracle: a port of this machine that nothing listens on."""
     with socket.socket() as closed:

@@ -21,6 +21,8 @@ from analyzer.render.op_times import op_times
 from analyzer.render.prediction import interval, latency_section, milliseconds
 from tests.pages.conftest import COMPARE, DRAWING, EXPLORE, body, opened, switch, told, typed
 
+pytestmark = pytest.mark.slow
+
 ON = {"device": "RTX 3090", "precision": "amp_bfloat16", "compiled": "true", "batch": "32"}
 PLACE = Place("RTX 3090", 32, "amp_bfloat16", compiled=True)
 
@@ -121,7 +123,6 @@ def test_networks_are_compared_by_latency_where_a_device_is_picked() -> None:
     assert told(app) == ""
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("drawn")
 def test_all_variants_are_charted_by_latency() -> None:
     """Oracle: the Prediction of each of them."""

@@ -33,6 +33,8 @@ from tests.pages.conftest import (
     typed,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize(
@@ -44,7 +46,6 @@ def test_headline_shows_published_figures(name: str, params: int, macs: int) -> 
     assert figures(opened(name))[:3] == [f"{params:,}", f"{macs:,}", f"{2 * macs:,}"]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_opens_from_its_link_and_from_the_picker(family: str) -> None:
@@ -293,7 +294,6 @@ def test_wrong_parameters_of_a_link_are_told_and_unknown_ones_ignored() -> None:
     assert {each.value.strip("` ") for each in app.error} == wanted
 
 
-@pytest.mark.slow
 def test_no_page_imports_torch_before_a_button_asks() -> None:
     """Oracle: sys.modules of a process that ran all pages."""
     script = (

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import Row
-from analyzer.latency.kernels import IMAGE, Kernel, lowering, sources_of, weighted
+from analyzer.latency.kernels import IMAGE, Kernel, forward, lowering, sources_of
 from analyzer.ops import Concat, Conv2d
 
 MAX_FUSED_INPUTS = 8
@@ -54,7 +54,7 @@ class _Fusion:
         match lowered:
             case "library":
                 self._in_memory(inputs[0])
-                self._stored(weighted(index, row))
+                self._stored(forward(index, row)[0])
             case "view":
                 self._reads[index] = self._reads[inputs[0]]
             case "concat":

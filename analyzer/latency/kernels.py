@@ -131,18 +131,15 @@ def forward(index: int, row: Row) -> list[Kernel]:
     """The kernels of an op in inference."""
     kind, op = kind_of(row.operation), row.operation
     if isinstance(op, Weighted):
-        biased = isinstance(op, Conv2d) and op.bias
-        return [weighted(index, row), *[Kernel(index, "add", written(row), written(row))] * biased]
+        return _weighted(index, row, op)
     indices = INDEX_BYTES * written(row) if saves_indices(op) else 0
     kernel = Kernel(index, kind, read(row), written(row), extra_bytes=indices, is_norm=isinstance(op, Norm))
     return [kernel] if kind else []
 
 
-def weighted(index: int, row: Row) -> Kernel:
-    """A convolution's or linear layer's kernel."""
-    op = row.operation
-    conv = isinstance(op, Conv2d)
-    return Kernel(
+def _weighted(index: int, row: Row, op: Conv2d | Linear) -> list[Kernel]:
+    """A convolution's or linear layer's kernel, and the one that adds a convolution's bias."""
+    kernel = Kernel(
         index,
         kind_of(op),
         read(row),
@@ -151,9 +148,16 @@ def weighted(index: int, row: Row) -> Kernel:
         weights=row.params,
         positions=prod(row.output_shape[1:]),
         channels=row.output_shape[0],
-        side=op.kernel if isinstance(op, Conv2d) else 1,
-        is_stem=conv and row.input_shapes[0][0] < 8,
+        side=1,
     )
+    match op:
+        case Conv2d():
+            bias = [Kernel(index, "add", written(row), written(row))] * op.bias
+            return [kernel._replace(side=op.kernel, is_stem=row.input_shapes[0][0] < 8), *bias]
+        case Linear():
+            return [kernel]
+        case _:
+            assert_never(op)
 
 
 def read(row: Row) -> int:

@@ -17,8 +17,8 @@ def initialise(net: nn.Module, initial: Initial) -> None:
             _start_conv(module, initial)
         elif isinstance(module, nn.Linear):
             _start_linear(module, initial)
-        elif hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        elif callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
 
 
 def _start_conv(conv: nn.Conv2d, initial: Initial) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 from analyzer.errors import InvalidInput
-from analyzer.ops import MERGES, Add, BatchNorm2d, Concat, Conv2d, Linear, Op
+from analyzer.ops import Merge, Op, arity, input_channels
 
 INPUT = "input"
 """The name by which nodes refer to their graph's one input."""
@@ -57,12 +57,12 @@ def _check_node(kind: str, node: Node, known: set[str]) -> None:
     for name in node.inputs:
         if name not in known:
             raise InvalidInput(f"graph {kind}: node {node.name} reads {name!r}, which is not before it.")
-    if isinstance(node.op, MERGES) or len(node.inputs) != 1:
+    if isinstance(node.op, Merge) or len(node.inputs) != 1:
         _check_merge(kind, node)
 
 
 def _check_merge(kind: str, node: Node) -> None:
-    least, more = 2 if isinstance(node.op, MERGES) else 1, isinstance(node.op, Add | Concat)
+    least, more = (1, False) if isinstance(node.op, Graph) else arity(node.op)
     if len(node.inputs) < least or (len(node.inputs) > least and not more):
         wanted = f"{least} or more" if more else str(least)
         raise InvalidInput(f"graph {kind}: node {node.name} has {len(node.inputs)} inputs and needs {wanted}.")
@@ -112,15 +112,9 @@ def num_ops(graph: Graph) -> int:
 def in_channels(graph: Graph) -> int:
     """Channels of the graph's input, read off the first op that states them."""
     for _, op in leaf_ops(graph):
-        match op:
-            case Conv2d():
-                return op.in_channels
-            case BatchNorm2d():
-                return op.channels
-            case Linear():
-                return op.in_features
-            case _:
-                continue
+        channels = input_channels(op)
+        if channels is not None:
+            return channels
     raise InvalidInput(f"graph {graph.kind}: no convolution, batch norm or linear layer states its input channels.")
 
 

@@ -17,20 +17,28 @@ from analyzer.families.registry import variant_names
 from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, fingerprint, in_channels, leaf_ops, num_ops, sequence
 from analyzer.ops import (
-    MERGES,
+    OPS,
+    Activation,
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
     BatchNorm2d,
     Concat,
     Conv2d,
+    Dropout,
     Flatten,
     Linear,
     MaxPool2d,
+    Merge,
     Multiply,
+    Norm,
     Op,
+    Pool,
+    Rearrangement,
     ReLU,
+    Weighted,
     ZeroPadShortcut,
+    arity,
 )
 from tests.strategies import specs
 
@@ -155,7 +163,14 @@ def test_a_graph_that_states_no_channels_is_refused() -> None:
 
 
 def test_every_merge_is_an_op_with_more_than_one_input() -> None:
-    assert set(MERGES) == {Add, Concat, Multiply}
+    assert {op for op in OPS if issubclass(op, Merge)} == {Add, Concat, Multiply}
+    assert all(arity(merge).least == 2 for merge in (Add(), Concat(), Multiply()))
+
+
+def test_every_op_is_of_one_group_but_dropout() -> None:
+    groups = (Weighted, Norm, Activation, Pool, Merge, Rearrangement)
+    counts = {op: sum(issubclass(op, group) for group in groups) for op in OPS}
+    assert [op for op, count in counts.items() if count != 1] == [Dropout]
 
 
 @given(specs)

@@ -14,14 +14,13 @@ from analyzer.ops import (
     Concat,
     Conv2d,
     Dropout,
-    Flatten,
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
     Multiply,
+    Rearrangement,
     ReLU,
     Sigmoid,
-    ZeroPadShortcut,
 )
 
 
@@ -133,9 +132,9 @@ def _share(row: Row, gate: bool, functional: bool) -> dict[str, int]:
             return {"sigmoid_elements": outputs}
         case Add():
             return {"add_elements": outputs}
-        case MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d():
-            return _pool_share(row, outputs, gate, functional)
-        case Flatten() | Dropout() | Concat() | Multiply() | ZeroPadShortcut():
+        case MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d() as pool:
+            return _pool_share(row, pool, outputs, gate, functional)
+        case Rearrangement() | Dropout() | Concat() | Multiply():
             return {}
         case _:
             assert_never(row.operation)
@@ -153,16 +152,24 @@ def _conv_share(row: Row, conv: Conv2d, outputs: int, gate: bool) -> dict[str, i
     }
 
 
-def _pool_share(row: Row, outputs: int, gate: bool, functional: bool) -> dict[str, int]:
+def _pool_share(
+    row: Row,
+    pool: MaxPool2d | AvgPool2d | GlobalAvgPool2d | AdaptiveAvgPool2d,
+    outputs: int,
+    gate: bool,
+    functional: bool,
+) -> dict[str, int]:
     inputs = prod(row.input_shapes[0])
-    match row.operation:
-        case MaxPool2d() as pool:
+    match pool:
+        case MaxPool2d():
             kind, window = "max_pool", {"max_pool_window": pool.kernel**2 * outputs}
-        case AvgPool2d() as pool:
+        case AvgPool2d():
             kind, window = "avg_pool", {"avg_pool_window": pool.kernel**2 * outputs}
         case GlobalAvgPool2d():
             kind, window = "gate_pool" if gate else "global_pool", {}
-        case _:
+        case AdaptiveAvgPool2d():
             kind, window = "fixed_pool", {}
+        case _:
+            assert_never(pool)
     unseen = {"functional_pool_inputs": inputs * functional, "functional_pool_outputs": outputs * functional}
     return {f"{kind}_inputs": inputs, f"{kind}_outputs": outputs, **window, **unseen}

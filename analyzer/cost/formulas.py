@@ -10,10 +10,10 @@ from typing import assert_never
 
 from analyzer.errors import InvalidInput
 from analyzer.ops import (
+    Activation,
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
-    BatchNorm2d,
     Concat,
     Conv2d,
     Dropout,
@@ -21,12 +21,17 @@ from analyzer.ops import (
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
+    Merge,
     Multiply,
+    Norm,
     Op,
-    ReLU,
+    Pool,
+    Rearrangement,
     Shape,
-    Sigmoid,
+    Weighted,
     ZeroPadShortcut,
+    input_channels,
+    tracks_statistics,
 )
 
 CONVENTION = {
@@ -37,10 +42,6 @@ CONVENTION = {
     "receptive_field": "side in input pixels, along the longest path, before the global pool",
     "depth": "convolutions and linear layers on the longest path; shortcut projections do not count",
 }
-
-
-WEIGHTED = (Conv2d, Linear)
-"""Ops that have MACs and activations, and add to the depth."""
 
 
 def window_positions(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
@@ -61,7 +62,7 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
     match op:
         case Conv2d():
             return (op.out_channels, *_sides(op, shape, op.kernel, op.stride, op.padding, op.dilation))
-        case BatchNorm2d() | ReLU() | Sigmoid() | Dropout() | Add() | Multiply():
+        case Norm() | Activation() | Dropout() | Add() | Multiply():
             return shape
         case MaxPool2d():
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, op.padding, 1))
@@ -89,22 +90,12 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
 def _check(op: Op, inputs: tuple[Shape, ...]) -> None:
     shape = inputs[0]
     if len(shape) != (1 if isinstance(op, Linear) else 3):
-        _expect_any_rank(op, shape)
-    match op:
-        case Conv2d() | ZeroPadShortcut():
-            _expect(op, op.in_channels, shape[0])
-        case BatchNorm2d():
-            _expect(op, op.channels, shape[0])
-        case Linear():
-            _expect(op, op.in_features, shape[0])
-        case Add():
-            _expect_equal(op, *inputs)
-        case Concat():
-            _expect_equal(op, *(other[1:] for other in inputs))
-        case Multiply():
-            _expect_equal(op, inputs[1], (shape[0], 1, 1))
-        case _:
-            _nothing(op)
+        _check_rank(op, shape)
+    wanted = input_channels(op)
+    if wanted is not None and wanted != shape[0]:
+        raise InvalidInput(f"{type(op).__name__}: its input has {shape[0]} channels or features, it needs {wanted}.")
+    if isinstance(op, Merge):
+        _check_merge(op, inputs)
 
 
 def _sides(op: Op, shape: Shape, kernel: int, stride: int, padding: int, dilation: int) -> tuple[int, ...]:
@@ -121,16 +112,28 @@ def _left(op: Op, shape: Shape, kernel: int, padding: int, sides: tuple[int, ...
     return sides
 
 
-def _expect_any_rank(op: Op, shape: Shape) -> None:
-    if isinstance(op, Linear):
-        raise InvalidInput(f"Linear: its input {shape} is not flat; put a Flatten before it.")
-    if not isinstance(op, Add | Concat | Flatten | ReLU | Sigmoid | Dropout):
-        raise InvalidInput(f"{type(op).__name__}: its input {shape} has no height and width.")
+def _check_rank(op: Op, shape: Shape) -> None:
+    match op:
+        case Linear():
+            raise InvalidInput(f"Linear: its input {shape} is not flat; put a Flatten before it.")
+        case Conv2d() | Norm() | Pool() | Multiply() | ZeroPadShortcut():
+            raise InvalidInput(f"{type(op).__name__}: its input {shape} has no height and width.")
+        case Activation() | Add() | Concat() | Flatten() | Dropout():
+            return
+        case _:
+            assert_never(op)
 
 
-def _expect(op: Op, wanted: int, given: int) -> None:
-    if wanted != given:
-        raise InvalidInput(f"{type(op).__name__}: its input has {given} channels or features, it needs {wanted}.")
+def _check_merge(op: Add | Concat | Multiply, inputs: tuple[Shape, ...]) -> None:
+    match op:
+        case Add():
+            _expect_equal(op, *inputs)
+        case Concat():
+            _expect_equal(op, *(other[1:] for other in inputs))
+        case Multiply():
+            _expect_equal(op, inputs[1], (inputs[0][0], 1, 1))
+        case _:
+            assert_never(op)
 
 
 def _expect_equal(op: Op, *shapes: Shape) -> None:
@@ -146,7 +149,7 @@ def params(op: Op) -> int:
             return weights + op.out_channels if op.bias else weights
         case Linear():
             return op.in_features * op.out_features + op.out_features
-        case BatchNorm2d():
+        case Norm():
             return 2 * op.channels
         case _:
             return _nothing(op)
@@ -154,7 +157,7 @@ def params(op: Op) -> int:
 
 def buffers(op: Op) -> int:
     """Numbers kept but not learned: batch norm's running mean and variance, and its batch counter."""
-    return 2 * op.channels + 1 if isinstance(op, BatchNorm2d) else 0
+    return 2 * op.channels + 1 if isinstance(op, Norm) and tracks_statistics(op) else 0
 
 
 def macs(op: Op, output: Shape) -> int:
@@ -164,7 +167,7 @@ def macs(op: Op, output: Shape) -> int:
             return op.kernel * op.kernel * op.in_channels // op.groups * prod(output)
         case Linear():
             return op.in_features * op.out_features
-        case BatchNorm2d():
+        case Norm():
             return 0
         case _:
             return _nothing(op)
@@ -172,7 +175,7 @@ def macs(op: Op, output: Shape) -> int:
 
 def activations(op: Op, output: Shape) -> int:
     """Output elements where the op is a convolution or linear layer (batch 1)."""
-    return prod(output) if isinstance(op, WEIGHTED) else 0
+    return prod(output) if isinstance(op, Weighted) else 0
 
 
 def window(op: Op) -> tuple[int, int]:
@@ -180,30 +183,18 @@ def window(op: Op) -> tuple[int, int]:
     match op:
         case Conv2d():
             return op.dilation * (op.kernel - 1) + 1, op.stride
-        case BatchNorm2d() | Linear():
+        case Norm() | Activation() | Merge() | Linear():
             return 1, 1
         case MaxPool2d() | AvgPool2d():
             return op.kernel, op.stride
         case ZeroPadShortcut():
             return 1, op.stride
-        case _:
-            _nothing(op)
+        case GlobalAvgPool2d() | AdaptiveAvgPool2d() | Flatten() | Dropout():
             return 1, 1
+        case _:
+            assert_never(op)
 
 
-def _nothing(
-    op: ReLU
-    | Sigmoid
-    | MaxPool2d
-    | AvgPool2d
-    | GlobalAvgPool2d
-    | AdaptiveAvgPool2d
-    | Flatten
-    | Dropout
-    | Add
-    | Concat
-    | Multiply
-    | ZeroPadShortcut,
-) -> int:
+def _nothing(op: Activation | Pool | Add | Concat | Multiply | Rearrangement | Dropout) -> int:
     """Zero, for the ops that have no weights; the parameter's type makes a new op name itself in every fold."""
     return 0

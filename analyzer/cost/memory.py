@@ -14,7 +14,7 @@ from analyzer.cost.storage import Run, eager_run, holders, levels
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
 from analyzer.graph import INPUT
-from analyzer.ops import BatchNorm2d, MaxPool2d, Shape
+from analyzer.ops import Shape, saves_indices, tracks_statistics
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "int8": 1}
 """dtype → bytes of one number."""
@@ -72,8 +72,8 @@ def params_bytes(analysis: Analysis, dtype: str = "float32") -> int:
 def buffers_bytes(analysis: Analysis, dtype: str = "float32") -> int:
     """Bytes of batch norm's statistics, in float32 beside int8 weights, and of its counters, which stay int64."""
     item = ITEM_BYTES["float32"] if dtype == "int8" else item_bytes(dtype)
-    norms = [row.operation.channels for row in analysis.rows if isinstance(row.operation, BatchNorm2d)]
-    return 2 * sum(norms) * item + INDEX_BYTES * len(norms)
+    norms = [row.buffers - 1 for row in analysis.rows if tracks_statistics(row.operation)]
+    return sum(norms) * item + INDEX_BYTES * len(norms)
 
 
 def memory(analysis: Analysis, batch_size: int = 1, dtype: str = "float32") -> Memory:
@@ -102,7 +102,7 @@ def inference_levels(analysis: Analysis, run: Run, item: int) -> list[int]:
 
 def index_bytes(row: Row) -> int:
     """Bytes of a max pool's indices for one image."""
-    return INDEX_BYTES * prod(row.output_shape) if isinstance(row.operation, MaxPool2d) else 0
+    return INDEX_BYTES * prod(row.output_shape) if saves_indices(row.operation) else 0
 
 
 def _alive(analysis: Analysis, run: Run, step: int, batch: int, item: int) -> tuple[Alive, ...]:

@@ -12,10 +12,7 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, Dropout, Flatten, Linear, Op, ReLU, Shape
-
-_OVERWRITABLE = (Conv2d, BatchNorm2d, Linear, Add, Concat)
-"""Ops that make a new tensor which their own gradient does not read."""
+from analyzer.ops import Dropout, Op, Shape, is_view, may_be_overwritten, runs_in_place
 
 
 class Storage(NamedTuple):
@@ -77,12 +74,9 @@ class _Trace:
                 values[node.name] = self.frame(node.op, values[node.inputs[0]])
             else:
                 reads = tuple([values[name] for name in node.inputs])
-                values[node.name] = self._leaf(reads, self._shares(node.op) or node.name in in_place)
+                values[node.name] = self._leaf(reads, is_view(node.op, training=self.training) or node.name in in_place)
         self.dies[source] = len(self.reads) - 1
         return values[graph.nodes[-1].name]
-
-    def _shares(self, op: Op) -> bool:
-        return isinstance(op, Flatten) or (isinstance(op, Dropout) and not self.training)
 
     def _leaf(self, reads: tuple[int, ...], shared: bool) -> int:
         here = len(self.reads)
@@ -108,13 +102,13 @@ def overwriting(graph: Graph) -> frozenset[str]:
     for node in graph.nodes:
         for source in node.inputs:
             readers[source] = readers.get(source, 0) + 1
-    able = (node for node in graph.nodes if isinstance(node.op, ReLU | Add))
+    able = (node for node in graph.nodes if not isinstance(node.op, Graph) and runs_in_place(node.op))
     return frozenset(node.name for node in able if _owns_input(node, by_name, readers))
 
 
 def _owns_input(node: Node, by_name: dict[str, Node], readers: dict[str, int]) -> bool:
     source = node.inputs[0]
-    if source not in by_name or readers[source] > 1 or not isinstance(_maker(by_name[source].op), _OVERWRITABLE):
+    if source not in by_name or readers[source] > 1 or not may_be_overwritten(_maker(by_name[source].op)):
         return False
     return _last_stage(by_name[source]) == node.stage
 

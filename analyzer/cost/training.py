@@ -23,21 +23,17 @@ from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import network
 from analyzer.ops import (
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
+    Activation,
     Dropout,
-    Flatten,
-    GlobalAvgPool2d,
     Linear,
-    MaxPool2d,
-    Multiply,
-    ReLU,
-    Sigmoid,
-    ZeroPadShortcut,
+    Merge,
+    Norm,
+    Pool,
+    Rearrangement,
+    Weighted,
+    elements_per_statistic,
+    saved_for_backward,
+    tracks_statistics,
 )
 
 NO_GRADIENT = ("int8",)
@@ -185,35 +181,43 @@ def _op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool
 
 def _keeps(row: Row, reads: tuple[int, ...], written: int, sources: Sequence[bool], learned: bool) -> tuple[int, ...]:
     """The storages that an op's gradient needs; `sources` says through which of its inputs a gradient flows."""
-    op = row.operation
-    match op:
-        case Conv2d() | BatchNorm2d() | MaxPool2d() | AvgPool2d():
+    saved = saved_for_backward(row.operation)
+    match saved:
+        case "inputs":
             return reads
-        case AdaptiveAvgPool2d():
-            return reads if op.output_size > 1 else ()
-        case Linear():
+        case "input if weights learn":
             return reads if learned else ()
-        case ReLU() | Sigmoid():
+        case "output":
             return (written,)
-        case Multiply():
+        case "other factors":
             return tuple(source for source, other in zip(reads, reversed(sources), strict=True) if other)
-        case GlobalAvgPool2d() | Flatten() | Dropout() | Add() | Concat() | ZeroPadShortcut():
+        case "nothing":
             return ()
         case _:
-            assert_never(op)
+            assert_never(saved)
 
 
 def _own_bytes(row: Row, frozen_norm: bool, item: int) -> Bytes:
     """Bytes that an op keeps beside inputs and outputs: indices, mask, statistics."""
     match row.operation:
-        case MaxPool2d():
+        case Pool():
             return Bytes(index_bytes(row), 0)
         case Dropout():
             return Bytes(item * prod(row.output_shape), 0)
-        case BatchNorm2d() if not frozen_norm:
-            return Bytes(0, 2 * row.operation.channels * max(item, 4))
-        case _:
+        case Norm():
+            return _statistics_bytes(row, frozen_norm, item)
+        case Weighted() | Activation() | Merge() | Rearrangement():
             return _NOTHING
+        case _:
+            assert_never(row.operation)
+
+
+def _statistics_bytes(row: Row, frozen_norm: bool, item: int) -> Bytes:
+    """A mean and a variance for each statistic: of a whole batch where they are tracked, and none where those serve."""
+    size = 2 * prod(row.output_shape) // elements_per_statistic(row.operation, row.output_shape) * max(item, 4)
+    if tracks_statistics(row.operation):
+        return Bytes(0, 0 if frozen_norm else size)
+    return Bytes(size, 0)
 
 
 def training_levels(analysis: Analysis, run: Run, ops: Sequence[OpTraining], item: int) -> list[Bytes]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from analyzer.cost import formulas
 from analyzer.errors import InvalidInput
 from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import Multiply, Op, Shape
+from analyzer.ops import Multiply, Op, Shape, Weighted
 
 
 class Reach(NamedTuple):
@@ -238,7 +238,7 @@ def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
 def own_reach(op: Op) -> Reach:
     """How far an op alone looks back."""
     extent, stride = formulas.window(op)
-    return Reach(extent - 1, stride, isinstance(op, formulas.WEIGHTED))
+    return Reach(extent - 1, stride, isinstance(op, Weighted))
 
 
 def _longest(node: Node, seen: dict[str, Reach]) -> Reach:

@@ -6,11 +6,12 @@ After torch/_inductor: lowering.py (`cat`), ir.py (`realize_hint`, `should_reali
 
 from collections import Counter
 from math import fsum, prod
+from typing import assert_never
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import Row
-from analyzer.latency.kernels import IMAGE, Kernel, kind_of, sources_of, weighted
-from analyzer.ops import Concat, Conv2d, Dropout, Flatten, GlobalAvgPool2d, Linear
+from analyzer.latency.kernels import IMAGE, Kernel, forward, lowering, sources_of
+from analyzer.ops import Concat, Conv2d
 
 MAX_FUSED_INPUTS = 8
 """Inputs up to which a concatenation on a GPU is computed where it is read (`max_pointwise_cat_inputs`)."""
@@ -49,21 +50,24 @@ class _Fusion:
         return self.kernels
 
     def _lower(self, index: int, row: Row, inputs: tuple[int, ...]) -> None:
-        match row.operation:
-            case Conv2d() | Linear():
+        lowered = lowering(row.operation)
+        match lowered:
+            case "library":
                 self._in_memory(inputs[0])
-                self._stored(weighted(index, row))
-            case Flatten() | Dropout():
+                self._stored(forward(index, row)[0])
+            case "view":
                 self._reads[index] = self._reads[inputs[0]]
-            case Concat():
+            case "concat":
                 self._concat(index, inputs)
-            case GlobalAvgPool2d():
+            case "reduction":
                 self._stored(Kernel(index, "pool", self._size_read(inputs[0]), self._size(index)))
-            case op if kind_of(op) == "pool":
+            case "pool":
                 self._in_memory(inputs[0])
                 self._stored(Kernel(index, "pool", self._size(inputs[0]), self._size(index)))
-            case _:
+            case "pointwise":
                 self._pointwise(index, inputs)
+            case _:
+                assert_never(lowered)
 
     def _pointwise(self, index: int, inputs: tuple[int, ...]) -> None:
         self._reads[index] = frozenset().union(*[self._reads[source] for source in inputs])

@@ -5,12 +5,13 @@ Counts are of one image; a batch does all of it that many times, but reads the w
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import Row
 from analyzer.graph import INPUT, Graph
 from analyzer.ops import (
+    Activation,
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
@@ -23,10 +24,15 @@ from analyzer.ops import (
     Linear,
     MaxPool2d,
     Multiply,
+    Norm,
     Op,
+    Pool,
+    Rearrangement,
     ReLU,
     Sigmoid,
+    Weighted,
     ZeroPadShortcut,
+    saves_indices,
 )
 
 IMAGE = -1
@@ -45,6 +51,7 @@ class Kernel(NamedTuple):
     `read` and `written` are elements of activations, `weights` of parameters, `extra_bytes` what is of a fixed size.
     Convolutions and linear layers have output `positions`, `channels`, and a window of `side`×`side`; `macs` are those
     of the op, exactly. `is_stem`: it reads an image of so few channels that the kernel multiplies padding.
+    `is_norm`: it normalises, eagerly, which takes a GPU time for each element beside that of moving it.
     """
 
     row: int
@@ -58,6 +65,7 @@ class Kernel(NamedTuple):
     channels: int = 0
     side: int = 0
     is_stem: bool = False
+    is_norm: bool = False
 
     @property
     def moved(self) -> int:
@@ -76,7 +84,7 @@ def kind_of(op: Op) -> str:
             return "relu"
         case Sigmoid() | Multiply():
             return "gate"
-        case MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d():
+        case Pool():
             return "pool"
         case Linear():
             return "linear"
@@ -90,6 +98,30 @@ def kind_of(op: Op) -> str:
             assert_never(op)
 
 
+Lowering = Literal["library", "view", "concat", "reduction", "pool", "pointwise"]
+"""What a compiler makes of an op: a library's kernel; nothing; a copy, or none where it is read as pointwise; a sum
+that is computed with what it reads; a kernel that reads a tensor in memory; a value computed wherever it is read."""
+
+
+def lowering(op: Op) -> Lowering:
+    """What torch.compile makes of an op in inference."""
+    match op:
+        case Weighted():
+            return "library"
+        case BatchNorm2d() | Activation() | Add() | Multiply() | ZeroPadShortcut():
+            return "pointwise"
+        case Concat():
+            return "concat"
+        case GlobalAvgPool2d():
+            return "reduction"
+        case MaxPool2d() | AvgPool2d() | AdaptiveAvgPool2d():
+            return "pool"
+        case Flatten() | Dropout():
+            return "view"
+        case _:
+            assert_never(op)
+
+
 def eager_kernels(analysis: Analysis) -> list[Kernel]:
     """One kernel an op, in execution order, and one more for a convolution's bias."""
     return [kernel for index, row in enumerate(analysis.rows) for kernel in forward(index, row)]
@@ -98,18 +130,16 @@ def eager_kernels(analysis: Analysis) -> list[Kernel]:
 def forward(index: int, row: Row) -> list[Kernel]:
     """The kernels of an op in inference."""
     kind, op = kind_of(row.operation), row.operation
-    if isinstance(op, Conv2d | Linear):
-        biased = isinstance(op, Conv2d) and op.bias
-        return [weighted(index, row), *[Kernel(index, "add", written(row), written(row))] * biased]
-    indices = INDEX_BYTES * written(row) if isinstance(op, MaxPool2d) else 0
-    return [Kernel(index, kind, read(row), written(row), extra_bytes=indices)] if kind else []
+    if isinstance(op, Weighted):
+        return _weighted(index, row, op)
+    indices = INDEX_BYTES * written(row) if saves_indices(op) else 0
+    kernel = Kernel(index, kind, read(row), written(row), extra_bytes=indices, is_norm=isinstance(op, Norm))
+    return [kernel] if kind else []
 
 
-def weighted(index: int, row: Row) -> Kernel:
-    """A convolution's or linear layer's kernel."""
-    op = row.operation
-    conv = isinstance(op, Conv2d)
-    return Kernel(
+def _weighted(index: int, row: Row, op: Conv2d | Linear) -> list[Kernel]:
+    """A convolution's or linear layer's kernel, and the one that adds a convolution's bias."""
+    kernel = Kernel(
         index,
         kind_of(op),
         read(row),
@@ -118,9 +148,16 @@ def weighted(index: int, row: Row) -> Kernel:
         weights=row.params,
         positions=prod(row.output_shape[1:]),
         channels=row.output_shape[0],
-        side=op.kernel if isinstance(op, Conv2d) else 1,
-        is_stem=conv and row.input_shapes[0][0] < 8,
+        side=1,
     )
+    match op:
+        case Conv2d():
+            bias = [Kernel(index, "add", written(row), written(row))] * op.bias
+            return [kernel._replace(side=op.kernel, is_stem=row.input_shapes[0][0] < 8), *bias]
+        case Linear():
+            return [kernel]
+        case _:
+            assert_never(op)
 
 
 def read(row: Row) -> int:
@@ -156,19 +193,22 @@ def _trained(index: int, row: Row, first: bool) -> list[Kernel]:
     there = forward(index, row)
     size, out, kind = read(row), written(row), kind_of(row.operation)
     match row.operation:
-        case Conv2d() | Linear():
+        case Weighted():
             gradient = there[0]._replace(read=size + out, written=0)
             return [*there, gradient] if first else [*there, gradient, gradient]
-        case BatchNorm2d():
-            return [Kernel(index, kind, 2 * size, out), Kernel(index, kind, 4 * size, out)]
+        case Norm():
+            passes = Kernel(index, kind, 2 * size, out, is_norm=True)
+            return [passes, passes._replace(read=4 * size)]
         case Add():
             return there
-        case ReLU() | Sigmoid() | Multiply() | Dropout():
+        case Activation() | Multiply() | Dropout():
             return [*there, Kernel(index, kind or "gate", 2 * out, size)]
         case MaxPool2d():
             return [*there, Kernel(index, kind, out, 2 * size, extra_bytes=INDEX_BYTES * out)]
-        case _:
+        case AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d() | Concat() | Rearrangement():
             return [*there, *[Kernel(index, kind, out, size)] * bool(kind)]
+        case _:
+            assert_never(row.operation)
 
 
 def sources_of(graph: Graph) -> list[tuple[int, ...]]:

@@ -111,7 +111,7 @@ def ideal(kernel: Kernel, peaks: Rates, run: Run, nchw: bool) -> Ideal:
         return Ideal(moved=moving, kernels=0)
     if not peaks.gpu:
         return _on_cpu(kernel, peaks, run, size, moving)
-    elements = 1000 * run.batch_size * kernel.written / peaks.clocks if kernel.kind == "batch norm" else 0.0
+    elements = 1000 * run.batch_size * kernel.written / peaks.clocks if kernel.is_norm else 0.0
     if not kernel.macs:
         return Ideal(moved=moving, elements=elements)
     macs = run.batch_size * kernel.macs * (1.0 if kernel.is_stem else padding(kernel.channels))

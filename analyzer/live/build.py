@@ -29,15 +29,13 @@ from analyzer.ops import (
     MaxPool2d,
     Multiply,
     Op,
+    Pool,
     ReLU,
     Sigmoid,
     ZeroPadShortcut,
 )
 
 _Built = TypeVar("_Built", bound=Subgraph)
-
-_POOLS = (GlobalAvgPool2d, AdaptiveAvgPool2d, AvgPool2d, Flatten)
-"""Ops with which a head begins, after its norm and ReLU."""
 
 
 def build(
@@ -100,9 +98,9 @@ def _filled(built: _Built, graph: Graph) -> _Built:
 
 
 def _num_before_pool(graph: Graph) -> int:
-    """Number of nodes before the head's pool; all of them where the head has none, or reads anything else."""
+    """Number of nodes before the head's pool or Flatten; all of them where it has none, or reads anything else."""
     for place, node in enumerate(graph.nodes):
-        if node.stage == "head" and isinstance(node.op, _POOLS):
+        if node.stage == "head" and isinstance(node.op, Pool | Flatten):
             after = graph.nodes[place:]
             allowed = {node.inputs[0], *(later.name for later in after)}
             if all(source in allowed for later in after for source in later.inputs):

@@ -25,7 +25,7 @@ from analyzer.live.identities_sites import (
     spread,
     stage_blocks,
 )
-from analyzer.ops import BatchNorm2d, Conv2d
+from analyzer.ops import Norm, Weighted
 
 
 def residual_sites(graph: Graph) -> list[Site]:
@@ -34,11 +34,11 @@ def residual_sites(graph: Graph) -> list[Site]:
 
 
 def _last_weights(block: Graph) -> Node:
-    """The op with weights that makes the transform: the last convolution, or the batch norm after it."""
+    """The op with weights that makes the transform: the last convolution, or the norm after it."""
     add = shortcut_node(block)
     if add is None:
         raise TypeError(f"{block.kind}: has no identity shortcut")
-    return next(node for node in before(block, add) if isinstance(node.op, BatchNorm2d | Conv2d))
+    return next(node for node in before(block, add) if isinstance(node.op, Norm | Weighted))
 
 
 def zero_transform(ground: Ground, site: Site) -> Iterator[Found]:

@@ -11,14 +11,14 @@ from analyzer.live.modules import Subgraph
 
 
 def initialise(net: nn.Module, initial: Initial) -> None:
-    """Give every module of a net fresh weights; batch norm starts with scale 1 and shift 0."""
+    """Give every module of a net fresh weights: torch's own but for convolutions and linear layers."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             _start_conv(module, initial)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
         elif isinstance(module, nn.Linear):
             _start_linear(module, initial)
+        elif callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
 
 
 def _start_conv(conv: nn.Conv2d, initial: Initial) -> None:
@@ -41,17 +41,16 @@ def _start_linear(linear: nn.Linear, initial: Initial) -> None:
 
 
 def zero_last(net: nn.Module) -> None:
-    """Zero the last scale of every residual block's transform, or its last convolution where no norm follows it.
+    """Zero the last norm of every residual block's transform, or its last convolution where no norm follows it.
 
     Each such block then starts as its shortcut (Goyal et al. 2017, section 5.1; torchvision's zero_init_residual).
     """
     for last in transform_ends(net):
-        nn.init.zeros_(last.weight)
-        if isinstance(last, nn.Conv2d) and last.bias is not None:
-            nn.init.zeros_(last.bias)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
 
 
-def transform_ends(net: nn.Module) -> Iterator[nn.BatchNorm2d | nn.Conv2d]:
+def transform_ends(net: nn.Module) -> Iterator[nn.Module]:
     """The last norm of every residual block's transform, or its last convolution where no norm follows it."""
     for block in net.modules():
         if isinstance(block, Subgraph):
@@ -60,12 +59,12 @@ def transform_ends(net: nn.Module) -> Iterator[nn.BatchNorm2d | nn.Conv2d]:
                 yield from _last(block, adds[-1].inputs[0])
 
 
-def _last(block: Subgraph, name: str) -> Iterator[nn.BatchNorm2d | nn.Conv2d]:
-    """The last norm or convolution on the way to that value; a gate after it is passed over."""
+def _last(block: Subgraph, name: str) -> Iterator[nn.Module]:
+    """The last module with weights on the way to that value; a gate after it is passed over."""
     sources = {step.name: step.inputs for step in block.steps}
     while name in sources:
         module = block.get_submodule(name)
-        if isinstance(module, nn.BatchNorm2d | nn.Conv2d):
+        if isinstance(getattr(module, "weight", None), nn.Parameter):
             yield module
             return
         if isinstance(module, Subgraph) and module.kind in HOLDERS:

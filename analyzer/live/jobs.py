@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -125,7 +125,7 @@ def master(analysis: Analysis, device: Device) -> nn.Module:
     net = build(analysis.network, device=device.place)
     with torch.no_grad():
         for last in transform_ends(net):
-            last.weight *= TRANSFORM_SCALE
+            cast(Tensor, last.weight).mul_(TRANSFORM_SCALE)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the mean over all batches, and there is one

@@ -15,10 +15,10 @@ from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import Size
 from analyzer.live.build import build
-from analyzer.ops import Shape
+from analyzer.ops import OPS, Shape, Weighted
 
 Facts = dict[str, Any]
-_COUNTED = ("Conv2d", "Linear")
+_COUNTED = tuple(op.__name__ for op in OPS if issubclass(op, Weighted))
 """Ops whose output elements are activations."""
 
 

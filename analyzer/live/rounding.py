@@ -33,21 +33,21 @@ from typing import assert_never
 from analyzer.cost.walk import Row
 from analyzer.graph import Graph
 from analyzer.ops import (
-    AdaptiveAvgPool2d,
+    Activation,
     Add,
-    AvgPool2d,
-    BatchNorm2d,
     Concat,
     Conv2d,
     Dropout,
-    Flatten,
-    GlobalAvgPool2d,
     Linear,
-    MaxPool2d,
+    Merge,
     Multiply,
-    ReLU,
-    Sigmoid,
-    ZeroPadShortcut,
+    Norm,
+    Pool,
+    Rearrangement,
+    Weighted,
+    elements_per_statistic,
+    rounds,
+    tracks_statistics,
 )
 
 UNIT_ROUNDOFF = {"float64": exp2(-53), "float32": exp2(-24), "float16": exp2(-11), "bfloat16": exp2(-8)}
@@ -113,15 +113,15 @@ def _shared(graph: Graph) -> int:
 
 def _stored(row: Row, images: int) -> int:
     """Roundings of stored results: one where an op computes; on the way back of its input, of a weight per image."""
+    if not rounds(row.operation):
+        return 0
     match row.operation:
-        case Conv2d() | Linear() | BatchNorm2d():
+        case Weighted() | Norm():
             return 2 + images if images else 1
         case Add():
             return len(row.input_shapes) - 1
-        case AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d() | Sigmoid() | Multiply():
+        case Pool() | Activation() | Concat() | Multiply() | Rearrangement() | Dropout():
             return 2 if images else 1
-        case ReLU() | MaxPool2d() | Flatten() | Dropout() | Concat() | ZeroPadShortcut():
-            return 0
         case _:
             assert_never(row.operation)
 
@@ -133,23 +133,23 @@ def _lengths(row: Row, batch_size: int, training: bool, gradient: bool) -> Itera
 
 
 def _forward(row: Row, batch_size: int, training: bool) -> Iterator[int]:
+    if not rounds(row.operation):
+        return
     match row.operation:
         case Conv2d() as conv:
             yield conv.kernel**2 * conv.in_channels // conv.groups
-        case BatchNorm2d():
+        case Norm() as norm:
             yield 4
-            if training:
-                yield from _samples(row, batch_size) * 2
+            if training or not tracks_statistics(norm):
+                yield from _statistics(row, batch_size)
         case Linear() as linear:
             yield linear.in_features
         case Add():
             yield len(row.input_shapes)
-        case AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d():
+        case Pool():
             yield prod(row.input_shapes[0][1:])
-        case Sigmoid() | Multiply():
+        case Activation() | Concat() | Multiply() | Rearrangement() | Dropout():
             yield 4
-        case ReLU() | MaxPool2d() | Flatten() | Dropout() | Concat() | ZeroPadShortcut():
-            return
         case _:
             assert_never(row.operation)
 
@@ -158,12 +158,16 @@ def _backward(row: Row, batch_size: int) -> Iterator[int]:
     match row.operation:
         case Conv2d() as conv:
             yield conv.kernel**2 * conv.out_channels // conv.groups
-            yield from _samples(row, batch_size)
-        case BatchNorm2d():
-            yield from _samples(row, batch_size) * 2
-        case _:
+            yield batch_size * prod(row.output_shape[1:])
+        case Norm():
+            yield from _statistics(row, batch_size)
+        case Linear() | Activation() | Pool() | Merge() | Rearrangement() | Dropout():
             yield from _forward(row, batch_size, training=False)
+        case _:
+            assert_never(row.operation)
 
 
-def _samples(row: Row, batch_size: int) -> list[int]:
-    return [batch_size * prod(row.output_shape[1:])]
+def _statistics(row: Row, batch_size: int) -> tuple[int, int]:
+    """Lengths of a norm's two sums, for a mean and a variance."""
+    count = elements_per_statistic(row.operation, row.output_shape)
+    return (batch_size * count,) * 2 if tracks_statistics(row.operation) else (count,) * 2

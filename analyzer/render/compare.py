@@ -1,5 +1,6 @@
 """Networks side by side as people read them: totals, stages, and what each difference is due to."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +48,6 @@ _WORDS = {
     "stored_bytes": "stored for training",
 }
 _BYTES = ("peak_bytes", "stored_bytes")
-_OP_WORDS = {"BatchNorm2d": "batch norm", "Linear": "linear"}
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def kind_words(kind: Kind) -> str:
     """A kind of op: "3×3 conv, grouped", "batch norm", "linear"."""
     if kind.kernel:
         return f"{kind.kernel}×{kind.kernel} conv{', grouped' if kind.grouped else ''}"
-    return _OP_WORDS.get(kind.op, kind.op)
+    return re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.op).removesuffix("2d").lower()
 
 
 def _by_kind(difference: Difference, parts: Sequence[Part], table: Table) -> str:

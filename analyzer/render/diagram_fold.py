@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ZeroPadShortcut
+from analyzer.ops import Add, Concat, Conv2d, Norm, Op, ZeroPadShortcut
 from analyzer.render.diagram import Flow
 
 
@@ -126,8 +126,8 @@ def _without_inputs(op: Op | Graph) -> object:
     match op:
         case Conv2d(groups=1):
             return _but_in_channels(op)
-        case BatchNorm2d():
-            return BatchNorm2d
+        case Norm():
+            return type(op), *[getattr(op, field.name) for field in fields(op) if field.name != "channels"]
         case _:
             return op
 

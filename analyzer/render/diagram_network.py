@@ -12,7 +12,7 @@ from analyzer.render.diagram_runs import Piece, Runs
 from analyzer.render.diagram_view import View
 from analyzer.render.diagram_words import legend, wrapped
 from analyzer.render.units import stage_words
-from analyzer.render.words import UNSAID, block_words, op_words
+from analyzer.render.words import block_words, goes_without_saying, op_words
 
 
 def network_picture(view: View) -> Picture:
@@ -81,7 +81,7 @@ def section_box(ledger: Ledger, group: Group) -> Box:
 def _said(ops: Iterable[Op]) -> tuple[str, ...]:
     """What goes without saying beside other ops is said where it stands alone."""
     every = tuple(ops)
-    told = tuple(op for op in every if not isinstance(op, UNSAID)) or every
+    told = tuple(op for op in every if not goes_without_saying(op)) or every
     return tuple(line for op in told for line in wrapped(op_words(op)))
 
 

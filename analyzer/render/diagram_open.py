@@ -5,22 +5,17 @@ from typing import NamedTuple, assert_never
 
 from analyzer.graph import INPUT, Graph, Node
 from analyzer.ops import (
-    AdaptiveAvgPool2d,
+    Activation,
     Add,
-    AvgPool2d,
-    BatchNorm2d,
     Concat,
-    Conv2d,
     Dropout,
     Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
     Multiply,
+    Norm,
     Op,
-    ReLU,
+    Pool,
     Shape,
-    Sigmoid,
+    Weighted,
     ZeroPadShortcut,
 )
 from analyzer.render.diagram import Arrow, Box, Flow, Role
@@ -28,7 +23,7 @@ from analyzer.render.diagram_costs import Ledger, span_words
 from analyzer.render.diagram_fold import shortcut_flow
 from analyzer.render.diagram_words import wrapped
 from analyzer.render.units import shape
-from analyzer.render.words import op_words
+from analyzer.render.words import op_words, short_words
 
 
 class Part(NamedTuple):
@@ -101,8 +96,7 @@ class Opening:
             case "add":
                 return replace(box, title="×" if isinstance(op, Multiply) else "+")
             case "slim":
-                name = "BN" if isinstance(op, BatchNorm2d) else op_words(op)
-                return replace(box, lines=(name,), facts=self._ledger.slim_facts(paths))
+                return replace(box, lines=(short_words(op),), facts=self._ledger.slim_facts(paths))
             case "concat":
                 return replace(box, facts=("concat", self._ledger.shapes(paths)))
             case _:
@@ -117,11 +111,11 @@ def port(name: str, dimensions: Shape) -> Box:
 def role(op: Op) -> Role:
     """How an op is drawn: what has weights and what pools as boxes, what acts on each element as slim ones."""
     match op:
-        case Conv2d() | Linear() | ZeroPadShortcut():
+        case Weighted() | ZeroPadShortcut():
             return "conv"
-        case MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d():
+        case Pool():
             return "pool"
-        case BatchNorm2d() | ReLU() | Sigmoid() | Dropout() | Flatten():
+        case Norm() | Activation() | Dropout() | Flatten():
             return "slim"
         case Add() | Multiply():
             return "add"

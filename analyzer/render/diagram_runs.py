@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from analyzer.graph import Graph, Node, leaf_ops
-from analyzer.ops import BatchNorm2d, Concat, Conv2d, Op
+from analyzer.ops import Concat, Conv2d, Op
 from analyzer.render.diagram import Arrow, Box
 from analyzer.render.diagram_costs import Ledger, span_words
 from analyzer.render.diagram_fold import Residual, Unit, residual
 from analyzer.render.diagram_words import wrapped
-from analyzer.render.words import UNSAID, op_words
+from analyzer.render.words import goes_without_saying, op_words, short_words
 
 
 class Piece(NamedTuple):
@@ -75,7 +75,7 @@ class Runs:
         if not nodes:
             return Piece((), (), entry)
         paths = below(blocks, nodes)
-        words = ", ".join("BN" if isinstance(op, BatchNorm2d) else brief(op) for node in nodes for op in _leaves(node))
+        words = ", ".join(brief(op) for node in nodes for op in _leaves(node))
         tip = self._ledger.tip(span_words(paths), paths)
         box = Box(name=paths[0], role="section", paths=paths, lines=(words,), tip=tip)
         return Piece((box,), (Arrow(tail=entry, head=box.name),), box.name)
@@ -119,7 +119,7 @@ def below(blocks: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, ...]:
 
 def brief(op: Op) -> str:
     """An op in a block, whose frame names its groups: "3×3, 128, /2"."""
-    return op_words(replace(op, groups=1)).replace(" conv", "") if isinstance(op, Conv2d) else op_words(op)
+    return op_words(replace(op, groups=1)).replace(" conv", "") if isinstance(op, Conv2d) else short_words(op)
 
 
 def _leaves(node: Node) -> list[Op]:
@@ -134,6 +134,6 @@ def said(nodes: Iterable[Node], words: Callable[[Op], str]) -> tuple[str, ...]:
             texts.append(f"SE, {next(op.out_channels for _, op in leaf_ops(node.op) if isinstance(op, Conv2d))} hidden")
         elif isinstance(node.op, Graph):
             texts += said(node.op.nodes, words)
-        elif not isinstance(node.op, UNSAID):
+        elif not goes_without_saying(node.op):
             texts.append(words(node.op))
     return tuple(texts)

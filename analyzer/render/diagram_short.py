@@ -1,9 +1,23 @@
 """A Graph as the papers draw it: convolutions, pools and joins; BN and ReLU go with what they follow."""
 
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from analyzer.graph import INPUT, Graph
-from analyzer.ops import Add, AvgPool2d, Concat, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, Op
+from analyzer.ops import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    Concat,
+    Dropout,
+    GlobalAvgPool2d,
+    MaxPool2d,
+    Multiply,
+    Norm,
+    Op,
+    Rearrangement,
+    Weighted,
+)
 from analyzer.render.diagram import Flow
 from analyzer.render.diagram_fold import shortcut_flow
 
@@ -23,7 +37,14 @@ class Short(NamedTuple):
     ties: tuple[Tie, ...]
 
 
-_DRAWN = (Conv2d, Linear, MaxPool2d, AvgPool2d, GlobalAvgPool2d, Add, Concat)
+def _is_drawn(op: Op) -> bool:
+    match op:
+        case Weighted() | MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | Add() | Concat():
+            return True
+        case Norm() | Activation() | AdaptiveAvgPool2d() | Multiply() | Rearrangement() | Dropout():
+            return False
+        case _:
+            assert_never(op)
 
 
 def shortened_graph(graph: Graph) -> list[Short]:
@@ -42,7 +63,7 @@ def _shorten(graph: Graph, prefix: str, entry: Tie, found: list[Short]) -> Tie:
             ties[node.name] = Tie(read[0].tail, flow)
         elif isinstance(node.op, Graph):
             ties[node.name] = _shorten(node.op, f"{path}.", Tie(read[0].tail, "data"), found)
-        elif isinstance(node.op, _DRAWN):
+        elif _is_drawn(node.op):
             if isinstance(node.op, Add):
                 read = tuple(
                     Tie(tie.tail, "identity") if name == INPUT else tie

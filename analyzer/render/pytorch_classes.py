@@ -5,7 +5,7 @@ from keyword import iskeyword
 
 from analyzer.cost.storage import overwriting
 from analyzer.graph import Graph, Node
-from analyzer.ops import MERGES, ReLU
+from analyzer.ops import Merge, ReLU
 from analyzer.render.pytorch_code import Call, Code, Item, laid
 from analyzer.render.pytorch_dense import dense_block
 from analyzer.render.pytorch_forward import Forward
@@ -114,7 +114,7 @@ def needs_module(node: Node, in_place: bool) -> bool:
     """Whether a class has a module for this node."""
     if isinstance(node.op, Graph):
         return True
-    return not isinstance(node.op, MERGES) and plain_expression(node.op, in_place) is None
+    return not isinstance(node.op, Merge) and plain_expression(node.op, in_place) is None
 
 
 def relu_name(graph: Graph) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from analyzer.cost.storage import overwriting
 from analyzer.graph import INPUT, Graph, Node
 from analyzer.ops import (
-    MERGES,
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
@@ -15,6 +14,7 @@ from analyzer.ops import (
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
+    Merge,
     Multiply,
     ReLU,
     ZeroPadShortcut,
@@ -55,7 +55,7 @@ class Forward:
         target = self._target(chain, readers)
         code = self._variables[chain[0].inputs[0]]
         for place, group in enumerate(_lines(chain)):
-            merge = group[0] if place == 0 and isinstance(group[0].op, MERGES) else None
+            merge = group[0] if place == 0 and isinstance(group[0].op, Merge) else None
             if merge is not None:
                 if self._adds_in_place(merge):
                     yield from (f"{INDENT}{target} += {self._variables[name]}" for name in merge.inputs[1:])
@@ -118,7 +118,7 @@ def _chains(graph: Graph, readers: dict[str, list[Node]], optional: str) -> Iter
     for node in graph.nodes:
         chain = [node]
         while node.name not in placed and node.name != optional and len(found := readers[chain[-1].name]) == 1:
-            if isinstance(found[0].op, MERGES) or found[0].name == optional:
+            if isinstance(found[0].op, Merge) or found[0].name == optional:
                 break
             chain.append(found[0])
         if node.name not in placed:
@@ -141,7 +141,7 @@ def _lines(chain: Sequence[Node]) -> list[list[Node]]:
 
 
 def _is_merge(node: Node) -> bool:
-    return isinstance(node.op, MERGES)
+    return isinstance(node.op, Merge)
 
 
 def _role(last: Node, readers: list[Node]) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from analyzer.graph import INPUT, Graph, Node, leaf_ops
-from analyzer.ops import BatchNorm2d, Concat, Conv2d, Linear, ZeroPadShortcut
+from analyzer.ops import Concat, output_channels
 from analyzer.render.pytorch_ops import CHANNELS, variable_fields
 from analyzer.render.pytorch_parts import Definition, Parameter, Parts, Value
 
@@ -164,18 +164,11 @@ def out_channels(graph: Graph) -> int:
         if name == INPUT:
             return _in_channels(graph)
         node = nodes[name]
-        match node.op:
-            case Graph():
-                return out_channels(node.op)
-            case Conv2d() | ZeroPadShortcut():
-                return node.op.out_channels
-            case BatchNorm2d():
-                return node.op.channels
-            case Linear():
-                return node.op.out_features
-            case Concat():
-                return sum(map(channels, node.inputs))
-            case _:
-                return channels(node.inputs[0])
+        if isinstance(node.op, Graph):
+            return out_channels(node.op)
+        if isinstance(node.op, Concat):
+            return sum(map(channels, node.inputs))
+        stated = output_channels(node.op)
+        return channels(node.inputs[0]) if stated is None else stated
 
     return channels(graph.nodes[-1].name)

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import assert_never
 
 from analyzer.ops import (
+    Activation,
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
@@ -16,10 +17,14 @@ from analyzer.ops import (
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
+    Merge,
     Multiply,
+    Norm,
     Op,
+    Pool,
     ReLU,
     Sigmoid,
+    Weighted,
     ZeroPadShortcut,
 )
 from analyzer.render.pytorch_code import Call, Item, call
@@ -30,17 +35,18 @@ CHANNELS = ("in_channels", "out_channels", "channels", "in_features", "out_featu
 NUMBERS = ("stride", "padding", "dilation", "groups")
 """Fields of convolutions and zero-pad shortcuts that become parameters where they vary."""
 
-VARIABLE = (Conv2d, BatchNorm2d, Linear, ZeroPadShortcut)
-"""Ops whose fields may become parameters; those of all others are written out."""
-
 _DEFAULTS = {"stride": "1", "padding": "0", "dilation": "1", "groups": "1"}
 
 
 def variable_fields(op: Op) -> dict[str, int]:
-    """The fields of an op that may become parameters, with their values."""
-    if not isinstance(op, VARIABLE):
-        return {}
-    return {item.name: getattr(op, item.name) for item in fields(op) if item.name in (*CHANNELS, *NUMBERS)}
+    """The fields of an op that may become parameters, with their values; those of all other ops are written out."""
+    match op:
+        case Weighted() | Norm() | ZeroPadShortcut():
+            return {item.name: getattr(op, item.name) for item in fields(op) if item.name in (*CHANNELS, *NUMBERS)}
+        case Activation() | Pool() | Merge() | Flatten() | Dropout():
+            return {}
+        case _:
+            assert_never(op)
 
 
 def fixed_text(op: Op) -> str:

@@ -10,26 +10,24 @@ from analyzer.cost.trace import given
 from analyzer.families.fields import floor_of
 from analyzer.families.regnet import hidden_width
 from analyzer.ops import (
+    Activation,
     AdaptiveAvgPool2d,
-    Add,
     AvgPool2d,
-    BatchNorm2d,
-    Concat,
     Conv2d,
     Dropout,
     Flatten,
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
-    Multiply,
-    ReLU,
-    Sigmoid,
+    Merge,
+    Norm,
     ZeroPadShortcut,
 )
 from analyzer.render.arithmetic import equation, numbers
 from analyzer.render.reasons_stride import dilation_reasons, stride_reasons
 from analyzer.render.scene import Scene, map_size
 from analyzer.render.units import exact
+from analyzer.render.words import op_note, op_words
 
 _WORDS = {
     "in_channels": "input channels",
@@ -47,32 +45,16 @@ def op_reasons(scene: Scene) -> Iterator[str]:
     match op:
         case Conv2d():
             yield from _conv(scene, op)
-        case BatchNorm2d():
-            yield (
-                "Batch norm learns a scale and a shift per channel; "
-                "its running mean and variance and its counter of batches are buffers."
-            )
         case Linear():
             yield from _linear(scene)
         case MaxPool2d() | AvgPool2d():
             yield from _pool(scene, op)
         case GlobalAvgPool2d():
             yield f"The mean over all {map_size(scene.input_shape)} positions leaves one number per channel."
-        case AdaptiveAvgPool2d():
-            side = op.output_size
-            yield f"Whatever the input size, {side}×{side} windows cover the map, so that the classifier's inputs fit."
         case ZeroPadShortcut():
             yield _zero_pad(op)
-        case Concat():
-            yield "Concatenation keeps every channel that came before and adds the new ones; it computes nothing."
-        case Add():
-            yield "Both inputs have one shape, and the sum keeps it; by convention additions are not MACs."
-        case Multiply():
-            yield "The gate scales each channel by one number; by convention this is not counted as MACs."
-        case Dropout():
-            yield "Dropout does something in training only."
-        case ReLU() | Sigmoid() | Flatten():
-            yield "It has no weights, and by convention elementwise work is not counted as MACs."
+        case Norm() | Activation() | Merge() | AdaptiveAvgPool2d() | Flatten() | Dropout():
+            yield op_note(op)
         case _:
             assert_never(op)
 
@@ -163,8 +145,8 @@ def _conv(scene: Scene, op: Conv2d) -> Iterator[str]:
         yield f"Padding {op.padding} keeps the map at {map_size(scene.output_shape)}."
     rows = scene.analysis.rows
     after = rows[scene.place.stop].operation if scene.place.stop < len(rows) else None
-    if not op.bias and isinstance(after, BatchNorm2d) and after.channels == op.out_channels:
-        yield "It has no bias: the batch norm after it shifts each channel anyway."
+    if not op.bias and isinstance(after, Norm) and after.channels == op.out_channels:
+        yield f"It has no bias: the {op_words(after)} after it shifts each channel anyway."
 
 
 def grouped(op: Conv2d) -> str:

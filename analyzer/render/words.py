@@ -5,6 +5,7 @@ from typing import assert_never
 
 from analyzer.cost.analysis import Analysis, BlockRow, StageRow
 from analyzer.ops import (
+    Activation,
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
@@ -17,9 +18,12 @@ from analyzer.ops import (
     Linear,
     MaxPool2d,
     Multiply,
+    Norm,
     Op,
+    Pool,
     ReLU,
     Sigmoid,
+    Weighted,
     ZeroPadShortcut,
 )
 
@@ -61,8 +65,50 @@ def _grouped(op: Conv2d) -> str:
     return f", {op.groups} groups" if op.groups > 1 else ""
 
 
-UNSAID = (BatchNorm2d, ReLU, Flatten, Add, Concat, Dropout)
-"""Ops that a one-line account of a stage or block leaves out."""
+def short_words(op: Op) -> str:
+    """An op where there is little room."""
+    return "BN" if isinstance(op, BatchNorm2d) else op_words(op)
+
+
+def goes_without_saying(op: Op) -> bool:
+    """Whether a one-line account of a stage or block leaves an op out."""
+    match op:
+        case Norm() | Activation() | Add() | Concat() | Flatten() | Dropout():
+            return True
+        case Weighted() | Pool() | Multiply() | ZeroPadShortcut():
+            return False
+        case _:
+            assert_never(op)
+
+
+_NOT_COUNTED = "It has no weights, and by convention elementwise work is not counted as MACs."
+
+
+def op_note(op: Op) -> str:
+    """What an op does with weights and costs, in one sentence; nothing where that depends on where it stands."""
+    match op:
+        case BatchNorm2d():
+            return (
+                "Batch norm learns a scale and a shift per channel; "
+                "its running mean and variance and its counter of batches are buffers."
+            )
+        case AdaptiveAvgPool2d():
+            side = op.output_size
+            return f"Whatever the input size, {side}×{side} windows cover the map, so that the classifier's inputs fit."
+        case Concat():
+            return "Concatenation keeps every channel that came before and adds the new ones; it computes nothing."
+        case Add():
+            return "Both inputs have one shape, and the sum keeps it; by convention additions are not MACs."
+        case Multiply():
+            return "The gate scales each channel by one number; by convention this is not counted as MACs."
+        case Dropout():
+            return "Dropout does something in training only."
+        case ReLU() | Sigmoid() | Flatten():
+            return _NOT_COUNTED
+        case Conv2d() | Linear() | MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | ZeroPadShortcut():
+            return ""
+        case _:
+            assert_never(op)
 
 
 def stage_contents(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> str:
@@ -73,7 +119,7 @@ def stage_contents(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRo
     if own:
         return f"{block_words(own[0])} × {len(own)}"
     rows = [row.operation for row in analysis.rows if row.stage == stage.stage]
-    return " · ".join(op_words(op) for op in rows if not isinstance(op, UNSAID)) or "batch norm, ReLU"
+    return " · ".join(op_words(op) for op in rows if not goes_without_saying(op)) or "batch norm, ReLU"
 
 
 def block_words(block: BlockRow) -> str:

@@ -165,6 +165,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_family_code_fails_the_check_and_is_named(copied: Path, fault: str) -> None:
     """Real: the copied source is edited and a process of its own runs `check` on it."""

@@ -131,6 +131,7 @@ sys.exit(main(["list", "--output", sys.argv[1]]))
 """
 
 
+@pytest.mark.slow
 def test_an_unwritable_folder_is_told_with_exit_2() -> None:
     """The superuser may write anywhere, so the process gives its privileges up once it has read its own code."""
     with tempfile.TemporaryDirectory() as folder:

@@ -50,6 +50,7 @@ def test_a_session_prints_what_the_readme_shows(
     assert status == (2 if told.err and not told.out else 0)
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
 def test_a_python_session_answers_as_shown(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded_pygraphviz()  # they save a PDF

@@ -1,5 +1,6 @@
 """The chart of all named variants: published accuracies, kinds of network, and the Pareto front."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def test_each_accuracy_is_of_a_named_variant_and_has_one_source_a_recipe() -> No
     assert all(item.source and 50 < item.top1 < 90 for item in accuracies())
 
 
+@pytest.mark.slow
 def test_every_variant_is_a_point_and_one_for_each_recipe_that_states_its_accuracy() -> None:
     """Oracle: torchvision's published 25,557,032 parameters of ResNet-50."""
     found = points(recipes())

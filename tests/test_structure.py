@@ -66,6 +66,7 @@ def test_import_contracts_hold() -> None:
     assert run.returncode == 0, run.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "line", "named"),
     [
@@ -176,7 +177,7 @@ def test_every_verb_and_option_has_help_and_stands_in_the_readme(verb: str) -> N
 def test_the_readme_has_its_two_commands() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("python3 -m venv")] == [
-        "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m analyzer report resnet50",
+        'python3 -m venv .venv && .venv/bin/pip install -e ".[page]" && .venv/bin/python -m analyzer report resnet50',
         'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest',
     ]
 

@@ -24,6 +24,8 @@ from analyzer.sweep.space import Axis, Space
 from analyzer.sweep.times import Mode
 from tests.strategies import densenet_specs, regnet_specs, resnet_specs, vgg_specs
 
+pytestmark = pytest.mark.slow
+
 FIGURES = ("params", "macs", "activations", "depth")
 SPACES = sorted(path.stem for path in (Path(__file__).parent.parent / "analyzer" / "spaces").glob("*.toml"))
 
@@ -238,7 +240,6 @@ def test_values_are_lists_and_ranges(fields: dict[str, Any], values: tuple[Any, 
     assert space(family="resnet", fields=fields).axes[0].values == values
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "column",
     [

@@ -30,7 +30,8 @@ OpenPage = Callable[..., Page]
 expect.set_options(timeout=30_000)  # a busy machine is slow to answer
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
+    """The program that CHROMIUM names, or the first that is on the PATH."""
     named = os.environ.get("CHROMIUM")
     return named or next((path for path in map(shutil.which, _NAMES) if path), None)
 
@@ -38,7 +39,7 @@ def _chromium() -> str | None:
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """The Chromium of this machine; without one the tests are skipped, and fail where `CI` is set."""
-    program = _chromium()
+    program = chromium()
     if program is None:
         reason = f"no Chromium: none of {', '.join(_NAMES)} is on the PATH, and CHROMIUM names none"
         if os.environ.get("CI"):

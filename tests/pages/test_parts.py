@@ -29,6 +29,7 @@ def test_literal_is_one_code_span(text: str) -> None:
     assert inside.strip() == " ".join(text.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
 def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> None:
@@ -46,6 +47,7 @@ def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> No
     assert sum(sizes) == len(analysis.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(("name", "heat"), [("resnet18", "memory"), ("resnet50", None), ("densenet121", "macs")])
 def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: str | None, level: str) -> None:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import Row
-from analyzer.latency.kernels import IMAGE, Kernel, forward, lowering, sources_of
+from analyzer.latency.kernels import IMAGE, Kernel, forward, kind_of, lowering, sources_of
 from analyzer.ops import Concat, Conv2d
 
 MAX_FUSED_INPUTS = 8
@@ -59,11 +59,11 @@ class _Fusion:
                 self._reads[index] = self._reads[inputs[0]]
             case "concat":
                 self._concat(index, inputs)
+            case "fused reduction":
+                self._stored(Kernel(index, kind_of(row.operation), self._size_read(inputs[0]), self._size(index)))
             case "reduction":
-                self._stored(Kernel(index, "pool", self._size_read(inputs[0]), self._size(index)))
-            case "pool":
                 self._in_memory(inputs[0])
-                self._stored(Kernel(index, "pool", self._size(inputs[0]), self._size(index)))
+                self._stored(Kernel(index, kind_of(row.operation), self._size(inputs[0]), self._size(index)))
             case "pointwise":
                 self._pointwise(index, inputs)
             case _:

@@ -98,9 +98,9 @@ def kind_of(op: Op) -> str:
             assert_never(op)
 
 
-Lowering = Literal["library", "view", "concat", "reduction", "pool", "pointwise"]
-"""What a compiler makes of an op: a library's kernel; nothing; a copy, or none where it is read as pointwise; a sum
-that is computed with what it reads; a kernel that reads a tensor in memory; a value computed wherever it is read."""
+Lowering = Literal["library", "view", "concat", "fused reduction", "reduction", "pointwise"]
+"""What a compiler makes of an op: a library's kernel; nothing; a copy, or none where it is read as pointwise; a kernel
+that computes what it reads; a kernel that reads a tensor in memory; a value computed wherever it is read."""
 
 
 def lowering(op: Op) -> Lowering:
@@ -113,9 +113,9 @@ def lowering(op: Op) -> Lowering:
         case Concat():
             return "concat"
         case GlobalAvgPool2d():
-            return "reduction"
+            return "fused reduction"
         case MaxPool2d() | AvgPool2d() | AdaptiveAvgPool2d():
-            return "pool"
+            return "reduction"
         case Flatten() | Dropout():
             return "view"
         case _:

@@ -2,12 +2,12 @@
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 .NOTPARALLEL:
-.PHONY: check static format lint types contracts reports-check test fix reports proofs app bench
+.PHONY: check static format lint types contracts reports-check fit-check test fix reports proofs app bench
 
 check: static test
 
 # All but the tests, which .ci/run has run by the README's command.
-static: format lint types contracts reports-check
+static: format lint types contracts reports-check fit-check
 
 format:
 	$(BIN)ruff format --check .
@@ -24,6 +24,10 @@ contracts:
 reports-check:
 	$(BIN)python -m analyzer report --check
 	$(BIN)python -m analyzer check
+
+# The predictor's numbers and their page, fitted again: 15 seconds.
+fit-check:
+	$(BIN)python -m tools.latency_fit --check
 
 test:
 	$(BIN)python -m pytest

@@ -2,7 +2,7 @@
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 .NOTPARALLEL:
-.PHONY: check quick static format lint types contracts reports-check test fix reports proofs app bench
+.PHONY: check quick static format lint types contracts reports-check fit-check test fix reports proofs app bench
 
 check: static test
 
@@ -11,7 +11,7 @@ quick: format lint
 	$(BIN)python -m pytest --numprocesses=2 -m "not browser and not live and not slow"
 
 # All but the tests, which .ci/run has run by the README's command.
-static: format lint types contracts reports-check
+static: format lint types contracts reports-check fit-check
 
 format:
 	$(BIN)ruff format --check .
@@ -28,6 +28,10 @@ contracts:
 reports-check:
 	$(BIN)python -m analyzer report --check
 	$(BIN)python -m analyzer check
+
+# The predictor's numbers and their page, fitted again: 15 seconds.
+fit-check:
+	$(BIN)python -m tools.latency_fit --check
 
 test:
 	$(BIN)python -m pytest

@@ -16,13 +16,13 @@ from analyzer.errors import InvalidInput
 from analyzer.latency.breakdown import device_ms
 from analyzer.latency.coefficients import coefficients
 from analyzer.latency.devices import Device, device_named, devices
-from analyzer.latency.fit.tables import Case, read_cases, training_cases
 from analyzer.latency.modes import launched
 from analyzer.latency.predict import largest_batch, op_times_ms, predict_analysis, predict_latency, predict_total
 from analyzer.latency.prediction import BOUNDS, EVIDENCE
 from analyzer.latency.rates import rates, sm_clocks, sustained
 from analyzer.latency.roofline import Run
 from tests.names import EVERY_KIND
+from tools.latency_fit.tables import Case, read_cases, training_cases
 
 RUNS = (Run(64, "amp"), Run(64, "amp", channels_last=True), Run(64, "amp", compiled=True), Run(8, training=True))
 

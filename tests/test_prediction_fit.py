@@ -9,25 +9,32 @@ import numpy as np
 import pytest
 
 from analyzer.cost.analysis import analyze
-from analyzer.latency.coefficients import coefficients
-from analyzer.latency.fit.arrays import Batch
-from analyzer.latency.fit.baselines import baselines, roofline_ms
-from analyzer.latency.fit.document import spearman, table
-from analyzer.latency.fit.intervals import half_width
-from analyzer.latency.fit.judge import Judged, cross_validated, fold_of, parts
-from analyzer.latency.fit.search import (
+from analyzer.latency.coefficients import PATH, coefficients
+from analyzer.latency.predict import predict_total
+from tools.latency_fit import __main__ as program
+from tools.latency_fit.agreement import disagreements
+from tools.latency_fit.arrays import Batch
+from tools.latency_fit.baselines import baselines, roofline_ms
+from tools.latency_fit.document import DOCUMENT, spearman, table
+from tools.latency_fit.intervals import half_width
+from tools.latency_fit.judge import Judged, cross_validated, fold_of, parts
+from tools.latency_fit.search import (
+    CPU,
+    CPU_START,
     GPU,
     START,
     Fitted,
+    cpu_cases,
     fit_host,
     fitted,
+    identified,
     inference_cases,
     nvidia_cases,
     rounded,
 )
-from analyzer.latency.fit.tables import EXCLUDED, FOLDER, Case, read_cases, training_cases
-from analyzer.latency.predict import predict_total
+from tools.latency_fit.tables import EXCLUDED, FOLDER, Case, read_cases, training_cases
 
+Capsys = pytest.CaptureFixture[str]
 SHIPPED = Fitted(coefficients().classes, coefficients().host_us)
 
 
@@ -67,8 +74,44 @@ def test_a_fit_finds_the_numbers_that_made_the_times(newest: list[Case]) -> None
     assert [getattr(found, name) for name in GPU] == pytest.approx([getattr(truth, name) for name in GPU], rel=0.01)
 
 
+@pytest.mark.parametrize("copied", [0.01, 0.5])
+def test_what_no_row_tells_is_not_fitted(copied: float) -> None:
+    """Closed form: without DenseNet no row has a concatenation, so that wherever the fit starts `copied` is 1."""
+    cases = cpu_cases()
+    assert identified(Batch(cases), CPU_START, CPU) == CPU
+    rest = Batch([case for case in cases if case.family != "densenet"])
+    start = CPU_START._replace(copied=copied)
+    assert set(CPU) - set(identified(rest, start, CPU)) == {"copied"}
+    assert fitted(rest, start, CPU).copied == 1
+
+
+@pytest.mark.parametrize("path", [PATH, DOCUMENT], ids=["coefficients.json", "latency-prediction.md"])
+@pytest.mark.parametrize(("planted", "status"), [("0.1784", 0), ("0.1785", 0), ("0.1788", 1), ("0.178 or so", 1)])
+def test_check_fails_where_a_number_is_not_the_fits(
+    path: Path, planted: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    """A planted fault: the CPU's `reordered`, by less and by more than what processors round differently."""
+    fresh = path.read_text(encoding="utf-8")
+    assert fresh.count("0.1784") == 1
+    stale = tmp_path / path.name
+    stale.write_text(fresh.replace("0.1784", planted), encoding="utf-8")
+    monkeypatch.setattr(program, "written", lambda: {stale: fresh})
+    assert program.main(["--check"]) == status
+    assert (planted in capsys.readouterr().err) == bool(status)
+    assert program.main([]) == 0
+    assert stale.read_text(encoding="utf-8") == (fresh if status else fresh.replace("0.1784", planted))
+
+
+def test_texts_disagree_by_words_whole_numbers_and_figures() -> None:
+    assert disagreements("| −57.7 | 10 | RTX 3090 |", "| −57.6 | 10 | RTX 3090 |") == []
+    assert disagreements("2500.0\n3", "2501.0\n3") == []
+    for old, new in [("−57.7", "57.7"), ("10 rows", "11 rows"), ("57.7", "57.9"), ("2", "2.02"), ("a 0.1", "b 0.1")]:
+        assert disagreements(f"first\n{old}", f"first\n{new}") == [f"line 2: {old!r} should be {new!r}"]
+    assert disagreements("one line", "one line\nanother") == ["line 2: '' should be 'another'"]
+
+
 def test_the_shipped_numbers_are_the_fits() -> None:
-    """Three of the fit's steps; `python -m analyzer.latency.fit --check` takes all, and the document."""
+    """Three of the fit's steps; `make fit-check` takes all, and the document."""
     start = SHIPPED.classes["gpu"]
     assert fitted(Batch(nvidia_cases("V100", "amp", least=64)), start, ("tensor",)) == SHIPPED.classes["old_tensor"]
     again = fitted(Batch(training_cases()), start, ("tensor", "memory"))

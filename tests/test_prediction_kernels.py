@@ -7,13 +7,13 @@ import pytest
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.latency.devices import device_named
-from analyzer.latency.fit.tables import inference_expressions
 from analyzer.latency.fusion import compiled_kernels, compiles_to_channels_last
 from analyzer.latency.kernels import Kernel, eager_kernels, kind_of, training_kernels
 from analyzer.latency.modes import launched, repeated
 from analyzer.latency.rates import rates
 from analyzer.latency.roofline import Run, kernel_bytes
 from tests.names import EVERY_KIND
+from tools.latency_fit.tables import inference_expressions
 
 GPU = rates(device_named("RTX 4090"), "amp")
 

@@ -5,6 +5,26 @@ eagerly. A ReLU or an addition overwrites its first input where nothing else nee
 Dropout in inference, hand on the storage that they read. A storage lives until the last op that reads it is done. As
 in Python, whoever calls a sub-graph (stage, block, shortcut) holds its input until the whole sub-graph is done, and
 the network's caller holds the image to the end.
+
+ResNet-18 begins conv1, bn1, relu, maxpool, and then its first stage, whose input is the pool's output:
+
+    >>> from analyzer.cost.analysis import analyze
+    >>> analysis = analyze("resnet18")
+    >>> run = eager_run(analysis)
+    >>> run.writes[:4]  # the storage that each op writes; 0 is the image, and relu writes over what bn1 made
+    (1, 2, 2, 3)
+    >>> run.storages[3]  # the pool's output: made by op 3, and held until the stage is done, with op 17
+    Storage(shape=(64, 56, 56), born=3, dies=17)
+    >>> analysis.rows[17].path, run.reads[9]  # though the last to read it is op 9, the first block's addition
+    ('layer1.1.relu2', (7, 3))
+
+During bn1 three storages live, the image, its input and its output, which is the peak of inference, in float32 bytes:
+
+    >>> from math import prod
+    >>> max(levels(run, [4 * prod(storage.shape) for storage in run.storages]))
+    7024640
+    >>> 4 * (3 * 224 * 224 + 2 * 64 * 112 * 112)
+    7024640
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,26 @@
-"""The cost fold: one walk over a Graph, each distinct sub-graph costed once per input shape."""
+"""The cost fold: one walk over a Graph, each distinct sub-graph costed once per input shape.
+
+A network repeats its blocks, so a sub-graph is costed relative to itself: its paths start in it, and its reaches count
+pixels of its own input. What it costs is then the same wherever it stands and however often, and `after` puts a reach
+where it belongs: an op that looks back `reach` at steps of `stride`, reading a tensor that looks back `before`, sees
+
+    reach = before.reach + before.stride · own.reach        stride = before.stride · own.stride
+
+pixels of the network's input. ResNet-50 has 24 sub-graphs (stages, blocks, shortcuts) and the network itself, of which
+17 differ; blocks 1 to 5 of the third stage are one object, and their 3×3 convolutions differ in what they see alone:
+
+    >>> from analyzer.families.network import network
+    >>> walked = walk(network("resnet50").graph, (3, 224, 224))
+    >>> len(walked.spans), len(walked.costed)
+    (24, 17)
+    >>> rows = {row.path: row for row in walked.rows}
+    >>> first, last = rows["layer3.1.conv2"], rows["layer3.5.conv2"]
+    >>> first.params == last.params, first.receptive_field, last.receptive_field
+    (True, 139, 267)
+
+Between them lie four blocks of one 3×3 convolution each, at stride 16: 4 · 16 · 2 = 128 pixels more. A stage's sums
+(`stages`) come from the shared sub-graphs too; the list of all ops (`rows`) is unrolled when it is first asked for.
+"""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -190,10 +212,11 @@ def _costed(graph: Graph, input_shape: Shape, memo: Costed) -> _Costed:
 
 def _tallied(graph: Graph, parts: list[_Part]) -> dict[str, Tally]:
     """Stage → sums, of a sub-graph's ops; under "" those whose stage the node that holds the sub-graph names."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Any]] = {}  # a stage's Tally as a list while it grows, which is faster than new tuples
     in_stage = graph.kind == "stage"
     for node, held, before in parts:
         if isinstance(held, Row):
+            # for speed, [5:9] fetches params, buffers, macs and activations at once: this runs for every distinct op
             _add(found, node.stage, held.output_shape, held.seen, held[5:9], 0)
             continue
         starts = in_stage  # a block counts in the stage in which it starts

@@ -48,11 +48,26 @@ class Network:
 
 def parse_size(text: str, told: str = "input size") -> Size:
     """The size that "224" or "320x256" (height x width) says; InvalidInput for another text, `told` being its name."""
-    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text, re.ASCII)
-    if match is None:
+    size = size_in(text)
+    if size is None:
         raise InvalidInput(f"{told} {shortened(text)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels.")
-    height, width = match.groups()
-    return (int(height), int(width)) if width and width != height else int(height)
+    return size
+
+
+def size_in(text: str) -> Size | None:
+    """The size that "224" or "320x256" (height x width) says, None for another text; its bounds are not looked at."""
+    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text, re.ASCII)
+    return squared(int(match[1]), int(match[2] or match[1])) if match else None
+
+
+def squared(height: int, width: int) -> Size:
+    """A size by both its sides: the side alone where they are equal."""
+    return height if height == width else (height, width)
+
+
+def size_text(size: Size) -> str:
+    """224 as "224", (320, 256) as "320x256"."""
+    return str(size) if isinstance(size, int) else f"{size[0]}x{size[1]}"
 
 
 def network(variant: "str | Spec | Graph | Network") -> Network:

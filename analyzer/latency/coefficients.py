@@ -1,4 +1,4 @@
-"""The numbers that `python -m analyzer.latency.fit` fitted and wrote: efficiencies, the host's cost, intervals."""
+"""The numbers that `python -m tools.latency_fit` fitted and wrote: efficiencies, the host's cost, intervals."""
 
 import json
 from functools import cache

@@ -1,7 +1,7 @@
 """The time of one kernel: the longest of computing, moving its bytes and handling its elements; one formula.
 
 `ideal` is what a kernel would take on each resource at the device's peaks; `kernel_ms` joins them by the fitted
-efficiencies. The fit evaluates the same `kernel_ms` on arrays (analyzer.latency.fit), so there is one formula.
+efficiencies. The fit evaluates the same `kernel_ms` on arrays (tools.latency_fit), so there is one formula.
 """
 
 from collections.abc import Callable

@@ -24,6 +24,19 @@ more when it is stored. Those roundings, r of them one after the other, are inde
 
 with one for each op that computes, m − 1 for a sum of m tensors, and m − 1 for the gradient of a tensor read m times.
 A weight's gradient is rounded once for each image, since torch's own float16 convolution stores it after each.
+
+In the second block of ResNet-50 the reductions of inference are 256, 9 · 64 and 64 long (convolutions), 4 thrice (batch
+norm) and 2 (addition), so Σ √nᵢ = 16 + 24 + 8 + 3 · 2 + √2 ≈ 55.4, and 7 ops store a result:
+
+    >>> from analyzer.cost.analysis import analyze
+    >>> rows = [row for row in analyze("resnet50").rows if row.path.startswith("layer1.1.")]
+    >>> summed = 16 + 24 + 8 + 3 * 2 + sqrt(2)
+    >>> bound = tolerance(rows, "float32", batch_size=1, training=False, gradient=False)
+    >>> f"{CONFIDENCE:.2f} {bound:.2e} {2 * CONFIDENCE * 2**-24 * summed:.2e}"
+    '8.39 5.55e-05 5.55e-05'
+    >>> bound = tolerance(rows, "float16", batch_size=1, training=False, gradient=False)
+    >>> f"{bound:.4f} {2 * CONFIDENCE * (2**-24 * summed + 2**-11 * sqrt(7)):.4f}"
+    '0.0217 0.0217'
 """
 
 from collections.abc import Iterable, Iterator

@@ -8,12 +8,11 @@ import streamlit as st
 
 from analyzer.errors import Unavailable
 from analyzer.families.expression import slug
-from analyzer.families.network import Size
+from analyzer.families.network import Size, size_text
 from analyzer.pages import jobs
 from analyzer.pages.choose import Chosen
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import bytes_of
-from analyzer.pages.sizes import size_text
 from analyzer.render.units import exact, size_bytes
 
 MAX_MACS = 2 * 10**12

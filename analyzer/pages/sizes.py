@@ -5,7 +5,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from analyzer.errors import InvalidInput
-from analyzer.families.network import Size, parse_size
+from analyzer.families.network import Size, parse_size, size_text, squared
 from analyzer.families.spec import Spec
 from analyzer.pages.address import bounded, expect_number
 from analyzer.pages.held import following, stands
@@ -22,11 +22,6 @@ class Sizes(NamedTuple):
 
     size: Size | None
     batch: int
-
-
-def size_text(size: Size) -> str:
-    """224 as "224", (320, 256) as "320x256"."""
-    return str(size) if isinstance(size, int) else "x".join(map(str, size))
 
 
 def size_box(key: str, placeholder: str) -> tuple[Size | None, str]:
@@ -79,7 +74,7 @@ def _reached(size: Size) -> tuple[int, int]:
 def _write_size(tall: str, wide: str) -> None:
     if stands(tall) and stands(wide):
         height, width = st.session_state[tall], st.session_state[wide]
-        st.session_state[SIDE] = size_text(height if height == width else (height, width))
+        st.session_state[SIDE] = size_text(squared(height, width))
 
 
 def _write_batch(many: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.walk import Costed, Row
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import Size
+from analyzer.families.network import Size, size_in, size_text, squared
 from analyzer.files import write_whole
 from analyzer.graph import Graph, op_text
 
@@ -82,7 +82,7 @@ def key_of(analysis: Analysis) -> str:
     """`EXPRESSION@SIZE`, or `FILE.toml@SIZE`, the name of a network in a baseline."""
     _, height, width = analysis.input_shape
     source = analysis.network.path or analysis.variant
-    return f"{source}@{height if height == width else f'{height}x{width}'}"
+    return f"{source}@{size_text(squared(height, width))}"
 
 
 def analysis_of(key: str, costed: Costed | None = None) -> Analysis:
@@ -98,10 +98,10 @@ def analysis_of(key: str, costed: Costed | None = None) -> Analysis:
 
 def size_of(key: str, text: str) -> Size:
     """`224` or `320x256`; InvalidInput, which names the key, for another text."""
-    sides = text.split("x")
-    if len(sides) > 2 or not all(side.isascii() and side.isdigit() and len(side) < 9 for side in sides):
+    size = size_in(text)
+    if size is None:
         raise InvalidInput(f"network {shortened(key)!r}: after @ stands an input size such as 224 or 320x256.")
-    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+    return size
 
 
 def facts(analysis: Analysis) -> Facts:

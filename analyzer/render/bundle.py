@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import slug
-from analyzer.families.network import Size
+from analyzer.families.network import Size, parse_size, size_text, squared
 from analyzer.families.registry import variant_names
 from analyzer.families.toml_file import network_at
 from analyzer.render.dot import dot_source
@@ -70,11 +70,7 @@ class Recipe(NamedTuple):
 
     @property
     def _sizes(self) -> list[str]:
-        return [_size_text(size) for size in (self.input_size, *self.others) if size]
-
-
-def _size_text(size: Size) -> str:
-    return str(size) if isinstance(size, int) else f"{size[0]}x{size[1]}"
+        return [size_text(size) for size in (self.input_size, *self.others) if size]
 
 
 def recipe_of(analysis: Analysis, others: Sequence[Analysis] = (), setting: "Setting | None" = None) -> Recipe:
@@ -88,7 +84,7 @@ def recipe_of(analysis: Analysis, others: Sequence[Analysis] = (), setting: "Set
 
 def _size_of(analysis: Analysis) -> Size:
     _, height, width = analysis.input_shape
-    return height if height == width else (height, width)
+    return squared(height, width)
 
 
 def made(recipe: Recipe) -> Report:
@@ -145,13 +141,8 @@ def _recipe(path: Path) -> Recipe:
     if found is None:
         raise InvalidInput(f"report {path}: has no line that tells how it was made; make it again with `{_COMMAND}`.")
     expression, listed, device = found.groups()
-    size, *others = [_parsed_size(text) for text in listed.split(",")] if listed else [None]
+    size, *others = [parse_size(text) for text in listed.split(",")] if listed else [None]
     return Recipe(expression, size, tuple(other for other in others if other), device or "")
-
-
-def _parsed_size(text: str) -> Size:
-    height, _, width = text.partition("x")
-    return (int(height), int(width)) if width else int(height)
 
 
 def index_text(reports: Sequence[Report], claims: bool) -> str:

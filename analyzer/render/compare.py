@@ -20,6 +20,7 @@ from analyzer.cost.difference import (
     stage_figures,
     stage_order,
 )
+from analyzer.families.network import size_text, squared
 from analyzer.render.compare_latency import latency_parts, slower_words, step_cells
 from analyzer.render.report import escaped
 from analyzer.render.tables import markdown_table
@@ -156,7 +157,7 @@ def command(found: Compared) -> str:
     """The command line that compares the networks again, where one input size or each one's own was taken."""
     own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
     height, width = found.analyses[0].input_shape[1:]
-    size = "" if own else f" --input-size {height if height == width else f'{height}x{width}'}"
+    size = "" if own else f" --input-size {size_text(squared(height, width))}"
     device = f" {found.setting.arguments}" if found.setting else ""
     return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}{device}"
 

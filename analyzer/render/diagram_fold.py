@@ -1,4 +1,30 @@
-"""What a diagram draws once: sections of a network, units of a Graph, runs of equal units, residual blocks."""
+"""What a diagram draws once: sections of a network, units of a Graph, runs of equal units, residual blocks.
+
+A network of 200 layers is drawn with a few boxes, by three foldings, none of which knows a family:
+
+- `groups`: nodes of one stage that follow one another are drawn together (a stem, a stage, a head).
+- `units`: a Graph is cut wherever a single tensor is passed on, so that a unit has one way in and one way out: a block,
+  an op, or a dense layer with the concatenation that it feeds.
+- `runs`: neighbouring units that are equal are drawn once, with how often. Equal means the same ops wired alike; the
+  layers of a dense block count as equal, too, though each reads more channels than the one before.
+
+The second stage of ResNet-50 is its first block, which strides and projects, and three equal ones; DenseNet-121's first
+dense block is six layers, each with its concatenation:
+
+    >>> from analyzer.families.network import network
+    >>> stages = [group.whole for name in ("resnet50", "densenet121") for group in groups(network(name).graph)]
+    >>> _, second, _, _, dense, *_ = [stage for stage in stages if stage]
+    >>> [[unit[0].name for unit in run] for run in runs(second)]
+    [['0'], ['1', '2', '3']]
+    >>> [[node.name for node in unit] for unit in units(dense)][:2], [len(run) for run in runs(dense)]
+    ([['denselayer1', 'concat1'], ['denselayer2', 'concat2']], [6])
+
+`residual` opens a block into transform, shortcut and addition:
+
+    >>> block = residual(second.nodes[0].op)
+    >>> block.flow, [node.name for node in block.shortcut], [node.name for node in block.after]
+    ('projection', ['downsample'], ['relu3'])
+"""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import NamedTuple
+
+import numpy as np
 
 from analyzer.cost.accuracy import accuracies
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.families.registry import find, variant_names
 from analyzer.latency.setting import Setting, reference
+from analyzer.sweep import pareto
 
 TOP1, LATENCY = "top1", "latency"
 
@@ -77,16 +81,10 @@ def kinds() -> tuple[str, ...]:
 
 
 def front(shown: Sequence[Point], x: str, y: str) -> list[Point]:
-    """The points that no other is at least as good as in both figures and better in one, by x (Pareto front)."""
-
-    def cost(point: Point) -> tuple[float, float]:
-        across, up = (point.figures[key] if AXES[key].less_is_better else -point.figures[key] for key in (x, y))
-        return across, up
-
-    best = float("inf")
-    kept = []
-    for point in sorted(shown, key=cost):
-        if cost(point)[1] < best:
-            best = cost(point)[1]
-            kept.append(point)
-    return kept
+    """The points on the Pareto front of two figures; of those that are equal in both, the first."""
+    figures = {key: np.array([point.figures[key] for point in shown]) for key in (x, y)}
+    unbeaten = pareto.front(figures, [(key, not AXES[key].less_is_better) for key in (x, y)])
+    distinct: dict[tuple[float, float], Point] = {}
+    for point in compress(shown, unbeaten):
+        distinct.setdefault((point.figures[x], point.figures[y]), point)
+    return list(distinct.values())

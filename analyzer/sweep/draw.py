@@ -32,11 +32,18 @@ def _permuted(numbers: NDArray[np.uint64], seed: int, half: int) -> NDArray[np.u
     return left << np.uint64(half) | right
 
 
-def _mixed(state: NDArray[np.uint64], seed: int, place: int) -> NDArray[np.uint64]:
-    """SplitMix64's mixing of numbers, seed and place."""
-    with np.errstate(over="ignore"):
-        state = state + np.uint64((seed * 0x9E3779B97F4A7C15 + (place + 1) * 0xD1B54A32D192ED03) % 2**64)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
-        mixed: NDArray[np.uint64] = state ^ (state >> np.uint64(31))
+def _mixed(numbers: NDArray[np.uint64], seed: int, place: int) -> NDArray[np.uint64]:
+    return splitmix64(numbers, seed * GAMMA + (place + 1) * 0xD1B54A32D192ED03)
+
+
+GAMMA = 0x9E3779B97F4A7C15
+"""The step from one state of SplitMix64 to the next."""
+
+
+def splitmix64(numbers: NDArray[np.uint64], offset: int) -> NDArray[np.uint64]:
+    """The outputs of SplitMix64 (Steele, Lea and Flood 2014) at the states numbers + offset: distinct, and even."""
+    state = numbers + np.uint64(offset % 2**64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+    mixed: NDArray[np.uint64] = state ^ (state >> np.uint64(31))
     return mixed

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.sweep.draw import GAMMA, splitmix64
 from analyzer.sweep.evaluate import SHOWN
 from analyzer.sweep.pareto import front
 
@@ -68,13 +69,6 @@ def _widen(ranges: dict[str, tuple[float, float]], columns: Columns, names: Sequ
 def _smallest(columns: Columns, limit: int) -> Columns:
     """The rows whose scrambled index is smallest, in the order of their index: an even sample without a generator."""
     index = columns["index"]
-    chosen = np.argpartition(_scrambled(index), limit)[:limit] if len(index) > limit else np.arange(len(index))
+    scrambled = splitmix64(index.astype(np.uint64), GAMMA)
+    chosen = np.argpartition(scrambled, limit)[:limit] if len(index) > limit else np.arange(len(index))
     return rows_of(columns, chosen[np.argsort(index[chosen])])
-
-
-def _scrambled(index: NDArray[Any]) -> NDArray[np.uint64]:
-    """SplitMix64 (Steele, Lea and Flood 2014): distinct for distinct indices, and even."""
-    mixed = index.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))

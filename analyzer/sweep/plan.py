@@ -1,4 +1,11 @@
-"""How a figure is worked out for many candidates: small tables of what depends on few axes, gathered and summed."""
+"""How a figure is worked out for many candidates: small tables of what depends on few axes, gathered and summed.
+
+A polynomial's terms are sorted by the axes that they depend on. 3 w² + 5 w + 2 d over 49 widths and 100 depths becomes
+a table of 49 entries, 3 w² + 5 w, and one of 100, 2 d; a candidate's figure is the sum of an entry of each, fetched by
+its places on the axes. That is 149 evaluations for 4,900 candidates, and a term like w · d would need a table of 4,900
+of its own: one that is larger than `ENTRIES`, or than a quarter of the space, is not made, and its terms are worked out
+candidate by candidate. Where figures are joined by the most of them (a peak), tables hold the most instead of the sum.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod

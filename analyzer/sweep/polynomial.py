@@ -1,6 +1,18 @@
 """Whole-number polynomials over atoms, in one normal form: what a network's numbers are in terms of its fields.
 
 An atom is a field, or a quotient ⌊p / q⌋ of two polynomials. A term is a product of atoms with a whole coefficient.
+Equal polynomials are equal dictionaries, since there is one way to write each: (w + 2)² − 4, halved, is
+
+    >>> atoms = Atoms()
+    >>> width = {((atoms.place("width"), 1),): 1}
+    >>> side = plus(width, constant(2))
+    >>> square = plus(times(side, side), constant(-4))
+    >>> square  # w² + 4 w
+    {((0, 2),): 1, ((0, 1),): 4}
+    >>> atoms.quotient(square, constant(2))  # 2 w and a new atom, ⌊w² / 2⌋: only what divides evenly is taken out
+    {((0, 1),): 2, ((1, 1),): 1}
+    >>> atoms.items
+    ['width', Quotient(numerator=((((0, 2),), 1),), denominator=(((), 2),))]
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,14 +1,14 @@
 """Design spaces from TOML files and from the command line."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import field_name, parse, preset
-from analyzer.families.network import MAX_SIDE, Size
+from analyzer.families.network import MAX_SIDE, Size, size_in, squared
 from analyzer.families.registry import FAMILIES, suggestion
 from analyzer.families.spec import rules
 from analyzer.sweep.axis import Choices, Described, Elements, Fixed, described, split
@@ -234,17 +234,13 @@ def _input_sizes(given: object) -> tuple[Size, ...]:
 
 def input_size(item: object) -> Size:
     """A side, or (height, width), from a number, a pair or a text; InvalidInput otherwise."""
-    return _size(item)
-
-
-def _size(item: object) -> Size:
-    parts = item.split("x") if isinstance(item, str) else item if isinstance(item, list | tuple) else [item]
-    sides: list[Any] = [int(part) if isinstance(part, str) and part.isdigit() else part for part in parts]
+    size = size_in(item) if isinstance(item, str) else item
+    sides: Sequence[Any] = size if isinstance(size, list | tuple) else [size]
     if len(sides) not in (1, 2) or not all(type(side) is int and 1 <= side <= MAX_SIDE for side in sides):
         raise InvalidInput(
             f"space: input size {shortened(item)!r} must be a side or HEIGHTxWIDTH, 1 to {MAX_SIDE} pixels."
         )
-    return sides[0] if len(set(sides)) == 1 else (sides[0], sides[1])
+    return squared(sides[0], sides[-1])
 
 
 def _whole(name: str, value: object, low: int, high: int) -> int:

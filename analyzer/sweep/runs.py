@@ -1,4 +1,9 @@
-"""One run of a family's own code and of the cost fold on Symbols."""
+"""One run of a family's own code and of the cost fold on Symbols.
+
+The fields of a candidate that vary in the space are Symbols, all others plain; `make` builds its spec, `graph` its
+network and `walk` its costs, as for any network. What comes out is a polynomial for each figure, and the tape of what
+was compared and counted on the way; an InvalidInput on the way is a result as well, the reason why there is none.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

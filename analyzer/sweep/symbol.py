@@ -2,6 +2,19 @@
 
 A family's own code and the cost fold run on Symbols as on ints. What a comparison decides that does not hold for all
 candidates alike is noted as a condition, and a field that counts something (blocks of a stage) is noted as counted.
+
+    >>> tape = Tape(Atoms(), {"width": (16, 256)})
+    >>> width = tape.symbol("width", 64)  # 64 in this run, and 16 to 256 among the candidates
+    >>> isinstance(width, int), f"{9 * width * width + 1}"
+    (True, '36865')
+    >>> (9 * width * width + 1).terms  # 9 · width² + 1, width being atom 0
+    {((0, 2),): 9, (): 1}
+    >>> width > 8, list(tape.conditions)  # so it is for every candidate: nothing is noted
+    (True, [])
+    >>> width > 100, list(tape.conditions)  # not (100 − width < 0) is what this run goes on from
+    (False, [Condition(terms=(((), 100), (((0, 1),), -1)), relation='<', holds=False)])
+    >>> len(range(width)), tape.counted
+    (64, {0: 64})
 """
 
 from typing import Any, NamedTuple

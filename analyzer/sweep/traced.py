@@ -1,4 +1,19 @@
-"""The figures of all networks that are built alike, from a few runs on Symbols."""
+"""The figures of all networks that are built alike, from a few runs on Symbols.
+
+A figure is a polynomial in the fields after one run, but for fields that count: a loop over `range(depth)` runs a
+number of times. Such a field is set to 1, 2, 3 … in turn, and the polynomial in it is Newton's series on the first
+figure, the first difference, the difference of differences, until one vanishes: repeated blocks add equal costs (order
+1), the layers of a dense block ever more (order 2 in parameters). With 5, 7 and 11 at counts 1, 2 and 3:
+
+    >>> differences = _differences([constant(5), constant(7), constant(11)])
+    >>> differences  # 5; 7 − 5 = 2; (11 − 7) − (7 − 5) = 2
+    [{(): 5}, {(): 2}, {(): 2}]
+    >>> count = {((Atoms().place("depth"), 1),): 1}
+    >>> _extended(Fraction(differences[0]), count, differences[1:])  # 5 + 2 (n − 1) + (n − 1)(n − 2) = n² − n + 5
+    Fraction(terms={(): 5, ((0, 1),): -1, ((0, 2),): 1}, denominator=1)
+
+The result must give what a run at the true counts gives (`_agree`), else only networks of the same counts share it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

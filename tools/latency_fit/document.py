@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from analyzer.latency.fit.arrays import Batch
-from analyzer.latency.fit.baselines import baselines
-from analyzer.latency.fit.judge import Judged, Part, family_left_out, small_batches
-from analyzer.latency.fit.search import Fitted, nvidia_cases
-from analyzer.latency.fit.stages import stage_errors
-from analyzer.latency.fit.tables import EXCLUDED
+from tools.latency_fit.arrays import Batch
+from tools.latency_fit.baselines import baselines
+from tools.latency_fit.judge import Judged, Part, family_left_out, small_batches
+from tools.latency_fit.search import Fitted, nvidia_cases
+from tools.latency_fit.stages import stage_errors
+from tools.latency_fit.tables import EXCLUDED
 
 FEW = 6
 """Rows up to which no rank correlation is told."""
 
 TEMPLATE = Path(__file__).with_name("template.md")
-DOCUMENT = Path(__file__).parents[3] / "docs" / "latency-prediction.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "latency-prediction.md"
 
 
 def document(

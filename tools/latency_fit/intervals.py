@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.latency.fit.judge import Judged, Vector, fold_of, small_batches
-from analyzer.latency.fit.search import Fitted, rounded
-from analyzer.latency.fit.stages import stage_errors
+from tools.latency_fit.judge import Judged, Vector, fold_of, small_batches
+from tools.latency_fit.search import Fitted, rounded
+from tools.latency_fit.stages import stage_errors
 
 COVERED = 0.9
 Inside = NDArray[np.bool_]

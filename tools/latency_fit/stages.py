@@ -5,12 +5,12 @@ from math import fsum, log
 
 import numpy as np
 
-from analyzer.latency.fit.judge import Vector
-from analyzer.latency.fit.search import Fitted
-from analyzer.latency.fit.tables import FOLDER, Case, case_of
 from analyzer.latency.modes import launched, repeated
 from analyzer.latency.rates import rates
 from analyzer.latency.roofline import Efficiencies, ideal, kernel_ms
+from tools.latency_fit.judge import Vector
+from tools.latency_fit.search import Fitted
+from tools.latency_fit.tables import FOLDER, Case, case_of
 
 SMALLEST = 0.02
 """Share of the whole from which a stage is judged."""

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from analyzer.latency.fit.arrays import Batch, Vector
-from analyzer.latency.fit.tables import Case, read_cases, training_cases
 from analyzer.latency.modes import launched
 from analyzer.latency.rates import rates
 from analyzer.latency.roofline import Efficiencies
+from tools.latency_fit.arrays import Batch, Vector
+from tools.latency_fit.tables import Case, read_cases, training_cases
 
 GPU = ("tensor", "memory", "stem", "nchw", "norm")
 ONE_DEVICE = GPU[:-1]
@@ -25,7 +25,13 @@ START = Efficiencies(tensor=1.0, memory=0.8, stem=3.0, nchw=0.8, norm=1.5, launc
 CPU_START = Efficiencies(tensor=1.0, memory=0.1, cached=0.5, reordered=0.1, copied=0.03, launch_us=5.0)
 
 MOST = {"tensor": 2.0}
-"""Bounds from above: no clock is twice the one that a peak is stated at."""
+"""Bounds from above, 1000 by default: no clock is twice the one that a peak is stated at."""
+
+LEAST = -7.0
+"""The logarithm that bounds every efficiency from below."""
+
+UNSEEN = 0.001
+"""Change of a time, as a logarithm, that no published table has the digits to show."""
 
 LARGE = 64
 """Batches from which the GPU, not the host, sets NVIDIA's times."""
@@ -45,19 +51,43 @@ class Fitted(NamedTuple):
 
 
 def fitted(batch: Batch, start: Efficiencies, free: Sequence[str]) -> Efficiencies:
-    """`start` with the `free` efficiencies that fit the batch best, to four digits."""
+    """The `free` efficiencies that fit the batch best, to four digits; others as in `start`.
 
-    def at(logs: Vector) -> Efficiencies:
-        return start._replace(**dict(zip(free, np.exp(logs).tolist(), strict=True)))
-
-    first = np.log([getattr(start, name) for name in free])
-    bounds = -7.0, np.log([MOST.get(name, 1000.0) for name in free])
+    A free one that no row of the batch depends on is not fitted: it gets its default (a share's is 1, the peak), not
+    `start`'s value, which was chosen with every row in view and would tell a fit what was left out of it.
+    """
+    known = identified(batch, start, free)
+    start = start._replace(**{name: Efficiencies._field_defaults[name] for name in free if name not in known})
+    first = np.log([getattr(start, name) for name in known])
+    bounds = LEAST, [_most(name) for name in known]
 
     def errors(logs: Vector) -> Vector:
-        return batch.errors(at(logs))
+        return batch.errors(_replaced(start, known, logs))
 
     found = least_squares(errors, first, loss="soft_l1", f_scale=SOFT, bounds=bounds)
-    return start._replace(**{name: rounded(value) for name, value in zip(free, np.exp(found.x), strict=True)})
+    return start._replace(**{name: rounded(value) for name, value in zip(known, np.exp(found.x), strict=True)})
+
+
+def identified(batch: Batch, start: Efficiencies, free: Sequence[str]) -> tuple[str, ...]:
+    """Those of the `free` efficiencies that change some row's time on the way from bound to bound.
+
+    Without such a row, least squares have no slope to follow and return whatever rounding makes of it, which differs
+    by machine. In a time, an efficiency acts in one direction, so its two bounds show all that it can do.
+    """
+
+    def spread(name: str) -> float:
+        ends = [batch.log_predicted(_replaced(start, [name], [end])) for end in (LEAST, _most(name))]
+        return float(np.max(np.abs(ends[1] - ends[0])))
+
+    return tuple(name for name in free if spread(name) > UNSEEN)
+
+
+def _replaced(start: Efficiencies, names: Sequence[str], logs: Vector | Sequence[float]) -> Efficiencies:
+    return start._replace(**dict(zip(names, np.exp(logs).tolist(), strict=True)))
+
+
+def _most(name: str) -> float:
+    return float(np.log(MOST.get(name, 1000.0)))
 
 
 def rounded(value: float, digits: int = 4) -> float:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analyzer.latency.fit.judge import Judged, fold_of
-from analyzer.latency.fit.tables import Case
 from analyzer.latency.kernels import eager_kernels
 from analyzer.latency.rates import rates
 from analyzer.latency.roofline import kernel_bytes
+from tools.latency_fit.judge import Judged, fold_of
+from tools.latency_fit.tables import Case
 
 FIXED_SHARE = 0.75
 """Of its peaks that PyTorch's own estimator takes any op to reach."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import analyzer
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.latency.devices import Device, device_named
 from analyzer.latency.roofline import Run
 
-FOLDER = Path(__file__).parents[2] / "published"
+FOLDER = Path(analyzer.__file__).with_name("published")
 
 EXCLUDED = {
     "resnet10t resnet14t resnet26t resnet50t": "a tiered stem (24-32-64) that no field expresses",

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.latency.coefficients import class_of
-from analyzer.latency.fit.arrays import Batch
-from analyzer.latency.fit.search import (
+from analyzer.latency.rates import rates
+from analyzer.latency.roofline import Efficiencies, Run
+from tools.latency_fit.arrays import Batch
+from tools.latency_fit.search import (
     CPU,
     CPU_START,
     GPU,
@@ -25,9 +27,7 @@ from analyzer.latency.fit.search import (
     inference_cases,
     nvidia_cases,
 )
-from analyzer.latency.fit.tables import Case, read_cases, training_cases
-from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Efficiencies, Run
+from tools.latency_fit.tables import Case, read_cases, training_cases
 
 Vector = NDArray[np.float64]
 FOLDS = 5

@@ -1,0 +1,21 @@
+"""The worked examples with which the hard modules open are true."""
+
+import doctest
+from types import ModuleType
+
+import pytest
+
+from analyzer.cost import storage, walk
+from analyzer.live import rounding
+from analyzer.render import diagram_fold
+from analyzer.sweep import engine, polynomial, symbol, traced
+
+MODULES = [walk, storage, engine, symbol, polynomial, traced, diagram_fold, rounding]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=[module.__name__.rpartition(".")[2] for module in MODULES])
+def test_the_example_at_the_head_of_a_module_runs(module: ModuleType) -> None:
+    assert ">>>" in (module.__doc__ or "")
+    failed, tried = doctest.testmod(module)
+    assert tried >= 4
+    assert not failed

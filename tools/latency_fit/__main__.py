@@ -1,0 +1,64 @@
+"""`python -m tools.latency_fit`: fit, cross-validate, and write the shipped numbers and their document."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from analyzer.files import write_whole
+from analyzer.latency.coefficients import PATH
+from tools.latency_fit.agreement import disagreements
+from tools.latency_fit.document import DOCUMENT, document
+from tools.latency_fit.intervals import coverage, half_widths
+from tools.latency_fit.judge import across_devices, cross_validated, parts
+from tools.latency_fit.search import Fitted, cpu_cases, fit_all, inference_cases, nvidia_cases
+from tools.latency_fit.tables import training_cases
+
+
+def facts_of(known: Fitted, intervals: dict[str, float]) -> dict[str, Any]:
+    """The content of coefficients.json."""
+    volta = [case for word in ("amp", "float32") for case in nvidia_cases("V100", word)]
+    cases = [*inference_cases(), *cpu_cases(), *training_cases(), *volta]
+    modes = {(case.device.name, case.run.precision, case.run.compiled, case.run.training) for case in cases}
+    return {
+        "written_by": "python -m tools.latency_fit",
+        "efficiencies": {name: eff._asdict() for name, eff in known.classes.items()},
+        "host_us": known.host_us,
+        "intervals": intervals,
+        "known": sorted(map(list, modes)),
+    }
+
+
+def written() -> dict[Path, str]:
+    """Path → text of everything that the program writes."""
+    known = fit_all()
+    fits = parts(known)
+    validated = {part.title: cross_validated(part) for part in fits}
+    across = across_devices(known)
+    facts = facts_of(known, half_widths(known, validated, across))
+    text = document(known, facts, fits, validated, across, coverage(validated, across))
+    return {PATH: json.dumps(facts, indent=2) + "\n", DOCUMENT: text}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the files, or with --check say where they are not what the program writes; 1 where they are not."""
+    parser = argparse.ArgumentParser(prog="python -m tools.latency_fit", description=main.__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 where a file is not what the fit gives"
+    )
+    check = parser.parse_args(arguments).check
+    changed = False
+    for path, text in written().items():
+        told = disagreements(path.read_text(encoding="utf-8") if path.is_file() else "", text)
+        changed = changed or bool(told)
+        if told and not check:
+            write_whole(path, text)
+            sys.stderr.write(f"{path.name} was written.\n")
+        elif told:
+            sys.stderr.write("\n  ".join([f"{path.name} is not what the fit writes:", *told]) + "\n")
+    return 1 if check and changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,5 +11,5 @@ with sync_playwright() as playwright:
     page = browser.new_page()
     page.goto(sys.argv[1])
     expect(page.locator(".figures").first).to_contain_text("25,557,032", timeout=60_000)
-    expect(page).to_have_title("Explore")
+    expect(page).to_have_title("resnet-analyzer")
     browser.close()

@@ -1,8 +1,6 @@
 """The verb page: Streamlit's server with the page of this package, and the settings that stand beside its entry."""
 
 import gc
-import socket
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +28,8 @@ def page_verb(port: int | None, address: str | None, hosts: tuple[str, ...]) -> 
     It listens on 127.0.0.1 and answers to localhost; --address and --host let others in. Everything else that Streamlit
     can be told is told by its environment variables, such as STREAMLIT_SERVER_BASE_URL_PATH.
     """
+    import tomllib  # as `socket`, not for `--help`
+
     with extra_imports("page"):
         from streamlit.web import cli as streamlit
     settings = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))["server"]
@@ -46,6 +46,8 @@ def page_verb(port: int | None, address: str | None, hosts: tuple[str, ...]) -> 
 
 def _require_free(address: str, port: int) -> None:
     """InvalidInput where no server can listen there."""
+    import socket
+
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.create_server((address, port), family=family):

@@ -54,9 +54,10 @@ def address(browser_type_launch_args: dict[str, Any], tmp_path_factory: pytest.T
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
-    with log.open("wb") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as server:
+    folder = tmp_path_factory.mktemp("server")  # the page is served from any folder
+    log = folder / "log.txt"
+    command = [sys.executable, "-m", "analyzer", "page", "--port", str(port)]
+    with log.open("wb") as out, subprocess.Popen(command, cwd=folder, stdout=out, stderr=out) as server:
         try:
             _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
             yield f"http://127.0.0.1:{port}"

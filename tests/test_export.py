@@ -25,7 +25,7 @@ from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.live.meta_norm import NormByShapes
 from analyzer.ops import Add, BatchNorm2d, Conv2d, Flatten, GlobalAvgPool2d, Linear, Multiply, ReLU, Sigmoid
-from analyzer.render.pytorch import network_name, pytorch_source
+from analyzer.render.pytorch.source import network_name, pytorch_source
 from tests.strategies import densenet_specs, resnet_specs, vgg_specs
 
 TINY = {

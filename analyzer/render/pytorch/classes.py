@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from analyzer.cost.storage import overwriting
 from analyzer.graph import Graph, Node
-from analyzer.ops import Add, BatchNorm2d, Conv2d, Op
+from analyzer.ops import Add, BatchNorm2d, Conv2d, Linear, Op
 from analyzer.render.pytorch.code import (
     DICT,
     Argument,
@@ -38,7 +38,7 @@ _SUMMARIES = {
 class ModuleWriter:
     """Writes modules; `shape` gives the comment of a weight path, `classifier` has `num_classes` for its outputs."""
 
-    def __init__(self, definitions: Definitions, shape: Callable[[str], str], classifier: Op | None) -> None:
+    def __init__(self, definitions: Definitions, shape: Callable[[str], str], classifier: Linear | None) -> None:
         self.definitions = definitions
         self.shape = shape
         self.classifier = classifier
@@ -50,11 +50,11 @@ class ModuleWriter:
             return module_code(op, codes | ({"out_features": "num_classes"} if op is self.classifier else {}), in_place)
         definition = self.definitions.of(op)
         if definition.is_written:
-            return _call(definition, lambda parameter: self._value(self.definitions.value(parameter, op)))
+            return _call(definition, lambda parameter: self._argument(self.definitions.value(parameter, op)))
         inner_in_place = overwriting(op)
         return _sequential(op, lambda node: self.module(node.op, node.name in inner_in_place), comments or {})
 
-    def _value(self, value: Value) -> Code:
+    def _argument(self, value: Value) -> Code:
         return str(value) if isinstance(value, int) or value is None else self.module(value)
 
     def _parametrised(self, definition: Definition, node: Node, in_place: bool) -> Code:
@@ -78,7 +78,7 @@ class ModuleWriter:
         modules = _sequential(graph, lambda node: self._parametrised(definition, node, node.name in in_place), {})
         return [
             *_def_lines(definition.name, _declarations(definition), "nn.Sequential", 0),
-            *docstring(_about(definition), 4),
+            *docstring(_description(definition), 4),
             *code_lines("return ", modules, "", 4),
         ]
 
@@ -91,7 +91,7 @@ class ModuleWriter:
         )
         return class_lines(
             definition.name,
-            _about(definition, f"Shapes on the right are those of {definition.path}."),
+            _description(definition, f"Shapes on the right are those of {definition.path}."),
             _declarations(definition),
             module_lines(forward, lambda node: self._parametrised(definition, node, node.name in forward.in_place)),
             forward.lines(),
@@ -107,8 +107,8 @@ class ModuleWriter:
             f'{INDENT}    self.add_module(f"{block.prefix}{{{number}}}", layer)',
         ]
         forward = ["for layer in self.children():", "    x = torch.cat([x, layer(x)], 1)", "return x"]
-        about, parameters = _about(definition), _declarations(definition)
-        return class_lines(definition.name, about, parameters, body, [f"{INDENT}{line}" for line in forward])
+        description, parameters = _description(definition), _declarations(definition)
+        return class_lines(definition.name, description, parameters, body, [f"{INDENT}{line}" for line in forward])
 
     def _layer_code(self, definition: Definition, parameter: Parameter) -> str:
         """A layer's argument, which may grow from layer to layer (evenly, as its recognition checked)."""
@@ -130,11 +130,13 @@ def _call(definition: Definition, code_of: Callable[[Parameter], Code]) -> Call:
     return Call(definition.name, tuple(arguments))
 
 
-def class_lines(name: str, about: list[str], parameters: list[str], body: list[str], forward: list[str]) -> list[str]:
+def class_lines(
+    name: str, description: list[str], parameters: list[str], body: list[str], forward: list[str]
+) -> list[str]:
     """A class with its __init__, which has that body, and its forward method."""
     return [
         f"class {name}(nn.Module):",
-        *docstring(about, 4),
+        *docstring(description, 4),
         "",
         *_def_lines("__init__", ["self", *parameters], "None", 4),
         f"{INDENT}super().__init__()",
@@ -223,18 +225,14 @@ def _function_name(text: str) -> str:
 
 def definition_name(definition: Definition) -> str:
     """What a definition is called, before names are made different."""
-    kind = _kind(definition)
+    kind = definition.kind
     return _CLASS_NAMES.get(kind, class_name(kind)) if definition.is_class else _function_name(kind)
 
 
-def _kind(definition: Definition) -> str:
-    return "dense" if definition.form == "dense" else definition.kind
-
-
-def _about(definition: Definition, more: str = "") -> list[str]:
+def _description(definition: Definition, more: str = "") -> list[str]:
     """The docstring of a definition: a summary that fits on one line, then `more`."""
     graph = definition.template
-    summary = _SUMMARIES.get(_kind(definition)) or _convolutions(graph)
+    summary = _SUMMARIES.get(definition.kind) or _convolutions(graph)
     norm_first = isinstance(graph.nodes[0].op, BatchNorm2d) and any(isinstance(node.op, Add) for node in graph.nodes)
     early = "Norm and ReLU come before each convolution. " if norm_first else ""
     return [summary, *(wrapped(early + more, 4) if early or more else [])]

@@ -97,16 +97,12 @@ def code_lines(before: str, code: Code, after: str, indent: int) -> list[str]:
     within = f"{margin}    {_joined(code.arguments)}"
     if code.head not in _ONE_A_LINE and len(within) <= WIDTH and not commented:
         return [*lines, within, f"{margin}{closing}{after}"]
+    first = code.arguments[0]
+    comma = "" if len(code.arguments) == 1 and isinstance(first.value, Call) and not first.prefix else ","
     for argument in code.arguments:
         lines += [f"{margin}    # {comment}" for comment in argument.comments]
-        lines += code_lines(argument.prefix, argument.value, _comma(code.arguments), indent + 4)
+        lines += code_lines(argument.prefix, argument.value, comma, indent + 4)
     return [*lines, f"{margin}{closing}{after}"]
-
-
-def _comma(arguments: Sequence[Argument]) -> str:
-    """A comma after every argument, but after one that stands alone and is a call with lines of its own."""
-    alone = len(arguments) == 1 and isinstance(arguments[0].value, Call) and not arguments[0].prefix
-    return "" if alone else ","
 
 
 def docstring(lines: Sequence[str], indent: int) -> list[str]:

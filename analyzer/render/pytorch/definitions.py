@@ -161,7 +161,8 @@ class Definitions:
             first = block and (block.prefix, block.start, id(self.of(block.layers[0])))
             key = (form, graph.kind, first or _signature(graph))
             if key not in definitions:
-                definitions[key] = Definition(kind=graph.kind, form=form, template=graph, path=sub.path)
+                kind = "dense" if block else graph.kind
+                definitions[key] = Definition(kind=kind, form=form, template=graph, path=sub.path)
             sub.definition = definitions[key]
             sub.definition.graphs.append(graph)
             sub.definition.dense_blocks += [block] if block else []
@@ -288,16 +289,9 @@ def _optional_node(small: Graph, large: Graph) -> tuple[str, str] | None:
         return None
     optional = extra[0].name
     others = [node for node in large.nodes if node.name != optional]
-    fallbacks = {
-        name
-        for node, other in zip(small.nodes, others, strict=True)
-        for name, read in zip(node.inputs, other.inputs, strict=False)
-        if read == optional
-    }
-    if len(fallbacks) != 1:
-        return None
-    (fallback,) = fallbacks
+    inputs = [pair for a, b in zip(small.nodes, others, strict=True) for pair in zip(a.inputs, b.inputs, strict=False)]
+    fallback = next((name for name, read in inputs if read == optional), "")
     rewired = [replace(node, inputs=tuple(fallback if x == optional else x for x in node.inputs)) for node in others]
     alike = list(map(_node_signature, rewired)) == list(map(_node_signature, small.nodes))
     in_place = overwriting(small) == overwriting(large) - {optional}
-    return (optional, fallback) if alike and in_place else None
+    return (optional, fallback) if fallback and alike and in_place else None

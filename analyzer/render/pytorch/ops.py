@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
-from typing import assert_never
+from typing import assert_never, get_args
 
 from analyzer.graph import Graph
 from analyzer.ops import (
@@ -31,27 +30,26 @@ CHANNELS = ("in_channels", "out_channels", "channels", "in_features", "out_featu
 """Fields of ops that become a definition's first parameters."""
 
 _DEFAULTS = {"stride": "1", "padding": "0", "dilation": "1", "groups": "1"}
-"""Fields that become parameters where they vary, in torch's order; of ops that have channels as well."""
+"""Other fields that become parameters where they vary, in torch's order."""
 
-
-@cache
-def _field_names(op: type[Op]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the fields that may become parameters, and of those that are always written out."""
-    names = [item.name for item in fields(op)]
-    if not any(name in CHANNELS for name in names):
-        return (), tuple(names)
-    variable = tuple(name for name in names if name in CHANNELS or name in _DEFAULTS)
-    return variable, tuple(name for name in names if name not in variable)
+_FIELDS = {op: [item.name for item in fields(op)] for op in get_args(Op)}
+_VARIABLE = {
+    op: [name for name in names if name in CHANNELS or name in _DEFAULTS]
+    for op, names in _FIELDS.items()
+    if not set(CHANNELS).isdisjoint(names)
+}
+"""Fields that may become parameters, of the ops that have channels; all others are written out."""
+_FIXED = {op: [name for name in names if name not in _VARIABLE.get(op, ())] for op, names in _FIELDS.items()}
 
 
 def variable_fields(op: Op) -> dict[str, int]:
-    """The fields of an op that may become parameters, with their values; none for an op without channels."""
-    return {name: getattr(op, name) for name in _field_names(type(op))[0]}
+    """The fields of an op that may become parameters, with their values."""
+    return {name: getattr(op, name) for name in _VARIABLE.get(type(op), ())}
 
 
 def fixed_fields(op: Op) -> tuple[object, ...]:
     """What is written out of an op whatever its parameters are: its type and its other fields."""
-    return (type(op), *[getattr(op, name) for name in _field_names(type(op))[1]])
+    return (type(op), *[getattr(op, name) for name in _FIXED[type(op)]])
 
 
 def stated_channels(op: Op) -> list[int]:

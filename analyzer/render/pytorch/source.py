@@ -122,7 +122,7 @@ def _stage_notes(analysis: Analysis, shape: Callable[[str], str]) -> dict[str, s
     }
     ends = {row.stage: row.path for row in analysis.rows}
     notes: dict[str, str] = {}
-    for path, stage in reversed(list(_beginnings(analysis.network.graph))):
+    for path, stage in reversed(list(_stage_starts(analysis.network.graph))):
         sequence = path.rpartition(".")[0]
         output = f" -> {shape(ends[stage])}" if sequence and ends[stage].startswith(f"{sequence}.") else ""
         notes[path] = f"{ascii_text(stage)}{blocks.get(stage, '')}{output}"
@@ -135,11 +135,11 @@ def _num_blocks_text(number: int, kind: str) -> str:
     return f"{number} {word}{'s' if number > 1 else ''}"
 
 
-def _beginnings(graph: Graph, prefix: str = "", before: str = "") -> Iterator[tuple[str, str]]:
+def _stage_starts(graph: Graph, prefix: str = "", before: str = "") -> Iterator[tuple[str, str]]:
     """(path, stage) of the outermost nodes whose stage is another than that of the node before."""
     for node in graph.nodes:
         if isinstance(node.op, Graph) and not node.stage:
-            inner = list(_beginnings(node.op, f"{prefix}{node.name}.", before))
+            inner = list(_stage_starts(node.op, f"{prefix}{node.name}.", before))
             before = inner[-1][1] if inner else before
             yield from inner
         elif node.stage not in ("", before):

@@ -9,8 +9,8 @@ from typing import Any
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.explain import Explanation, Figure, Part, explained
 from analyzer.cost.trace import form_of
-from analyzer.render.arithmetic import equation, is_worked_out, leaves, numbers, sum_of_parts, symbols
-from analyzer.render.reasons import reasons
+from analyzer.render.explain.arithmetic import equation, is_worked_out, leaves, numbers, sum_of_parts, symbols
+from analyzer.render.explain.reasons import reasons
 from analyzer.render.tables import markdown_table, terminal_table
 from analyzer.render.units import exact, shape, stage_words
 from analyzer.render.words import op_words, stage_contents

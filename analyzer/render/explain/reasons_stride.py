@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from analyzer.ops import Conv2d
-from analyzer.render.scene import Scene, map_size
+from analyzer.render.explain.context import Scene, map_size
 
 
 def stride_reasons(scene: Scene, op: Conv2d) -> Iterator[str]:

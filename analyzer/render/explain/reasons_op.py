@@ -26,9 +26,9 @@ from analyzer.ops import (
     Sigmoid,
     ZeroPadShortcut,
 )
-from analyzer.render.arithmetic import equation, numbers
-from analyzer.render.reasons_stride import dilation_reasons, stride_reasons
-from analyzer.render.scene import Scene, map_size
+from analyzer.render.explain.arithmetic import equation, numbers
+from analyzer.render.explain.context import Scene, map_size
+from analyzer.render.explain.reasons_stride import dilation_reasons, stride_reasons
 from analyzer.render.units import exact
 
 _WORDS = {

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from analyzer.cost.explain import Explanation
 from analyzer.cost.origins import channels_of, reads, worked_out_channels
 from analyzer.ops import Conv2d, Flatten
-from analyzer.render.arithmetic import equation, numbers
-from analyzer.render.reasons_op import compressed, dense_reads, grouped, hidden_channels, op_reasons
-from analyzer.render.reasons_stride import dilation_reasons, first_stage, stride_place, stride_reasons
-from analyzer.render.scene import Plan, Scene, map_size
+from analyzer.render.explain.arithmetic import equation, numbers
+from analyzer.render.explain.context import Plan, Scene, map_size
+from analyzer.render.explain.reasons_op import compressed, dense_reads, grouped, hidden_channels, op_reasons
+from analyzer.render.explain.reasons_stride import dilation_reasons, first_stage, stride_place, stride_reasons
 from analyzer.render.units import exact
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from analyzer.live.weights import Loaded
     from analyzer.render.compare import Compared
     from analyzer.render.drawing import Drawing
-    from analyzer.render.explain import Explained
+    from analyzer.render.explain.explain import Explained
 
 __all__ = [
     "Analysis",
@@ -129,7 +129,7 @@ def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: S
     `.text`, `.markdown`, `.reasons` and `.to_dict()`; `.explanation.figures` holds the numbers as Terms with their
     arithmetic. Raises InvalidInput as `analyze` does, and for a path that is not there. torch is not needed.
     """
-    from analyzer.render.explain import explanation
+    from analyzer.render.explain.explain import explanation
 
     return explanation(analyzed(variant, input_size), path)
 

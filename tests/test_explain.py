@@ -24,7 +24,7 @@ from analyzer.families.resnet import ResNetSpec
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph, sequence
 from analyzer.ops import AvgPool2d, Conv2d, Flatten, Linear, Op, ReLU
-from analyzer.render.explain import Explained, explanation
+from analyzer.render.explain.explain import Explained, explanation
 from tests.arithmetic_text import evaluated
 from tests.strategies import specs
 

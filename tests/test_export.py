@@ -25,7 +25,7 @@ from analyzer.families.spec import Spec
 from analyzer.graph import INPUT, Graph, Node, sequence
 from analyzer.live.meta_norm import NormByShapes
 from analyzer.ops import Add, BatchNorm2d, Conv2d, Flatten, GlobalAvgPool2d, Linear, Multiply, ReLU, Sigmoid
-from analyzer.render.pytorch import network_name, pytorch_source
+from analyzer.render.pytorch.source import network_name, pytorch_source
 from tests.strategies import densenet_specs, resnet_specs, vgg_specs
 
 TINY = {
@@ -179,6 +179,22 @@ def test_a_graph_of_odd_names_and_shapes_of_its_own() -> None:
         *sequence(("last pool", GlobalAvgPool2d()), ("flat", Flatten()), ("fc", Linear(4, 2)), after="scaled"),
     )
     assert_same_bits(analyze(Graph("my net; import os", nodes), 16))
+
+
+def test_names_that_are_no_python_names_lose_no_module() -> None:
+    """Reference output: keywords and blanks as names, in a sequence and in a class, where the lines are many."""
+    wide = Conv2d(4, 4, 3, padding=1, bias=True)
+    words = Graph("words", tuple(sequence(("class", wide), ("lambda", BatchNorm2d(4)))))
+    block = Graph(
+        "wordy block",
+        (
+            *sequence(("a first convolution", wide), ("a second convolution", wide)),
+            Node("sum", Add(), ("a second convolution", INPUT)),
+        ),
+    )
+    head = (("pool", GlobalAvgPool2d()), ("flat", Flatten()), ("fc", Linear(4, 2)))
+    nodes = sequence(("stem", Conv2d(3, 4, 1)), ("words", words), ("block", block), *head)
+    assert_same_bits(analyze(Graph("wordy net", tuple(nodes)), 16))
 
 
 def test_a_title_cannot_become_code(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ from analyzer.pages.learn_parts import filled
 from analyzer.pages.look import literal
 from analyzer.pages.places import places
 from analyzer.pages.plate import _COLOURS
-from analyzer.render.arithmetic import equation
 from analyzer.render.diagram_look import HEATS
 from analyzer.render.dot import LEVELS
+from analyzer.render.explain.arithmetic import equation
 from tests.pages.conftest import EXPLORE, LEARN, forget, switch
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,7 @@ from analyzer.cost.lessons import (
 )
 from analyzer.errors import InvalidInput
 from analyzer.ops import BatchNorm2d, Conv2d
-from analyzer.render.arithmetic import equation
+from analyzer.render.explain.arithmetic import equation
 from analyzer.render.lesson_bars import Column, bars
 from analyzer.render.lesson_dense import dense_block
 from analyzer.render.lesson_figures import (

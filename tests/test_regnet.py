@@ -22,7 +22,7 @@ from analyzer.families.regnet import RegNetSpec, hidden_width
 from analyzer.live.equivalence import check_equivalence
 from analyzer.live.initial import transform_ends
 from analyzer.live.reference import TIMM_REGNETS, Weightless, layout, timm_regnet_name
-from analyzer.render.explain import explanation
+from analyzer.render.explain.explain import explanation
 from analyzer.render.remarks import remarks
 from analyzer.render.units import short
 from analyzer.sweep.candidates import Candidates

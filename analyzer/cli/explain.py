@@ -20,7 +20,7 @@ def explain_verb(variant: Network, path: str, input_size: Size | None, form: str
 
     PATH is a stage (stage2), or the weight path of a stage, block or op (layer2.0.conv2); without it, the network.
     """
-    from analyzer.render.explain import explanation
+    from analyzer.render.explain.explain import explanation
 
     explained = explanation(analyze(variant, input_size), path)
     if form == "json":

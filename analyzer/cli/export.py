@@ -39,7 +39,7 @@ def export_verb(variant: Network, form: str, output: str | None, input_size: Siz
         raise InvalidInput(
             "--weights: a PyTorch file holds no weights; use --format onnx, or load them into its network."
         )
-    from analyzer.render.pytorch import pytorch_source
+    from analyzer.render.pytorch.source import pytorch_source
 
     deliver(pytorch_source(analysis), target)
     return 0

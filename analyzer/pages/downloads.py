@@ -99,7 +99,7 @@ def _latex(shown: Shown) -> str:
 
 
 def _pytorch(shown: Shown) -> str:
-    from analyzer.render.pytorch import pytorch_source
+    from analyzer.render.pytorch.source import pytorch_source
 
     return pytorch_source(shown.analysis)
 

@@ -22,7 +22,7 @@ from analyzer.pages.learn_parts import (
 from analyzer.pages.look import show_problem
 from analyzer.pages.plate import show_plate
 from analyzer.pages.readings import analysis_of
-from analyzer.render.arithmetic import equation, numbers
+from analyzer.render.explain.arithmetic import equation, numbers
 from analyzer.render.lesson_grid import grid
 from analyzer.render.words import op_words
 

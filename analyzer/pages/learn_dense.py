@@ -22,7 +22,7 @@ from analyzer.pages.learn_parts import (
 )
 from analyzer.pages.plate import show_plate
 from analyzer.pages.readings import analysis_of
-from analyzer.render.arithmetic import equation
+from analyzer.render.explain.arithmetic import equation
 from analyzer.render.lesson_bars import Column, bars
 from analyzer.render.lesson_dense import dense_block
 from analyzer.render.units import exact

@@ -16,7 +16,7 @@ from analyzer.pages.figures import memory_words, op_table, stage_table
 from analyzer.pages.places import places, resolved, rows_under
 from analyzer.render.diagram_look import Look, OpTimes
 from analyzer.render.dot import dot_source
-from analyzer.render.explain import explanation
+from analyzer.render.explain.explain import explanation
 from analyzer.render.html import rendered
 from analyzer.render.layout import layout_safely
 from analyzer.render.lesson_figures import forms_dot

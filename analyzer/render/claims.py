@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, assert_never
 from analyzer.cost.claims.catalogue import GROUPS
 from analyzer.cost.claims.claim import About, Case, Claim, Claimed, Exactly, Other, Over, Printed, Under, Verdict
 from analyzer.cost.claims.figures import Figure, analysis_of
-from analyzer.render.arithmetic import is_worked_out, numbers
+from analyzer.render.explain.arithmetic import is_worked_out, numbers
 from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, percent, size_bytes
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from analyzer.cost.analysis import analyze
 from analyzer.cost.lessons import channels_read, slide
 from analyzer.pages.learn import CHAPTERS
-from analyzer.render.arithmetic import equation
+from analyzer.render.explain.arithmetic import equation
 from tests.browser.axe import grave
 from tests.browser.conftest import OpenPage, figures, settle
 

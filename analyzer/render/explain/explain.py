@@ -9,8 +9,8 @@ from typing import Any
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.explain import Explanation, Figure, Part, explained
 from analyzer.cost.trace import form_of
-from analyzer.render.arithmetic import equation, is_worked_out, leaves, numbers, sum_of_parts, symbols
-from analyzer.render.reasons import reasons
+from analyzer.render.explain.arithmetic import equation, is_worked_out, leaves, numbers, sum_of_parts, symbols
+from analyzer.render.explain.reasons import reasons
 from analyzer.render.tables import markdown_table, terminal_table
 from analyzer.render.units import exact, shape, stage_words
 from analyzer.render.words import op_words, stage_contents
@@ -36,7 +36,7 @@ LEGEND = {
 """Symbol → what it stands for."""
 KINDS = {"squeeze_excitation": "squeeze-and-excitation", "dense_layer": "dense layer", "deep_stem": "deep stem"}
 """Kind of a sub-graph → its words, where the kind is not the word."""
-_QUIET = ("buffers",)
+_SUMMED = ("buffers",)
 """Figures that the ops of a block leave to its sum."""
 _PASSED_ON = ("receptive field", "total stride")
 """Figures that most ops pass on as they are."""
@@ -75,8 +75,8 @@ class Explained:
             "level": explanation.place.level,
             "kind": explanation.place.kind,
             "output_shape": list(explanation.rows[-1].output_shape),
-            "figures": [_fact(figure, explanation.place.level == "op") for figure in explanation.figures],
-            "parts": [_part_fact(explanation, part) for part in explanation.parts],
+            "figures": [_figure_json(figure, explanation.place.level == "op") for figure in explanation.figures],
+            "parts": [_part_json(explanation, part) for part in explanation.parts],
             "reasons": self.reasons,
         }
 
@@ -92,22 +92,22 @@ def explanation(analysis: Analysis, path: str = "") -> Explained:
     return Explained(explained(analysis, path))
 
 
-def _fact(figure: Figure, own: bool) -> dict[str, Any]:
-    fact: dict[str, Any] = {"name": figure.name, "value": int(figure.value)}
+def _figure_json(figure: Figure, own: bool) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": figure.name, "value": int(figure.value)}
     if is_worked_out(figure.value):
-        fact["formula"] = symbols(figure.value) if own else ""
-        fact["arithmetic"] = numbers(figure.value) if own else sum_of_parts(figure.value)
-    return {key: value for key, value in fact.items() if value != ""}
+        entry["formula"] = symbols(figure.value) if own else ""
+        entry["arithmetic"] = numbers(figure.value) if own else sum_of_parts(figure.value)
+    return {key: value for key, value in entry.items() if value != ""}
 
 
-def _part_fact(explanation: Explanation, part: Part) -> dict[str, Any]:
+def _part_json(explanation: Explanation, part: Part) -> dict[str, Any]:
     first = part.places[0]
     rows = explanation.analysis.rows[first.start : first.stop]
     return {
         "paths": [place.path for place in part.places],
         "kind": first.kind,
         "output_shape": list(rows[-1].output_shape),
-        "figures": [_fact(figure, first.level == "op") for figure in part.figures],
+        "figures": [_figure_json(figure, first.level == "op") for figure in part.figures],
     }
 
 
@@ -126,21 +126,21 @@ def _heading(explanation: Explanation) -> str:
 
 def _shapes(explanation: Explanation) -> str:
     rows = explanation.rows
-    given = " and ".join(shape(part) for part in rows[0].input_shapes)
-    return f"{given} → {shape(rows[-1].output_shape)}"
+    inputs = " and ".join(shape(part) for part in rows[0].input_shapes)
+    return f"{inputs} → {shape(rows[-1].output_shape)}"
 
 
 def _lines(figures: tuple[Figure, ...], own: bool) -> Iterator[tuple[str, str]]:
     """(name, arithmetic and value) of each figure worth a line; equal height and width share one."""
-    told = {figure.name: _told(figure, own) for figure in figures}
-    if told.get("height") == told.get("width") and "height" in told:
-        told = {"height, width" if name == "height" else name: text for name, text in told.items() if name != "width"}
-    for name, text in told.items():
+    texts = {figure.name: _figure_text(figure, own) for figure in figures}
+    if texts.get("height") == texts.get("width") and "height" in texts:
+        texts = {"height, width" if name == "height" else name: text for name, text in texts.items() if name != "width"}
+    for name, text in texts.items():
         if text != "0":
             yield name, text
 
 
-def _told(figure: Figure, own: bool) -> str:
+def _figure_text(figure: Figure, own: bool) -> str:
     if own and (is_worked_out(figure.value) or figure.name not in _PASSED_ON):
         return equation(figure.value)
     return " = ".join(dict.fromkeys((sum_of_parts(figure.value), exact(figure.value))))
@@ -150,18 +150,18 @@ def _has_lines(part: Part) -> bool:
     return part.places[0].level == "op" and any(is_worked_out(figure.value) for figure in part.figures)
 
 
-def _step(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+def _own_figures(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
     """An op's figures without those that only pass on what came before."""
-    kept = (figure for figure in figures if figure.name not in _QUIET)
-    return tuple(f for f in kept if is_worked_out(f.value) or f.name not in _PASSED_ON)
+    shown = (figure for figure in figures if figure.name not in _SUMMED)
+    return tuple(f for f in shown if is_worked_out(f.value) or f.name not in _PASSED_ON)
 
 
-def _detailed(explanation: Explanation) -> bool:
-    """Whether the parts are told op by op, as in a block; otherwise they stand in a table."""
-    return any(_costs(part) for part in explanation.parts if part.places[0].level == "op")
+def _is_op_by_op(explanation: Explanation) -> bool:
+    """Whether the parts stand op by op, as in a block; otherwise they stand in a table."""
+    return any(_has_costs(part) for part in explanation.parts if part.places[0].level == "op")
 
 
-def _costs(part: Part) -> bool:
+def _has_costs(part: Part) -> bool:
     return any(figure.value for figure in part.figures if figure.name in ("params", "MACs"))
 
 
@@ -175,14 +175,14 @@ def _table(explanation: Explanation) -> tuple[list[str], list[list[str]], str]:
     heads = ["part", "", "output", "params", "MACs", "activations"]
     rows = []
     for part in explanation.parts:
-        if part.places[0].level == "op" and not _costs(part):
+        if part.places[0].level == "op" and not _has_costs(part):
             continue
         place = part.places[0]
-        told = {figure.name: figure.value for figure in part.figures}
+        values = {figure.name: figure.value for figure in part.figures}
         times = f"{len(part.places)} × " if len(part.places) > 1 else ""
         kind = "" if place.kind == "stage" else KINDS.get(place.kind, place.kind)
         output = shape(explanation.analysis.rows[place.stop - 1].output_shape)
-        costs = [f"{times if told[name] else ''}{exact(told[name])}" for name in heads[3:]]
+        costs = [f"{times if values[name] else ''}{exact(values[name])}" for name in heads[3:]]
         rows.append([_name(explanation, part), kind, output, *costs])
     if not any(row[1] for row in rows):
         return [heads[0], *heads[2:]], [[row[0], *row[2:]] for row in rows], "llrrr"
@@ -193,8 +193,8 @@ def _legend(explained: Explained) -> str:
     """The symbols that the formulas use, each with its meaning."""
     explanation = explained.explanation
     figures = list(explanation.figures) if explanation.place.level == "op" else []
-    for part in explanation.parts if _detailed(explanation) else ():
-        figures += _step(part.figures) if part.places[0].level == "op" else ()
+    for part in explanation.parts if _is_op_by_op(explanation) else ():
+        figures += _own_figures(part.figures) if part.places[0].level == "op" else ()
     used = {leaf.symbol for figure in figures for leaf in leaves(form_of(figure.value))}
     return ", ".join(f"{symbol} {words}" for symbol, words in LEGEND.items() if symbol in used)
 
@@ -203,10 +203,10 @@ def _text(explained: Explained) -> Iterator[str]:
     explanation = explained.explanation
     heading = _heading(explanation)
     yield from (heading, "─" * len(heading), _shapes(explanation), "")
-    if explanation.parts and not _detailed(explanation):
+    if explanation.parts and not _is_op_by_op(explanation):
         yield from (terminal_table(*_table(explanation)), "")
     elif explanation.parts:
-        yield from _text_parts(explanation)
+        yield from _part_lines(explanation)
         yield "In all"
     yield from _aligned(explanation.figures, explanation.place.level == "op", "  ")
     if explained.reasons:
@@ -218,10 +218,10 @@ def _text(explained: Explained) -> Iterator[str]:
         yield from textwrap.wrap(f"Symbols: {legend}.", WIDTH, subsequent_indent="  ")
 
 
-def _text_parts(explanation: Explanation) -> Iterator[str]:
+def _part_lines(explanation: Explanation) -> Iterator[str]:
     for part in explanation.parts:
         yield "  ".join(_part_heading(explanation, part))
-        yield from _aligned(_step(part.figures), part.places[0].level == "op", "  ")
+        yield from _aligned(_own_figures(part.figures), part.places[0].level == "op", "  ")
     yield ""
 
 
@@ -244,12 +244,12 @@ def _markdown(explained: Explained) -> Iterator[str]:
     explanation = explained.explanation
     own = explanation.place.level == "op"
     yield from (f"# {_heading(explanation)}", "", _shapes(explanation), "")
-    if explanation.parts and not _detailed(explanation):
+    if explanation.parts and not _is_op_by_op(explanation):
         yield from (markdown_table(*_table(explanation)), "")
     elif explanation.parts:
         for part in explanation.parts:
             name, words, sizes = _part_heading(explanation, part)
-            items = list(_items(_step(part.figures), part.places[0].level == "op"))
+            items = list(_items(_own_figures(part.figures), part.places[0].level == "op"))
             yield from (f"**{name}**: {words}, {sizes}", "", *items, *([""] if items else []))
         yield from ("**In all**", "")
     yield from _items(explanation.figures, own)

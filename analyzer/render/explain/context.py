@@ -1,4 +1,4 @@
-"""A place of a network with what stands around it: what the reasons for its choices are told from."""
+"""A place of a network with what stands around it: the ground of the reasons for its choices."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +13,8 @@ from analyzer.ops import Add, Conv2d, Shape, ZeroPadShortcut
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which stage, block and innermost sub-graph holds each row of an analysis."""
+class Nesting:
+    """Which stage, block and innermost sub-graph each row of an analysis stands in."""
 
     analysis: Analysis
 
@@ -29,22 +29,22 @@ class Plan:
         return {row: span for span in self.analysis.spans if span.block for row in range(span.start, span.stop)}
 
     @cached_property
-    def innermost(self) -> dict[int, Span]:
-        """Row number → the smallest sub-graph around it, below the network."""
+    def parents(self) -> dict[int, Span]:
+        """Row number → the innermost sub-graph around it, below the network."""
         return {row: span for span in self.analysis.spans for row in range(span.start, span.stop)}
 
 
 @dataclass(frozen=True)
-class Scene:
+class PlaceContext:
     """One place of an analysed network, with what stands around it."""
 
-    plan: Plan
+    nesting: Nesting
     place: Place
 
     @property
     def analysis(self) -> Analysis:
         """The network's."""
-        return self.plan.analysis
+        return self.nesting.analysis
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -80,21 +80,21 @@ class Scene:
         return spec if isinstance(spec, RegNetSpec) else None
 
     @property
-    def within(self) -> str:
+    def parent_kind(self) -> str:
         """Kind of the smallest sub-graph around the place's first op; "" where there is none."""
-        span = self.plan.innermost.get(self.place.start)
+        span = self.nesting.parents.get(self.place.start)
         return span.kind if span else ""
 
     @property
-    def block(self) -> "Scene | None":
+    def block(self) -> "PlaceContext | None":
         """The block around the place."""
-        span = self.plan.blocks.get(self.place.start) if self.place.level in ("op", "block") else None
-        return self.at(span) if span else None
+        span = self.nesting.blocks.get(self.place.start) if self.place.level in ("op", "block") else None
+        return self._of_span(span) if span else None
 
     @property
     def stage(self) -> Place:
         """The stage around the place."""
-        return self.plan.stages[self.place.start]
+        return self.nesting.stages[self.place.start]
 
     @property
     def stage_number(self) -> int:
@@ -102,10 +102,11 @@ class Scene:
         return int(self.stage.path.removeprefix("stage")) if self.stage.path.startswith("stage") else 0
 
     @property
-    def blocks(self) -> "list[Scene]":
+    def blocks(self) -> "list[PlaceContext]":
         """The blocks inside the place."""
-        inside = (span for span in self.analysis.spans if span.block)
-        return [self.at(span) for span in inside if self.place.start <= span.start and span.stop <= self.place.stop]
+        start, stop = self.place.start, self.place.stop
+        inside = (span for span in self.analysis.spans if start <= span.start and span.stop <= stop)
+        return [self._of_span(span) for span in inside if span.block]
 
     @property
     def opens_stage(self) -> bool:
@@ -125,7 +126,7 @@ class Scene:
     @property
     def has_projection(self) -> bool:
         """Whether the place has a projection shortcut."""
-        inside = (self.plan.innermost.get(index) for index in range(self.place.start, self.place.stop))
+        inside = (self.nesting.parents.get(index) for index in range(self.place.start, self.place.stop))
         return any(span.kind == "projection" for span in inside if span)
 
     @property
@@ -134,25 +135,25 @@ class Scene:
         return next((row.operation for row in self.rows if isinstance(row.operation, ZeroPadShortcut)), None)
 
     @property
-    def adds(self) -> bool:
+    def has_addition(self) -> bool:
         """Whether the place adds a shortcut to its transform."""
         return any(isinstance(row.operation, Add) for row in self.rows)
 
     @property
-    def ops(self) -> "list[Scene]":
+    def ops(self) -> "list[PlaceContext]":
         """The ops inside the place."""
         rows = enumerate(self.rows, self.place.start)
-        return [Scene(self.plan, Place(row.path, "op", row.op, index, index + 1)) for index, row in rows]
+        return [PlaceContext(self.nesting, Place(row.path, "op", row.op, index, index + 1)) for index, row in rows]
 
     @property
-    def convs(self) -> "list[tuple[Scene, Conv2d]]":
+    def convs(self) -> "list[tuple[PlaceContext, Conv2d]]":
         """The convolutions of a block's own transform, those of projection and gate left out."""
-        own = [(op, op.row.operation) for op in self.ops if op.within not in ("projection", "squeeze_excitation")]
+        own = [(op, op.row.operation) for op in self.ops if op.parent_kind not in ("projection", "squeeze_excitation")]
         return [(op, conv) for op, conv in own if isinstance(conv, Conv2d)]
 
-    def at(self, span: Span) -> "Scene":
-        """The scene of a sub-graph."""
-        return Scene(self.plan, Place(span.path, "block", span.kind, span.start, span.stop))
+    def _of_span(self, span: Span) -> "PlaceContext":
+        """The context of a sub-graph."""
+        return PlaceContext(self.nesting, Place(span.path, "block", span.kind, span.start, span.stop))
 
 
 def map_size(shape: Shape) -> str:

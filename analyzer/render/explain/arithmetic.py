@@ -17,7 +17,7 @@ def symbols(term: int) -> str:
 
 def numbers(term: int) -> str:
     """The formula with its numbers filled in: "⌊(224 + 2·3 − 7)/2⌋ + 1"."""
-    return _filled(form_of(term))
+    return _with_numbers(form_of(term))
 
 
 def sum_of_parts(term: int) -> str:
@@ -27,16 +27,16 @@ def sum_of_parts(term: int) -> str:
         return numbers(term)
     addends = [addend for count, addend in form.addends for _ in range(count)]
     start = addends[:1] if isinstance(addends[0], Given) and addends[0].symbol == START else []
-    return " + ".join([*map(_filled, start), *_folded(addends[len(start) :])])
+    return " + ".join([*map(_with_numbers, start), *_folded(addends[len(start) :])])
 
 
 def _folded(addends: list[Form]) -> Iterator[str]:
-    for (text, plain), run in groupby(addends, lambda form: (_filled(form), isinstance(form, Given))):
+    for (text, plain), run in groupby(addends, lambda form: (_with_numbers(form), isinstance(form, Given))):
         count = len(list(run))
         yield from [f"{count} × {text}"] if plain and count > 1 else [text] * count
 
 
-def _filled(form: Form) -> str:
+def _with_numbers(form: Form) -> str:
     return _text(form, lambda leaf: exact(leaf.value))
 
 
@@ -70,47 +70,47 @@ def leaves(form: Form) -> Iterator[Given]:
             assert_never(form)
 
 
-def _text(form: Form, named: Naming) -> str:
+def _text(form: Form, name_of: Naming) -> str:
     match form:
         case Constant():
             return exact(form.value)
         case Given():
-            return named(form)
+            return name_of(form)
         case Sum():
-            return _sum(form, named)
+            return _sum(form, name_of)
         case Product():
-            return "·".join(_bracketed(factor, named) for factor in form.factors)
+            return "·".join(_bracketed(factor, name_of) for factor in form.factors)
         case Quotient():
-            return _quotient(form, named)
+            return _quotient(form, name_of)
         case _:
             assert_never(form)
 
 
-def _bracketed(form: Form, named: Naming) -> str:
-    text = _text(form, named)
+def _bracketed(form: Form, name_of: Naming) -> str:
+    text = _text(form, name_of)
     return f"({text})" if isinstance(form, Sum) else text
 
 
-def _quotient(form: Quotient, named: Naming) -> str:
-    divisor = _text(form.divisor, named)
+def _quotient(form: Quotient, name_of: Naming) -> str:
+    divisor = _text(form.divisor, name_of)
     if isinstance(form.divisor, Sum | Product):
         divisor = f"({divisor})"
-    text = f"{_bracketed(form.dividend, named)}/{divisor}"
+    text = f"{_bracketed(form.dividend, name_of)}/{divisor}"
     if form.exact:
         return text
     return f"⌈{text}⌉" if form.up else f"⌊{text}⌋"
 
 
-def _sum(form: Sum, named: Naming) -> str:
+def _sum(form: Sum, name_of: Naming) -> str:
     """What is added, what is subtracted, and the formula's own constant last."""
-    plus = [_counted(count, addend, named) for count, addend in form.addends if count > 0]
+    plus = [_multiple(count, addend, name_of) for count, addend in form.addends if count > 0]
     text = " + ".join(plus or [exact(form.constant)])
-    text += "".join(f" − {_counted(-count, addend, named)}" for count, addend in form.addends if count < 0)
+    text += "".join(f" − {_multiple(-count, addend, name_of)}" for count, addend in form.addends if count < 0)
     if form.constant and plus:
         text += f" {'+' if form.constant > 0 else '−'} {exact(abs(form.constant))}"
     return text
 
 
-def _counted(count: int, form: Form, named: Naming) -> str:
-    text = _bracketed(form, named)
+def _multiple(count: int, form: Form, name_of: Naming) -> str:
+    text = _bracketed(form, name_of)
     return text if count == 1 else f"{count}·{text}"

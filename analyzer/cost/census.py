@@ -23,12 +23,15 @@ from analyzer.ops import (
     Sigmoid,
 )
 
+_FVCORE = "fvcore_"
+
 
 class Census(NamedTuple):
     """Sums over a network's ops; a gate is a squeeze-and-excitation.
 
     `window` of a pool is k² times its outputs; `functional` is what torchvision's network does by a function call
-    that module hooks do not see; `pair_sums` is Σ C_in·C_out/g of convolutions without bias.
+    that module hooks do not see; `pair_sums` is Σ C_in·C_out/g of convolutions without bias; `fvcore_…` are the flops
+    of fvcore's operators, under its names for them.
     """
 
     norm_params: int = 0
@@ -65,6 +68,15 @@ class Census(NamedTuple):
     functional_pool_inputs: int = 0
     functional_pool_outputs: int = 0
     num_linears: int = 0
+    fvcore_conv: int = 0
+    fvcore_batch_norm: int = 0
+    fvcore_adaptive_avg_pool2d: int = 0
+    fvcore_linear: int = 0
+
+    @property
+    def fvcore(self) -> dict[str, int]:
+        """The flops of each of fvcore's operators, under fvcore's names."""
+        return {name.removeprefix(_FVCORE): count for name, count in self._asdict().items() if name.startswith(_FVCORE)}
 
     @property
     def macs(self) -> int:
@@ -117,6 +129,7 @@ def _share(row: Row, gate: bool, functional: bool) -> dict[str, int]:
                 "linear_macs": row.macs,
                 "linear_outputs": outputs,
                 "num_linears": 1,
+                "fvcore_linear": row.macs,
             }
         case BatchNorm2d() as norm:
             statistics = 2 * norm.channels
@@ -125,6 +138,7 @@ def _share(row: Row, gate: bool, functional: bool) -> dict[str, int]:
                 "norm_statistics": statistics,
                 "norm_counters": row.buffers - statistics,
                 "norm_elements": outputs,
+                "fvcore_batch_norm": 2 * outputs,
             }
         case ReLU():
             return {"relu_elements": outputs, "functional_relu_elements": outputs * functional}
@@ -148,6 +162,7 @@ def _conv_share(row: Row, conv: Conv2d, outputs: int, gate: bool) -> dict[str, i
         "conv_macs": row.macs,
         "conv_outputs": outputs,
         "conv_bias_additions": outputs * conv.bias,
+        "fvcore_conv": row.macs,
         "pair_sums": 0 if conv.bias else conv.in_channels * conv.out_channels // conv.groups,
     }
 
@@ -172,4 +187,5 @@ def _pool_share(
         case _:
             assert_never(pool)
     unseen = {"functional_pool_inputs": inputs * functional, "functional_pool_outputs": outputs * functional}
-    return {f"{kind}_inputs": inputs, f"{kind}_outputs": outputs, **window, **unseen}
+    adaptive = {"fvcore_adaptive_avg_pool2d": inputs} if isinstance(pool, GlobalAvgPool2d | AdaptiveAvgPool2d) else {}
+    return {f"{kind}_inputs": inputs, f"{kind}_outputs": outputs, **window, **unseen, **adaptive}

@@ -30,18 +30,9 @@ def _biases(sums: Census) -> int:
     return sums.conv_bias_additions + sums.linear_outputs
 
 
-def _fvcore_operators(sums: Census) -> dict[str, int]:
-    return {
-        "conv": sums.conv_macs,
-        "batch_norm": 2 * sums.norm_elements,
-        "adaptive_avg_pool2d": sums.adaptive_pool_inputs,
-        "linear": sums.linear_macs,
-    }
-
-
 def fvcore_by_operator(analysis: Analysis) -> dict[str, int]:
     """The flops of those of fvcore's operators that the network has, under fvcore's names."""
-    return {operator: count for operator, count in _fvcore_operators(census(analysis)).items() if count}
+    return {operator: count for operator, count in census(analysis).fvcore.items() if count}
 
 
 def _pool_inputs(sums: Census) -> int:
@@ -153,14 +144,14 @@ CONVENTIONS: Mapping[str, Convention] = {
         "MACs, 2 per batch-norm element, and the global pool's inputs",
         "with batch norm and pooling",
         "macs",
-        lambda sums: sum(_fvcore_operators(sums).values()),
+        lambda sums: sum(sums.fvcore.values()),
         ("fvcore 0.1.5",),
     ),
     "timm": Convention(
         "MACs, 2 per batch-norm element, and the last pool's inputs",
         "with batch norm and pooling",
         "macs",
-        lambda sums: sum(_fvcore_operators(sums).values()) - sums.gate_pool_inputs,
+        lambda sums: sum(sums.fvcore.values()) - sums.gate_pool_inputs,
         ("timm 1.0.31 gmacs",),
     ),
     "torchinfo": Convention(

@@ -14,7 +14,7 @@ from analyzer.cost.storage import Run, eager_run, holders, levels
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
 from analyzer.graph import INPUT
-from analyzer.ops import Shape, saves_indices, tracks_statistics
+from analyzer.ops import Norm, Shape, elements_per_statistic, saves_indices, tracks_statistics
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "int8": 1}
 """dtype → bytes of one number."""
@@ -97,12 +97,21 @@ def memory(analysis: Analysis, batch_size: int = 1, dtype: str = "float32") -> M
 def inference_levels(analysis: Analysis, run: Run, item: int) -> list[int]:
     """Bytes of activations during each op for one image; a batch of b takes b times as many."""
     during = levels(run, [prod(storage.shape) * item for storage in run.storages])
-    return [level + index_bytes(row) for level, row in zip(during, analysis.rows, strict=True)]
+    return [level + extra_bytes(row, item) for level, row in zip(during, analysis.rows, strict=True)]
 
 
-def index_bytes(row: Row) -> int:
-    """Bytes of a max pool's indices for one image."""
-    return INDEX_BYTES * prod(row.output_shape) if saves_indices(row.operation) else 0
+def extra_bytes(row: Row, item: int) -> int:
+    """Bytes for one image that an op makes beside its output, in inference too: indices, or statistics of the image."""
+    if saves_indices(row.operation):
+        return INDEX_BYTES * prod(row.output_shape)
+    if isinstance(row.operation, Norm) and not tracks_statistics(row.operation):
+        return statistics_bytes(row, item)
+    return 0
+
+
+def statistics_bytes(row: Row, item: int) -> int:
+    """Bytes of a mean and a variance for each of a norm's statistics of one image, in float32 at least."""
+    return 2 * prod(row.output_shape) // elements_per_statistic(row.operation, row.output_shape) * max(item, 4)
 
 
 def _alive(analysis: Analysis, run: Run, step: int, batch: int, item: int) -> tuple[Alive, ...]:
@@ -115,7 +124,8 @@ def _alive(analysis: Analysis, run: Run, step: int, batch: int, item: int) -> tu
         )
         for storage, op in holders(run, step).items()
     ]
-    if index_bytes(rows[step]):
-        indices = f"{rows[step].path} (indices)"
-        found.append(Alive(path=indices, shape=rows[step].output_shape, bytes=batch * index_bytes(rows[step])))
+    extra = extra_bytes(rows[step], item)
+    if extra:
+        words = "indices" if saves_indices(rows[step].operation) else "statistics"
+        found.append(Alive(path=f"{rows[step].path} ({words})", shape=rows[step].output_shape, bytes=batch * extra))
     return tuple(found)

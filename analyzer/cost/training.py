@@ -17,7 +17,7 @@ from math import prod
 from typing import NamedTuple, assert_never
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.memory import checked_batch, index_bytes, item_bytes
+from analyzer.cost.memory import checked_batch, extra_bytes, item_bytes, statistics_bytes
 from analyzer.cost.storage import Run, eager_run, levels
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
@@ -31,7 +31,6 @@ from analyzer.ops import (
     Pool,
     Rearrangement,
     Weighted,
-    elements_per_statistic,
     saved_for_backward,
     tracks_statistics,
 )
@@ -201,23 +200,17 @@ def _own_bytes(row: Row, frozen_norm: bool, item: int) -> Bytes:
     """Bytes that an op keeps beside inputs and outputs: indices, mask, statistics."""
     match row.operation:
         case Pool():
-            return Bytes(index_bytes(row), 0)
+            return Bytes(extra_bytes(row, item), 0)
         case Dropout():
             return Bytes(item * prod(row.output_shape), 0)
+        case Norm() if tracks_statistics(row.operation):  # once for the whole batch
+            return Bytes(0, 0 if frozen_norm else statistics_bytes(row, item))
         case Norm():
-            return _statistics_bytes(row, frozen_norm, item)
+            return Bytes(extra_bytes(row, item), 0)
         case Weighted() | Activation() | Merge() | Rearrangement():
             return _NOTHING
         case _:
             assert_never(row.operation)
-
-
-def _statistics_bytes(row: Row, frozen_norm: bool, item: int) -> Bytes:
-    """A mean and a variance for each statistic: of a whole batch where they are tracked, and none where those serve."""
-    size = 2 * prod(row.output_shape) // elements_per_statistic(row.operation, row.output_shape) * max(item, 4)
-    if tracks_statistics(row.operation):
-        return Bytes(0, 0 if frozen_norm else size)
-    return Bytes(size, 0)
 
 
 def training_levels(analysis: Analysis, run: Run, ops: Sequence[OpTraining], item: int) -> list[Bytes]:
@@ -226,7 +219,7 @@ def training_levels(analysis: Analysis, run: Run, ops: Sequence[OpTraining], ite
     during = levels(run, [item * prod(storage.shape) for storage in run.storages], kept)
     found, so_far = [], Bytes(0, 0)
     for level, row, op in zip(during, analysis.rows, ops, strict=True):
-        passing = 0 if op.own.per_image else index_bytes(row)
+        passing = 0 if op.own.per_image else extra_bytes(row, item)
         so_far = Bytes(so_far.per_image + op.own.per_image, so_far.fixed + op.own.fixed)
         found.append(Bytes(level + so_far.per_image + passing, so_far.fixed))
     return found

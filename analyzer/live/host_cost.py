@@ -10,6 +10,7 @@ from analyzer.cost.analysis import analyze
 from analyzer.families.network import Network
 from analyzer.latency.kernels import eager_kernels
 from analyzer.live.build import build
+from analyzer.ops import Norm
 
 WARM = 3
 
@@ -17,14 +18,14 @@ WARM = 3
 def measure_host_cost(variant: str | Network = "resnet50", *, num_bench_iter: int = 20) -> float:
     """Microseconds of this machine's CPU a kernel: (CPU time of an eager forward pass on `meta`) / kernels.
 
-    The median of `num_bench_iter` passes after three. Batch norm runs as a ReLU: its form on `meta` is Python code of
+    The median of `num_bench_iter` passes after three. A norm runs as a ReLU: its form on `meta` is Python code of
     milliseconds that no device runs. Hand the result to `predict_latency` as `host_us`.
     """
     analysis = analyze(variant)
     net = build(analysis.network, device="meta").eval()
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.forward = _started  # type: ignore[assignment]
+    for row in analysis.rows:
+        if isinstance(row.operation, Norm):
+            net.get_submodule(row.path).forward = _started  # type: ignore[method-assign, assignment]
     images = torch.empty(1, *analysis.input_shape, device="meta")
     seconds = [_pass_s(net, images) for _ in range(WARM + num_bench_iter)]
     return 1e6 * median(seconds[WARM:]) / len(eager_kernels(analysis))

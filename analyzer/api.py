@@ -57,7 +57,7 @@ def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = Non
     In a notebook the analysis shows its stage table, and `print` writes it. Raises InvalidInput for an unknown name, a
     bad field, an impossible network or a size that does not fit.
     """
-    return Shown.of(analyzed(variant, input_size))
+    return Shown.of(variant, input_size)
 
 
 def compare(

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import analyzer
-from analyzer.cost.analysis import BYTES_PER_PARAM, analyze
+from analyzer.cost.analysis import analyze
+from analyzer.cost.network_costs import BYTES_PER_PARAM
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.network import Network
 from analyzer.graph import Graph, Node

@@ -185,7 +185,7 @@ def test_float32_runs_in_tf32_where_a_gpu_has_it() -> None:
 
 
 def test_the_largest_batch_leaves_a_tenth_of_the_memory() -> None:
-    from analyzer.cost.budget import needed_bytes
+    from analyzer.cost.memory_budget import needed_bytes
 
     analysis, device = analyze("resnet50"), device_named("RTX 4090")
     batch = largest_batch(analysis, device, Run(training=True))

@@ -149,7 +149,8 @@ def test_spaces_travel_between_processes_and_keep_their_fingerprint() -> None:
     there = pickle.loads(pickle.dumps(found))
     assert there == found
     assert there.fingerprint == found.fingerprint == "5545ef9edf36"  # recorded: files of results carry it
-    assert not there.notes
+    assert "_results" in vars(found)
+    assert "_results" not in vars(there)
 
 
 def test_the_grid_counts_with_its_last_axis_fastest() -> None:

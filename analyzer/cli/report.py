@@ -157,7 +157,7 @@ def _document(analysis: Analysis, asked: _Asked, setting: "Setting | None") -> d
     latency = {"latency": setting.predict(analysis).to_dict()} if setting else {}
     if asked == _Asked():
         return analysis.to_dict() | latency
-    from analyzer.cost.facts import budget_facts, memory_facts
+    from analyzer.cost.memory_json import budget_facts, memory_facts
 
     batch, dtype = 1 if asked.batch_size is None else asked.batch_size, asked.dtype or "float32"
     facts = memory_facts(analysis, batch, dtype, asked.trainable or "all", asked.frozen_norm)

@@ -9,6 +9,7 @@ from math import exp, fsum, hypot, log
 from pathlib import Path
 from typing import NamedTuple
 
+from analyzer.cost import memory_budget
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import checked_batch
 from analyzer.errors import InvalidInput, shortened
@@ -190,11 +191,6 @@ def op_times_ms(
 
 def largest_batch(analysis: Analysis, device: Device, run: Run) -> int:
     """The largest batch that fits nine tenths of the device's memory; 0 where none does or its size is not known."""
-    from analyzer.cost.budget import largest_batch as fitting  # only this reading needs it
-
     dtype = run.precision if run.precision in ("float16", "bfloat16") else "float32"
     budget = int((1 - MARGIN) * device.mem_gb * 1e9)
-    key = largest_batch, budget, run.training, dtype
-    if key not in analysis.notes:
-        analysis.notes[key] = fitting(analysis, budget, training=run.training, dtype=dtype) if budget else 0
-    return analysis.notes[key]  # type: ignore[no-any-return]
+    return memory_budget.largest_batch(analysis, budget, training=run.training, dtype=dtype) if budget else 0

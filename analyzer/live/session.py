@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis, analyze
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.network_costs import BYTES_PER_PARAM
 from analyzer.errors import Unavailable, shortened
 from analyzer.latency.conditions import Conditions, Facts, ReferenceCheck
 from analyzer.latency.plan import Effort, Settings

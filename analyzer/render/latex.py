@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from analyzer.cost.analysis import Analysis, StageRow, Sum
+from analyzer.cost.analysis import Analysis
 from analyzer.cost.formulas import CONVENTION
 from analyzer.cost.memory import memory
+from analyzer.cost.network_costs import StageRow, Sum
 from analyzer.families.expression import slug
 from analyzer.render.bundle import recipe_of
 from analyzer.render.sizes import last_map

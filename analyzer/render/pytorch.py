@@ -6,7 +6,7 @@ Classes for what repeats, loops over equal blocks, and the output shapes in comm
 from collections.abc import Callable, Iterator
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.storage import overwriting
+from analyzer.cost.tensor_lifetimes import overwriting
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Initial
 from analyzer.graph import Graph

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from keyword import iskeyword
 
-from analyzer.cost.storage import overwriting
+from analyzer.cost.tensor_lifetimes import overwriting
 from analyzer.graph import Graph, Node
 from analyzer.ops import MERGES, ReLU
 from analyzer.render.pytorch_code import Call, Code, Item, laid

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.cost.storage import overwriting
+from analyzer.cost.tensor_lifetimes import overwriting
 from analyzer.graph import INPUT, Graph, Node
 from analyzer.ops import (
     MERGES,

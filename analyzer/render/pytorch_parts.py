@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from analyzer.cost.storage import overwriting
+from analyzer.cost.tensor_lifetimes import overwriting
 from analyzer.graph import INPUT, Graph, Node
 from analyzer.ops import Op
 from analyzer.render.pytorch_dense import dense_block

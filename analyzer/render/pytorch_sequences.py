@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from analyzer.cost.storage import overwriting
+from analyzer.cost.tensor_lifetimes import overwriting
 from analyzer.graph import Graph
 from analyzer.ops import Linear, Op
 from analyzer.render.pytorch_code import DICT, Call, Code, Item, Repeat, call

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from analyzer.cost.analysis import Analysis, BlockRow, StageRow
+from analyzer.cost.analysis import Analysis
 from analyzer.cost.formulas import CONVENTION
+from analyzer.cost.network_costs import BlockRow, StageRow
 from analyzer.render.memory import memory_section
 from analyzer.render.published import agreement_lines
 from analyzer.render.remarks import remarks

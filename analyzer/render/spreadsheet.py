@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.network_costs import BYTES_PER_PARAM
 from analyzer.cost.walk import Row
 
 if TYPE_CHECKING:

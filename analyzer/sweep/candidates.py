@@ -1,6 +1,5 @@
 """A chunk of a space's candidates as arrays: their fields, variables and input sizes."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.fields import Ratio
+from analyzer.families.once import memoized_per_object
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.sweep.functions import LISTS, Stages
@@ -90,19 +90,18 @@ def grid(space: Space, counts: Mapping[str, int]) -> dict[str, Any]:
     return env
 
 
+@memoized_per_object
 def _table(space: Space, name: str) -> tuple[list[str], dict[str, Any]] | None:
     """A derived list's values over the axes that it follows from; None where they are too many or some have none."""
-    key = _table, name
-    if key not in space.notes:
-        axes = [axis.name for axis in space.axes if axis.name in supports(space)[name]]
-        counts = {axis: _count(space, axis) for axis in axes}
-        space.notes[key] = None
-        if prod(counts.values()) <= min(_ENTRIES, space.size // 4):
-            with contextlib.suppress(InvalidInput):
-                found = grid(space, counts)
-                own = {label: each for label, each in found.items() if label.partition("[")[0] == name}
-                space.notes[key] = axes, own
-    return space.notes[key]  # type: ignore[no-any-return]
+    axes = [axis.name for axis in space.axes if axis.name in supports(space)[name]]
+    counts = {axis: _count(space, axis) for axis in axes}
+    if prod(counts.values()) > min(_ENTRIES, space.size // 4):
+        return None
+    try:
+        found = grid(space, counts)
+    except InvalidInput:
+        return None
+    return axes, {label: each for label, each in found.items() if label.partition("[")[0] == name}
 
 
 _ENTRIES = 2**17
@@ -149,16 +148,19 @@ def _shared(fixed: Mapping[str, Any]) -> dict[str, Any]:
 
 def _column(space: Space, axis: Axis, codes: NDArray[np.int64]) -> dict[str, Any]:
     if not isinstance(axis.values[0], tuple):
-        table = space.notes.get((_column, axis.name))
-        if table is None:
-            kinds = {type(value) for value in axis.values}
-            plain = kinds <= {int, float} or len(kinds) == 1
-            table = space.notes[_column, axis.name] = np.array(axis.values, dtype=None if plain else object)
-        return {axis.name: table[codes]}
+        return {axis.name: _values(space, axis.name)[codes]}
     lengths = np.array([len(value) for value in axis.values])
     columns = [[value[place] if place < len(value) else 0 for value in axis.values] for place in range(max(lengths))]
     parts = tuple(_list_part(column)[codes] for column in columns)
     return {axis.name: Stages(parts, lengths[codes])} | {f"{axis.name}[{i}]": part for i, part in enumerate(parts)}
+
+
+@memoized_per_object
+def _values(space: Space, name: str) -> NDArray[Any]:
+    """The values of an axis that takes no lists."""
+    values = next(axis.values for axis in space.axes if axis.name == name)
+    kinds = {type(value) for value in values}
+    return np.array(values, dtype=None if kinds <= {int, float} or len(kinds) == 1 else object)
 
 
 def _list_part(column: list[Any]) -> NDArray[Any]:

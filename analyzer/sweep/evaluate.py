@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
+from analyzer.families.once import memoized_per_object
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.conditions import FIGURES, holds
 from analyzer.sweep.engine import MEMORY, Engine
@@ -49,10 +50,10 @@ def asked_of(space: Space, ask: Sequence[str]) -> list[str]:
 
 def engine_of(space: Space, ask: Sequence[str] = ()) -> Engine:
     """The space's engine for these figures, made once."""
-    key = Engine, tuple(ask)
-    if key not in space.notes:
-        space.notes[key] = Engine(space, ask)
-    return space.notes[key]  # type: ignore[no-any-return]
+    return _engine(space, tuple(ask))
+
+
+_engine = memoized_per_object(Engine)
 
 
 def _chunk(space: Space, engine: Engine, start: int, stop: int, ask: Sequence[str]) -> dict[str, NDArray[Any]]:

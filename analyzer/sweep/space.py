@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import canonical, make
 from analyzer.families.network import Size
+from analyzer.families.once import Memoizable
 from analyzer.families.spec import Spec
 from analyzer.sweep.draw import drawn, shuffled
 from analyzer.sweep.grammar import Expression
@@ -30,7 +31,7 @@ class Axis(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Space:
+class Space(Memoizable):
     """Candidates 0 to `size` − 1: the grid of all axes, the last one fastest; or `samples` drawn from it by `seed`.
 
     Drawn candidates are different ones, but for grids of more than 2⁶², from which each axis is drawn by itself.
@@ -51,8 +52,6 @@ class Space:
     input_sizes: tuple[Size, ...] = ()
     samples: int | None = None
     seed: int = 0
-    notes: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What evaluation keeps, so that it is worked out once; not carried to other processes."""
 
     @classmethod
     def from_toml(cls, source: "Path | str") -> Self:
@@ -60,9 +59,6 @@ class Space:
         from analyzer.sweep.reading import space_of  # stands on this module
 
         return space_of(source)  # type: ignore[return-value]  # nothing inherits from Space
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"notes": {}}
 
     @cached_property
     def grid_size(self) -> int:

@@ -1,4 +1,4 @@
-"""Results that are kept with the object they are about. Oracle: closed form, by counting how often they are worked out."""
+"""Results that are kept with what they are about. Oracle: closed form, by counting how often they are worked out."""
 
 import pickle
 from dataclasses import replace

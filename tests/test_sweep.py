@@ -257,7 +257,7 @@ def test_latency_is_that_of_the_predictor(given_space: dict[str, Any], column: s
     mode = Mode.of(column)
     for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 5):
         analysis = analyze(found.expression(int(columns["index"][row])), 64)
-        assert columns[column][row] == pytest.approx(predict_total(analysis, mode.device, mode.run).ms, rel=1e-9)
+        assert columns[column][row] == pytest.approx(predict_total(analysis, mode.target).ms, rel=1e-9)
 
 
 def test_networks_whose_kernels_differ_in_kind_are_told_apart() -> None:
@@ -266,7 +266,7 @@ def test_networks_whose_kernels_differ_in_kind_are_told_apart() -> None:
     found = space(variant="resnet50", fields=fields, input_sizes=[64], constraints=['latency["L4", 8, "amp"] < 1e9'])
     columns = evaluate(found, 0, found.size)
     mode = Mode.of("latency_ms:L4@8/amp")
-    wanted = [predict_total(analyze(found.expression(row), 64), mode.device, mode.run).ms for row in range(12)]
+    wanted = [predict_total(analyze(found.expression(row), 64), mode.target).ms for row in range(12)]
     assert columns["latency_ms:L4@8/amp"].tolist() == pytest.approx(wanted, rel=1e-9)
 
 

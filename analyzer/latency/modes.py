@@ -10,7 +10,7 @@ from analyzer.families.once import memoized_per_object
 from analyzer.latency.fusion import compiled_kernels, compiles_to_channels_last
 from analyzer.latency.kernels import Kernel, casts, eager_kernels, layout_changes, optimiser_kernels, training_kernels
 from analyzer.latency.rates import Rates
-from analyzer.latency.roofline import Run
+from analyzer.latency.run_settings import RunSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,13 +26,13 @@ class Launched:
     calls: int
 
 
-def launched(analysis: Analysis, run: Run, rates: Rates) -> Launched:
+def launched(analysis: Analysis, run: RunSettings, rates: Rates) -> Launched:
     """The kernels of one forward pass or training step."""
     return _launched(analysis, run._replace(batch_size=1, cuda_graph=False), rates.gpu, rates.tensor)
 
 
 @memoized_per_object
-def _launched(analysis: Analysis, run: Run, gpu: bool, tensor: bool) -> Launched:
+def _launched(analysis: Analysis, run: RunSettings, gpu: bool, tensor: bool) -> Launched:
     kernels = _plain(analysis, run, gpu)
     nchw = not run.channels_last
     if run.compiled:
@@ -47,7 +47,7 @@ def _launched(analysis: Analysis, run: Run, gpu: bool, tensor: bool) -> Launched
     return Launched(tuple(sorted(kernels, key=itemgetter(0))), nchw, calls)
 
 
-def _plain(analysis: Analysis, run: Run, gpu: bool) -> list[Kernel]:
+def _plain(analysis: Analysis, run: RunSettings, gpu: bool) -> list[Kernel]:
     if run.training:
         return training_kernels(analysis)
     return compiled_kernels(analysis, on_cpu=not gpu) if run.compiled else eager_kernels(analysis)

@@ -26,7 +26,7 @@ from analyzer.render.units import exact, percent, ratio, shape, short, signed, s
 
 if TYPE_CHECKING:
     from analyzer.latency.prediction import Prediction
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 
@@ -54,11 +54,11 @@ _OP_WORDS = {"BatchNorm2d": "batch norm", "Linear": "linear"}
 class Compared:
     """Two or more networks, each against the first: `markdown`, and `to_dict` for machines.
 
-    With a `setting` their latency on that device is predicted, too.
+    With a `target` their latency on that device is predicted, too.
     """
 
     analyses: tuple[Analysis, ...]
-    setting: "Setting | None" = None
+    target: "LatencyTarget | None" = None
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
@@ -68,7 +68,11 @@ class Compared:
     @cached_property
     def predictions(self) -> "tuple[Prediction, ...]":
         """Each network's predicted latency; none where no device is named."""
-        return tuple(self.setting.predict(each) for each in self.analyses) if self.setting else ()
+        if self.target is None:
+            return ()
+        from analyzer.latency.predict import predict_latency  # few comparisons have one
+
+        return tuple(predict_latency(each, self.target) for each in self.analyses)
 
     @property
     def markdown(self) -> str:
@@ -102,10 +106,10 @@ class Compared:
         return self.markdown
 
 
-def compared(analyses: Sequence[Analysis], setting: "Setting | None" = None) -> Compared:
+def compared(analyses: Sequence[Analysis], target: "LatencyTarget | None" = None) -> Compared:
     """Networks side by side, on a device where one is given; InvalidInput where there are fewer than two."""
     differences(analyses)
-    return Compared(tuple(analyses), setting)
+    return Compared(tuple(analyses), target)
 
 
 def markdown(found: Compared, table: Table) -> str:
@@ -157,7 +161,7 @@ def command(found: Compared) -> str:
     own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
     height, width = found.analyses[0].input_shape[1:]
     size = "" if own else f" --input-size {height if height == width else f'{height}x{width}'}"
-    device = f" {found.setting.arguments}" if found.setting else ""
+    device = f" {found.target.arguments}" if found.target else ""
     return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}{device}"
 
 
@@ -212,8 +216,8 @@ def _reasons(found: Compared, difference: Difference, table: Table) -> list[str]
 
 
 def _by_field(found: Compared, difference: Difference, table: Table) -> str:
-    heads = ["due to", *_WORDS.values(), *(["predicted ms"] if found.setting else [])]
-    latency = step_cells(found.setting, difference) if found.setting else [[]] * (len(difference.steps) + 1)
+    heads = ["due to", *_WORDS.values(), *(["predicted ms"] if found.target else [])]
+    latency = step_cells(found.target, difference) if found.target else [[]] * (len(difference.steps) + 1)
     rows = [[_step_words(step), *_shares(step.shares)] for step in difference.steps]
     rows.append(["**all together**", *_shares({name: now - was for name, (was, now) in difference.totals.items()})])
     return table(heads, [row + own for row, own in zip(rows, latency, strict=True)], "l" + "r" * (len(heads) - 1))

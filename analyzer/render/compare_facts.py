@@ -9,7 +9,7 @@ from analyzer.cost.difference import Difference, Part, stage_figures
 from analyzer.render.compare import Compared
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 
 def document(found: Compared) -> dict[str, Any]:
@@ -18,17 +18,19 @@ def document(found: Compared) -> dict[str, Any]:
     differences = [_difference(difference) for difference in found.differences]
     for network, prediction in zip(networks, found.predictions, strict=False):
         network["latency"] = prediction.to_dict()
-    if found.setting:
+    if found.target:
         for told, difference in zip(differences, found.differences, strict=True):
-            _add_latency(found.setting, told, difference)
+            _add_latency(found.target, told, difference)
     return {"schema": 1, "networks": networks, "differences": differences}
 
 
-def _add_latency(setting: "Setting", told: dict[str, Any], difference: Difference) -> None:
+def _add_latency(target: "LatencyTarget", told: dict[str, Any], difference: Difference) -> None:
     """What the difference, and each step of it, changes in the predicted milliseconds."""
+    from analyzer.latency.predict import predict_latency  # only a device needs it
+
     states = [difference.first, *(step.after for step in difference.steps)]
-    times = [setting.predict(state).ms for state in states]
-    told["predicted_ms"] = setting.predict(difference.second).ms - times[0]
+    times = [predict_latency(state, target).ms for state in states]
+    told["predicted_ms"] = predict_latency(difference.second, target).ms - times[0]
     for step, (was, now) in zip(told["by_field"] or (), pairwise(times), strict=True):
         step["predicted_ms"] = now - was
 

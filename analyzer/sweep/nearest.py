@@ -99,7 +99,7 @@ def own_figure(base: Analysis, name: str) -> int | float:
         from analyzer.latency.predict import predict_total  # only latency needs it
 
         mode = Mode.of(name)
-        return predict_total(base, mode.device, mode.run).ms
+        return predict_total(base, mode.target).ms
     return base.memory().total_bytes if name == "memory_bytes" else int(getattr(base, name))
 
 

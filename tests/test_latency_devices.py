@@ -16,11 +16,12 @@ from analyzer.latency.effort import Effort
 from analyzer.latency.run_settings import RunSettings
 from analyzer.live.clocks import Nvml
 from analyzer.live.cuda import CapturedGraphs
-from analyzer.live.devices import CpuDevice, device_named
+from analyzer.live.devices import CpuDevice
 from analyzer.live.jobs import Job, prepared
 from analyzer.live.jobs import master as built_master
 from analyzer.live.limits import compiler_told, kernels_told, memory_told
 from analyzer.live.sampling import Samples, host_check, warmed
+from analyzer.live.select_device import device_named
 from tests.latency_fakes import RESNET, FakeCuda, fake_device
 
 

@@ -16,11 +16,11 @@ from analyzer.errors import InvalidInput
 from analyzer.families.fields import IntList
 from analyzer.families.spec import Spec, rules
 from analyzer.latency.predict import predict_total
+from analyzer.sweep.candidate_grid import Axis
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.evaluate import evaluate
-from analyzer.sweep.reading import packaged, space, space_of
-from analyzer.sweep.space import Axis, Space
+from analyzer.sweep.space import Space, packaged, space, space_of
 from analyzer.sweep.times import Mode
 from tests.strategies import densenet_specs, regnet_specs, resnet_specs, vgg_specs
 

@@ -24,7 +24,7 @@ from analyzer.render.sweep import title_of
 from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.nearest import nearest, neighbourhood, targets_of
 from analyzer.sweep.pareto import front, objectives_of
-from analyzer.sweep.reading import packaged
+from analyzer.sweep.space import packaged
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas", "sweep-1.json").read_text(encoding="utf-8"))
 SMALL = "sweep --variant resnet50 --set cardinality=[1,2,4] --set 'base_width=8..32 step 8'"

@@ -17,7 +17,8 @@ from analyzer.latency.effort import MAX_ITER, MIN_SAMPLES, Effort
 from analyzer.latency.record import Measurement
 from analyzer.latency.run_settings import RunSettings, check_whole
 from analyzer.live.compiling import require_compiler
-from analyzer.live.devices import Device, device_named
+from analyzer.live.devices import Device
+from analyzer.live.select_device import device_named
 from analyzer.live.session import Session, Watch
 
 

@@ -17,8 +17,7 @@ from analyzer.pages.kept import MAX_CHARS, keep, restore
 from analyzer.pages.readings import analysis_of
 from analyzer.pages.sweeping import MAX_CANDIDATES
 from analyzer.sweep.nearest import Target, targets_of
-from analyzer.sweep.reading import space
-from analyzer.sweep.space import Space
+from analyzer.sweep.space import Space, space
 from analyzer.sweep.spoken import examples
 
 START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET = "start", "vary", "also", "space_size", "drawn", "front", "target"

@@ -7,7 +7,7 @@ from analyzer.errors import shortened
 from analyzer.latency.prediction import KernelTime, Prediction, StageTime
 from analyzer.latency.run_settings import RunSettings
 from analyzer.latency.target import LatencyTarget
-from analyzer.render.report import escaped
+from analyzer.render.markdown import escaped
 from analyzer.render.tables import markdown_table, terminal_table
 from analyzer.render.units import exact, percent, shape, significant, stage_words
 

@@ -1,6 +1,5 @@
 """The markdown report: a first screen that answers, and the rest folded."""
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.formulas import CONVENTION
 from analyzer.cost.network_costs import BlockRow, StageRow
+from analyzer.render.markdown import escaped as escaped
 from analyzer.render.memory import memory_section
 from analyzer.render.published import agreement_lines
 from analyzer.render.remarks import remarks
@@ -122,11 +122,6 @@ def has_blocks(analysis: Analysis) -> bool:
 def _opened(analysis: Analysis, picture: str) -> str:
     title = f"{escaped(analysis.network.title)}, its distinct blocks drawn open"
     return _folded(OPENED_TITLE, f"![{title}]({picture.removesuffix('.svg')}{OPENED}.svg)")
-
-
-def escaped(text: str) -> str:
-    """A user's words as markdown that shows them as they are."""
-    return re.sub(r"([\\`*_\[\]<>#|!&])", r"\\\1", text)
 
 
 def lead(analysis: Analysis) -> str:

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.once import memoized_per_object
+from analyzer.sweep.candidate_grid import MAX_CANDIDATES
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.conditions import FIGURES, holds
 from analyzer.sweep.engine import MEMORY, Engine
 from analyzer.sweep.functions import Stages
 from analyzer.sweep.grammar import Expression
-from analyzer.sweep.space import MAX_CANDIDATES, Space
+from analyzer.sweep.space import Space
 
 CHUNK = 2**14
 """Candidates worked on at once: their arrays stay in the processor's cache."""

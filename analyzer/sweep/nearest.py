@@ -15,8 +15,7 @@ from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
 from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.grammar import LATENCY_COLUMN
-from analyzer.sweep.reading import space
-from analyzer.sweep.space import Space
+from analyzer.sweep.space import Space, space
 from analyzer.sweep.summary import Columns, Progress, chunks
 from analyzer.sweep.times import Mode
 

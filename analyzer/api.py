@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from analyzer.latency.devices import Device
     from analyzer.latency.prediction import Prediction
     from analyzer.latency.record import LatencyRecord
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
     from analyzer.live.checks import Verification
     from analyzer.live.modules import Net
     from analyzer.live.proof import Proof
@@ -57,7 +57,7 @@ def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = Non
     In a notebook the analysis shows its stage table, and `print` writes it. Raises InvalidInput for an unknown name, a
     bad field, an impossible network or a size that does not fit.
     """
-    return Shown.of(analyzed(variant, input_size))
+    return Shown.of(variant, input_size)
 
 
 def compare(
@@ -71,7 +71,7 @@ def compare(
     """
     from analyzer.render.compare import compared
 
-    return compared([analyzed(variant, input_size) for variant in variants], _setting(device, run))
+    return compared([analyzed(variant, input_size) for variant in variants], _target(device, run))
 
 
 def diagram(
@@ -102,25 +102,27 @@ def diagram(
 
     analysis = analyzed(variant, input_size)
     times = None
-    if (setting := _setting(device, run)) is not None:
+    if (target := _target(device, run)) is not None:
         from analyzer.render.op_times import op_times
 
-        times = op_times(analysis, setting)
+        times = op_times(analysis, target)
     look = Look(
         show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense, times=times
     )
     return drawing(analysis, level_of(level, stage, path), look, stage=stage, path=path)
 
 
-def _setting(device: str | None, run: dict[str, Any]) -> "Setting | None":
+def _target(device: str | None, run: dict[str, Any]) -> "LatencyTarget | None":
     """A device and a run, None where no device is named; InvalidInput for a run alone."""
     if device is None and not run:
         return None
     if device is None:
         raise InvalidInput(f"{next(iter(run))}: is about a predicted latency; name a device, such as 'RTX 4090'.")
-    from analyzer.latency.setting import setting_of
+    from analyzer.latency.parse_target import latency_target
+    from analyzer.latency.run_settings import RunSettings
 
-    return setting_of(device, **run)
+    settings = {name: run.pop(name) for name in RunSettings._fields if name in run}
+    return latency_target(device, RunSettings(**settings), **run)
 
 
 def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: Size | None = None) -> "Explained":
@@ -247,10 +249,13 @@ def measure_latency(
     and after: where it drifted by over 2 %, the record is `.discarded`. Weights and input are random. Raises
     InvalidInput for a bad argument, Unavailable where torch, the device or its memory is missing.
     """
-    from analyzer.latency.plan import Effort, Settings
+    from analyzer.latency.effort import Effort
+    from analyzer.latency.run_settings import RunSettings
 
     layout = "channels_last" if channels_last else "contiguous"
-    cell = Settings(task=task, execution=execution, batch_size=batch_size, precision=precision, layout=layout)
+    cell = RunSettings.from_words(
+        task=task, execution=execution, batch_size=batch_size, precision=precision, layout=layout
+    )
     effort = Effort(num_warm_iter=num_warm_iter, num_bench_iter=num_bench_iter, reference=reference)
     with extra_imports("live"):
         from analyzer.live.session import Watch
@@ -284,23 +289,15 @@ def predict_latency(
     device; `host_us` the host's microseconds a kernel. In a notebook it shows its stage table, and `print` writes it.
     Raises InvalidInput for a bad argument. torch is not needed.
     """
+    from analyzer.latency.parse_target import latency_target
     from analyzer.latency.predict import predict_latency as predict
+    from analyzer.latency.run_settings import RunSettings
     from analyzer.render.prediction_shown import ShownPrediction
 
-    found = predict(
-        variant,
-        device=device,
-        batch_size=batch_size,
-        precision=precision,
-        compiled=compiled,
-        channels_last=channels_last,
-        cuda_graph=cuda_graph,
-        training=training,
-        input_size=input_size,
-        calibration=calibration,
-        host_us=host_us,
-    )
-    return ShownPrediction.of(found)
+    run = RunSettings(batch_size, precision, compiled, channels_last, cuda_graph, training)
+    calibration_file = None if calibration is None else str(calibration)
+    target = latency_target(device, run, host_us=host_us, calibration_file=calibration_file)
+    return ShownPrediction.of(predict(analyzed(variant, input_size), target))
 
 
 def devices() -> "dict[str, Device]":

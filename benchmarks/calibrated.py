@@ -14,7 +14,7 @@ from analyzer.errors import InvalidInput
 from analyzer.latency.devices import Device, device_named, plain, read_devices
 from analyzer.latency.predict import predict_total
 from analyzer.latency.record import LatencyRecord, read_records
-from analyzer.latency.roofline import Run
+from analyzer.latency.target import LatencyTarget
 from analyzer.render.tables import padded_table
 
 ROOT = Path(__file__).parents[1]
@@ -92,10 +92,8 @@ def _device(name: str) -> Device | None:
 
 def _predicted_ms(record: LatencyRecord, device: Device | None) -> float:
     assert device is not None
-    ways = record.settings
-    graph, training = ways.execution == "cuda_graph", ways.task == "training"
-    run = Run(ways.batch_size, ways.precision, record.compiled, record.channels_last, graph, training)
-    return predict_total(analyze(record.variant, record.input_shape[1:]), device, run, host_us=0.0).device_ms
+    target = LatencyTarget(device, record.settings, host_us=0.0)
+    return predict_total(analyze(record.variant, record.input_shape[1:]), target).device_ms
 
 
 def _table(rows: list[Row]) -> str:

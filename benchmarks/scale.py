@@ -19,7 +19,7 @@ from typing import Any
 
 from analyzer.sweep.cluster import local_cluster, run_on
 from analyzer.sweep.manifest import manifest_of
-from analyzer.sweep.reading import space
+from analyzer.sweep.space import space
 from analyzer.sweep.store import prepared
 from benchmarks.measure import ROOT, process_costs
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from analyzer.latency.conditions import Conditions, OutputCheck, ReferenceCheck, WarmUp
-from analyzer.latency.plan import Settings
 from analyzer.latency.record import LatencyRecord
+from analyzer.latency.run_settings import RunSettings
 from analyzer.latency.timings import Timing
 from analyzer.live.clocks import Nvml
 from analyzer.live.cuda import CudaDevice
@@ -41,7 +41,7 @@ def record(
         variant="resnet50",
         fingerprint="0123456789ab",
         input_shape=(3, 224, 224),
-        settings=Settings(batch_size=2),
+        settings=RunSettings(batch_size=2),
         autocast=None,
         network=Timing(label="network", samples_ms=whole),
         queued=None,

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 import analyzer
 from analyzer.cli import main
 from analyzer.cost import formulas
-from analyzer.cost.analysis import Analysis, Sum, analyze
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.network_costs import Sum
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput
 from analyzer.families.registry import variant_names

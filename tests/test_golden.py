@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from analyzer.cost.analysis import Analysis, StageRow, Sum, analyze
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.network_costs import StageRow, Sum
 from analyzer.families.registry import variant_names
 from tests.conftest import GOLDEN
 

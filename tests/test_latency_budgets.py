@@ -72,7 +72,7 @@ def test_times_are_read_in_their_units(word: str, ms: float) -> None:
     (budget,) = budgets([f"latency:t4@8={word}"]).values()
     assert not isinstance(budget, int)
     assert budget.ms == pytest.approx(ms)
-    assert (budget.setting.device.name, budget.setting.run.batch_size) == ("Tesla T4", 8)
+    assert (budget.target.device.name, budget.target.run.batch_size) == ("Tesla T4", 8)
 
 
 def test_a_budget_says_how_the_network_runs(tmp_path: Path) -> None:
@@ -81,11 +81,11 @@ def test_a_budget_says_how_the_network_runs(tmp_path: Path) -> None:
     word = "latency:card@8:float16:nhwc:train=1ms"
     (budget,) = budgets([word], str(mine)).values()
     assert not isinstance(budget, int)
-    assert budget.setting.device.name == "Card"
-    assert budget.setting.run == (8, "float16", False, True, False, True)
+    assert budget.target.device.name == "Card"
+    assert budget.target.run == (8, "float16", False, True, False, True)
     (other,) = budgets(["latency:t4@8:amp:torchcompile=1ms"]).values()
     assert not isinstance(other, int)
-    assert other.setting.run == (8, "amp", True, False, False, False)
+    assert other.target.run == (8, "amp", True, False, False, False)
 
 
 def test_budgets_of_devices_beside_each_other_and_one_given_twice(

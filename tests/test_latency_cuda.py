@@ -12,9 +12,9 @@ import analyzer
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import Unavailable
-from analyzer.latency.plan import PRECISIONS, Effort, Settings, grid
-from analyzer.latency.reading import read_measurement
-from analyzer.latency.record import Measurement
+from analyzer.latency.effort import Effort
+from analyzer.latency.record import Measurement, read_measurement
+from analyzer.latency.run_settings import PRECISIONS, RunSettings, grid
 from analyzer.live.cuda import CapturedGraphs, CudaDevice
 from analyzer.live.jobs import master, prepared
 from analyzer.live.timing import measure_latencies
@@ -27,7 +27,7 @@ pytestmark = [
 QUICK = Effort(num_warm_iter=3, num_bench_iter=50, reference=None, cudnn_benchmark=False)
 
 
-def taken(*cells: Settings, variant: str = "resnet18", size: int = 64) -> Measurement:
+def taken(*cells: RunSettings, variant: str = "resnet18", size: int = 64) -> Measurement:
     return measure_latencies([variant], cells, device="cuda", input_size=size, effort=QUICK)
 
 
@@ -46,7 +46,9 @@ def test_every_precision_and_layout_has_a_valid_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["float32", "amp"])
 def test_a_graph_gives_the_same_output_by_parts(variant: str, precision: str) -> None:
     """Reference output: eager float32; every stage has a graph of its own."""
-    (found,) = taken(Settings(execution="cuda_graph", batch_size=4, precision=precision), variant=variant).records
+    (found,) = taken(
+        RunSettings.from_words(execution="cuda_graph", batch_size=4, precision=precision), variant=variant
+    ).records
     assert found.output is not None
     assert found.output.agrees
     stages = [row.stage for row in analyzer.analyze(variant).stages]
@@ -61,7 +63,7 @@ def test_graphs_by_parts_compute_the_whole() -> None:
     job = prepared(
         master(analysis, device),
         analysis,
-        Settings(execution="cuda_graph", batch_size=2, precision="float16", layout="channels_last"),
+        RunSettings.from_words(execution="cuda_graph", batch_size=2, precision="float16", layout="channels_last"),
         device,
         images,
     )
@@ -96,7 +98,7 @@ def test_captures_follow_each_other_and_a_failed_one() -> None:
 
 def test_eager_execution_is_held_against_a_graph() -> None:
     """Measured: at batch size 1 and 64×64 a host launches more slowly than a GPU computes."""
-    (found,) = taken(Settings()).records
+    (found,) = taken(RunSettings()).records
     assert found.host is not None
     assert found.host.graph_ms is not None
     assert found.host.host_bound
@@ -114,14 +116,14 @@ def test_training_has_its_three_parts() -> None:
 def test_the_state_of_the_gpu_is_recorded() -> None:
     """Measured: clocks, power, temperature and throttle reasons by NVML, where nvidia-ml-py is there."""
     pytest.importorskip("pynvml")
-    (found,) = taken(Settings()).records
+    (found,) = taken(RunSettings()).records
     assert {"sm_clock_mhz", "power_w", "temperature_c", "throttle_reasons", "other_processes"} <= found.after.keys()
     assert found.conditions.machine["driver"]
 
 
 def test_compiled_networks_agree() -> None:
     """Reference output: eager float32; the first run's time, with compilation, is told apart."""
-    (found,) = taken(Settings(execution="compiled", batch_size=2)).records
+    (found,) = taken(RunSettings.from_words(execution="compiled", batch_size=2)).records
     assert found.output is not None
     assert found.output.agrees
     assert found.warm_up.first_run_s > found.network.median_ms / 1000
@@ -145,5 +147,5 @@ def test_cold_caches_are_flushed() -> None:
     device.flush()
     assert device._flusher is not None
     assert device._flusher.numel() == 2 * (device.cache_bytes() or 0)
-    (found,) = taken(Settings()).records
+    (found,) = taken(RunSettings()).records
     assert found.caches == "flushed"

@@ -12,14 +12,16 @@ import torch
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
-from analyzer.latency.plan import Effort, Settings
+from analyzer.latency.effort import Effort
+from analyzer.latency.run_settings import RunSettings
 from analyzer.live.clocks import Nvml
 from analyzer.live.cuda import CapturedGraphs
-from analyzer.live.devices import CpuDevice, device_named
+from analyzer.live.devices import CpuDevice
 from analyzer.live.jobs import Job, prepared
 from analyzer.live.jobs import master as built_master
 from analyzer.live.limits import compiler_told, kernels_told, memory_told
 from analyzer.live.sampling import Samples, host_check, warmed
+from analyzer.live.select_device import device_named
 from tests.latency_fakes import RESNET, FakeCuda, fake_device
 
 
@@ -30,7 +32,7 @@ def fake() -> FakeCuda:
 
 def job_on(cuda: FakeCuda, **chosen: Any) -> Job:
     """The tiny network's job on the fake GPU, its tensors on the CPU."""
-    analysis, settings = analyze(RESNET, 8), Settings(**chosen)
+    analysis, settings = analyze(RESNET, 8), RunSettings.from_words(**chosen)
     job = prepared(built_master(analysis, CpuDevice()), analysis, settings, CpuDevice(), torch.randn(2, 3, 8, 8))
     job.device = fake_device(cuda)
     return job
@@ -70,7 +72,7 @@ def test_stages_are_marked_at_their_borders_only_while_measured(fake: FakeCuda) 
     """Closed form: an event before each of the stem, 2 stages and head, and one at the end; no hook stays behind."""
     analysis = analyze(RESNET, 8)
     device, net = fake_device(fake), built_master(analysis, CpuDevice())
-    job = prepared(net, analysis, Settings(), CpuDevice(), torch.randn(2, 3, 8, 8))
+    job = prepared(net, analysis, RunSettings(), CpuDevice(), torch.randn(2, 3, 8, 8))
     cpu_spans = job.parts_ms()
     assert len(cpu_spans) == 4
     assert job.parts == ("stem", "stage1", "stage2", "head")

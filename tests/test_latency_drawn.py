@@ -8,7 +8,10 @@ import pytest
 import analyzer
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
-from analyzer.latency.setting import Setting, setting_of
+from analyzer.latency.parse_target import latency_target
+from analyzer.latency.predict import predict_latency
+from analyzer.latency.run_settings import RunSettings
+from analyzer.latency.target import LatencyTarget
 from analyzer.render.diagram_look import Look, OpTimes
 from analyzer.render.dot import dot_source, picture
 from analyzer.render.layout import laid_out
@@ -16,7 +19,7 @@ from analyzer.render.op_times import op_times
 from analyzer.render.units import duration
 from tests.test_layout import check_places
 
-SETTING: Setting = setting_of("RTX 4090", batch_size=256, precision="amp")
+SETTING: LatencyTarget = latency_target("RTX 4090", RunSettings(batch_size=256, precision="amp"))
 
 
 def times_of(name: str) -> OpTimes:
@@ -26,7 +29,7 @@ def times_of(name: str) -> OpTimes:
 @pytest.mark.parametrize("name", ["resnet50", "densenet121", "vgg11", "seresnet50"])
 def test_op_times_add_up_to_the_whole_and_to_the_stages(name: str) -> None:
     analysis, times = analyze(name), times_of(name)
-    found = SETTING.predict(analysis)
+    found = predict_latency(analysis, SETTING)
     assert sum(times.ms.values()) == pytest.approx(found.ms)
     for stage in found.stages:
         own = [times.ms[row.path] for row in analysis.rows if row.stage == stage.stage]
@@ -45,7 +48,9 @@ def test_op_times_add_up_to_the_whole_and_to_the_stages(name: str) -> None:
 def test_every_level_tells_latency_and_its_text_fits(name: str, level: str, compiled: bool) -> None:
     """Oracle: the laid out drawing's own geometry."""
     analysis = analyze(name)
-    times = op_times(analysis, setting_of("RTX 4090", batch_size=256, precision="amp", compiled=compiled))
+    times = op_times(
+        analysis, latency_target("RTX 4090", RunSettings(batch_size=256, precision="amp", compiled=compiled))
+    )
     look = Look(show=("shape", "latency"), heat="latency", times=times)
     check_places(json.loads(laid_out(dot_source(analysis, level, look), "json")))
     drawn = picture(analysis, level, look)
@@ -66,7 +71,7 @@ def test_a_box_tells_the_time_of_its_ops() -> None:
 
 
 def test_a_frame_tells_its_stages_time() -> None:
-    found = SETTING.predict(analyze("resnet50"))
+    found = predict_latency(analyze("resnet50"), SETTING)
     drawn = picture(analyze("resnet50"), "network", Look(show=("latency",), times=times_of("resnet50")))
     told = {frame.name: frame.facts for frame in drawn.frames}
     for stage in found.stages[1:-1]:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.cost.analysis import analyze
-from analyzer.latency.reading import read_measurement
-from analyzer.latency.record import Measurement
+from analyzer.latency.record import Measurement, read_measurement
 from analyzer.render.latency_index import records_page
 
 FOLDER = Path(__file__).resolve().parent.parent / "reports" / "data" / "latency"

@@ -12,12 +12,14 @@ import pytest
 import torch
 
 import analyzer
-from analyzer.cost.analysis import BYTES_PER_PARAM, analyze
+from analyzer.cost.analysis import analyze
+from analyzer.cost.network_costs import BYTES_PER_PARAM
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.network import Network
 from analyzer.graph import Graph, Node
-from analyzer.latency.plan import MIN_SAMPLES, PRECISIONS, Effort, Settings, grid
+from analyzer.latency.effort import MIN_SAMPLES, Effort
 from analyzer.latency.record import Measurement
+from analyzer.latency.run_settings import PRECISIONS, RunSettings, grid
 from analyzer.latency.stages import stage_starts
 from analyzer.live import sampling, session, timing
 from analyzer.live.build import build
@@ -43,7 +45,7 @@ def _short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analyzer.live.sampling.MAX_WARM_SECONDS", 0.0)
 
 
-def taken(*cells: Settings, variants: tuple[str, ...] = (RESNET,), **chosen: Any) -> Measurement:
+def taken(*cells: RunSettings, variants: tuple[str, ...] = (RESNET,), **chosen: Any) -> Measurement:
     return measure_latencies(variants, cells, input_size=8, **{"effort": QUICK, **chosen})
 
 
@@ -51,7 +53,7 @@ def taken(*cells: Settings, variants: tuple[str, ...] = (RESNET,), **chosen: Any
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 def test_a_record_of_a_live_network_is_whole(variant: str, layout: str) -> None:
     """Closed form: the samples asked for, p10 ≤ median ≤ p90, every stage of the analysis, a valid document."""
-    (found,) = taken(Settings(batch_size=2, layout=layout), variants=(variant,)).records
+    (found,) = taken(RunSettings.from_words(batch_size=2, layout=layout), variants=(variant,)).records
     analysis = analyze(variant, 8)
     assert [stage.label for stage in found.stages] == [row.stage for row in analysis.stages]
     for part in (found.network, *found.stages):
@@ -71,7 +73,7 @@ def test_a_record_tells_nothing_of_whose_machine_it_was() -> None:
     """Closed form: the system and its main version, and no name of the host."""
     import platform
 
-    (found,) = taken(Settings()).records
+    (found,) = taken(RunSettings()).records
     assert found.conditions.platform.split() == [platform.system(), platform.release().split(".")[0]]
     assert platform.node() not in found.to_json() or len(platform.node()) < 3
 
@@ -91,7 +93,9 @@ def test_a_training_step_has_three_parts_and_changes_the_weights() -> None:
     analysis, device = analyze(RESNET, 8), CpuDevice()
     net = master(analysis, device)
     before = {name: weight.clone() for name, weight in net.state_dict().items()}
-    job = prepared(net, analysis, Settings(task="training", batch_size=2), device, torch.randn(2, 3, 8, 8))
+    job = prepared(
+        net, analysis, RunSettings.from_words(task="training", batch_size=2), device, torch.randn(2, 3, 8, 8)
+    )
     losses = [float(job.run()) for _ in range(30)]
     assert losses[-1] < losses[0]
     assert len(job.parts_ms()) == 3
@@ -102,7 +106,7 @@ def test_a_training_step_has_three_parts_and_changes_the_weights() -> None:
 @pytest.mark.parametrize("word", ["float32", "amp", "amp_bfloat16", "bfloat16"])
 def test_precisions_are_recorded(word: str) -> None:
     """Closed form: each of timm's words that every CPU can run, and autocast's type where it is one."""
-    (found,) = taken(Settings(precision=word)).records
+    (found,) = taken(RunSettings(precision=word)).records
     assert found.precision == word
     assert found.autocast == ("bfloat16" if word.startswith("amp") else None)
     assert found.output is not None
@@ -114,7 +118,7 @@ def test_a_wrong_output_is_seen(variant: str) -> None:
     """Planted: the weights of any one convolution changed after the reference was taken."""
     analysis, device = analyze(variant, 8), CpuDevice()
     net = master(analysis, device)
-    job = prepared(net, analysis, Settings(batch_size=2), device, random_images(2, analysis, device))
+    job = prepared(net, analysis, RunSettings(batch_size=2), device, random_images(2, analysis, device))
     for path, module in net.named_modules():
         if isinstance(module, torch.nn.Conv2d):
             kept = module.weight.data.clone()
@@ -152,7 +156,7 @@ def test_the_host_holds_few_images_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_network_that_magnifies_roundings_is_not_judged() -> None:
     """Published: without shortcuts batch-normalised ReLUs magnify by √(π/(π−1)) = 1.21 a layer (Yang et al. 2019)."""
-    device, settings = CpuDevice(), Settings(precision="bfloat16", batch_size=2)
+    device, settings = CpuDevice(), RunSettings(precision="bfloat16", batch_size=2)
     found = {}
     for name in ("plain110", "resnet20"):
         analysis = analyze(name)
@@ -184,7 +188,7 @@ def test_the_forward_is_eval_without_gradients() -> None:
     """Measured: the network is in evaluation mode and its output is an inference tensor of the autocast type."""
     analysis, device = analyze(RESNET, 8), CpuDevice()
     net = master(analysis, device)
-    output = prepared(net, analysis, Settings(precision="amp"), device, torch.randn(1, 3, 8, 8)).run()
+    output = prepared(net, analysis, RunSettings(precision="amp"), device, torch.randn(1, 3, 8, 8)).run()
     assert not net.training
     assert output.is_inference()
     assert output.dtype == torch.bfloat16
@@ -241,7 +245,7 @@ def test_a_long_measurement_is_announced(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("analyzer.live.jobs.Job.parts_ms", lambda *_: [1.0] * 4)
     told: list[str] = []
     effort = Effort(num_warm_iter=1, reference=None)
-    taken(Settings(), effort=effort, watch=Watch(notice=told.append))
+    taken(RunSettings(), effort=effort, watch=Watch(notice=told.append))
     assert told == ["50 samples will take about 126 s; --num-bench-iter sets their number."]
 
 
@@ -262,7 +266,7 @@ def test_the_reference_network_stands_around_each_cell() -> None:
     effort = Effort(num_warm_iter=1, num_bench_iter=1, reference=DENSENET)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "REFERENCE_SECONDS", 0.0)
-        first, second = taken(Settings(), Settings(batch_size=2), effort=effort).records
+        first, second = taken(RunSettings(), RunSettings(batch_size=2), effort=effort).records
     assert first.reference is not None
     assert second.reference is not None
     assert first.reference.variant == DENSENET
@@ -276,7 +280,7 @@ def test_what_drifted_is_measured_again(attempts: int, counts: bool, monkeypatch
     monkeypatch.setattr(session.Session, "_reference_ms", lambda _: next(times))
     told: list[str] = []
     effort = Effort(num_warm_iter=1, num_bench_iter=7, reference=RESNET, attempts=attempts)
-    (found,) = taken(Settings(), effort=effort, watch=Watch(notice=told.append)).records
+    (found,) = taken(RunSettings(), effort=effort, watch=Watch(notice=told.append)).records
     assert found.discarded is not counts
     assert len(found.network.samples_ms) == len(found.stages[0].samples_ms) == 7
     assert [sentence.endswith("changed by +50.0 %: once more.") for sentence in told] == [True] * (attempts > 1)
@@ -290,7 +294,7 @@ def test_a_stopped_measurement_keeps_what_is_complete() -> None:
         if "batch 2" in what:
             raise KeyboardInterrupt
 
-    found = taken(Settings(), Settings(batch_size=2), watch=Watch(progress=stop, keep=kept.append))
+    found = taken(RunSettings(), RunSettings(batch_size=2), watch=Watch(progress=stop, keep=kept.append))
     assert found.cut_short == "interrupted"
     assert [record.batch_size for record in found.records] == [1]
     assert [each.cut_short for each in kept] == ["still running"]
@@ -303,7 +307,7 @@ def test_a_time_limit_ends_it_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "monotonic", lambda: next(clock))
     monkeypatch.setattr("analyzer.live.sampling.Samples.expected_s", property(lambda _: 2.0))
     effort = Effort(num_warm_iter=1, num_bench_iter=1, reference=None, max_seconds=3.5)
-    found = taken(Settings(), Settings(batch_size=2), Settings(batch_size=3), effort=effort)
+    found = taken(RunSettings(), RunSettings(batch_size=2), RunSettings(batch_size=3), effort=effort)
     assert found.cut_short == "the time limit of 3.5 s"
     assert [record.batch_size for record in found.records] == [1]
 
@@ -314,7 +318,7 @@ def test_too_large_a_batch_is_refused_before_it_is_made(monkeypatch: pytest.Monk
     with pytest.raises(Unavailable, match=r"needs at least 358\.9 GiB, 0\.0 GiB are free"):
         analyzer.measure_latency("resnet18", batch_size=60_000, reference=None)
     told: list[str] = []
-    found = taken(Settings(), Settings(batch_size=60_000), watch=Watch(notice=told.append))
+    found = taken(RunSettings(), RunSettings(batch_size=60_000), watch=Watch(notice=told.append))
     assert [record.batch_size for record in found.records] == [1]
     assert [failure.reason for failure in found.failures] == told
     assert "lower the batch size" in told[0]
@@ -330,7 +334,7 @@ def test_what_torch_refuses_is_told_and_the_rest_is_measured(monkeypatch: pytest
         return ready(job, *more)
 
     monkeypatch.setattr(session, "ready", refused)
-    found = taken(Settings(), Settings(batch_size=2))
+    found = taken(RunSettings(), RunSettings(batch_size=2))
     assert [record.batch_size for record in found.records] == [2]
     assert found.failures[0].reason.endswith("at batch size 1 and 3×8×8: cuDNN error: not supported.")
 
@@ -382,9 +386,9 @@ def test_few_samples_are_refused_on_cuda(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_a_cpu_has_not_is_refused() -> None:
     """Closed form: caches that can be flushed; a network without classes has no loss."""
     with pytest.raises(InvalidInput, match=r"^caches flushed: needs --device cuda, not cpu\.$"):
-        taken(Settings(), effort=Effort(caches="flushed"))
+        taken(RunSettings(), effort=Effort(caches="flushed"))
     with pytest.raises(InvalidInput, match=r"^task training: .* gives a map, not scores of classes\.$"):
-        taken(Settings(task="training"), variants=(f"{RESNET},head=none",))
+        taken(RunSettings.from_words(task="training"), variants=(f"{RESNET},head=none",))
 
 
 def test_a_missing_compiler_is_told_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,7 +397,7 @@ def test_a_missing_compiler_is_told_before_anything_is_measured(monkeypatch: pyt
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr(session, "master", None)
     with pytest.raises(Unavailable, match=r"^execution compiled: torch.compile needs a C\+\+ compiler"):
-        taken(Settings(execution="compiled"))
+        taken(RunSettings.from_words(execution="compiled"))
 
 
 ONE = Graph("one", (Node("conv", Conv2d(3, 4, 3), ("input",)), Node("relu", ReLU(), ("conv",))))
@@ -422,7 +426,7 @@ def test_each_compiled_network_is_compiled_once_a_shape(compilations: list[list[
     analysis, device = analyze(ONE, 8), CpuDevice()
     for number in range(9):
         for batch in (1, 2) if number == 8 else (1,):
-            settings = Settings(execution="compiled", batch_size=batch)
+            settings = RunSettings.from_words(execution="compiled", batch_size=batch)
             images = torch.randn(batch, 3, 8, 8)
             job = prepared(master(analysis, device), analysis, settings, device, images, stages=False)
             for _ in range(2):
@@ -436,7 +440,7 @@ def test_each_compiled_network_is_compiled_once_a_shape(compilations: list[list[
 def test_a_compiled_network_is_split_at_the_stage_borders(variant: str, compilations: list[list[str]]) -> None:
     """Reference output: the whole; each stage is one graph of its own, and together they have the same calls."""
     analysis, device = analyze(variant, 8), CpuDevice()
-    settings = Settings(execution="compiled", batch_size=2)
+    settings = RunSettings.from_words(execution="compiled", batch_size=2)
     job = prepared(master(analysis, device), analysis, settings, device, torch.randn(2, 3, 8, 8))
     assert job.parts == tuple(row.stage for row in analysis.stages)
     assert len(job.parts_ms()) == len(job.parts) == len(compilations)
@@ -460,5 +464,5 @@ def test_every_kind_of_network_can_be_split(name: str, monkeypatch: pytest.Monke
 def test_networks_may_be_objects() -> None:
     """Closed form: a Network is measured as its expression."""
     resolved: Network = analyze(RESNET).network
-    (found,) = measure_latencies([resolved], [Settings()], effort=QUICK).records
+    (found,) = measure_latencies([resolved], [RunSettings()], effort=QUICK).records
     assert found.variant == analyze(RESNET).variant

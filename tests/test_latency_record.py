@@ -20,12 +20,10 @@ from analyzer.errors import InvalidInput
 from analyzer.families.network import network
 from analyzer.graph import Graph, Node, sequence
 from analyzer.latency.conditions import HostCheck, OutputCheck, ReferenceCheck, disturbances, others_share
-from analyzer.latency.plan import Settings
-from analyzer.latency.reading import read_measurement
-from analyzer.latency.record import Failure, Measurement, read_records
+from analyzer.latency.record import Failure, Measurement, compact, read_measurement, read_records
+from analyzer.latency.run_settings import RunSettings
 from analyzer.latency.stages import least_bytes, stage_starts
 from analyzer.latency.store import RecordFile
-from analyzer.latency.text import compact
 from analyzer.latency.timings import Timing
 from analyzer.ops import Conv2d, ReLU
 from tests.latency_fakes import CONDITIONS, record
@@ -36,7 +34,7 @@ SCHEMA = json.loads(files("analyzer").joinpath("schemas/latency-1.json").read_te
 FULL = record(
     (10.0, 10.5, 9.5),
     {"stem": (4.0, 4.0), "head": (6.0, 6.1)},
-    settings=Settings(batch_size=2, precision="amp", layout="channels_last"),
+    settings=RunSettings.from_words(batch_size=2, precision="amp", layout="channels_last"),
     autocast="float16",
     queued=Timing(label="queued", samples_ms=(8.0, 8.25)),
     host=HostCheck(eager_ms=10.0, graph_ms=8.0),
@@ -139,7 +137,7 @@ def test_the_schema_is_a_schema_and_a_record_is_valid() -> None:
 
 def test_a_measurement_is_read_back_as_it_was(tmp_path: Path) -> None:
     """Closed form: equal in every field, the samples too; one that was cut short says why."""
-    failure = Failure(variant="resnet18", settings=Settings(batch_size=9), reason="no memory.")
+    failure = Failure(variant="resnet18", settings=RunSettings(batch_size=9), reason="no memory.")
     whole = Measurement(conditions=CONDITIONS, records=(FULL, record((1.0,))), failures=(failure,))
     for taken in (whole, replace(whole, cut_short="interrupted")):
         taken.save(tmp_path / "record.json")

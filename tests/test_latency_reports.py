@@ -12,13 +12,16 @@ import pytest
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.latency.setting import Setting, setting_from, setting_of
+from analyzer.latency.parse_target import latency_target, target_from
+from analyzer.latency.predict import predict_latency
+from analyzer.latency.run_settings import RunSettings
+from analyzer.latency.target import LatencyTarget
 from analyzer.render.bundle import Recipe, made, recipe_of, recipes
 from analyzer.render.html import rendered
 from analyzer.render.prediction import interval, latency_section, milliseconds, stage_cells
 from analyzer.render.spreadsheet import HEADS
 
-SETTING: Setting = setting_of("RTX 4090", batch_size=256, precision="amp")
+SETTING: LatencyTarget = latency_target("RTX 4090", RunSettings(batch_size=256, precision="amp"))
 ON = ["--gpu", "rtx4090", "--batch-size", "256", "--precision", "amp"]
 STEM = "resnet18-rtx-4090-batch256-amp"
 
@@ -30,20 +33,20 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_markdown_has_the_section_of_the_prediction(capsys: pytest.CaptureFixture[str]) -> None:
     text = report(capsys, "resnet18", *ON)
-    assert f"**Latency, predicted**\n\n{latency_section(SETTING.predict(analyze('resnet18')))}\n" in text
+    assert f"**Latency, predicted**\n\n{latency_section(predict_latency(analyze('resnet18'), SETTING))}\n" in text
     assert "--gpu 'RTX 4090' --batch-size 256 --precision amp -->" in text
 
 
 def test_html_has_the_same_tables(capsys: pytest.CaptureFixture[str]) -> None:
     page = report(capsys, "resnet18", *ON, "--format", "html")
-    found = SETTING.predict(analyze("resnet18"))
+    found = predict_latency(analyze("resnet18"), SETTING)
     assert rendered(latency_section(found)).strip() in page
     assert "<script" not in page
 
 
 def test_latex_has_a_table_of_it_with_its_conditions(capsys: pytest.CaptureFixture[str]) -> None:
     text = report(capsys, "resnet18", *ON, "--format", "latex")
-    found = SETTING.predict(analyze("resnet18"))
+    found = predict_latency(analyze("resnet18"), SETTING)
     table = text[text.index("latency predicted for one batch of 256 on RTX 4090 (amp, eager), not measured") :]
     assert f"{milliseconds(found)}, 90 \\% interval {interval(found).replace('–', '--')} ms" in table
     for cells in stage_cells(found):
@@ -53,8 +56,8 @@ def test_latex_has_a_table_of_it_with_its_conditions(capsys: pytest.CaptureFixtu
 
 def test_csv_gains_columns_and_its_times_add_up(capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(report(capsys, "densenet121", *ON, "--compiled", "--format", "csv"))))
-    made_at = setting_of("RTX 4090", batch_size=256, precision="amp", compiled=True)
-    found = made_at.predict(analyze("densenet121"))
+    made_at = latency_target("RTX 4090", RunSettings(batch_size=256, precision="amp", compiled=True))
+    found = predict_latency(analyze("densenet121"), made_at)
     assert sum(float(row["predicted_batch_ms"]) for row in rows) == pytest.approx(found.ms, rel=1e-4)
     assert sum(int(row["kernels"]) for row in rows) == found.num_kernels
     assert {(row["device"], row["batch_size"], row["compiled"]) for row in rows} == {("RTX 4090", "256", "1")}
@@ -70,7 +73,7 @@ def test_json_holds_the_prediction_and_is_valid(capsys: pytest.CaptureFixture[st
     }
     jsonschema.validate(told, shipped["report"])
     jsonschema.validate(told["latency"], shipped["latency-predicted"])
-    assert told["latency"] == SETTING.predict(analyze("resnet18")).to_dict()
+    assert told["latency"] == predict_latency(analyze("resnet18"), SETTING).to_dict()
     assert told["memory"]["batch_size"] == 256
     assert "latency" not in json.loads(report(capsys, "resnet18", "--format", "json"))
 
@@ -91,7 +94,7 @@ def test_a_written_report_is_checked_and_refreshed_with_its_device(
     assert "[ResNet-18 on RTX 4090](resnet18-rtx-4090-batch256-amp.md)" in (folder / "README.md").read_text()
     told = folder / f"{STEM}.md"
     text = told.read_text(encoding="utf-8")
-    shown = milliseconds(SETTING.predict(analyze("resnet18")))
+    shown = milliseconds(predict_latency(analyze("resnet18"), SETTING))
     told.write_text(text.replace(f"**{shown}**", "**1.23 ms**"), encoding="utf-8")
     capsys.readouterr()
     assert main(["report", "--check"]) == 1
@@ -107,11 +110,11 @@ def test_a_written_report_is_checked_and_refreshed_with_its_device(
     ],
 )
 def test_a_recipe_makes_the_report_again(given: dict[str, object], tmp_path: Path) -> None:
-    """Oracle: the setting itself, and the recipe read back from what was written."""
-    setting = setting_of("A100 80GB SXM", **given)  # type: ignore[arg-type]
-    assert setting_from(setting.arguments) == setting
-    recipe = recipe_of(analyze("resnet18", 64), (), setting)
-    assert made(recipe).setting == setting
+    """Oracle: the target itself, and the recipe read back from what was written."""
+    target = latency_target("A100 80GB SXM", RunSettings(**given))  # type: ignore[arg-type]
+    assert target_from(target.arguments) == target
+    recipe = recipe_of(analyze("resnet18", 64), (), target)
+    assert made(recipe).target == target
     (tmp_path / "x.md").write_text(f"<!-- made by: {recipe.command} -->", encoding="utf-8")
     assert list(recipes(tmp_path)) == [recipe]
 

@@ -18,9 +18,8 @@ import pytest
 from analyzer.cli import main, time_measured
 from analyzer.cost.analysis import analyze
 from analyzer.latency.conditions import HostCheck, OutputCheck, ReferenceCheck
-from analyzer.latency.plan import Settings
-from analyzer.latency.reading import read_measurement
-from analyzer.latency.record import Failure, Measurement
+from analyzer.latency.record import Failure, Measurement, read_measurement
+from analyzer.latency.run_settings import RunSettings
 from analyzer.latency.timings import Timing
 from analyzer.live import timing
 from analyzer.live.session import Watch
@@ -80,7 +79,7 @@ def test_doubtful_figures_are_told() -> None:
         record(
             (10.0, 12.0),
             {"stem": (5.0, 5.0)},
-            settings=Settings(precision="float16"),
+            settings=RunSettings(precision="float16"),
             output=OutputCheck(error=None, bound=0.1),
             reference=ReferenceCheck(variant="resnet18", batch_size=1, before_ms=10.0, after_ms=10.5),
             before={"other_processes": 1},
@@ -93,7 +92,9 @@ def test_doubtful_figures_are_told() -> None:
 def test_several_cells_are_a_line_each_with_their_marks_explained() -> None:
     """Golden: how each was run; a discarded one has no time; what was not measured is told."""
     drift = ReferenceCheck(variant="resnet18", batch_size=1, before_ms=10.0, after_ms=10.5)
-    way = Settings(task="training", execution="compiled", precision="amp", layout="channels_last", batch_size=8)
+    way = RunSettings.from_words(
+        task="training", execution="compiled", precision="amp", layout="channels_last", batch_size=8
+    )
     taken = Measurement(
         conditions=CONDITIONS,
         records=(record((10.0,)), record((20.0,), settings=way, reference=drift)),
@@ -113,7 +114,7 @@ def test_several_cells_are_a_line_each_with_their_marks_explained() -> None:
 def test_csv_has_timms_columns_and_counts() -> None:
     """Published: timm's resnet50 row at 224 (25.56 M, 4.11 GMACs, 11.11 M activations); step times are means."""
     fingerprint = analyze("resnet50").fingerprint
-    training = Settings(task="training", batch_size=4)
+    training = RunSettings.from_words(task="training", batch_size=4)
     taken = Measurement(
         conditions=CONDITIONS,
         records=(
@@ -218,7 +219,7 @@ def test_exit_status_tells_how_it_went() -> None:
     good = record((1.0,))
     wrong = record((1.0,), output=OutputCheck(error=0.5, bound=0.1))
     drifted = record((1.0,), reference=ReferenceCheck(variant="x", batch_size=1, before_ms=1.0, after_ms=2.0))
-    failure = Failure(variant="x", settings=Settings(), reason="no")
+    failure = Failure(variant="x", settings=RunSettings(), reason="no")
 
     def status(*records: Any, **more: Any) -> int:
         return time_measured._status(Measurement(conditions=CONDITIONS, records=records, **more))

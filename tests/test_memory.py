@@ -12,9 +12,9 @@ from hypothesis import settings as hypothesis_settings
 
 import analyzer
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.budget import deepest, largest_batch, needed_bytes
 from analyzer.cost.memory import ITEM_BYTES, buffers_bytes, memory, params_bytes
-from analyzer.cost.storage import eager_run, overwriting
+from analyzer.cost.memory_budget import deepest, largest_batch, needed_bytes
+from analyzer.cost.tensor_lifetimes import overwriting, tensor_lifetimes
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import parse
 from analyzer.families.spec import Spec
@@ -159,9 +159,9 @@ def test_peak_holds_the_largest_op_and_grows_with_the_batch(spec: Spec) -> None:
     """Property: no op fits in less than its own input and output; a batch of b takes b times one image."""
     analysis = analyze(spec, 33)
     found = memory(analysis)
-    run = eager_run(analysis)
-    for row, reads, written in zip(analysis.rows, run.reads, run.writes, strict=True):
-        held = sum(prod(run.storages[place].shape) for place in {*reads, written})
+    lifetimes = tensor_lifetimes(analysis)
+    for row, reads, written in zip(analysis.rows, lifetimes.reads, lifetimes.writes, strict=True):
+        held = sum(prod(lifetimes.storages[place].shape) for place in {*reads, written})
         assert found.peak_bytes >= 4 * held, row.path
     assert sum(alive.bytes for alive in found.alive) == found.peak_bytes
     assert memory(analysis, 7).peak_bytes == 7 * found.peak_bytes
@@ -183,9 +183,9 @@ def test_peak_of_random_networks_is_torchs(spec: Spec) -> None:
 def test_deep_networks_walk_is_linear_in_the_ops() -> None:
     """Closed form: one entry an op and at most one storage an op and the image, of ResNet-1202's thousands."""
     analysis = analyze("resnet1202_cifar")
-    run = eager_run(analysis)
-    assert len(run.reads) == len(run.writes) == len(analysis.rows) > 4_000
-    assert len(run.storages) <= len(analysis.rows) + 1
+    lifetimes = tensor_lifetimes(analysis)
+    assert len(lifetimes.reads) == len(lifetimes.writes) == len(analysis.rows) > 4_000
+    assert len(lifetimes.storages) <= len(analysis.rows) + 1
 
 
 @pytest.mark.parametrize("training", [False, True])

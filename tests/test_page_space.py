@@ -14,8 +14,7 @@ from streamlit.testing.v1 import AppTest
 from analyzer.cost.analysis import analyze
 from analyzer.pages import space_form, sweeping
 from analyzer.pages.sweeping import Sweeping
-from analyzer.sweep.reading import packaged, space
-from analyzer.sweep.space import Space
+from analyzer.sweep.space import Space, packaged, space
 from analyzer.sweep.spoken import examples
 from analyzer.sweep.text import to_toml
 from benchmarks.page_reruns import follower

@@ -17,7 +17,7 @@ import torchvision
 from torch import nn
 
 import analyzer
-from analyzer.cost import formulas, storage
+from analyzer.cost import formulas, tensor_lifetimes
 from analyzer.cost import memory as costed_memory
 from analyzer.cost import training as costed_training
 from analyzer.cost.training import Bytes, OpTraining
@@ -307,7 +307,7 @@ FIGURES: dict[str, tuple[str, Plant, set[str]]] = {
     ),
     "no op overwrites its input": (
         "vgg:config=8,head=pool",
-        planted(storage, "overwriting", lambda right, graph: frozenset()),
+        planted(tensor_lifetimes, "overwriting", lambda right, graph: frozenset()),
         {"allocation meter"},
     ),
     "batch norm keeps no statistics": (

@@ -18,8 +18,10 @@ import analyzer
 from analyzer.cli import main
 from analyzer.errors import InvalidInput
 from analyzer.latency.devices import devices
+from analyzer.latency.parse_target import latency_target
 from analyzer.latency.prediction import Prediction
-from analyzer.latency.setting import Setting, setting_of
+from analyzer.latency.run_settings import RunSettings
+from analyzer.latency.target import LatencyTarget
 from analyzer.live import host_cost
 from analyzer.render.place_labels import HEIGHT, WIDTH, placed
 from analyzer.render.prediction import document, interval, latency_section, latency_text, milliseconds, run_words
@@ -239,11 +241,11 @@ def test_every_device_is_listed_with_where_its_figures_come_from(form: str, caps
 
 
 @pytest.fixture(scope="module")
-def on_4090() -> Setting:
-    return setting_of("RTX 4090", batch_size=256, precision="amp")
+def on_4090() -> LatencyTarget:
+    return latency_target("RTX 4090", RunSettings(batch_size=256, precision="amp"))
 
 
-def test_stages_lie_under_the_roof_where_their_numbers_put_them(on_4090: Setting) -> None:
+def test_stages_lie_under_the_roof_where_their_numbers_put_them(on_4090: LatencyTarget) -> None:
     """Oracle: intensity = 2·MACs / bytes and rate = 2·MACs / time, of the Prediction's own stages."""
     found = predicted("densenet121")
     shown = {point.name: point for point in points(found, on_4090)}
@@ -255,7 +257,9 @@ def test_stages_lie_under_the_roof_where_their_numbers_put_them(on_4090: Setting
     assert shown["whole network"].rate == pytest.approx(2 * sum(stage.macs for stage in found.stages) / found.ms / 1e9)
 
 
-def test_roofline_is_drawn_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str], on_4090: Setting) -> None:
+def test_roofline_is_drawn_in_every_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], on_4090: LatencyTarget
+) -> None:
     found = predicted()
     for form in ("svg", "html", "json"):
         path = tmp_path / f"roof.{form}"
@@ -323,13 +327,13 @@ def test_the_markdown_document_holds_a_section_each() -> None:
 
 def test_a_setting_tells_the_options_that_make_it_again() -> None:
     given = {"channels_last": True, "training": True, "host_us": 5.5}
-    made = setting_of("rtx4090", batch_size=8, precision="amp", **given)  # type: ignore[arg-type]
+    made = latency_target("rtx4090", RunSettings(batch_size=8, precision="amp", **given))  # type: ignore[arg-type]
     told = "--gpu 'RTX 4090' --batch-size 8 --precision amp --host-us 5.5 --channels-last --train"
     assert made.arguments == told
-    made = setting_of("rtx4090", compiled=True, cuda_graph=True)
+    made = latency_target("rtx4090", RunSettings(compiled=True, cuda_graph=True))
     assert made.arguments == "--gpu 'RTX 4090' --batch-size 1 --precision float32 --compiled --cuda-graph"
     with pytest.raises(InvalidInput, match="host_us inf"):
-        setting_of("RTX 4090", host_us=float("inf"))
+        latency_target("RTX 4090", RunSettings(), host_us=float("inf"))
 
 
 # ---- calibration

@@ -17,19 +17,25 @@ from analyzer.latency.breakdown import device_ms
 from analyzer.latency.coefficients import coefficients
 from analyzer.latency.devices import Device, device_named, devices
 from analyzer.latency.modes import launched
-from analyzer.latency.predict import largest_batch, op_times_ms, predict_analysis, predict_latency, predict_total
+from analyzer.latency.predict import largest_batch, predict_latency, predict_op_times, predict_total
 from analyzer.latency.prediction import BOUNDS, EVIDENCE
 from analyzer.latency.rates import rates, sm_clocks, sustained
-from analyzer.latency.roofline import Run
+from analyzer.latency.run_settings import RunSettings
+from analyzer.latency.target import LatencyTarget
 from tests.names import EVERY_KIND
 from tools.latency_fit.tables import Case, read_cases, training_cases
 
-RUNS = (Run(64, "amp"), Run(64, "amp", channels_last=True), Run(64, "amp", compiled=True), Run(8, training=True))
+RUNS = (
+    RunSettings(64, "amp"),
+    RunSettings(64, "amp", channels_last=True),
+    RunSettings(64, "amp", compiled=True),
+    RunSettings(8, training=True),
+)
 
 
 def error(case: Case, host_us: float | None = 0.0) -> float:
     """(Predicted − published) / published."""
-    return predict_total(case.analysis, case.device, case.run, host_us=host_us).ms / case.batch_ms - 1
+    return predict_total(case.analysis, LatencyTarget(case.device, case.run, host_us)).ms / case.batch_ms - 1
 
 
 def test_published_times_are_met() -> None:
@@ -45,7 +51,7 @@ def test_small_batches_are_the_hosts() -> None:
     small = [case for case in read_cases("nvidia_resnet50") if case.run.batch_size <= 32]
     for name in ("Tesla V100 SXM2", "Tesla T4"):
         assert mean(abs(error(case, None)) for case in small if case.device.name == name) < 0.1
-    first = predict_latency("resnet50", device="T4", precision="amp", channels_last=True)
+    first = analyzer.predict_latency("resnet50", device="T4", precision="amp", channels_last=True)
     assert first.host_bound
     assert {stage.bound for stage in first.stages} == {"launch"}
 
@@ -53,7 +59,7 @@ def test_small_batches_are_the_hosts() -> None:
 def test_v1_is_about_five_per_cent_faster_than_v15() -> None:
     """Oracle: NVIDIA's README of ResNet-50 v1.5: about 5 % in throughput."""
     both = [
-        predict_latency(name, device="V100", batch_size=256, precision="amp", channels_last=True)
+        analyzer.predict_latency(name, device="V100", batch_size=256, precision="amp", channels_last=True)
         for name in ("resnet50_v1", "resnet50")
     ]
     assert 1.03 < both[0].images_per_second / both[1].images_per_second < 1.07
@@ -61,10 +67,10 @@ def test_v1_is_about_five_per_cent_faster_than_v15() -> None:
 
 @pytest.mark.parametrize("run", RUNS, ids=str)
 @pytest.mark.parametrize("name", ["resnet50", "densenet121", "seresnet50", "vgg11", "wrn16_8_cifar"])
-def test_stages_kernels_and_ops_add_up_to_the_whole(name: str, run: Run) -> None:
+def test_stages_kernels_and_ops_add_up_to_the_whole(name: str, run: RunSettings) -> None:
     analysis = analyze(name)
-    found = predict_analysis(analysis, device_named("RTX 3090"), run)
-    ops = op_times_ms(analysis, device_named("RTX 3090"), run)
+    found = predict_latency(analysis, LatencyTarget(device_named("RTX 3090"), run))
+    ops = predict_op_times(analysis, LatencyTarget(device_named("RTX 3090"), run))
     for parts in (found.stages, found.kernels, ops):
         assert sum(part.ms for part in parts) == pytest.approx(found.ms)
     for stage in found.stages:
@@ -83,7 +89,7 @@ def test_stages_kernels_and_ops_add_up_to_the_whole(name: str, run: Run) -> None
 @pytest.mark.parametrize("name", EVERY_KIND)
 def test_every_kind_of_network_has_a_prediction_within_its_interval(name: str) -> None:
     for run in RUNS:
-        found = predict_analysis(analyze(name), device_named("RTX 5090"), run, with_memory=False)
+        found = predict_latency(analyze(name), LatencyTarget(device_named("RTX 5090"), run), with_memory=False)
         assert 0 < found.low_ms <= found.ms <= found.high_ms
         assert found.ms == max(found.device_ms, found.host_ms)
 
@@ -92,7 +98,7 @@ FIGURES = ("fp32_tflops", "tensor_tflops", "mem_bw_gbs", "tdp_w", "l2_mb")
 
 
 @given(st.sampled_from(FIGURES), st.sampled_from(RUNS), st.floats(1.0, 4.0))
-def test_more_of_anything_is_never_slower(figure: str, run: Run, factor: float) -> None:
+def test_more_of_anything_is_never_slower(figure: str, run: RunSettings, factor: float) -> None:
     """But for the float32 peak alone, which stands for the clock, and more of it takes more power."""
     known, analysis = coefficients(), analyze("resnet18")
     base = device_named("RTX PRO 6000 Blackwell Max-Q")
@@ -105,14 +111,17 @@ def test_more_of_anything_is_never_slower(figure: str, run: Run, factor: float) 
 @given(st.sampled_from([name for name, each in devices().items() if each.kind == "gpu"]), st.integers(1, 300))
 def test_a_larger_batch_takes_longer_and_less_an_image(name: str, batch: int) -> None:
     known, analysis, device = coefficients(), analyze("resnet18"), device_named(name)
-    one, more = (device_ms(analysis, device, Run(size), known) for size in (batch, batch + 1))
+    one, more = (device_ms(analysis, device, RunSettings(size), known) for size in (batch, batch + 1))
     assert one < more <= one * (batch + 1) / batch
 
 
 def test_twice_the_bandwidth_halves_what_is_bound_by_it() -> None:
     device = device_named("RTX 4090")
     fast = replace(device, mem_bw_gbs=2 * device.mem_bw_gbs)
-    times = [op_times_ms(analyze("resnet18"), each, Run(256, "float16"), host_us=0) for each in (device, fast)]
+    times = [
+        predict_op_times(analyze("resnet18"), LatencyTarget(each, RunSettings(256, "float16"), host_us=0))
+        for each in (device, fast)
+    ]
     launch = coefficients().classes["gpu"].launch_us / 1000
     slow, quick = (next(op.ms for op in ops if op.path == "relu") for ops in times)
     assert (slow - launch) / (quick - launch) == pytest.approx(2)
@@ -120,30 +129,31 @@ def test_twice_the_bandwidth_halves_what_is_bound_by_it() -> None:
 
 def test_a_cuda_graph_takes_the_host_away() -> None:
     eager, graph = (
-        predict_latency("resnet50", device="RTX 4090", precision="amp", cuda_graph=graph) for graph in (False, True)
+        analyzer.predict_latency("resnet50", device="RTX 4090", precision="amp", cuda_graph=graph)
+        for graph in (False, True)
     )
     assert (eager.host_bound, graph.host_bound, graph.host_ms) == (True, False, 0.0)
     assert graph.ms == eager.device_ms == pytest.approx(graph.device_ms)
 
 
 def test_the_hosts_cost_can_be_given() -> None:
-    analysis, device, run = analyze("resnet50"), device_named("RTX 4090"), Run(1, "amp")
+    analysis, device, run = analyze("resnet50"), device_named("RTX 4090"), RunSettings(1, "amp")
     calls = launched(analysis, run, rates(device, "amp")).calls
-    told = predict_latency("resnet50", device="RTX 4090", precision="amp", host_us=20.0)
+    told = analyzer.predict_latency("resnet50", device="RTX 4090", precision="amp", host_us=20.0)
     assert told.host_ms == pytest.approx(20.0 * calls / 1000)
-    open_ended = predict_latency("resnet50", device="RTX 4090", precision="amp")
+    open_ended = analyzer.predict_latency("resnet50", device="RTX 4090", precision="amp")
     assert open_ended.ms / open_ended.low_ms > 5 > 1.5 > told.ms / told.low_ms
 
 
 def test_a_compiled_network_is_called_for_its_convolutions_alone() -> None:
     analysis = analyze("resnet50")
-    assert launched(analysis, Run(1, "amp", compiled=True), rates(device_named("RTX 4090"), "amp")).calls == 54
-    assert launched(analysis, Run(1, "amp"), rates(device_named("RTX 4090"), "amp")).calls == 174 + 55
+    assert launched(analysis, RunSettings(1, "amp", compiled=True), rates(device_named("RTX 4090"), "amp")).calls == 54
+    assert launched(analysis, RunSettings(1, "amp"), rates(device_named("RTX 4090"), "amp")).calls == 174 + 55
 
 
 def test_evidence_and_width_say_how_much_is_known() -> None:
     def predicted(device: str, *, compiled: bool = False, training: bool = False) -> tuple[str, float]:
-        found = predict_latency(
+        found = analyzer.predict_latency(
             "resnet50", device=device, batch_size=512, precision="amp", compiled=compiled, training=training
         )
         return found.evidence, round(log(found.high_ms / found.ms), 6)
@@ -185,13 +195,13 @@ def test_float32_runs_in_tf32_where_a_gpu_has_it() -> None:
 
 
 def test_the_largest_batch_leaves_a_tenth_of_the_memory() -> None:
-    from analyzer.cost.budget import needed_bytes
+    from analyzer.cost.memory_budget import needed_bytes
 
     analysis, device = analyze("resnet50"), device_named("RTX 4090")
-    batch = largest_batch(analysis, device, Run(training=True))
+    batch = largest_batch(analysis, LatencyTarget(device, RunSettings(training=True)))
     assert needed_bytes(analysis, training=True, batch_size=batch) <= 0.9 * 24e9
     assert needed_bytes(analysis, training=True, batch_size=batch + 1) > 0.9 * 24e9
-    assert largest_batch(analysis, device_named("Core i9-10940X"), Run()) == 0
+    assert largest_batch(analysis, LatencyTarget(device_named("Core i9-10940X"), RunSettings())) == 0
 
 
 def test_the_python_interface_and_its_json() -> None:
@@ -217,7 +227,7 @@ def test_the_python_interface_and_its_json() -> None:
 )
 def test_a_bad_argument_is_one_sentence(wrong: dict[str, object], told: str) -> None:
     with pytest.raises(InvalidInput, match=told.replace("?", r"\?")):
-        predict_latency("resnet18", **wrong)  # type: ignore[arg-type]
+        analyzer.predict_latency("resnet18", **wrong)  # type: ignore[arg-type]
 
 
 def test_coefficients_are_those_of_the_document() -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from analyzer import predict_latency
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.latency.calibration import calibrated_factor
 from analyzer.latency.devices import FIGURES, device_named, devices, read_devices
-from analyzer.latency.predict import predict_latency, predict_total
-from analyzer.latency.roofline import Run
+from analyzer.latency.predict import predict_total
+from analyzer.latency.run_settings import RunSettings
+from analyzer.latency.target import LatencyTarget
 
 NAMES = {
     "rtx4090": "RTX 4090",
@@ -115,14 +117,14 @@ def _timm(folder: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
-def _row(model: str, factor: float, run: Run, **more: object) -> dict[str, object]:
+def _row(model: str, factor: float, run: RunSettings, **more: object) -> dict[str, object]:
     analysis = analyze(model)
-    step = factor * predict_total(analysis, device_named("RTX 5090"), run, host_us=0).ms
+    step = factor * predict_total(analysis, LatencyTarget(device_named("RTX 5090"), run, host_us=0)).ms
     facts = {"infer_step_time": step, "infer_batch_size": run.batch_size, "infer_img_size": 224}
     return {"model": model, **facts, "param_count": round(analysis.params / 1e6, 2), **more}
 
 
-RUN = Run(256, "amp", channels_last=True)
+RUN = RunSettings(256, "amp", channels_last=True)
 COMPILED = RUN._replace(compiled=True)
 
 

@@ -11,6 +11,7 @@ import pytest
 from analyzer.cost.analysis import analyze
 from analyzer.latency.coefficients import PATH, coefficients
 from analyzer.latency.predict import predict_total
+from analyzer.latency.target import LatencyTarget
 from tools.latency_fit import __main__ as program
 from tools.latency_fit.agreement import disagreements
 from tools.latency_fit.arrays import Batch
@@ -56,13 +57,17 @@ def test_no_network_has_a_number_of_its_own() -> None:
     assert all(len(eff) == 9 for eff in coefficients().classes.values())
 
 
+def _own_ms(case: Case) -> float:
+    return predict_total(case.analysis, LatencyTarget(case.device, case.run, host_us=0)).ms
+
+
 def test_arrays_and_predictions_evaluate_one_formula(newest: list[Case]) -> None:
     batch = Batch(newest[:12] + training_cases()[:3])
     for case, logs in zip(batch.cases[:12], batch.log_predicted(SHIPPED.classes["gpu"]), strict=False):
-        assert predict_total(case.analysis, case.device, case.run, host_us=0).ms == pytest.approx(np.exp(logs))
+        assert _own_ms(case) == pytest.approx(np.exp(logs))
     last = batch.cases[-1]
     trained = batch.log_predicted(SHIPPED.classes["training"])[-1]
-    assert predict_total(last.analysis, last.device, last.run, host_us=0).ms == pytest.approx(np.exp(trained))
+    assert _own_ms(last) == pytest.approx(np.exp(trained))
 
 
 def test_a_fit_finds_the_numbers_that_made_the_times(newest: list[Case]) -> None:

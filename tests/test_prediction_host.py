@@ -1,6 +1,6 @@
 """The host's cost a kernel, measured on torch's meta device."""
 
-from analyzer.latency.predict import predict_latency
+from analyzer import predict_latency
 from analyzer.live.host_cost import measure_host_cost
 
 

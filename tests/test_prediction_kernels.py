@@ -11,14 +11,15 @@ from analyzer.latency.fusion import compiled_kernels, compiles_to_channels_last
 from analyzer.latency.kernels import Kernel, eager_kernels, kind_of, training_kernels
 from analyzer.latency.modes import launched, repeated
 from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Run, kernel_bytes
+from analyzer.latency.roofline import kernel_bytes
+from analyzer.latency.run_settings import RunSettings
 from tests.names import EVERY_KIND
 from tools.latency_fit.tables import inference_expressions
 
 GPU = rates(device_named("RTX 4090"), "amp")
 
 
-def kinds(analysis: Analysis, run: Run) -> Counter[str]:
+def kinds(analysis: Analysis, run: RunSettings) -> Counter[str]:
     return Counter(kernel.kind for kernel in launched(analysis, run, GPU).kernels)
 
 
@@ -31,8 +32,12 @@ def test_eager_runs_one_kernel_an_op_and_one_a_bias(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY_KIND)
-@pytest.mark.parametrize("run", [Run(), Run(compiled=True), Run(2, "amp"), Run(2, "amp", channels_last=True)], ids=str)
-def test_kernels_multiply_exactly_what_the_analysis_counts(name: str, run: Run) -> None:
+@pytest.mark.parametrize(
+    "run",
+    [RunSettings(), RunSettings(compiled=True), RunSettings(2, "amp"), RunSettings(2, "amp", channels_last=True)],
+    ids=str,
+)
+def test_kernels_multiply_exactly_what_the_analysis_counts(name: str, run: RunSettings) -> None:
     analysis = analyze(name)
     found = launched(analysis, run, GPU)
     assert sum(kernel.macs for kernel in found.kernels) == analysis.macs
@@ -47,7 +52,7 @@ def test_a_training_step_multiplies_three_times_but_for_the_images_gradient() ->
 
 def test_bytes_of_the_stems_kernels_by_hand() -> None:
     conv, norm, relu, pool, *_ = eager_kernels(analyze("resnet18"))
-    run, wide, small = Run(10, "float16"), 64 * 112 * 112, 64 * 56 * 56
+    run, wide, small = RunSettings(10, "float16"), 64 * 112 * 112, 64 * 56 * 56
     assert kernel_bytes(conv, run) == 2 * (10 * (3 * 224 * 224 + wide) + 64 * 3 * 49)
     assert kernel_bytes(norm, run) == kernel_bytes(relu, run) == 2 * 10 * 2 * wide
     assert kernel_bytes(pool, run) == 2 * 10 * (wide + small) + 10 * 8 * small  # and an int64 index each
@@ -55,15 +60,15 @@ def test_bytes_of_the_stems_kernels_by_hand() -> None:
 
 def test_fused_kernels_are_those_of_a_profiled_run() -> None:
     """Oracle: profiles of compiled runs on an H100 under torch 2.11: 49 and 121 Triton kernels between convolutions."""
-    assert kinds(analyze("resnet50"), Run(256, "amp", True))["fused pointwise"] == 49
-    assert kinds(analyze("densenet121"), Run(256, "amp", True))["fused pointwise"] == 121
+    assert kinds(analyze("resnet50"), RunSettings(256, "amp", True))["fused pointwise"] == 49
+    assert kinds(analyze("densenet121"), RunSettings(256, "amp", True))["fused pointwise"] == 121
 
 
 def test_a_profiled_eager_run_has_as_many_kernels_of_each_kind() -> None:
     """Oracle: profiles of eager runs on an H100 under torch 2.11, batch 256, autocast."""
-    found = kinds(analyze("resnet50"), Run(256, "amp", channels_last=True))
+    found = kinds(analyze("resnet50"), RunSettings(256, "amp", channels_last=True))
     assert [found[kind] for kind in ("batch norm", "relu", "add", "convolution")] == [53, 49, 16, 53]
-    assert kinds(analyze("resnext50_32x4d"), Run(256, "amp"))["layout"] == 2 * (16 + 1)
+    assert kinds(analyze("resnext50_32x4d"), RunSettings(256, "amp"))["layout"] == 2 * (16 + 1)
 
 
 def test_a_residual_branch_s_batch_norms_go_into_the_addition() -> None:
@@ -91,19 +96,19 @@ def test_a_network_keeps_nchw_when_compiled_only_where_grouped_convolutions_domi
 
 def test_autocast_casts_the_image_and_every_weight_each_time() -> None:
     analysis = analyze("resnet18")
-    found = launched(analysis, Run(2, "amp"), GPU).kernels
+    found = launched(analysis, RunSettings(2, "amp"), GPU).kernels
     casts = [kernel for kernel in found if kernel.kind == "cast"]
     assert len(casts) == 1 + 21
     weights = sum(row.params for row in analysis.rows if row.macs)
-    run = Run(2, "amp")
+    run = RunSettings(2, "amp")
     assert sum(kernel_bytes(kernel, run) for kernel in casts) == 6 * (weights + 2 * 3 * 224 * 224)
-    assert not any(kernel.kind == "cast" for kernel in launched(analysis, Run(2, "float16"), GPU).kernels)
+    assert not any(kernel.kind == "cast" for kernel in launched(analysis, RunSettings(2, "float16"), GPU).kernels)
 
 
 def test_changes_of_layout_belong_to_wide_windows_in_nchw_on_tensor_cores() -> None:
     analysis = analyze("resnet50")
-    changes = [each for each in launched(analysis, Run(2, "amp"), GPU).kernels if each.kind == "layout"]
+    changes = [each for each in launched(analysis, RunSettings(2, "amp"), GPU).kernels if each.kind == "layout"]
     assert {analysis.rows[kernel.row].path.split(".")[-1] for kernel in changes} == {"conv1", "conv2"}
     old = rates(device_named("V100"), "float32")
-    assert not any(each.kind == "layout" for each in launched(analysis, Run(2), old).kernels)
+    assert not any(each.kind == "layout" for each in launched(analysis, RunSettings(2), old).kernels)
     assert isinstance(changes[0], Kernel)

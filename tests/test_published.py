@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from analyzer.cost.analysis import StageRow
+from analyzer.cost.network_costs import StageRow
 from analyzer.cost.walk import Row
 from analyzer.ops import Add, AvgPool2d, Concat, Conv2d, Flatten, MaxPool2d
 from tests.oracles import PUBLISHED, Entry, agrees, analysed, count_of, entries, grouped, under, words

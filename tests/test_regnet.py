@@ -27,7 +27,7 @@ from analyzer.render.remarks import remarks
 from analyzer.render.units import short
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.functions import FUNCTIONS, LISTS, Stages
-from analyzer.sweep.reading import packaged
+from analyzer.sweep.space import packaged
 from tests.strategies import regnet_specs
 
 TORCHVISION: dict[str, tuple[int, int, float, float, int]] = {

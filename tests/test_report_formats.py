@@ -17,7 +17,8 @@ from analyzer.cli import main
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import Unavailable
 from analyzer.graph import Graph, sequence
-from analyzer.latency.setting import reference
+from analyzer.latency.parse_target import reference_target
+from analyzer.latency.predict import predict_latency
 from analyzer.ops import Conv2d, ReLU
 from analyzer.render import html as html_form
 from analyzer.render.bundle import Recipe, recipes, report_text, stale
@@ -165,7 +166,7 @@ def test_html_shows_hostile_names_as_they_are() -> None:
 
 def test_html_draws_the_shares_and_leaves_other_numbers_alone(page: str) -> None:
     shares = re.findall(r'style="text-align:right;--share:([0-9.]+)%" class="share">([0-9.]+)<', page)
-    predictions = [reference().predict(analyzer.analyze(name)) for name in ("resnet50", "densenet121")]
+    predictions = [predict_latency(analyzer.analyze(name), reference_target()) for name in ("resnet50", "densenet121")]
     latency = sum(len(found.stages) + 1 + len(found.kernels) for found in predictions)
     told = "stages at each size, training's, and latency's of both networks, with the latter's whole and kernels"
     assert len(shares) == 2 * 6 * 3 + 6 * 2 + 9 * 3 + 9 * 2 + latency, told

@@ -16,11 +16,11 @@ from analyzer.errors import InvalidInput
 from analyzer.families.fields import IntList
 from analyzer.families.spec import Spec, rules
 from analyzer.latency.predict import predict_total
+from analyzer.sweep.candidate_grid import Axis
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.evaluate import evaluate
-from analyzer.sweep.reading import packaged, space, space_of
-from analyzer.sweep.space import Axis, Space
+from analyzer.sweep.space import Space, packaged, space, space_of
 from analyzer.sweep.times import Mode
 from tests.strategies import densenet_specs, regnet_specs, resnet_specs, vgg_specs
 
@@ -151,7 +151,8 @@ def test_spaces_travel_between_processes_and_keep_their_fingerprint() -> None:
     there = pickle.loads(pickle.dumps(found))
     assert there == found
     assert there.fingerprint == found.fingerprint == "5545ef9edf36"  # recorded: files of results carry it
-    assert not there.notes
+    assert "_results" in vars(found)
+    assert "_results" not in vars(there)
 
 
 def test_the_grid_counts_with_its_last_axis_fastest() -> None:
@@ -258,7 +259,7 @@ def test_latency_is_that_of_the_predictor(given_space: dict[str, Any], column: s
     mode = Mode.of(column)
     for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 5):
         analysis = analyze(found.expression(int(columns["index"][row])), 64)
-        assert columns[column][row] == pytest.approx(predict_total(analysis, mode.device, mode.run).ms, rel=1e-9)
+        assert columns[column][row] == pytest.approx(predict_total(analysis, mode.target).ms, rel=1e-9)
 
 
 def test_networks_whose_kernels_differ_in_kind_are_told_apart() -> None:
@@ -267,7 +268,7 @@ def test_networks_whose_kernels_differ_in_kind_are_told_apart() -> None:
     found = space(variant="resnet50", fields=fields, input_sizes=[64], constraints=['latency["L4", 8, "amp"] < 1e9'])
     columns = evaluate(found, 0, found.size)
     mode = Mode.of("latency_ms:L4@8/amp")
-    wanted = [predict_total(analyze(found.expression(row), 64), mode.device, mode.run).ms for row in range(12)]
+    wanted = [predict_total(analyze(found.expression(row), 64), mode.target).ms for row in range(12)]
     assert columns["latency_ms:L4@8/amp"].tolist() == pytest.approx(wanted, rel=1e-9)
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from analyzer.cli import main
 from analyzer.sweep.evaluate import evaluate
-from analyzer.sweep.reading import packaged
+from analyzer.sweep.space import packaged
 from analyzer.sweep.store import MANIFEST, opened, part_name
 
 pytestmark = pytest.mark.slow

@@ -15,8 +15,8 @@ from analyzer.cost.analysis import analyze
 from analyzer.render.space_charts import LIGHT, Picture, distribution, scatter
 from analyzer.sweep.gather import Columns, Gathered, rows_of
 from analyzer.sweep.known import known
-from analyzer.sweep.reading import packaged, space
 from analyzer.sweep.run import Progress
+from analyzer.sweep.space import packaged, space
 from analyzer.sweep.summary import chunks, summarised
 
 OBJECTIVES = (("macs", False), ("params", True))

@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyzer import predict_latency
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.latency.predict import predict_latency
 from analyzer.render.sweep import title_of
 from analyzer.sweep.evaluate import evaluate
 from analyzer.sweep.nearest import nearest, neighbourhood, targets_of
 from analyzer.sweep.pareto import front, objectives_of
-from analyzer.sweep.reading import packaged
+from analyzer.sweep.space import packaged
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ from hypothesis import settings as hypothesis_settings
 
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
-from analyzer.cost.budget import needed_bytes
 from analyzer.cost.memory import memory
+from analyzer.cost.memory_budget import needed_bytes
 from analyzer.cost.training import training, transfer
 from analyzer.errors import InvalidInput
 from analyzer.families.spec import Spec

@@ -5,12 +5,12 @@ from types import ModuleType
 
 import pytest
 
-from analyzer.cost import storage, walk
+from analyzer.cost import tensor_lifetimes, walk
 from analyzer.live import rounding
 from analyzer.render import diagram_fold
 from analyzer.sweep import engine, polynomial, symbol, traced
 
-MODULES = [walk, storage, engine, symbol, polynomial, traced, diagram_fold, rounding]
+MODULES = [walk, tensor_lifetimes, engine, symbol, polynomial, traced, diagram_fold, rounding]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=[module.__name__.rpartition(".")[2] for module in MODULES])

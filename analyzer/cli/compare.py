@@ -1,10 +1,12 @@
 """The verb compare: networks side by side, and what their differences are due to."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from analyzer.cli.on_device import Asked, device_options
+from analyzer.cli.on_device import device_options, optional_target
 from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
 from analyzer.cost.analysis import analyze
 from analyzer.families.network import Network, Size
@@ -22,7 +24,7 @@ def compare_verb(
     input_size: Size | None,
     form: str,
     output: str | None,
-    asked: Asked,
+    on_device: Mapping[str, Any],
     batch_size: int | None,
 ) -> None:
     """Put networks side by side by stage, and split each difference to the first over what causes it.
@@ -34,7 +36,7 @@ def compare_verb(
     from analyzer.render.compare import compared, markdown
     from analyzer.render.tables import padded_table
 
-    found = compared([analyze(variant, input_size) for variant in variants], asked.setting(batch_size))
+    found = compared([analyze(variant, input_size) for variant in variants], optional_target(on_device, batch_size))
     match form:
         case "json":
             content = json.dumps(found.to_dict(), ensure_ascii=False) + "\n"

@@ -1,11 +1,12 @@
 """The verb that draws: diagram."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyzer.cli.on_device import Asked, device_options
+from analyzer.cli.on_device import device_options, optional_target
 from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput
@@ -63,7 +64,7 @@ def diagram_verb(
     scale: float,
     dense: str,
     figure: str | None,
-    asked: Asked,
+    on_device: Mapping[str, Any],
     batch_size: int | None,
 ) -> None:
     """Draw a network; by default into VARIANT-LEVEL.svg in the current folder.
@@ -73,28 +74,28 @@ def diagram_verb(
     shown = () if show == "none" else tuple((show or ("shape" if figure else "shape,params,macs")).split(","))
     look = Look(theme=theme, direction=direction, page_size=page_size, dense=dense)
     if figure is not None:
-        if variant is not None or level or stage or path or input_size or heat or asked.gpu or form == "html":
+        if variant is not None or level or stage or path or input_size or heat or on_device["gpu"] or form == "html":
             raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat, device or html.")
         _draw_figure(figure, replace(look, show=shown), form, scale, output)
         return
     if variant is None:
         raise InvalidInput("diagram: VARIANT is missing; give one, such as resnet50, or --figure NAME.")
     analysis = analyze(variant, input_size)
-    look = replace(look, show=shown, heat=heat, times=_times(analysis, asked, batch_size))
+    look = replace(look, show=shown, heat=heat, times=_times(analysis, on_device, batch_size))
     drawn = _drawing(analysis, look, level, stage, path)
     part = [slug(stage or path or "")] if stage or path else []
     name = "-".join([slug(variant.expression), *part, drawn.level])
     deliver(drawn.content(form, scale), output or f"{name}.{_SUFFIX.get(form, form)}")
 
 
-def _times(analysis: Analysis, asked: Asked, batch_size: int | None) -> OpTimes | None:
+def _times(analysis: Analysis, on_device: Mapping[str, Any], batch_size: int | None) -> OpTimes | None:
     """What a device takes for each op, where one is named."""
-    setting = asked.setting(batch_size)
-    if setting is None:
+    target = optional_target(on_device, batch_size)
+    if target is None:
         return None
     from analyzer.render.op_times import op_times  # most drawings tell no latency
 
-    return op_times(analysis, setting)
+    return op_times(analysis, target)
 
 
 def _drawing(analysis: Analysis, look: Look, level: str | None, stage: str | None, path: str | None) -> "Drawing":

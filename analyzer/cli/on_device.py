@@ -1,56 +1,55 @@
 """The options of a predicted latency, which several verbs take: a device by name, and how the network runs on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from analyzer.errors import InvalidInput, shortened
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.run_settings import RunSettings
+    from analyzer.latency.target import LatencyTarget
 
 Command = Callable[..., Any]
 
 
-class Asked(NamedTuple):
-    """What was said of a device, None or False where nothing was; `setting` reads it."""
+def optional_target(on_device: Mapping[str, Any], batch_size: int | None = None) -> "LatencyTarget | None":
+    """What `device_options` say, None where no device is named; InvalidInput for a bad one, or for a run alone."""
+    if on_device["gpu"] is None:
+        alone = next((name for name in _NAMES if on_device[name] not in (None, False)), None)
+        if alone:
+            raise InvalidInput(f"--{alone.replace('_', '-')}: is about a predicted latency; name a device by --gpu.")
+        return None
+    from analyzer.latency.run_settings import RunSettings  # few commands name a device
 
-    gpu: str | None = None
-    calibrate: str | None = None
-    devices: str | None = None
-    host_us: float | str | None = None
-    precision: str | None = None
-    channels_last: bool = False
-    compiled: bool = False
-    cuda_graph: bool = False
-    train: bool = False
+    run = RunSettings(
+        batch_size=1 if batch_size is None else batch_size,
+        precision=on_device["precision"] or "float32",
+        compiled=on_device["compiled"],
+        channels_last=on_device["channels_last"],
+        cuda_graph=on_device["cuda_graph"],
+        training=on_device["train"],
+    )
+    return target_on(on_device["gpu"], run, on_device)
 
-    def setting(self, batch_size: int | None = None) -> "Setting | None":
-        """The device and the run, None where no device is named; InvalidInput for a bad one, or for a run alone."""
-        if self.gpu is None:
-            self._refuse_alone()
-            return None
-        from analyzer.latency.setting import setting_of  # only a prediction needs the devices
 
-        return setting_of(
-            self.gpu,
-            batch_size=1 if batch_size is None else batch_size,
-            precision=self.precision or "float32",
-            compiled=self.compiled,
-            channels_last=self.channels_last,
-            cuda_graph=self.cuda_graph,
-            training=self.train,
-            calibration_file=self.calibrate,
-            devices_file=self.devices,
-            host_us=_measured_us() if isinstance(self.host_us, str) else self.host_us,
-        )
+def target_on(gpu: str, run: "RunSettings", options: Mapping[str, Any]) -> "LatencyTarget":
+    """A run on the device of that name; --calibrate, --devices and --host-us are among the options."""
+    from analyzer.latency.parse_target import latency_target  # only a prediction needs the devices
 
-    def _refuse_alone(self) -> None:
-        given = next((name for name, value in self._asdict().items() if value not in (None, False)), None)
-        if given:
-            raise InvalidInput(f"--{given.replace('_', '-')}: is about a predicted latency; name a device by --gpu.")
+    host_us = options["host_us"]
+    return latency_target(
+        gpu,
+        run,
+        host_us=_measured_us() if isinstance(host_us, str) else host_us,
+        calibration_file=options["calibrate"],
+        devices_file=options["devices"],
+    )
+
+
+_NAMES = ("gpu", "calibrate", "devices", "host_us", "precision", "channels_last", "compiled", "cuda_graph", "train")
 
 
 _MEASURE = "measure"
@@ -118,11 +117,11 @@ def gpu_options(command: Command) -> Command:
 
 
 def device_options(command: Command) -> Command:
-    """Add one device and its run; the command gets them together, as `asked`."""
+    """Add one device and its run; the command gets them together, as `on_device`."""
 
     @wraps(command)
-    def gathered(**given: Any) -> Any:
-        return command(asked=Asked(**{name: given.pop(name) for name in Asked._fields}), **given)
+    def gathered(**options: Any) -> Any:
+        return command(on_device={name: options.pop(name) for name in _NAMES}, **options)
 
     gpu = click.option("--gpu", "--on", metavar="NAME", help=f"{_GPU_HELP}.")
     words = "float32, amp, amp_bfloat16, float16 or bfloat16; by default float32."

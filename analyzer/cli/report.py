@@ -1,13 +1,13 @@
 """The verb report in every format; and the check that committed reports are still true."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from analyzer.cli.on_device import Asked, device_options
+from analyzer.cli.on_device import device_options, optional_target
 from analyzer.cli.options import VariantType, deliver, format_option, input_sizes_option, output_option
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.counts import count_of
@@ -17,7 +17,7 @@ from analyzer.families.network import Network, Size
 from analyzer.files import write_whole
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 FOLDER = Path("reports")
 Report = tuple[Analysis, tuple[Analysis, ...]]
@@ -62,7 +62,7 @@ def report_verb(
     budget: str | None,
     claims: bool,
     refresh: bool,
-    asked: Asked,
+    on_device: Mapping[str, Any],
 ) -> int:
     """Write reports/VARIANT.md with its diagram, and print where; or .json, .csv, .html, .tex.
 
@@ -82,9 +82,9 @@ def report_verb(
         return _write_specs(variants, output)
     sizes: tuple[Size | None, ...] = tuple(dict.fromkeys(size for given in input_sizes for size in given)) or (None,)
     reports = [_report(variant, sizes) for variant in variants]
-    setting = asked.setting(batch_size)
-    memory_batch = None if setting and form != "json" else batch_size
-    _write(reports, form, output, _asked(memory_batch, dtype, trainable, frozen_norm, budget), setting)
+    target = optional_target(on_device, batch_size)
+    memory_batch = None if target and form != "json" else batch_size
+    _write(reports, form, output, _asked(memory_batch, dtype, trainable, frozen_norm, budget), target)
     return 0
 
 
@@ -93,20 +93,22 @@ def _report(variant: Network, sizes: tuple[Size | None, ...]) -> Report:
     return first, tuple(others)
 
 
-def _write(reports: list[Report], form: str, output: str | None, asked: "_Asked", setting: "Setting | None") -> None:
+def _write(
+    reports: list[Report], form: str, output: str | None, asked: "_Asked", target: "LatencyTarget | None"
+) -> None:
     if form == "json":
-        _write_json(reports, output, asked, setting)
-    elif setting and asked != _Asked():
+        _write_json(reports, output, asked, target)
+    elif target and asked != _Asked():
         raise InvalidInput("--gpu: goes with a whole report; leave it out, or what is about memory and training alone.")
     elif asked != _Asked():
         _refuse_form(form)
         deliver("\n".join(_memory_markdown(each, asked) for each in _flat(reports)), output)
     elif form != "markdown":
-        _write_form(reports, form, output, setting)
+        _write_form(reports, form, output, target)
     elif output is None:
-        _write_reports(reports, FOLDER, setting)
+        _write_reports(reports, FOLDER, target)
     else:
-        deliver(_markdown(reports, setting), output)
+        deliver(_markdown(reports, target), output)
 
 
 def _flat(reports: list[Report]) -> list[Analysis]:
@@ -153,17 +155,23 @@ def _memory_markdown(analysis: Analysis, asked: _Asked) -> str:
     return f"{title} training {escaped(asked.trainable)}\n\n{section}\n"
 
 
-def _document(analysis: Analysis, asked: _Asked, setting: "Setting | None") -> dict[str, Any]:
-    latency = {"latency": setting.predict(analysis).to_dict()} if setting else {}
+def _document(analysis: Analysis, asked: _Asked, target: "LatencyTarget | None") -> dict[str, Any]:
+    latency = _latency(analysis, target) if target else {}
     if asked == _Asked():
         return analysis.to_dict() | latency
-    from analyzer.cost.facts import budget_facts, memory_facts
+    from analyzer.cost.memory_json import budget_facts, memory_facts
 
     batch, dtype = 1 if asked.batch_size is None else asked.batch_size, asked.dtype or "float32"
     facts = memory_facts(analysis, batch, dtype, asked.trainable or "all", asked.frozen_norm)
     if asked.budget is not None:
         facts["budget"] = budget_facts(analysis, asked.budget, batch, dtype)
     return analysis.to_dict() | {"memory": facts} | latency
+
+
+def _latency(analysis: Analysis, target: "LatencyTarget") -> dict[str, Any]:
+    from analyzer.latency.predict import predict_latency  # few reports have one
+
+    return {"latency": predict_latency(analysis, target).to_dict()}
 
 
 def _write_specs(variants: tuple[Network, ...], output: str | None) -> int:
@@ -193,30 +201,30 @@ def _write_claims(form: str, output: str | None) -> int:
     return 0
 
 
-def _write_json(reports: list[Report], output: str | None, asked: _Asked, setting: "Setting | None") -> None:
-    documents: list[dict[str, Any]] = [_document(analysis, asked, setting) for analysis in _flat(reports)]
+def _write_json(reports: list[Report], output: str | None, asked: _Asked, target: "LatencyTarget | None") -> None:
+    documents: list[dict[str, Any]] = [_document(analysis, asked, target) for analysis in _flat(reports)]
     document = documents[0] if len(documents) == 1 else {"schema": 1, "reports": documents}
     text = json.dumps(document, ensure_ascii=False) + "\n"
     if output is None:
         from analyzer.render.bundle import recipe_of
 
-        stem = recipe_of(*reports[0], setting).stem if len(reports) == 1 else "reports"
+        stem = recipe_of(*reports[0], target).stem if len(reports) == 1 else "reports"
         _write_told(FOLDER / f"{stem}.json", text)
     else:
         deliver(text, output)
 
 
-def _write_form(reports: list[Report], form: str, output: str | None, setting: "Setting | None") -> None:
+def _write_form(reports: list[Report], form: str, output: str | None, target: "LatencyTarget | None") -> None:
     """One file a network in the folder, or everything in the one document that is asked for."""
     from analyzer.render.bundle import recipe_of
     from analyzer.render.forms import SUFFIXES, document
 
     if output is None:
         for report in reports:
-            path = FOLDER / f"{recipe_of(*report, setting).stem}.{SUFFIXES[form]}"
-            _write_told(path, document(form, [report], setting))
+            path = FOLDER / f"{recipe_of(*report, target).stem}.{SUFFIXES[form]}"
+            _write_told(path, document(form, [report], target))
     else:
-        deliver(document(form, reports, setting), output)
+        deliver(document(form, reports, target), output)
 
 
 def _write_told(path: Path, content: str | bytes) -> None:
@@ -224,25 +232,25 @@ def _write_told(path: Path, content: str | bytes) -> None:
     click.echo(path)
 
 
-def _markdown(reports: list[Report], setting: "Setting | None") -> str:
+def _markdown(reports: list[Report], target: "LatencyTarget | None") -> str:
     from analyzer.render.bundle import recipe_of
     from analyzer.render.report import markdown_report
 
     return "\n".join(
-        markdown_report(first, recipe_of(first, others, setting).command, None, others, setting)
+        markdown_report(first, recipe_of(first, others, target).command, None, others, target)
         for first, others in reports
     )
 
 
-def _write_reports(reports: list[Report], folder: Path, setting: "Setting | None") -> None:
+def _write_reports(reports: list[Report], folder: Path, target: "LatencyTarget | None") -> None:
     for report in reports:
-        _write_files(folder, *report, setting)
+        _write_files(folder, *report, target)
 
 
-def _write_files(folder: Path, analysis: Analysis, others: Sequence[Analysis], setting: "Setting | None") -> None:
+def _write_files(folder: Path, analysis: Analysis, others: Sequence[Analysis], target: "LatencyTarget | None") -> None:
     from analyzer.render.bundle import not_drawn, report_files
 
-    for name, content in report_files(analysis, others, setting).items():
+    for name, content in report_files(analysis, others, target).items():
         _write_told(folder / name, content)
         if name.endswith(".dot") and not name.endswith("-blocks.dot"):
             click.echo(f"The diagrams are DOT text: {not_drawn(str(content))}", err=True)

@@ -96,7 +96,7 @@ def asked(names: list[str]) -> list[str]:
 
 def space_given(given: tuple[str, ...], options: dict[str, Any]) -> "Space":
     """The space of a file, of the program, or of --set; InvalidInput where it is not clear which."""
-    from analyzer.sweep.reading import packaged, restricted, space
+    from analyzer.sweep.space import packaged, restricted, space
 
     if len(given) > 1:
         raise InvalidInput(f"sweep: takes one space, not {len(given)}; targets go with --nearest.")
@@ -165,7 +165,7 @@ def _nearest(base: str, given: tuple[str, ...], form: str, options: dict[str, An
     sizes = more.get("input_sizes", [])
     if len(sizes) > 1:
         raise InvalidInput("--nearest: takes one input size.")
-    from analyzer.sweep.reading import input_size
+    from analyzer.sweep.space import input_size
 
     start = analyze(network_at(base), input_size(sizes[0]) if sizes else None)
     _, height, width = start.input_shape

@@ -13,8 +13,9 @@ from analyzer.cli.options import deliver
 from analyzer.cli.time_options import cells
 from analyzer.families.network import Network, Size
 from analyzer.files import require_writable
-from analyzer.latency.plan import Effort, Settings
+from analyzer.latency.effort import Effort
 from analyzer.latency.record import Measurement
+from analyzer.latency.run_settings import RunSettings
 from analyzer.latency.store import RecordFile
 
 
@@ -44,7 +45,7 @@ def _effort(options: dict[str, Any]) -> Effort:
 
 def _measured(
     variants: tuple[Network, ...],
-    cells: tuple[Settings, ...],
+    cells: tuple[RunSettings, ...],
     effort: Effort,
     store: RecordFile | None,
     input_size: Size | None,

@@ -7,7 +7,8 @@ import click
 
 from analyzer.cli.options import Decorator
 from analyzer.errors import InvalidInput, shortened
-from analyzer.latency.plan import CACHES, EXECUTIONS, PRECISIONS, TASKS, Settings, grid
+from analyzer.latency.effort import CACHES
+from analyzer.latency.run_settings import EXECUTIONS, PRECISIONS, TASKS, RunSettings, grid
 
 RECORDS = "reports/data/latency"
 
@@ -68,7 +69,7 @@ def _show(context: click.Context, _: click.Parameter, path: str | None) -> None:
         return
     from pathlib import Path
 
-    from analyzer.latency.reading import read_measurement
+    from analyzer.latency.record import read_measurement
     from analyzer.render.latency import measurement_table
 
     click.echo(measurement_table(read_measurement(Path(path))).rstrip("\n"))
@@ -154,7 +155,7 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def cells(options: Mapping[str, Any]) -> tuple[Settings, ...]:
+def cells(options: Mapping[str, Any]) -> tuple[RunSettings, ...]:
     """Every way to run that the options ask for."""
     layouts = _either(options, "layout", "channels_last", "contiguous", "channels_last")
     executions = _either(options, "execution", "compiled", "eager", "compiled")

@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analyzer.cli.on_device import Asked
+from analyzer.cli.on_device import target_on
 from analyzer.cli.options import deliver
 from analyzer.cli.time_options import cells
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Network, Size
+from analyzer.latency.parse_target import known_devices
+from analyzer.latency.predict import predict_latency
 from analyzer.latency.prediction import Prediction
-from analyzer.latency.setting import Setting, known_devices
+from analyzer.latency.target import LatencyTarget
 
 MOST_DETAILED = 4
 """Predictions that are told by stage on a terminal; more make one table."""
@@ -27,39 +29,25 @@ def predicted_verb(
     options: Mapping[str, Any],
 ) -> int:
     """Predict every network on every device in every way to run, in the form asked for."""
-    settings = _settings(gpus, options)
+    targets = _targets(gpus, options)
     analyses = [analyze(variant, input_size) for variant in variants]
-    found = [setting.predict(analysis) for analysis in analyses for setting in settings]
+    found = [predict_latency(analysis, target) for analysis in analyses for target in targets]
     if options["roofline"] is not None:
-        _draw_roofline(found, settings, options["roofline"])
+        _draw_roofline(found, targets, options["roofline"])
     deliver(_told(found, form), output)
     return 0
 
 
-def _draw_roofline(found: Sequence[Prediction], settings: Sequence[Setting], path: str) -> None:
+def _draw_roofline(found: Sequence[Prediction], targets: Sequence[LatencyTarget], path: str) -> None:
     from analyzer.render.roofline import roofline
 
     if len(found) > 1:
         raise InvalidInput("--roofline: draws one network on one device; give one of each, one batch and precision.")
-    deliver(roofline(found[0], settings[0], Path(path).suffix.removeprefix(".").lower()), path)
+    deliver(roofline(found[0], targets[0], Path(path).suffix.removeprefix(".").lower()), path)
 
 
-def _settings(gpus: Sequence[str], options: Mapping[str, Any]) -> list[Setting]:
-    named = {name: options[name] for name in ("calibrate", "devices", "host_us")}
-    made = [
-        Asked(
-            gpu=gpu,
-            precision=cell.precision,
-            channels_last=cell.layout == "channels_last",
-            compiled=cell.execution == "compiled",
-            cuda_graph=cell.execution == "cuda_graph",
-            train=cell.task == "training",
-            **named,
-        ).setting(cell.batch_size)
-        for gpu in gpus
-        for cell in cells(options)
-    ]
-    return [setting for setting in made if setting]
+def _targets(gpus: Sequence[str], options: Mapping[str, Any]) -> list[LatencyTarget]:
+    return [target_on(gpu, run, options) for gpu in gpus for run in cells(options)]
 
 
 def _told(found: Sequence[Prediction], form: str) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis
+from analyzer.cost.analysis import Analysis
 from analyzer.cost.census import Census, census
+from analyzer.cost.network_costs import BYTES_PER_PARAM
 
 
 class Convention(NamedTuple):

@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from analyzer.cost import formulas
-from analyzer.cost.analysis import Analysis, Sum
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.network_costs import Sum
 from analyzer.cost.places import Place, parts_of, place_at
 from analyzer.cost.trace import START, Constant, Given, form_of, given, total
 from analyzer.cost.walk import Reach, Row, after, own_reach

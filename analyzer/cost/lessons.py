@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from analyzer.cost import formulas
-from analyzer.cost.analysis import Analysis, BlockRow, analyze
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.network_costs import BlockRow
 from analyzer.cost.trace import Term, given
 from analyzer.cost.walk import Row
 from analyzer.families.folding import foldable, folded

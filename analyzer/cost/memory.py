@@ -1,16 +1,16 @@
 """Bytes: parameters and buffers by dtype, and the peak of activation memory in inference.
 
-Convention: what torch's allocator is asked for by an eager forward pass without gradients (analyzer.cost.storage says
-which storages share memory and how long each lives), the image included; kernels' own scratch space and the
-allocator's rounding are not. A concat's inputs live until it is done. A max pool makes its indices, 8 bytes an output
-element, in inference too, and drops them at once.
+Convention: what torch's allocator is asked for by an eager forward pass without gradients, the image included
+(analyzer.cost.tensor_lifetimes says which storages share memory and how long each lives); kernels' own scratch space
+and the allocator's rounding are not. A concat's inputs live until it is done. A max pool makes its indices, 8 bytes an
+output element, in inference too, and drops them at once.
 """
 
 from math import prod
 from typing import NamedTuple
 
-from analyzer.cost.analysis import Analysis
-from analyzer.cost.storage import Run, eager_run, holders, levels
+from analyzer.cost.network_costs import NetworkCosts
+from analyzer.cost.tensor_lifetimes import holders, levels, tensor_lifetimes
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
 from analyzer.graph import INPUT
@@ -64,40 +64,40 @@ def checked_batch(batch_size: int) -> int:
     return batch_size
 
 
-def params_bytes(analysis: Analysis, dtype: str = "float32") -> int:
+def params_bytes(costs: NetworkCosts, dtype: str = "float32") -> int:
     """Bytes of all learned numbers in that dtype, buffers not counted."""
-    return analysis.params * item_bytes(dtype)
+    return costs.params * item_bytes(dtype)
 
 
-def buffers_bytes(analysis: Analysis, dtype: str = "float32") -> int:
+def buffers_bytes(costs: NetworkCosts, dtype: str = "float32") -> int:
     """Bytes of batch norm's statistics, in float32 beside int8 weights, and of its counters, which stay int64."""
     item = ITEM_BYTES["float32"] if dtype == "int8" else item_bytes(dtype)
-    norms = [row.buffers - 1 for row in analysis.rows if tracks_statistics(row.operation)]
+    norms = [row.buffers - 1 for row in costs.rows if tracks_statistics(row.operation)]
     return sum(norms) * item + INDEX_BYTES * len(norms)
 
 
-def memory(analysis: Analysis, batch_size: int = 1, dtype: str = "float32") -> Memory:
+def memory(costs: NetworkCosts, batch_size: int = 1, dtype: str = "float32") -> Memory:
     """Bytes that inference needs; the peak is the first of equal ones. InvalidInput for a bad batch size or dtype."""
     item, batch = item_bytes(dtype), checked_batch(batch_size)
-    run = eager_run(analysis)
-    during = inference_levels(analysis, run, item)
+    during = inference_levels(costs, item)
     peak = max(during)
     step = during.index(peak)
     return Memory(
         batch_size=batch,
         dtype=dtype,
-        params_bytes=params_bytes(analysis, dtype),
-        buffers_bytes=buffers_bytes(analysis, dtype),
+        params_bytes=params_bytes(costs, dtype),
+        buffers_bytes=buffers_bytes(costs, dtype),
         peak_bytes=batch * peak,
-        peak_path=analysis.rows[step].path,
-        alive=_alive(analysis, run, step, batch, item),
+        peak_path=costs.rows[step].path,
+        alive=_alive(costs, step, batch, item),
     )
 
 
-def inference_levels(analysis: Analysis, run: Run, item: int) -> list[int]:
+def inference_levels(costs: NetworkCosts, item: int) -> list[int]:
     """Bytes of activations during each op for one image; a batch of b takes b times as many."""
-    during = levels(run, [prod(storage.shape) * item for storage in run.storages])
-    return [level + extra_bytes(row, item) for level, row in zip(during, analysis.rows, strict=True)]
+    lifetimes = tensor_lifetimes(costs)
+    during = levels(lifetimes, [prod(storage.shape) * item for storage in lifetimes.storages])
+    return [level + extra_bytes(row, item) for level, row in zip(during, costs.rows, strict=True)]
 
 
 def extra_bytes(row: Row, item: int) -> int:
@@ -114,15 +114,15 @@ def statistics_bytes(row: Row, item: int) -> int:
     return 2 * prod(row.output_shape) // elements_per_statistic(row.operation, row.output_shape) * max(item, 4)
 
 
-def _alive(analysis: Analysis, run: Run, step: int, batch: int, item: int) -> tuple[Alive, ...]:
-    rows = analysis.rows
+def _alive(costs: NetworkCosts, step: int, batch: int, item: int) -> tuple[Alive, ...]:
+    rows, lifetimes = costs.rows, tensor_lifetimes(costs)
     found = [
         Alive(
             path=INPUT if op < 0 else rows[op].path,
-            shape=analysis.input_shape if op < 0 else rows[op].output_shape,
-            bytes=batch * item * prod(run.storages[storage].shape),
+            shape=costs.input_shape if op < 0 else rows[op].output_shape,
+            bytes=batch * item * prod(lifetimes.storages[storage].shape),
         )
-        for storage, op in holders(run, step).items()
+        for storage, op in holders(lifetimes, step).items()
     ]
     extra = extra_bytes(rows[step], item)
     if extra:

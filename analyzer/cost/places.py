@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
+from analyzer.families.once import memoized_per_object
 from analyzer.families.registry import suggestion
 
 
@@ -28,14 +29,13 @@ def place_at(analysis: Analysis, path: str) -> Place:
     return known[path]
 
 
+@memoized_per_object
 def _known(analysis: Analysis) -> dict[str, Place]:
-    """Path → the outermost place there, outer ones first; kept with the analysis."""
-    if _known not in analysis.notes:
-        found: dict[str, Place] = {}
-        for place in _all(analysis):
-            found.setdefault(place.path, place)
-        analysis.notes[_known] = found
-    return analysis.notes[_known]  # type: ignore[no-any-return]
+    """Path → the outermost place there, outer ones first."""
+    found: dict[str, Place] = {}
+    for place in _all(analysis):
+        found.setdefault(place.path, place)
+    return found
 
 
 def _all(analysis: Analysis) -> Iterator[Place]:

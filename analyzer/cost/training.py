@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import NamedTuple, assert_never
 
-from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import checked_batch, extra_bytes, item_bytes, statistics_bytes
-from analyzer.cost.storage import Run, eager_run, levels
+from analyzer.cost.network_costs import NetworkCosts
+from analyzer.cost.tensor_lifetimes import levels, tensor_lifetimes
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import network
+from analyzer.families.once import memoized_per_object
 from analyzer.ops import (
     Activation,
     Dropout,
@@ -113,7 +113,7 @@ class OpTraining(NamedTuple):
 
 
 def training(
-    analysis: Analysis,
+    costs: NetworkCosts,
     learns: Learns = everything,
     *,
     mode: str = "all",
@@ -122,20 +122,20 @@ def training(
     dtype: str = "float32",
 ) -> Training:
     """MACs and bytes of training the parameters that learn; InvalidInput for a bad batch size or dtype, or int8."""
-    run, batch = eager_run(analysis, training=True), checked_batch(batch_size)
-    ops = op_training(analysis, run, learns, frozen_norm, gradient_item(dtype))
+    batch = checked_batch(batch_size)
+    ops = op_training(costs, learns, frozen_norm, gradient_item(dtype))
     return Training(
         mode=mode,
         batch_size=batch,
         dtype=dtype,
         frozen_norm=frozen_norm,
         trainable_params=sum(op.learned for op in ops),
-        forward_macs=analysis.macs,
+        forward_macs=costs.macs,
         input_gradient_macs=sum(op.input_gradient for op in ops),
         weight_gradient_macs=sum(op.weight_gradient for op in ops),
         stored_bytes=sum(op.stored.at(batch) for op in ops),
-        peak_bytes=max([level.at(batch) for level in training_levels(analysis, run, ops, item_bytes(dtype))]),
-        stages=_stages(analysis, ops, batch),
+        peak_bytes=max([level.at(batch) for level in training_levels(costs, ops, item_bytes(dtype))]),
+        stages=_stages(costs, ops, batch),
     )
 
 
@@ -147,21 +147,24 @@ def gradient_item(dtype: str) -> int:
     return item
 
 
-def op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool, item: int) -> list[OpTraining]:
+def op_training(costs: NetworkCosts, learns: Learns, frozen_norm: bool, item: int) -> Sequence[OpTraining]:
     """Each row's share of training, in the rows' order; linear in their number."""
     if learns is everything:
-        key = (op_training, frozen_norm, item)
-        if key not in analysis.notes:
-            analysis.notes[key] = _op_training(analysis, run, learns, frozen_norm, item)
-        return analysis.notes[key]  # type: ignore[no-any-return]
-    return _op_training(analysis, run, learns, frozen_norm, item)
+        return _training_everything(costs, frozen_norm, item)
+    return _op_training(costs, learns, frozen_norm, item)
 
 
-def _op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool, item: int) -> list[OpTraining]:
-    flows = [False] * len(run.storages)
+@memoized_per_object
+def _training_everything(costs: NetworkCosts, frozen_norm: bool, item: int) -> Sequence[OpTraining]:
+    return _op_training(costs, everything, frozen_norm, item)
+
+
+def _op_training(costs: NetworkCosts, learns: Learns, frozen_norm: bool, item: int) -> list[OpTraining]:
+    lifetimes = tensor_lifetimes(costs, training=True)
+    flows = [False] * len(lifetimes.storages)
     seen: set[int] = set()
     found = []
-    for place, (row, reads, written) in enumerate(zip(analysis.rows, run.reads, run.writes, strict=True)):
+    for place, (row, reads, written) in enumerate(zip(costs.rows, lifetimes.reads, lifetimes.writes, strict=True)):
         learned = row.params if row.params and learns(place, row) else 0
         sources = [flows[source] for source in reads]
         flows[written] = bool(learned) or any(sources)
@@ -172,7 +175,7 @@ def _op_training(analysis: Analysis, run: Run, learns: Learns, frozen_norm: bool
             kept = tuple([source for source in dict.fromkeys(wanted) if source not in seen])
             seen.update(kept)
             own = _own_bytes(row, frozen_norm, item)
-        stored = Bytes(own.per_image + item * sum([prod(run.storages[at].shape) for at in kept]), own.fixed)
+        stored = Bytes(own.per_image + item * sum([prod(lifetimes.storages[at].shape) for at in kept]), own.fixed)
         inputs = row.macs if sources[0] else 0
         found.append(OpTraining(learned, inputs, row.macs if learned else 0, kept, stored, own))
     return found
@@ -213,21 +216,22 @@ def _own_bytes(row: Row, frozen_norm: bool, item: int) -> Bytes:
             assert_never(row.operation)
 
 
-def training_levels(analysis: Analysis, run: Run, ops: Sequence[OpTraining], item: int) -> list[Bytes]:
+def training_levels(costs: NetworkCosts, ops: Sequence[OpTraining], item: int) -> list[Bytes]:
     """Bytes of activations during each op of the forward pass, those kept for the backward pass never dying."""
     kept = frozenset(storage for op in ops for storage in op.kept)
-    during = levels(run, [item * prod(storage.shape) for storage in run.storages], kept)
+    lifetimes = tensor_lifetimes(costs, training=True)
+    during = levels(lifetimes, [item * prod(storage.shape) for storage in lifetimes.storages], kept)
     found, so_far = [], Bytes(0, 0)
-    for level, row, op in zip(during, analysis.rows, ops, strict=True):
+    for level, row, op in zip(during, costs.rows, ops, strict=True):
         passing = 0 if op.own.per_image else extra_bytes(row, item)
         so_far = Bytes(so_far.per_image + op.own.per_image, so_far.fixed + op.own.fixed)
         found.append(Bytes(level + so_far.per_image + passing, so_far.fixed))
     return found
 
 
-def _stages(analysis: Analysis, ops: Sequence[OpTraining], batch: int) -> tuple[StageTraining, ...]:
-    members: dict[str, list[OpTraining]] = {stage.stage: [] for stage in analysis.stages}
-    for row, op in zip(analysis.rows, ops, strict=True):
+def _stages(costs: NetworkCosts, ops: Sequence[OpTraining], batch: int) -> tuple[StageTraining, ...]:
+    members: dict[str, list[OpTraining]] = {stage.stage: [] for stage in costs.stages}
+    for row, op in zip(costs.rows, ops, strict=True):
         members[row.stage].append(op)
     return tuple(
         StageTraining(
@@ -241,7 +245,7 @@ def _stages(analysis: Analysis, ops: Sequence[OpTraining], batch: int) -> tuple[
 
 
 def transfer(
-    analysis: Analysis,
+    costs: NetworkCosts,
     mode: str = "all",
     *,
     frozen_norm: bool = False,
@@ -253,39 +257,39 @@ def transfer(
     "all"; stages joined by commas ("head", "stage4,head"); or "new-head=256": the last linear layer gives way to a new
     one of 256 classes, which alone learns. InvalidInput for an unknown stage, or where there is no classifier.
     """
-    analysis, learns = _learning(analysis, mode)
-    return training(analysis, learns, mode=mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+    costs, learns = _learning(costs, mode)
+    return training(costs, learns, mode=mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
 
 
-def _learning(analysis: Analysis, mode: str) -> tuple[Analysis, Learns]:
+def _learning(costs: NetworkCosts, mode: str) -> tuple[NetworkCosts, Learns]:
     """The network that a mode trains, and which of its ops' parameters learn."""
     if mode == "all":
-        return analysis, everything
+        return costs, everything
     if mode.startswith(f"{NEW_HEAD}="):
-        analysis = _with_new_head(analysis, mode.removeprefix(f"{NEW_HEAD}="))
-        last = max(place for place, row in enumerate(analysis.rows) if isinstance(row.operation, Linear))
-        return analysis, lambda place, _: place == last
-    stages = _known_stages(analysis, mode)
-    return analysis, lambda _, row: row.stage in stages
+        costs = _with_new_head(costs, mode.removeprefix(f"{NEW_HEAD}="))
+        last = max(place for place, row in enumerate(costs.rows) if isinstance(row.operation, Linear))
+        return costs, lambda place, _: place == last
+    stages = _known_stages(costs, mode)
+    return costs, lambda _, row: row.stage in stages
 
 
-def _known_stages(analysis: Analysis, mode: str) -> frozenset[str]:
-    known = [row.stage for row in analysis.stages]
+def _known_stages(costs: NetworkCosts, mode: str) -> frozenset[str]:
+    known = [row.stage for row in costs.stages]
     named = [part.strip() for part in mode.split(",")]
     for name in named:
         if name not in known:
             raise InvalidInput(
-                f"trainable {shortened(name)!r}: must be all, {NEW_HEAD}=CLASSES or stages of {analysis.variant}: "
+                f"trainable {shortened(name)!r}: must be all, {NEW_HEAD}=CLASSES or stages of {costs.variant}: "
                 f"{', '.join(known)}."
             )
     return frozenset(named)
 
 
-def _with_new_head(analysis: Analysis, text: str) -> Analysis:
-    spec = analysis.network.spec
-    if spec is None or not any(isinstance(row.operation, Linear) for row in analysis.rows):
-        raise InvalidInput(f"trainable {NEW_HEAD}: {analysis.variant} has no classifier that could be replaced.")
+def _with_new_head(costs: NetworkCosts, text: str) -> NetworkCosts:
+    spec = costs.network.spec
+    if spec is None or not any(isinstance(row.operation, Linear) for row in costs.rows):
+        raise InvalidInput(f"trainable {NEW_HEAD}: {costs.variant} has no classifier that could be replaced.")
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII):
         raise InvalidInput(f"trainable {NEW_HEAD}={shortened(text)}: must be a number of classes, at least 1.")
-    _, height, width = analysis.input_shape
-    return analyze(network(spec.changed(num_classes=int(text))), (height, width))
+    _, height, width = costs.input_shape
+    return NetworkCosts.of(spec.changed(num_classes=int(text)), (height, width))

@@ -11,7 +11,8 @@ from analyzer.latency.kernels import Kernel
 from analyzer.latency.modes import launched, repeated
 from analyzer.latency.prediction import KernelTime, StageTime
 from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Efficiencies, Ideal, Run, compute_ms, ideal, kernel_bytes, kernel_ms, memory_ms
+from analyzer.latency.roofline import Efficiencies, Ideal, compute_ms, ideal, kernel_bytes, kernel_ms, memory_ms
+from analyzer.latency.run_settings import RunSettings
 
 
 class Spent(NamedTuple):
@@ -51,7 +52,7 @@ class _Sum(NamedTuple):
     bytes: int
 
 
-def spent(analysis: Analysis, device: Device, run: Run, known: Coefficients) -> list[Spent]:
+def spent(analysis: Analysis, device: Device, run: RunSettings, known: Coefficients) -> list[Spent]:
     """Every distinct kernel of each stage, with its time."""
     peaks = rates(device, run.precision)
     eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
@@ -61,7 +62,7 @@ def spent(analysis: Analysis, device: Device, run: Run, known: Coefficients) -> 
     ]
 
 
-def device_ms(analysis: Analysis, device: Device, run: Run, known: Coefficients) -> float:
+def device_ms(analysis: Analysis, device: Device, run: RunSettings, known: Coefficients) -> float:
     """The sum of the kernels' times alone."""
     peaks = rates(device, run.precision)
     eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
@@ -83,14 +84,14 @@ def _bound(at_peak: Ideal, eff: Efficiencies, ms: float) -> str:
     return "compute" if compute_ms(at_peak, eff) + at_peak.serial / eff.tensor > handling else "memory"
 
 
-def _grouped(found: Sequence[Spent], run: Run, key: Callable[[Spent], str]) -> dict[str, _Sum]:
+def _grouped(found: Sequence[Spent], run: RunSettings, key: Callable[[Spent], str]) -> dict[str, _Sum]:
     groups: dict[str, list[Spent]] = {}
     for each in found:
         groups.setdefault(key(each), []).append(each)
     return {name: _summed(group, run) for name, group in groups.items()}
 
 
-def _summed(group: list[Spent], run: Run) -> _Sum:
+def _summed(group: list[Spent], run: RunSettings) -> _Sum:
     by_bound: dict[str, float] = {}
     for each in group:
         by_bound[each.bound] = by_bound.get(each.bound, 0.0) + each.ms
@@ -106,7 +107,9 @@ def _summed(group: list[Spent], run: Run) -> _Sum:
     )
 
 
-def stage_times(analysis: Analysis, found: Sequence[Spent], run: Run, scaling: Scaling) -> tuple[StageTime, ...]:
+def stage_times(
+    analysis: Analysis, found: Sequence[Spent], run: RunSettings, scaling: Scaling
+) -> tuple[StageTime, ...]:
     """The stages in the network's order."""
     sums = _grouped(found, run, lambda each: each.stage)
     return tuple([_stage(row.stage, sums[row.stage], scaling) for row in analysis.stages if row.stage in sums])
@@ -127,7 +130,7 @@ def _stage(stage: str, own: _Sum, scaling: Scaling) -> StageTime:
     )
 
 
-def kind_times(found: Sequence[Spent], run: Run, scaling: Scaling) -> tuple[KernelTime, ...]:
+def kind_times(found: Sequence[Spent], run: RunSettings, scaling: Scaling) -> tuple[KernelTime, ...]:
     """The kinds of kernel, the longest first."""
     sums = _grouped(found, run, lambda each: each.kernel.kind)
     ordered = sorted(sums.items(), key=lambda item: -item[1].ms)
@@ -146,7 +149,7 @@ def _kind(kind: str, own: _Sum, scaling: Scaling) -> KernelTime:
     )
 
 
-def row_times(analysis: Analysis, device: Device, run: Run, known: Coefficients) -> list[tuple[float, int]]:
+def row_times(analysis: Analysis, device: Device, run: RunSettings, known: Coefficients) -> list[tuple[float, int]]:
     """For each row its kernels' milliseconds, and how many those are."""
     peaks = rates(device, run.precision)
     eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)

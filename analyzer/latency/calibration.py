@@ -9,21 +9,21 @@ from typing import NamedTuple
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, shortened
 from analyzer.latency.devices import Device, plain
-from analyzer.latency.plan import PRECISIONS
 from analyzer.latency.predict import predict_total
-from analyzer.latency.roofline import Run
+from analyzer.latency.run_settings import PRECISIONS, RunSettings
+from analyzer.latency.target import LatencyTarget
 
 
 class Measured(NamedTuple):
     """One measured network: how it ran, and its milliseconds for one batch; `host_bound`: the GPU was waiting."""
 
     analysis: Analysis
-    run: Run
+    run: RunSettings
     batch_ms: float
     host_bound: bool = False
 
 
-def calibrated_factor(path: str | Path, device: Device, run: Run) -> float:
+def calibrated_factor(path: str | Path, device: Device, run: RunSettings) -> float:
     """The median of measured / predicted over the file's networks, of those that ran as `run` does where there are any.
 
     Raises InvalidInput in one sentence where the file is damaged, of another device, or says nothing of its networks.
@@ -39,15 +39,16 @@ def calibrated_factor(path: str | Path, device: Device, run: Run) -> float:
 
 
 def _ratio(measured: Measured, device: Device) -> float:
-    return measured.batch_ms / predict_total(measured.analysis, device, measured.run, host_us=0.0).device_ms
+    target = LatencyTarget(device, measured.run, host_us=0.0)
+    return measured.batch_ms / predict_total(measured.analysis, target).device_ms
 
 
-def _mode(run: Run) -> tuple[object, ...]:
+def _mode(run: RunSettings) -> tuple[object, ...]:
     return run.precision == "float32", run.compiled, run.channels_last, run.training
 
 
 def _from_records(path: Path, device: Device) -> Iterator[Measured]:
-    from analyzer.latency.record import read_records  # only a calibration by records needs it
+    from analyzer.latency.record import read_records  # a table needs none of it
 
     for record in read_records(path):
         if plain(record.conditions.device_name) != plain(device.name):
@@ -57,14 +58,11 @@ def _from_records(path: Path, device: Device) -> Iterator[Measured]:
         if analysis.fingerprint != record.fingerprint:
             told = shortened(record.variant)
             raise InvalidInput(f"calibration {shortened(path, 200)}: its {told} is another network than {told} here.")
-        settings = record.settings
-        graph, training = settings.execution == "cuda_graph", settings.task == "training"
-        run = Run(record.batch_size, record.precision, record.compiled, record.channels_last, graph, training)
-        waiting = record.host is not None and bool(record.host.host_bound) and not graph
-        yield Measured(analysis, run, record.batch_ms, waiting)
+        waiting = record.host is not None and bool(record.host.host_bound) and not record.settings.cuda_graph
+        yield Measured(analysis, record.settings, record.batch_ms, waiting)
 
 
-def _from_table(path: Path, device: Device, run: Run) -> Iterator[Measured]:
+def _from_table(path: Path, device: Device, run: RunSettings) -> Iterator[Measured]:
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, ValueError) as error:
@@ -82,7 +80,7 @@ def _of_device(path: Path, rows: Iterable[dict[str, str]], device: Device) -> li
     return own
 
 
-def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: Run) -> Iterator[Measured]:
+def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: RunSettings) -> Iterator[Measured]:
     """Rows whose name is a network here of as many parameters."""
     kind = "train" if run.training else "infer"
     for row in rows:
@@ -97,7 +95,7 @@ def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: Run) -> Iterato
             yield Measured(analysis, _own_run(row, run)._replace(batch_size=batch), step)
 
 
-def _own_run(row: dict[str, str], run: Run) -> Run:
+def _own_run(row: dict[str, str], run: RunSettings) -> RunSettings:
     """The run that a row names in columns of its own, otherwise the one asked for."""
     precision = {"fp32": "float32"}.get(row.get("precision", ""), row.get("precision", ""))
     return run._replace(

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from analyzer.latency.devices import Device
 from analyzer.latency.rates import Rates
-from analyzer.latency.roofline import Efficiencies, Run
+from analyzer.latency.roofline import Efficiencies
+from analyzer.latency.run_settings import RunSettings
 
 PATH = Path(__file__).with_name("coefficients.json")
 
@@ -24,12 +25,12 @@ class Coefficients(NamedTuple):
     intervals: dict[str, float]
     known: frozenset[tuple[str, str, bool, bool]]
 
-    def knows(self, device: Device, run: Run) -> bool:
+    def knows(self, device: Device, run: RunSettings) -> bool:
         """Whether this device was measured in this mode; calls in 16 bits count as autocast's."""
         precision = run.precision if run.precision == "float32" else "amp"
         return (device.name, precision, run.compiled, run.training) in self.known
 
-    def efficiencies(self, rates: Rates, run: Run) -> Efficiencies:
+    def efficiencies(self, rates: Rates, run: RunSettings) -> Efficiencies:
         """The efficiencies of a device's class in a mode."""
         own = self.classes[class_of(rates)]
         if not run.training or not rates.gpu:

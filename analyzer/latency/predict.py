@@ -1,34 +1,34 @@
 """Latency predicted without the device: the kernels of a mode, a roofline for each, and a host term over all.
 
 A network's time is max(sum of its kernels' times, calls · host cost). Both are sums over ops, so a design space can
-gather them from distinct blocks: `op_times_ms` gives every op's share. Only fusion reaches over a block's border, and a
-fused kernel's time is given to the last op in it.
+gather them from distinct blocks: `predict_op_times` gives every op's share. Only fusion reaches over a block's border,
+and a fused kernel's time is given to the last op in it.
 """
 
 from math import exp, fsum, hypot, log
-from pathlib import Path
 from typing import NamedTuple
 
-from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.memory import checked_batch
-from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import Network, Size
-from analyzer.families.spec import Spec
-from analyzer.graph import Graph
+from analyzer.cost import memory_budget
+from analyzer.cost.analysis import Analysis
 from analyzer.latency.breakdown import Scaling, device_ms, kind_times, row_times, spent, stage_times
 from analyzer.latency.coefficients import Coefficients, coefficients
-from analyzer.latency.devices import Device, device_named
+from analyzer.latency.devices import Device
 from analyzer.latency.modes import launched
-from analyzer.latency.plan import PRECISIONS
 from analyzer.latency.prediction import Prediction
-from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Run
-from analyzer.latency.uncertainty import evidence_of, interval, spread
-
-MAX_HOST_US = 10_000
+from analyzer.latency.rates import Rates, rates, sustained
+from analyzer.latency.target import LatencyTarget
 
 MARGIN = 0.10
 """Of a GPU's memory left to its context, workspaces and fragmentation when the largest batch is asked for."""
+
+PER_CLOCK = 768.0
+"""FLOP that tensor cores do a clock and multiprocessor at most in the cards that the GPU fit knows (512), with room."""
+
+HOST_SPAN = 8.0
+"""How many times faster than the fitted host, of 2021, one may start kernels where nothing is known of it."""
+
+CLOCK_EXPONENT = 1 / 3
+"""How far the exponent of the power cap's effect on the clock may lie from its square root, over that root."""
 
 
 class OpTime(NamedTuple):
@@ -56,71 +56,15 @@ class Total(NamedTuple):
         return self.host_ms > self.device_ms
 
 
-def predict_latency(
-    variant: "str | Spec | Graph | Network",
-    *,
-    device: str | Device,
-    batch_size: int = 1,
-    precision: str = "float32",
-    compiled: bool = False,
-    channels_last: bool = False,
-    cuda_graph: bool = False,
-    training: bool = False,
-    input_size: Size | None = None,
-    calibration: str | Path | None = None,
-    host_us: float | None = None,
-) -> Prediction:
-    """Predict one batch's latency in milliseconds on a device that need not be here, whole, by stage and by kernel.
+def predict_latency(analysis: Analysis, target: LatencyTarget, *, with_memory: bool = True) -> Prediction:
+    """One batch's latency in milliseconds on a device that need not be here: whole, by stage and by kernel.
 
-    `device` is a name of `devices()` in any spelling, or a Device; `precision` one of float32, amp, amp_bfloat16,
-    float16, bfloat16 (float32 convolutions run in TF32 on GPUs that have it, PyTorch's default). `calibration` is a
-    measured record or a table with timm's columns, `host_us` the host's microseconds a call. Raises InvalidInput as
-    `analyze` does, and for an unknown device or a bad argument.
+    Without `with_memory` no largest batch is worked out, and it is 0.
     """
-    run = checked_run(Run(batch_size, precision, compiled, channels_last, cuda_graph, training))
-    place = device if isinstance(device, Device) else device_named(device)
-    factor = None
-    if calibration is not None:
-        from analyzer.latency.calibration import calibrated_factor  # only a calibration needs it
-
-        factor = calibrated_factor(calibration, place, run)
-    return predict_analysis(analyze(variant, input_size), place, run, factor=factor, host_us=checked_host(host_us))
-
-
-def checked_run(run: Run) -> Run:
-    """The run as given; InvalidInput for a bad batch size or precision, or a mode that is not modelled."""
-    checked_batch(run.batch_size)
-    if run.precision not in PRECISIONS:
-        raise InvalidInput(f"precision {shortened(run.precision)!r}: must be one of {', '.join(PRECISIONS)}.")
-    if run.training and run.compiled:
-        raise InvalidInput("compiled: a compiled training step is not predicted, only an eager one.")
-    return run
-
-
-def checked_host(host_us: float | None) -> float | None:
-    """The host's microseconds a call as given; InvalidInput below 0 or above 10,000."""
-    if host_us is not None and not 0 <= host_us <= MAX_HOST_US:
-        raise InvalidInput(f"host_us {shortened(host_us)}: must be microseconds from 0 to {MAX_HOST_US:,}.")
-    return host_us
-
-
-def predict_analysis(
-    analysis: Analysis,
-    device: Device,
-    run: Run,
-    *,
-    factor: float | None = None,
-    host_us: float | None = None,
-    with_memory: bool = True,
-) -> Prediction:
-    """`predict_latency` of an analysis, for many devices or runs of one network.
-
-    `factor` is a calibration's. Without `with_memory` no largest batch is worked out, and it is 0.
-    """
-    known = coefficients()
+    device, run, known = target.device, target.run, coefficients()
     found = spent(analysis, device, run, known)
     kernels_ms = fsum([each.ms for each in found])
-    total = _total(analysis, device, run, known, kernels_ms, factor, host_us)
+    total = _total(analysis, target, known, kernels_ms)
     scaling = Scaling(total.ms / kernels_ms, *_stage_spans(total, known.intervals["stage"]), total.host_bound)
     return Prediction(
         variant=analysis.variant,
@@ -136,7 +80,7 @@ def predict_analysis(
         evidence=total.evidence,
         stages=stage_times(analysis, found, run, scaling),
         kernels=kind_times(found, run, scaling),
-        max_batch_size=largest_batch(analysis, device, run) if with_memory else 0,
+        max_batch_size=largest_batch(analysis, target) if with_memory else 0,
     )
 
 
@@ -146,55 +90,83 @@ def _stage_spans(total: Total, half_width: float) -> tuple[float, float]:
     return exp(-hypot(below, half_width)), exp(hypot(above, half_width))
 
 
-def predict_total(
-    analysis: Analysis, device: Device, run: Run, *, factor: float | None = None, host_us: float | None = None
-) -> Total:
-    """The whole's time and interval alone, for sweeps: a third of the work of `predict_analysis`."""
+def predict_total(analysis: Analysis, target: LatencyTarget) -> Total:
+    """The whole's time and interval alone, for sweeps: a third of the work of `predict_latency`."""
     known = coefficients()
-    return _total(analysis, device, run, known, device_ms(analysis, device, run, known), factor, host_us)
+    return _total(analysis, target, known, device_ms(analysis, target.device, target.run, known))
 
 
-def _total(
-    analysis: Analysis,
-    device: Device,
-    run: Run,
-    known: Coefficients,
-    kernels_ms: float,
-    factor: float | None,
-    host_us: float | None,
-) -> Total:
-    own_ms = kernels_ms * (1.0 if factor is None else factor)
-    host_ms = _host_ms(analysis, device, run, known.host_us if host_us is None else host_us)
-    evidence = evidence_of(known, device, run, factor is not None)
-    half_width = spread(known, device, run, evidence)
-    low, high = interval(known, own_ms, host_ms, half_width, host_us is not None)
+def _total(analysis: Analysis, target: LatencyTarget, known: Coefficients, kernels_ms: float) -> Total:
+    own_ms = kernels_ms * (1.0 if target.factor is None else target.factor)
+    host_ms = _host_ms(analysis, target, known.host_us if target.host_us is None else target.host_us)
+    evidence = _evidence(known, target)
+    low, high = _interval(known, own_ms, host_ms, _half_width(known, target, evidence), target.host_us is not None)
     return Total(max(own_ms, host_ms), low, high, own_ms, host_ms, evidence)
 
 
-def _host_ms(analysis: Analysis, device: Device, run: Run, host_us: float) -> float:
+def _host_ms(analysis: Analysis, target: LatencyTarget, host_us: float) -> float:
     """What the host takes to start the kernels one by one; nothing for a CPU, whose ops start themselves."""
+    device, run = target.device, target.run
     if run.cuda_graph or device.kind == "cpu":
         return 0.0
     return launched(analysis, run, rates(device, run.precision)).calls * host_us / 1000
 
 
-def op_times_ms(
-    analysis: Analysis, device: Device, run: Run, *, factor: float | None = None, host_us: float | None = None
-) -> tuple[OpTime, ...]:
-    """Each row's time, in the order of `analysis.rows`; they sum to the whole's `ms` and, by stage, to the stages'."""
-    times = row_times(analysis, device, run, coefficients())
-    scale = predict_total(analysis, device, run, factor=factor, host_us=host_us).ms / fsum([ms for ms, _ in times])
+def predict_op_times(analysis: Analysis, target: LatencyTarget) -> tuple[OpTime, ...]:
+    """Each row's time in the order of `analysis.rows`, far less certain than the whole's `ms`, to which they sum.
+
+    By stage they sum to the stages' times.
+    """
+    times = row_times(analysis, target.device, target.run, coefficients())
+    scale = predict_total(analysis, target).ms / fsum([ms for ms, _ in times])
     pairs = zip(analysis.rows, times, strict=True)
     return tuple([OpTime(row.path, row.stage, scale * ms, count) for row, (ms, count) in pairs])
 
 
-def largest_batch(analysis: Analysis, device: Device, run: Run) -> int:
-    """The largest batch that fits nine tenths of the device's memory; 0 where none does or its size is not known."""
-    from analyzer.cost.budget import largest_batch as fitting  # only this reading needs it
+def _evidence(known: Coefficients, target: LatencyTarget) -> str:
+    """Known, calibrated or specs."""
+    if target.factor is not None:
+        return "calibrated"
+    return "known" if known.knows(target.device, target.run) else "specs"
 
+
+def _half_width(known: Coefficients, target: LatencyTarget, evidence: str) -> float:
+    """Of the interval of the device's time, as a logarithm."""
+    device, run = target.device, target.run
+    mode = "cpu" if device.kind == "cpu" else "training" if run.training else "gpu"
+    own = known.intervals[mode]
+    if evidence == "known":
+        return own
+    if evidence == "calibrated":
+        return max(own, known.intervals["calibrated"])
+    peaks = rates(device, run.precision)
+    unseen = known.intervals["alike" if _like_the_fitted(device, peaks) else "unlike"]
+    # log of the clock's share over its root's exponent: 0 for a card that is not held back
+    capped = CLOCK_EXPONENT * (1 - sustained(device))
+    return hypot(own, unseen, capped) if mode != "gpu" else hypot(unseen, capped)
+
+
+def _like_the_fitted(device: Device, peaks: Rates) -> bool:
+    if not (peaks.gpu and peaks.tensor) or peaks.old:
+        return False
+    return sustained(device) == 1.0 and peaks.flops <= PER_CLOCK * peaks.clocks
+
+
+def _interval(
+    known: Coefficients, own_ms: float, host_ms: float, half_width: float, host_known: bool
+) -> tuple[float, float]:
+    """90 % of the longer of device and host; an unknown host may be far faster than the fitted one."""
+    low, high = own_ms / exp(half_width), own_ms * exp(half_width)
+    if not host_ms:
+        return low, high
+    span = exp(known.intervals["host"])
+    least = host_ms / span if host_known else host_ms / HOST_SPAN
+    return max(low, least), max(high, host_ms * span)
+
+
+def largest_batch(analysis: Analysis, target: LatencyTarget) -> int:
+    """The largest batch that fits nine tenths of the device's memory; 0 where none does or its size is not known."""
+    device, run = target.device, target.run
     dtype = run.precision if run.precision in ("float16", "bfloat16") else "float32"
     budget = int((1 - MARGIN) * device.mem_gb * 1e9)
-    key = largest_batch, budget, run.training, dtype
-    if key not in analysis.notes:
-        analysis.notes[key] = fitting(analysis, budget, training=run.training, dtype=dtype) if budget else 0
-    return analysis.notes[key]  # type: ignore[no-any-return]
+    return memory_budget.largest_batch(analysis, budget, training=run.training, dtype=dtype) if budget else 0

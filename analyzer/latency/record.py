@@ -1,11 +1,14 @@
-"""Measured latencies as data: every sample, and every condition it was taken under."""
+"""Measured latencies as data, written and read back: every sample, and every condition it was taken under."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from math import fsum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from analyzer.errors import InvalidInput, shortened
 from analyzer.files import write_whole
 from analyzer.latency.conditions import (
     Conditions,
@@ -16,14 +19,15 @@ from analyzer.latency.conditions import (
     WarmUp,
     disturbances,
 )
-from analyzer.latency.plan import Settings
-from analyzer.latency.text import compact
-from analyzer.latency.timings import Timing
+from analyzer.latency.run_settings import RunSettings
+from analyzer.latency.timings import Timing, timing_from
 
 SCHEMA = 1
 
 SPLIT_GAP = 0.05
 """Distance of the stages' sum from the whole, over the whole, from which the split is flagged."""
+
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,7 @@ class LatencyRecord:
     variant: str
     fingerprint: str
     input_shape: tuple[int, int, int]
-    settings: Settings
+    settings: RunSettings
     autocast: str | None
     network: Timing
     queued: Timing | None
@@ -67,12 +71,12 @@ class LatencyRecord:
     @property
     def channels_last(self) -> bool:
         """Whether tensors were kept in NHWC layout."""
-        return self.settings.layout == "channels_last"
+        return self.settings.channels_last
 
     @property
     def compiled(self) -> bool:
         """Whether torch.compile made it."""
-        return self.settings.execution == "compiled"
+        return self.settings.compiled
 
     @property
     def discarded(self) -> bool:
@@ -115,7 +119,7 @@ class LatencyRecord:
             "variant": self.variant,
             "fingerprint": self.fingerprint,
             "input_shape": list(self.input_shape),
-            **asdict(self.settings),
+            **self.settings.to_dict(),
             "autocast": self.autocast,
             "network": self.network.to_dict(),
             "queued": self.queued and self.queued.to_dict(),
@@ -156,7 +160,7 @@ class Failure:
     """A cell that could not be measured, and why in one sentence."""
 
     variant: str
-    settings: Settings
+    settings: RunSettings
     reason: str
 
 
@@ -186,7 +190,7 @@ class Measurement:
 
     def _failures(self) -> Iterator[dict[str, Any]]:
         for failure in self.failures:
-            yield {"variant": failure.variant, **asdict(failure.settings), "reason": failure.reason}
+            yield {"variant": failure.variant, **failure.settings.to_dict(), "reason": failure.reason}
 
     def to_json(self) -> str:
         """The JSON text of `to_dict`, samples on one line, with a final line break."""
@@ -197,12 +201,137 @@ class Measurement:
         write_whole(Path(path), self.to_json())
 
 
+def compact(value: Any, indent: str = "") -> str:
+    """JSON text, two spaces a level, whose lists of plain values stay on one line; NaN is refused."""
+    deeper = indent + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{deeper}{_plain(name)}: {compact(item, deeper)}" for name, item in value.items()]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        return "[\n" + ",\n".join(deeper + compact(item, deeper) for item in value) + f"\n{indent}]"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 def read_records(path: str | Path) -> tuple[LatencyRecord, ...]:
     """The records of a file that `latency` wrote, those discarded for drift left out; torch is not needed.
 
     Raises InvalidInput in one sentence where the file is missing, damaged, of another kind or newer, or where nothing
     in it counts.
     """
-    from analyzer.latency.reading import counted, read_measurement
+    return _counted(Path(path), read_measurement(Path(path)))
 
-    return counted(Path(path), read_measurement(Path(path)))
+
+def read_measurement(path: Path) -> Measurement:
+    """The measurement in a file of `latency`; InvalidInput with one sentence where it is none."""
+    document = _json_in(path)
+    try:
+        return _measurement(_valid(path, document))
+    except InvalidInput as error:
+        if str(error).startswith("latency record"):
+            raise
+        raise InvalidInput(f"latency record {path}: {error}") from None
+
+
+def _counted(path: Path, measurement: Measurement) -> tuple[LatencyRecord, ...]:
+    """The records that count; InvalidInput where there are none."""
+    kept = tuple(record for record in measurement.records if not record.discarded)
+    if not kept:
+        why = "every record in it was discarded for drift" if measurement.records else "holds no record"
+        raise InvalidInput(f"latency record {path}: {why}.")
+    return kept
+
+
+def _json_in(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidInput(f"latency record {path}: does not exist.") from None
+    except OSError as error:
+        raise InvalidInput(f"latency record {path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise InvalidInput(f"latency record {path}: is no JSON{where}, as `latency` writes it.") from None
+
+
+@cache
+def _validator() -> Callable[[Any], Any]:
+    import fastjsonschema  # only a record that is read needs it
+
+    schema = json.loads((Path(__file__).parents[1] / "schemas" / "latency-1.json").read_text(encoding="utf-8"))
+    validate: Callable[[Any], Any] = fastjsonschema.compile(schema)
+    return validate
+
+
+def _valid(path: Path, document: Any) -> dict[str, Any]:
+    import fastjsonschema
+
+    version = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > SCHEMA:
+        raise InvalidInput(
+            f"latency record {path}: schema {version} is newer than this program's {SCHEMA}; update resnet-analyzer."
+        )
+    try:
+        valid: dict[str, Any] = _validator()(document)
+    except fastjsonschema.JsonSchemaException as error:
+        if not isinstance(document, dict) or not {"schema", "records"} <= document.keys():
+            raise InvalidInput(f"latency record {path}: is no record of latencies, as `latency` writes it.") from None
+        raise InvalidInput(f"latency record {path}: {shortened(error, 160)}.") from None
+    return valid
+
+
+def _measurement(document: dict[str, Any]) -> Measurement:
+    conditions = _part(Conditions, document["conditions"])
+    return Measurement(
+        conditions=conditions,
+        records=tuple(_record(found, conditions) for found in document["records"]),
+        failures=tuple(_failure(found) for found in document["failures"]),
+        cut_short=document["cut_short"],
+    )
+
+
+def _part(kind: type[_Part], document: dict[str, Any]) -> _Part:
+    """A dataclass from an object that has its fields, and figures derived from them."""
+    return kind(**{each.name: document[each.name] for each in fields(kind) if each.name in document})  # type: ignore[arg-type]
+
+
+def _settings(document: dict[str, Any]) -> RunSettings:
+    return RunSettings.from_words(**{name: document[name] for name in RunSettings().to_dict() if name in document})
+
+
+def _optional(kind: type[_Part], document: dict[str, Any] | None) -> _Part | None:
+    return None if document is None else _part(kind, document)
+
+
+def _failure(document: dict[str, Any]) -> Failure:
+    return Failure(variant=document["variant"], settings=_settings(document), reason=document["reason"])
+
+
+def _record(document: dict[str, Any], conditions: Conditions) -> LatencyRecord:
+    channels, height, width = document["input_shape"]
+    return LatencyRecord(
+        variant=document["variant"],
+        fingerprint=document["fingerprint"],
+        input_shape=(channels, height, width),
+        settings=_settings(document),
+        autocast=document["autocast"],
+        network=timing_from("network", document["network"]),
+        queued=_queued(document["queued"]),
+        stages=tuple(timing_from(stage["stage"], stage) for stage in document["stages"]),
+        caches=document["caches"],
+        warm_up=_part(WarmUp, document["warm_up"]),
+        output=_optional(OutputCheck, document["output"]),
+        host=_optional(HostCheck, document["host"]),
+        run_memory_bytes=document["run_memory_bytes"],
+        reference=_optional(ReferenceCheck, document["reference"]),
+        before=document["before"],
+        after=document["after"],
+        conditions=conditions,
+    )
+
+
+def _queued(document: dict[str, Any] | None) -> Timing | None:
+    return None if document is None else timing_from("queued", document)

@@ -10,27 +10,7 @@ from typing import Any, NamedTuple
 from analyzer.latency.devices import Device
 from analyzer.latency.kernels import TILE, Kernel
 from analyzer.latency.rates import OPERANDS_PER_MAC, Rates, rates
-
-
-class Run(NamedTuple):
-    """How a network is run: batch, timm's word for the precision, and the mode."""
-
-    batch_size: int = 1
-    precision: str = "float32"
-    compiled: bool = False
-    channels_last: bool = False
-    cuda_graph: bool = False
-    training: bool = False
-
-    @property
-    def autocast(self) -> bool:
-        """Whether weights are float32 and computed with in 16 bits."""
-        return self.precision.startswith("amp")
-
-    @property
-    def item_bytes(self) -> int:
-        """Bytes of an activation."""
-        return 4 if self.precision == "float32" else 2
+from analyzer.latency.run_settings import RunSettings
 
 
 class Efficiencies(NamedTuple):
@@ -93,17 +73,17 @@ def memory_ms(ideal: Ideal, eff: Efficiencies) -> Any:
     return ideal.moved / eff.memory + ideal.cached / eff.cached + ideal.copied / eff.copied
 
 
-def kernel_bytes(kernel: Kernel, run: Run) -> int:
+def kernel_bytes(kernel: Kernel, run: RunSettings) -> int:
     """Bytes that a kernel moves for one batch."""
     return run.item_bytes * (run.batch_size * kernel.moved + kernel.weights) + run.batch_size * kernel.extra_bytes
 
 
-def peak_flops(device: Device, run: Run) -> float:
+def peak_flops(device: Device, run: RunSettings) -> float:
     """The device's peak in FLOP/s at a precision, under its power cap."""
     return rates(device, run.precision).flops
 
 
-def ideal(kernel: Kernel, peaks: Rates, run: Run, nchw: bool) -> Ideal:
+def ideal(kernel: Kernel, peaks: Rates, run: RunSettings, nchw: bool) -> Ideal:
     """What a kernel takes at the device's peaks, for one batch; `nchw`: it reads and writes that layout."""
     size = kernel_bytes(kernel, run)
     moving = 1000 * size / peaks.memory
@@ -130,7 +110,7 @@ def padding(channels: int) -> float:
     return -(-channels // TILE) * TILE / channels
 
 
-def _on_cpu(kernel: Kernel, peaks: Rates, run: Run, size: int, moving: float) -> Ideal:
+def _on_cpu(kernel: Kernel, peaks: Rates, run: RunSettings, size: int, moving: float) -> Ideal:
     """A CPU's: activations may stay in its cache, weights may not; those of wide windows are copied to NHWC."""
     if kernel.kind == "concat":
         return Ideal(copied=moving)

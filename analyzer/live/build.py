@@ -6,7 +6,7 @@ from typing import TypeVar, assert_never
 import torch
 from torch import nn
 
-from analyzer.cost.storage import overwriting
+from analyzer.cost.tensor_lifetimes import overwriting
 from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.families.network import Network, network
 from analyzer.families.registry import FAMILIES

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.errors import Unavailable
 from analyzer.latency.conditions import Facts
 
 Work = Callable[[], Any]
@@ -183,19 +183,3 @@ def _lines(path: str) -> Sequence[str]:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-
-
-def device_named(name: str) -> Device:
-    """The device "cpu", "cuda" or "cuda:1"; InvalidInput for another word, Unavailable where this machine lacks it."""
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdecimal())):
-        raise InvalidInput(f"device {shortened(name)!r}: must be cpu, cuda, or cuda:N with N counting from 0.")
-    if kind == "cpu":
-        return CpuDevice()
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(index or 0) >= count:
-        seen = f"{count} CUDA device{'s' * (count > 1)}" if count else "no CUDA device; --device cpu runs on the CPU"
-        raise Unavailable(f"device {shortened(name)}: torch {torch.__version__} sees {seen}.")
-    from analyzer.live.cuda import CudaDevice
-
-    return CudaDevice(f"cuda:{int(index or 0)}")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from analyzer.cost.analysis import Analysis
 from analyzer.latency.conditions import OutputCheck
-from analyzer.latency.plan import Settings
+from analyzer.latency.run_settings import RunSettings
 from analyzer.latency.stages import stage_starts
 from analyzer.live.build import build
 from analyzer.live.compiling import compiled, compiled_parts
@@ -51,7 +51,7 @@ class Job:
     """One network under one setting on its device, with its input: what is run, whole and part by part."""
 
     analysis: Analysis
-    settings: Settings
+    settings: RunSettings
     device: Device
     precision: Precision
     run: Callable[[], Tensor]
@@ -147,7 +147,7 @@ def random_images(count: int, analysis: Analysis, device: Device) -> Tensor:
 
 
 def prepared(
-    net: nn.Module, analysis: Analysis, settings: Settings, device: Device, images: Tensor, *, stages: bool = True
+    net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor, *, stages: bool = True
 ) -> Job:
     """The job of one cell: `net` is a master, `images` a float32 batch in contiguous layout on the device."""
     precision = precision_named(settings.precision, device.kind)
@@ -161,11 +161,11 @@ def prepared(
     return job
 
 
-def _layout(settings: Settings) -> torch.memory_format:
+def _layout(settings: RunSettings) -> torch.memory_format:
     return torch.channels_last if settings.layout == "channels_last" else torch.contiguous_format
 
 
-def _fitted(net: nn.Module, settings: Settings, precision: Precision) -> nn.Module:
+def _fitted(net: nn.Module, settings: RunSettings, precision: Precision) -> nn.Module:
     if settings.task == "inference" and precision.dtype == torch.float32 and settings.layout == "contiguous":
         return net
     own = deepcopy(net).to(dtype=precision.dtype)
@@ -186,7 +186,7 @@ def _autocast(device: Device, precision: Precision) -> AbstractContextManager[ob
 
 
 def _inference(
-    net: nn.Module, analysis: Analysis, settings: Settings, device: Device, images: Tensor, stages: bool
+    net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor, stages: bool
 ) -> Job:
     precision = precision_named(settings.precision, device.kind)
     starts = stage_starts(analysis.network.graph) if stages else ()
@@ -215,7 +215,7 @@ def _inference(
 
 
 def _callables(
-    net: nn.Module, settings: Settings, paths: tuple[str, ...]
+    net: nn.Module, settings: RunSettings, paths: tuple[str, ...]
 ) -> tuple[Callable[[Tensor], Tensor], nn.Module, tuple[str, ...]]:
     """What is run whole, what is run in parts, and the paths of the modules with which its parts begin."""
     if settings.execution != "compiled":
@@ -247,7 +247,7 @@ def _borders(net: nn.Module, paths: tuple[str, ...], border: Work) -> Iterator[N
             handle.remove()
 
 
-def _training(net: nn.Module, analysis: Analysis, settings: Settings, device: Device, images: Tensor) -> Job:
+def _training(net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor) -> Job:
     """A step of timm's benchmark: forward, cross-entropy, backward, SGD with momentum 0.9; no gradient is scaled."""
     precision = precision_named(settings.precision, device.kind)
     net.train()

@@ -8,7 +8,7 @@ import torch
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, Unavailable, shortened
-from analyzer.latency.plan import PRECISIONS
+from analyzer.latency.run_settings import PRECISIONS
 from analyzer.latency.stages import least_bytes
 from analyzer.live.devices import Device
 

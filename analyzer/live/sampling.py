@@ -7,7 +7,7 @@ from time import perf_counter
 
 from analyzer.errors import Unavailable
 from analyzer.latency.conditions import HostCheck, WarmUp
-from analyzer.latency.plan import MIN_SAMPLES, Effort
+from analyzer.latency.effort import MIN_SAMPLES, Effort
 from analyzer.latency.timings import Timing
 from analyzer.live.jobs import Job, graph_of
 

@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis, analyze
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.network_costs import BYTES_PER_PARAM
 from analyzer.errors import Unavailable, shortened
 from analyzer.latency.conditions import Conditions, Facts, ReferenceCheck
-from analyzer.latency.plan import Effort, Settings
+from analyzer.latency.effort import Effort
 from analyzer.latency.record import Failure, LatencyRecord, Measurement
+from analyzer.latency.run_settings import RunSettings
 from analyzer.live.devices import Device
 from analyzer.live.jobs import Job, master, prepared, random_images
 from analyzer.live.limits import compiler_told, kernels_told, memory_told, precision_named, refusal_told, require_memory
@@ -63,7 +65,7 @@ class Session:
     masters: dict[str, nn.Module] = field(default_factory=dict)
     reference: Job | None = None
 
-    def measure(self, analyses: Sequence[Analysis], cells: Sequence[Settings]) -> Measurement:
+    def measure(self, analyses: Sequence[Analysis], cells: Sequence[RunSettings]) -> Measurement:
         """All cells of all networks, or those complete when time was up or the user stopped it."""
         try:
             with self.device.tuned(cudnn_benchmark=self.effort.cudnn_benchmark, tf32=self.effort.tf32):
@@ -81,7 +83,7 @@ class Session:
             cut_short=self.cut_short or cut_short,
         )
 
-    def _all(self, analyses: Sequence[Analysis], cells: Sequence[Settings]) -> None:
+    def _all(self, analyses: Sequence[Analysis], cells: Sequence[RunSettings]) -> None:
         before_ms = self._reference_ms()
         for group in groups(analyses):
             self.masters.clear()
@@ -91,7 +93,7 @@ class Session:
                 if self.cut_short:
                     return
 
-    def _cell(self, group: Sequence[Analysis], settings: Settings, before_ms: float | None) -> float | None:
+    def _cell(self, group: Sequence[Analysis], settings: RunSettings, before_ms: float | None) -> float | None:
         """Measure a group of networks in one way; the reference network's time after it."""
         warm = self._warm(group, settings)
         found = self._attempt(warm, before_ms)
@@ -121,7 +123,7 @@ class Session:
         after_ms = self._reference_ms()
         return _Around(before, after, after_ms, self._check(before_ms, after_ms))
 
-    def _warm(self, group: Sequence[Analysis], settings: Settings) -> list[Samples]:
+    def _warm(self, group: Sequence[Analysis], settings: RunSettings) -> list[Samples]:
         """The networks that can be run in that way and in the time left, warm."""
         warm: list[Samples] = []
         batches: dict[tuple[int, ...], Tensor] = {}
@@ -139,7 +141,7 @@ class Session:
             warm.append(made)
         return warm
 
-    def _ready(self, analysis: Analysis, settings: Settings, batches: dict[tuple[int, ...], Tensor]) -> Samples:
+    def _ready(self, analysis: Analysis, settings: RunSettings, batches: dict[tuple[int, ...], Tensor]) -> Samples:
         what = f"{shortened(analysis.variant)} at batch size {settings.batch_size} and {_shape(analysis)}"
         precision = precision_named(settings.precision, self.device.kind)
         with ExitStack() as stack:
@@ -180,7 +182,7 @@ class Session:
             return False
         return monotonic() + sum(samples.expected_s for samples in warm) > self.deadline
 
-    def _failed(self, analysis: Analysis, settings: Settings, reason: str) -> None:
+    def _failed(self, analysis: Analysis, settings: RunSettings, reason: str) -> None:
         self.failures.append(Failure(variant=analysis.variant, settings=settings, reason=reason))
         self.device.release()
         if self.total == 1:
@@ -201,7 +203,7 @@ class Session:
         return median(times)
 
     def _reference_job(self, analysis: Analysis) -> Job:
-        settings = Settings(batch_size=REFERENCE_BATCH[self.device.kind])
+        settings = RunSettings(batch_size=REFERENCE_BATCH[self.device.kind])
         self.watch.progress(0, self.total, f"{analysis.variant}, the reference")
         images = random_images(settings.batch_size, analysis, self.device)
         job = prepared(master(analysis, self.device), analysis, settings, self.device, images, stages=False)
@@ -260,11 +262,11 @@ def _shape(analysis: Analysis) -> str:
     return "×".join(map(str, analysis.input_shape))
 
 
-def _settings_words(settings: Settings) -> str:
+def _settings_words(settings: RunSettings) -> str:
     training = ", training" if settings.task == "training" else ""
     layout = ", channels_last" if settings.layout == "channels_last" else ""
     return f", batch {settings.batch_size}, {settings.precision}{layout}, {settings.execution}{training}"
 
 
-def _words(analysis: Analysis, settings: Settings) -> str:
+def _words(analysis: Analysis, settings: RunSettings) -> str:
     return f"{shortened(analysis.variant, 30)}{_settings_words(settings)}"

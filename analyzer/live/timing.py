@@ -13,16 +13,18 @@ from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph import Graph
 from analyzer.latency.conditions import Conditions
-from analyzer.latency.plan import MAX_ITER, MIN_SAMPLES, Effort, Settings, check_whole
+from analyzer.latency.effort import MAX_ITER, MIN_SAMPLES, Effort
 from analyzer.latency.record import Measurement
+from analyzer.latency.run_settings import RunSettings, check_whole
 from analyzer.live.compiling import require_compiler
-from analyzer.live.devices import Device, device_named
+from analyzer.live.devices import Device
+from analyzer.live.select_device import device_named
 from analyzer.live.session import Session, Watch
 
 
 def measure_latencies(
     variants: Sequence[str | Spec | Graph | Network],
-    cells: Sequence[Settings],
+    cells: Sequence[RunSettings],
     *,
     device: str = "cpu",
     input_size: Size | None = None,
@@ -49,7 +51,7 @@ def measure_latencies(
     return session.measure(analyses, cells)
 
 
-def _require(analyses: Sequence[Analysis], cells: Sequence[Settings], place: Device, effort: Effort) -> None:
+def _require(analyses: Sequence[Analysis], cells: Sequence[RunSettings], place: Device, effort: Effort) -> None:
     """InvalidInput or Unavailable for what can be known to fail before anything is measured."""
     if effort.num_bench_iter is not None and place.kind == "cuda":
         check_whole("num_bench_iter", effort.num_bench_iter, MIN_SAMPLES, MAX_ITER)

@@ -14,8 +14,9 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import canonical, parse, slug
 from analyzer.families.network import Size
 from analyzer.families.registry import variant_names
+from analyzer.latency.target import LatencyTarget
 from analyzer.pages.address import bounded, expect_at_most, expect_choice, expect_number
-from analyzer.pages.device import Place, choose_place
+from analyzer.pages.device import choose_target
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
 from analyzer.pages.readings import analysis_of, begin_drawing, dot_of, svg_of
@@ -40,19 +41,19 @@ _BESIDE = {2: 2, 3: 3, 4: 2, 5: 3, 6: 3}
 """Number of networks → how many diagrams stand beside each other."""
 
 
-class Asked(NamedTuple):
+class ComparisonRequest(NamedTuple):
     """Networks by their canonical expressions, one input size for all, or None for each one's own, and a device."""
 
     expressions: tuple[str, ...]
     side: Size | None
-    place: Place | None = None
+    target: LatencyTarget | None = None
 
 
 def show() -> None:
     """The whole page."""
     asked, problems = _choose()
     if _view() == _ALL:
-        show_scatter(_add, asked.place)
+        show_scatter(_add, asked.target)
         return
     if problems:
         show_problem(*problems)
@@ -65,7 +66,7 @@ def show() -> None:
     _show(asked, found)
 
 
-def _choose() -> tuple[Asked, list[str]]:
+def _choose() -> tuple[ComparisonRequest, list[str]]:
     """The widgets; what is asked for, and a sentence for each expression or size that is none."""
     restore(_NETWORKS, _SIDE)
     expect_at_most(_NETWORKS, MAX_NETWORKS)
@@ -85,11 +86,11 @@ def _choose() -> tuple[Asked, list[str]]:
         side, problem = size_box(_SIDE, "each its own")
     keep(**{_NETWORKS: typed, _SIDE: st.session_state[_SIDE]})
     expressions, problems = _parsed(typed)
-    place, no_place = _place()
-    return Asked(expressions, side, place), [*problems, *filter(None, [problem, no_place])]
+    target, no_target = _target()
+    return ComparisonRequest(expressions, side, target), [*problems, *filter(None, [problem, no_target])]
 
 
-def _place() -> tuple[Place | None, str]:
+def _target() -> tuple[LatencyTarget | None, str]:
     """A device to predict latency on, where one is picked, and its batch."""
     restore(_BATCH)
     expect_number(_BATCH, 1, MAX_BATCH)
@@ -106,7 +107,7 @@ def _place() -> tuple[Place | None, str]:
             width=110,
             help="Images a batch, of the predicted latency",
         )
-        found = choose_place(batch, "compared_", None)
+        found = choose_target(batch, "compared_", None)
     keep(**{_BATCH: batch})
     return found
 
@@ -144,7 +145,7 @@ def _parsed(typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def compared_of(asked: Asked) -> Compared:
+def compared_of(asked: ComparisonRequest) -> Compared:
     """The comparison, shared; InvalidInput for a network or size that is none, or for too much work for a server."""
     analyses = [analysis_of(expression, asked.side) for expression in asked.expressions]
     num_ops = sum(len(analysis.rows) for analysis in analyses)
@@ -152,11 +153,11 @@ def compared_of(asked: Asked) -> Compared:
         raise InvalidInput(
             f"compare: {exact(num_ops)} ops are over the page's bound of {exact(MAX_OPS)}; use the command line."
         )
-    return compared(analyses, asked.place.setting if asked.place else None)
+    return compared(analyses, asked.target)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _told(asked: Asked) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+def _told(asked: ComparisonRequest) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
     """HTML of the totals and of all that follows, the chart's SVG, and (title, HTML) of what is folded."""
     found = compared_of(asked)
     totals, *rest = answers(found)
@@ -164,7 +165,7 @@ def _told(asked: Asked) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
     return rendered(totals), rendered("\n\n".join(rest)), found.svg, folded
 
 
-def _show(asked: Asked, found: Compared) -> None:
+def _show(asked: ComparisonRequest, found: Compared) -> None:
     titles = (escape(analysis.network.title) for analysis in found.analyses)
     totals, rest, chart, folded = _told(asked)
     st.html(f'<h1 class="page-title">{", ".join(titles)}</h1>')
@@ -189,7 +190,7 @@ def _show_chart(svg: str) -> None:
     )
 
 
-def _show_diagrams(asked: Asked, found: Compared) -> None:
+def _show_diagrams(asked: ComparisonRequest, found: Compared) -> None:
     """The network-level diagrams beside each other, each flowing down."""
     st.html('<h2 class="section">Diagrams</h2>')
     dots = [dot_of(expression, asked.side, "network", direction="down") for expression in asked.expressions]

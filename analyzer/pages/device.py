@@ -1,15 +1,15 @@
 """Latency on a device that need not be here: the device and the run, in the address, and what is predicted for them."""
 
-from typing import NamedTuple
-
 import streamlit as st
 
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Size
 from analyzer.latency.devices import devices
-from analyzer.latency.plan import PRECISIONS
+from analyzer.latency.parse_target import latency_target
+from analyzer.latency.predict import predict_latency
 from analyzer.latency.prediction import Prediction
-from analyzer.latency.setting import Setting, setting_of
+from analyzer.latency.run_settings import PRECISIONS, RunSettings
+from analyzer.latency.target import LatencyTarget
 from analyzer.pages.address import bounded, expect_choice, expect_switch
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.readings import analysis_of
@@ -27,48 +27,25 @@ _MODES = {
 """Name in the address → what the switch says, and its help."""
 
 
-class Place(NamedTuple):
-    """A device by its name, and how a network runs on it."""
-
-    device: str
-    batch: int
-    precision: str = "float32"
-    compiled: bool = False
-    channels_last: bool = False
-    training: bool = False
-
-    @property
-    def setting(self) -> Setting:
-        """The same, checked; InvalidInput for an unknown device or a bad batch."""
-        return setting_of(
-            self.device,
-            batch_size=self.batch,
-            precision=self.precision,
-            compiled=self.compiled,
-            channels_last=self.channels_last,
-            training=self.training,
-        )
-
-
 @st.cache_resource(max_entries=256, show_spinner=False)
-def predicted(expression: str, size: Size | None, place: Place) -> Prediction:
-    """The predicted latency, shared, since it is immutable; raises InvalidInput."""
-    return place.setting.predict(analysis_of(expression, size))
+def predicted(expression: str, size: Size | None, target: LatencyTarget) -> Prediction:
+    """The predicted latency, shared, since it is immutable."""
+    return predict_latency(analysis_of(expression, size), target)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def op_times_at(expression: str, size: Size | None, place: Place) -> OpTimes:
+def op_times_on(expression: str, size: Size | None, target: LatencyTarget) -> OpTimes:
     """Each op's predicted time, for drawings; shared."""
-    return op_times(analysis_of(expression, size), place.setting)
+    return op_times(analysis_of(expression, size), target)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def latency_html(expression: str, size: Size | None, place: Place) -> str:
+def latency_html(expression: str, size: Size | None, target: LatencyTarget) -> str:
     """The answer, the stages and the kinds of kernels as HTML."""
-    return f'<section class="told latency">{rendered(latency_section(predicted(expression, size, place)))}</section>'
+    return f'<section class="told latency">{rendered(latency_section(predicted(expression, size, target)))}</section>'
 
 
-def choose_place(batch: int, prefix: str = "", first: str | None = FIRST) -> tuple[Place | None, str]:
+def choose_target(batch: int, prefix: str = "", first: str | None = FIRST) -> tuple[LatencyTarget | None, str]:
     """The widgets, side by side; what they name, None where no device is, and what is wrong with it.
 
     `prefix` sets them apart in the address from another page's; `first` is the device at first.
@@ -82,10 +59,10 @@ def choose_place(batch: int, prefix: str = "", first: str | None = FIRST) -> tup
     keep(**dict(zip(keys.values(), (name, precision, *modes.values()), strict=True)))
     if not name:
         return None, ""
-    place = Place(name, batch, precision, *modes.values())
+    compiled, channels_last, training = modes.values()
+    run = RunSettings(batch, precision, compiled, channels_last, training=training)
     try:
-        bounded("device", name)
-        return place._replace(device=place.setting.device.name), ""
+        return latency_target(bounded("device", name), run), ""
     except InvalidInput as error:
         return None, str(error)
 

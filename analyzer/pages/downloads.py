@@ -3,18 +3,17 @@
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis
 from analyzer.families.expression import slug
 from analyzer.families.network import Size
-from analyzer.pages.device import Place, op_times_at
+from analyzer.latency.predict import predict_latency
+from analyzer.latency.target import LatencyTarget
+from analyzer.pages.device import op_times_on
 from analyzer.pages.readings import analysis_of, dot_of, drawn_safely, svg_of
-
-if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
 
 
 class Shown(NamedTuple):
@@ -26,12 +25,7 @@ class Shown(NamedTuple):
     heat: str | None
     drawn: bool
     part: str | None = None
-    place: Place | None = None
-
-    @property
-    def setting(self) -> "Setting | None":
-        """The device and the run to predict latency for, where one is chosen."""
-        return self.place.setting if self.place else None
+    target: LatencyTarget | None = None
 
     @property
     def analysis(self) -> Analysis:
@@ -41,10 +35,10 @@ class Shown(NamedTuple):
     @property
     def dot(self) -> str:
         """The diagram's DOT text."""
-        if self.heat != "latency" or self.place is None:
+        if self.heat != "latency" or self.target is None:
             return dot_of(self.expression, self.size, self.level, self.heat, part=self.part)
-        times = op_times_at(self.expression, self.size, self.place)
-        return dot_of(self.expression, self.size, self.level, self.heat, None, self.part, times, repr(self.place))
+        times = op_times_on(self.expression, self.size, self.target)
+        return dot_of(self.expression, self.size, self.level, self.heat, None, self.part, times, self.target.arguments)
 
 
 def show_downloads(shown: Shown) -> None:
@@ -70,11 +64,11 @@ def show_downloads(shown: Shown) -> None:
 def _csv(shown: Shown) -> str:
     from analyzer.render import spreadsheet
 
-    return spreadsheet.document([(shown.analysis, ())], shown.setting)
+    return spreadsheet.document([(shown.analysis, ())], shown.target)
 
 
 def _json(shown: Shown) -> str:
-    latency = {"latency": shown.setting.predict(shown.analysis).to_dict()} if shown.setting else {}
+    latency = {"latency": predict_latency(shown.analysis, shown.target).to_dict()} if shown.target else {}
     return json.dumps(shown.analysis.to_dict() | latency, indent=2) + "\n"
 
 
@@ -82,20 +76,20 @@ def _markdown(shown: Shown) -> str:
     from analyzer.render.bundle import recipe_of
     from analyzer.render.report import markdown_report
 
-    command = recipe_of(shown.analysis, (), shown.setting).command
-    return markdown_report(shown.analysis, command, None, (), shown.setting)
+    command = recipe_of(shown.analysis, (), shown.target).command
+    return markdown_report(shown.analysis, command, None, (), shown.target)
 
 
 def _html(shown: Shown) -> str:
     from analyzer.render import html
 
-    return html.document([(shown.analysis, ())], drawn_safely, shown.setting)
+    return html.document([(shown.analysis, ())], drawn_safely, shown.target)
 
 
 def _latex(shown: Shown) -> str:
     from analyzer.render import latex
 
-    return latex.document([(shown.analysis, ())], shown.setting)
+    return latex.document([(shown.analysis, ())], shown.target)
 
 
 def _pytorch(shown: Shown) -> str:

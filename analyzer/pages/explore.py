@@ -7,11 +7,12 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.latency.prediction import Prediction
+from analyzer.latency.target import LatencyTarget
 from analyzer.pages import figures
 from analyzer.pages.address import expect_choice, expect_switch
 from analyzer.pages.choose import Chosen, choose
 from analyzer.pages.customise import show_form
-from analyzer.pages.device import Place, choose_place, latency_html, predicted
+from analyzer.pages.device import choose_target, latency_html, predicted
 from analyzer.pages.downloads import Shown, show_downloads
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal, show_problem
@@ -59,17 +60,17 @@ def _show_network(chosen: Chosen, form: Any) -> None:
     options = places_of(chosen.expression, chosen.size)
     head, diagram, stages, timed = st.container(), st.container(), st.container(), st.container()
     with timed:
-        place, problem = _choose_place(chosen)
+        target, problem = _choose_target(chosen)
     part = _part_box(options)
     with diagram:
-        shown = _show_controls(chosen, options, part, place)
+        shown = _show_controls(chosen, options, part, target)
         drawing = st.container(key="drawing")
     unable = _begin(shown)
     _show_form(form)
     with head:
-        st.html(figures.headline(chosen.analysis, _prediction(chosen, place), problem))
+        st.html(figures.headline(chosen.analysis, _prediction(chosen, target), problem))
     with timed:
-        _show_latency(chosen, place, problem)
+        _show_latency(chosen, target, problem)
     with stages:
         downloads = _show_stages(chosen)
     if part:
@@ -80,36 +81,36 @@ def _show_network(chosen: Chosen, form: Any) -> None:
         show_downloads(shown._replace(drawn=drawn))
 
 
-def _choose_place(chosen: Chosen) -> tuple[Place | None, str]:
+def _choose_target(chosen: Chosen) -> tuple[LatencyTarget | None, str]:
     """The device and the run, or what is wrong with them."""
     st.html('<h2 class="section">Latency by stage, predicted</h2>')
-    return choose_place(chosen.batch)
+    return choose_target(chosen.batch)
 
 
-def _show_latency(chosen: Chosen, place: Place | None, problem: str) -> None:
+def _show_latency(chosen: Chosen, target: LatencyTarget | None, problem: str) -> None:
     """What is predicted for the device and the run, or what is wrong with them, and what is measured here."""
     if problem:
         show_problem(problem)
-    if place:
-        st.html(latency_html(chosen.expression, chosen.size, place))
+    if target:
+        st.html(latency_html(chosen.expression, chosen.size, target))
     show_measuring(chosen)
 
 
-def _prediction(chosen: Chosen, place: Place | None) -> Prediction | None:
-    return predicted(chosen.expression, chosen.size, place) if place else None
+def _prediction(chosen: Chosen, target: LatencyTarget | None) -> Prediction | None:
+    return predicted(chosen.expression, chosen.size, target) if target else None
 
 
-def _show_controls(chosen: Chosen, options: dict[str, str], part: str | None, place: Place | None) -> Shown:
+def _show_controls(chosen: Chosen, options: dict[str, str], part: str | None, target: LatencyTarget | None) -> Shown:
     """The diagram's heading and widgets; what they ask for."""
     restore(_LEVEL, _HEAT, _ONLY)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
             only = _only_control(chosen, options, part)
-            heat = _heat_box([heat for heat in HEATS if heat != "latency" or place])
+            heat = _heat_box([heat for heat in HEATS if heat != "latency" or target])
             level = _level_control()
     keep(**{_LEVEL: level, _HEAT: heat, _ONLY: only})
-    return Shown(chosen.expression, chosen.size, level, heat, True, part if only else None, place)
+    return Shown(chosen.expression, chosen.size, level, heat, True, part if only else None, target)
 
 
 def _only_control(chosen: Chosen, options: dict[str, str], part: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analyzer.cost.analysis import BlockRow
+from analyzer.cost.network_costs import BlockRow
 from analyzer.ops import Conv2d
 from analyzer.pages.learn_parts import (
     Chapter,

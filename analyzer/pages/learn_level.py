@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from analyzer.cost.analysis import Analysis, BlockRow
+from analyzer.cost.analysis import Analysis
 from analyzer.cost.lessons import repeated_blocks, widths
+from analyzer.cost.network_costs import BlockRow
 from analyzer.pages.address import expect_number
 from analyzer.pages.learn_parts import (
     Chapter,

@@ -10,13 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from analyzer.cost.accuracy import recipes
-from analyzer.latency.setting import reference
+from analyzer.latency.parse_target import reference_target
+from analyzer.latency.target import LatencyTarget
 from analyzer.pages.address import expect_choice
-from analyzer.pages.device import Place
 from analyzer.pages.kept import keep, restore
 from analyzer.pages.look import literal
 from analyzer.pages.navigation import page_named
-from analyzer.render.prediction import setting_words
+from analyzer.render.prediction import target_words
 from analyzer.render.scatter import AXES, LATENCY, TOP1, Point, front, kinds, points
 from analyzer.render.units import short, significant
 
@@ -40,10 +40,10 @@ _CAPTION = (
 )
 
 
-def show_scatter(add: Callable[[str], None], place: Place | None) -> None:
-    """The whole part; `add` puts a variant into the comparison, `place` is the device that latency is predicted on."""
+def show_scatter(add: Callable[[str], None], target: LatencyTarget | None) -> None:
+    """The whole part; `add` puts a variant into the comparison, `target` is the device that latency is predicted on."""
     restore(_X, _Y, _RECIPES, _SIDES)
-    shown, x, y = _choose(place)
+    shown, x, y = _choose(target)
     st.html('<h2 class="section">All named variants</h2>')
     if not shown:
         st.info("No source that is chosen states an accuracy for these networks; choose another one.")
@@ -72,13 +72,13 @@ def show_scatter(add: Callable[[str], None], place: Place | None) -> None:
             alt="The chart's points",
         )
     _show_chosen(shown, add)
-    on = setting_words(place.setting if place else reference())
+    on = target_words(target or reference_target())
     st.caption(
         f"{_CAPTION} Latency is predicted, not measured, for one batch on {on}." if LATENCY in (x, y) else _CAPTION
     )
 
 
-def _choose(place: Place | None) -> tuple[list[Point], str, str]:
+def _choose(target: LatencyTarget | None) -> tuple[list[Point], str, str]:
     """The widgets; the points that are to be shown, the front's among them, and the axes."""
     places = st.columns([1.2, 1.2, 2.6, 1.6], vertical_alignment="bottom")
     titles = [axis.title for axis in AXES.values()]
@@ -95,14 +95,14 @@ def _choose(place: Place | None) -> tuple[list[Point], str, str]:
     )
     keep(**{_X: x, _Y: y, _RECIPES: chosen, _SIDES: inputs})
     across, up = keys[x], keys[y]
-    known = _points(tuple(chosen) if TOP1 in (across, up) else (), place if LATENCY in (across, up) else None)
+    known = _points(tuple(chosen) if TOP1 in (across, up) else (), target if LATENCY in (across, up) else None)
     shown = [point for point in known if {across, up} <= point.figures.keys()]
     return [point for point in shown if _INPUTS[inputs] in (0, point.side)], across, up
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _points(chosen: tuple[str, ...], place: Place | None) -> list[Point]:
-    return points(chosen, place.setting if place else None)
+def _points(chosen: tuple[str, ...], target: LatencyTarget | None) -> list[Point]:
+    return points(chosen, target)
 
 
 def _frame(shown: Sequence[Point], x: str, y: str) -> pd.DataFrame:

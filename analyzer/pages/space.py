@@ -14,7 +14,7 @@ from analyzer.families.network import Size
 from analyzer.pages.figures import figure_html
 from analyzer.pages.look import show_problem
 from analyzer.pages.navigation import page_named
-from analyzer.pages.space_form import Asked, choose
+from analyzer.pages.space_form import SearchRequest, choose
 from analyzer.pages.sweeping import MAX_SECONDS, Sweeping
 from analyzer.render.space_charts import (
     DARK,
@@ -65,7 +65,7 @@ def show() -> None:
     _show_downloads(sweeping, picture)
 
 
-def _answer(asked: Asked | None, problem: str) -> Sweeping:
+def _answer(asked: SearchRequest | None, problem: str) -> Sweeping:
     """The networks that are asked for; InvalidInput with the reason where there are none."""
     if asked is None:
         raise InvalidInput(problem)
@@ -85,7 +85,7 @@ def _why_none(sweeping: Sweeping) -> str:
     return f"none of the first {exact(sweeping.done)} candidates is a network within the limits."
 
 
-def _current(asked: Asked) -> Sweeping:
+def _current(asked: SearchRequest) -> Sweeping:
     """The evaluation of what is asked for, gone on with where it was left."""
     kept: Sweeping | None = st.session_state.get(_SWEEPING)
     wanted = (asked.space.fingerprint, asked.objectives, asked.targets)

@@ -17,8 +17,7 @@ from analyzer.pages.kept import MAX_CHARS, keep, restore
 from analyzer.pages.readings import analysis_of
 from analyzer.pages.sweeping import MAX_CANDIDATES
 from analyzer.sweep.nearest import Target, targets_of
-from analyzer.sweep.reading import space
-from analyzer.sweep.space import Space
+from analyzer.sweep.space import Space, space
 from analyzer.sweep.spoken import examples
 
 START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET = "start", "vary", "also", "space_size", "drawn", "front", "target"
@@ -48,7 +47,7 @@ _TEXTS = {START: "start from", VARY: "what varies", ALSO: "other limits", TARGET
 """Key of a text box → what it is called."""
 
 
-class Asked(NamedTuple):
+class SearchRequest(NamedTuple):
     """A space, what its front weighs, and the figures that the nearest network is sought for."""
 
     space: Space
@@ -56,7 +55,7 @@ class Asked(NamedTuple):
     targets: tuple[Target, ...]
 
 
-def choose() -> tuple[Asked | None, str]:
+def choose() -> tuple[SearchRequest | None, str]:
     """Show the widgets; what is asked for and "", or None and why that is no space."""
     names = [START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET, *map(limit_key, LIMITS)]
     restore(*names)
@@ -224,7 +223,7 @@ def _front_box() -> list[str]:
     return chosen
 
 
-def _asked(given: dict[str, Any]) -> Asked:
+def _asked(given: dict[str, Any]) -> SearchRequest:
     for key, name in _TEXTS.items():
         bounded(name, given[key])
     start = given[START].strip()
@@ -241,7 +240,7 @@ def _asked(given: dict[str, Any]) -> Asked:
         samples=given[DRAWN],
     )
     _refuse_unread(found, variables)
-    return Asked(found, _objectives(given[FRONT]), _targets(given))
+    return SearchRequest(found, _objectives(given[FRONT]), _targets(given))
 
 
 def _targets(given: dict[str, Any]) -> tuple[Target, ...]:

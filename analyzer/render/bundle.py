@@ -19,7 +19,7 @@ from analyzer.render.tables import markdown_table
 from analyzer.render.units import exact, shape, short
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 INDEX = "README.md"
 CLAIMS = "claims.md"
@@ -33,7 +33,7 @@ class Report(NamedTuple):
 
     analysis: Analysis
     others: Sequence[Analysis] = ()
-    setting: "Setting | None" = None
+    target: "LatencyTarget | None" = None
 
 
 class Recipe(NamedTuple):
@@ -51,7 +51,7 @@ class Recipe(NamedTuple):
     def stem(self) -> str:
         """The report's file name without its suffix."""
         name = Path(self.expression).stem if self.expression.endswith(".toml") else self.expression
-        return "-".join([slug(name), *self._sizes, *([slug("-".join(self.setting.words))] if self.setting else [])])
+        return "-".join([slug(name), *self._sizes, *([slug("-".join(self.target.words))] if self.target else [])])
 
     @property
     def command(self) -> str:
@@ -60,23 +60,23 @@ class Recipe(NamedTuple):
         return f"{_COMMAND} {self.expression}{sizes}{f' {self.device}' if self.device else ''}"
 
     @property
-    def setting(self) -> "Setting | None":
+    def target(self) -> "LatencyTarget | None":
         """The device and the run, where they are named; InvalidInput where they cannot be."""
         if not self.device:
             return None
-        from analyzer.latency.setting import setting_from  # few reports name a device
+        from analyzer.latency.parse_target import target_from
 
-        return setting_from(self.device)
+        return target_from(self.device)
 
     @property
     def _sizes(self) -> list[str]:
         return [size_text(size) for size in (self.input_size, *self.others) if size]
 
 
-def recipe_of(analysis: Analysis, others: Sequence[Analysis] = (), setting: "Setting | None" = None) -> Recipe:
+def recipe_of(analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None) -> Recipe:
     """The shortest recipe of an analysis, or of a report on it and the same network at other input sizes."""
     source = analysis.network.path or analysis.variant
-    device = setting.arguments if setting else ""
+    device = target.arguments if target else ""
     if analysis.input_shape == analysis.network.input_shape() and not others:
         return Recipe(source, device=device)
     return Recipe(source, _size_of(analysis), tuple(_size_of(other) for other in others), device)
@@ -91,15 +91,15 @@ def made(recipe: Recipe) -> Report:
     """What a recipe asks for."""
     network = network_at(recipe.expression)
     others = tuple(analyze(network, size) for size in recipe.others)
-    return Report(analyze(network, recipe.input_size), others, recipe.setting)
+    return Report(analyze(network, recipe.input_size), others, recipe.target)
 
 
 def report_files(
-    analysis: Analysis, others: Sequence[Analysis] = (), setting: "Setting | None" = None
+    analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None
 ) -> dict[str, str | bytes]:
     """File name → content of a report: the markdown, and its diagrams as SVG, or DOT where nothing can draw."""
-    first = recipe_of(analysis, others, setting).stem
-    files: dict[str, str | bytes] = {f"{first}.md": report_text(analysis, others, setting)}
+    first = recipe_of(analysis, others, target).stem
+    files: dict[str, str | bytes] = {f"{first}.md": report_text(analysis, others, target)}
     for stem, dot in _drawings(analysis, first).items():
         try:
             files[f"{stem}.svg"] = render(dot, "svg")
@@ -123,10 +123,10 @@ def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
     return drawn | ({f"{stem}{OPENED}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
 
 
-def report_text(analysis: Analysis, others: Sequence[Analysis] = (), setting: "Setting | None" = None) -> str:
+def report_text(analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None) -> str:
     """The markdown of a report in a folder, which shows the SVG beside it."""
-    recipe = recipe_of(analysis, others, setting)
-    return markdown_report(analysis, recipe.command, f"{recipe.stem}.svg", others, setting)
+    recipe = recipe_of(analysis, others, target)
+    return markdown_report(analysis, recipe.command, f"{recipe.stem}.svg", others, target)
 
 
 def recipes(folder: Path) -> Iterator[Recipe]:
@@ -170,7 +170,7 @@ def common_files(folder: Path, reports: Sequence[Report]) -> Iterator[tuple[str,
 
 def _index_cells(report: Report) -> list[str]:
     analysis, totals = report.analysis, report.analysis.totals
-    on = f" on {escaped(report.setting.device.name)}" if report.setting else ""
+    on = f" on {escaped(report.target.device.name)}" if report.target else ""
     return [
         f"[{escaped(analysis.network.title)}{on}]({recipe_of(*report).stem}.md)",
         shape(analysis.input_shape),
@@ -188,7 +188,7 @@ def _ordered(reports: Sequence[Report]) -> list[Report]:
     def place(report: Report) -> tuple[object, ...]:
         first = report.analysis
         shapes = [other.input_shape for other in report.others]
-        words = report.setting.words if report.setting else ()
+        words = report.target.words if report.target else ()
         return places.get(first.variant, len(places)), first.variant, first.input_shape, shapes, words
 
     return sorted(reports, key=place)

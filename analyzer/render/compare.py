@@ -1,9 +1,11 @@
-"""Networks side by side as people read them: totals, stages, and what each difference is due to."""
+"""Networks side by side: totals, stages, and what each difference is due to, as markdown, as a page and as JSON."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
@@ -28,7 +30,7 @@ from analyzer.render.units import exact, percent, ratio, shape, short, signed, s
 
 if TYPE_CHECKING:
     from analyzer.latency.prediction import Prediction
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 
@@ -55,11 +57,11 @@ _BYTES = ("peak_bytes", "stored_bytes")
 class Compared:
     """Two or more networks, each against the first: `markdown`, and `to_dict` for machines.
 
-    With a `setting` their latency on that device is predicted, too.
+    With a `target` their latency on that device is predicted, too.
     """
 
     analyses: tuple[Analysis, ...]
-    setting: "Setting | None" = None
+    target: "LatencyTarget | None" = None
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
@@ -69,7 +71,11 @@ class Compared:
     @cached_property
     def predictions(self) -> "tuple[Prediction, ...]":
         """Each network's predicted latency; none where no device is named."""
-        return tuple(self.setting.predict(each) for each in self.analyses) if self.setting else ()
+        if self.target is None:
+            return ()
+        from analyzer.latency.predict import predict_latency  # few comparisons have one
+
+        return tuple(predict_latency(each, self.target) for each in self.analyses)
 
     @property
     def markdown(self) -> str:
@@ -86,15 +92,11 @@ class Compared:
     @property
     def html(self) -> str:
         """The same as one self-contained page, with the chart."""
-        from analyzer.render.compare_html import compare_page
-
-        return compare_page(self)
+        return _page(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `compare --format json`, valid against schemas/compare-1.json."""
-        from analyzer.render.compare_facts import document
-
-        return document(self)
+        return _document(self)
 
     def _repr_markdown_(self) -> str:
         return self.markdown
@@ -103,10 +105,10 @@ class Compared:
         return self.markdown
 
 
-def compared(analyses: Sequence[Analysis], setting: "Setting | None" = None) -> Compared:
+def compared(analyses: Sequence[Analysis], target: "LatencyTarget | None" = None) -> Compared:
     """Networks side by side, on a device where one is given; InvalidInput where there are fewer than two."""
     differences(analyses)
-    return Compared(tuple(analyses), setting)
+    return Compared(tuple(analyses), target)
 
 
 def markdown(found: Compared, table: Table) -> str:
@@ -158,7 +160,7 @@ def command(found: Compared) -> str:
     own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
     height, width = found.analyses[0].input_shape[1:]
     size = "" if own else f" --input-size {size_text(squared(height, width))}"
-    device = f" {found.setting.arguments}" if found.setting else ""
+    device = f" {found.target.arguments}" if found.target else ""
     return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}{device}"
 
 
@@ -213,8 +215,8 @@ def _reasons(found: Compared, difference: Difference, table: Table) -> list[str]
 
 
 def _by_field(found: Compared, difference: Difference, table: Table) -> str:
-    heads = ["due to", *_WORDS.values(), *(["predicted ms"] if found.setting else [])]
-    latency = step_cells(found.setting, difference) if found.setting else [[]] * (len(difference.steps) + 1)
+    heads = ["due to", *_WORDS.values(), *(["predicted ms"] if found.target else [])]
+    latency = step_cells(found.target, difference) if found.target else [[]] * (len(difference.steps) + 1)
     rows = [[_step_words(step), *_shares(step.shares)] for step in difference.steps]
     rows.append(["**all together**", *_shares({name: now - was for name, (was, now) in difference.totals.items()})])
     return table(heads, [row + own for row, own in zip(rows, latency, strict=True)], "l" + "r" * (len(heads) - 1))
@@ -294,3 +296,83 @@ def _stage_cells(found: StageFigures | None, first: StageFigures | None, referen
         cells.append(size_bytes(count) if name in _BYTES else short(count))
         cells.append("" if reference else ratio(count, getattr(first, name)) if first else "–")
     return cells
+
+
+def _page(found: Compared) -> str:
+    """One self-contained page, the markdown's content and the chart: nothing to fetch, nothing to run."""
+    from analyzer.render.html import page, rendered  # few comparisons are a page
+
+    title = escape(re.sub(r"\\(.)", r"\1", heading(found)))
+    first, *rest = answers(found)
+    folded = "".join(
+        f"<details><summary>{escape(title)}</summary>\n{rendered(content)}</details>\n"
+        for title, content in details(found)
+    )
+    chart = f'<figure><div class="wide" tabindex="0" role="region" aria-label="Chart">{found.svg}</div></figure>\n'
+    reasons = rendered("\n\n".join(rest))
+    body = (
+        f"<main>\n<article>\n<h1>{title}</h1>\n{rendered(first)}{chart}{reasons}{folded}"
+        f"<footer>Made by <code>{escape(command(found))} --format html</code></footer>\n</article>\n</main>"
+    )
+    return page(title, body)
+
+
+def _document(found: Compared) -> dict[str, Any]:
+    """Networks with totals and stages; each difference to the first, whole, by field, and by stage and kind of op."""
+    networks = [_network_json(analysis) for analysis in found.analyses]
+    differences = [_difference_json(difference) for difference in found.differences]
+    for network, prediction in zip(networks, found.predictions, strict=False):
+        network["latency"] = prediction.to_dict()
+    if found.target:
+        for told, difference in zip(differences, found.differences, strict=True):
+            _add_latency(found.target, told, difference)
+    return {"schema": 1, "networks": networks, "differences": differences}
+
+
+def _add_latency(target: "LatencyTarget", told: dict[str, Any], difference: Difference) -> None:
+    """What the difference, and each step of it, changes in the predicted milliseconds."""
+    from analyzer.latency.predict import predict_latency  # only a device needs it
+
+    states = [difference.first, *(step.after for step in difference.steps)]
+    times = [predict_latency(state, target).ms for state in states]
+    told["predicted_ms"] = predict_latency(difference.second, target).ms - times[0]
+    for step, (was, now) in zip(told["by_field"] or (), pairwise(times), strict=True):
+        step["predicted_ms"] = now - was
+
+
+def _network_json(analysis: Analysis) -> dict[str, Any]:
+    return {
+        "variant": analysis.variant,
+        "title": analysis.network.title,
+        "fingerprint": analysis.fingerprint,
+        "family": analysis.network.family,
+        "input_shape": list(analysis.input_shape),
+        "totals": quantities(analysis) | {"depth": analysis.depth, "receptive_field": analysis.receptive_field},
+        "stages": [
+            {"stage": stage, **figures._asdict(), "output_shape": list(figures.output_shape)}
+            for stage, figures in stage_figures(analysis).items()
+        ],
+    }
+
+
+def _difference_json(difference: Difference) -> dict[str, Any]:
+    return {
+        "first": difference.first.variant,
+        "second": difference.second.variant,
+        "equal": difference.equal,
+        "totals": {name: now - was for name, (was, now) in difference.totals.items()},
+        "by_field": [_step_json(step) for step in difference.steps] if difference.by_field else None,
+        "by_part": [_part_json(part) for part in difference.parts],
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    changes = [change._asdict() for change in step.changes]
+    return {"changes": changes, **({"why_together": step.why} if step.why else {}), "shares": step.shares}
+
+
+def _part_json(part: Part) -> dict[str, Any]:
+    kind = {"op": part.kind.op} | (
+        {"kernel": part.kind.kernel, "grouped": part.kind.grouped} if part.kind.kernel else {}
+    )
+    return {"stage": part.stage, **kind, **{name: list(pair) for name, pair in part.counts.items()}}

@@ -9,7 +9,7 @@ from analyzer.render.units import percent, ratio, significant, stage_words
 
 if TYPE_CHECKING:
     from analyzer.latency.prediction import Prediction, StageTime
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 _MINUS = "−"
@@ -84,10 +84,12 @@ def _stage_cells(time: "StageTime | None", first: "StageTime | None", whole_ms: 
     return [significant(time.ms), against, _interval(time), percent(time.ms, whole_ms), time.bound]
 
 
-def step_cells(setting: "Setting", difference: Difference) -> list[list[str]]:
+def step_cells(target: "LatencyTarget", difference: Difference) -> list[list[str]]:
     """What each step of the attribution changes in the predicted milliseconds, and last what all change together."""
+    from analyzer.latency.predict import predict_latency  # only a device needs it
+
     states = [difference.first, *(step.after for step in difference.steps)]
-    times = [setting.predict(state).ms for state in states]
+    times = [predict_latency(state, target).ms for state in states]
     changes = [now - was for was, now in pairwise(times)]
     return [[_signed(change)] for change in (*changes, times[-1] - times[0])]
 

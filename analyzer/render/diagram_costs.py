@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from math import fsum
 
-from analyzer.cost.analysis import Analysis, BlockRow
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.network_costs import BlockRow
 from analyzer.cost.walk import Row
 from analyzer.render.diagram_look import DEFAULT, Look
 from analyzer.render.units import duration, exact, shape, short, size_bytes
@@ -47,9 +48,8 @@ class Ledger:
     def alive_bytes(self) -> list[int]:
         """Bytes of activations that live during each op: inference, one image, float32."""
         from analyzer.cost.memory import ITEM_BYTES, inference_levels  # only drawings that tell memory need them
-        from analyzer.cost.storage import eager_run
 
-        return inference_levels(self.analysis, eager_run(self.analysis), ITEM_BYTES["float32"])
+        return inference_levels(self.analysis, ITEM_BYTES["float32"])
 
     def peak_bytes(self, paths: Iterable[str]) -> int:
         """Most bytes of activations alive during any op at or below the paths."""

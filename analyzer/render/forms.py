@@ -7,16 +7,16 @@ from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 SUFFIXES = {"csv": "csv", "html": "html", "latex": "tex"}
 """Format → suffix of its files."""
 
 
 def document(
-    form: str, reports: Sequence[tuple[Analysis, Sequence[Analysis]]], setting: "Setting | None" = None
+    form: str, reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None
 ) -> str:
-    """One document of all reports, each a network at its first and its other input sizes, with latency if `setting`.
+    """One document of all reports, each a network at its first and its other input sizes, with latency if `target`.
 
     Only the format that is asked for is imported. InvalidInput for another one.
     """
@@ -24,14 +24,14 @@ def document(
         case "csv":
             from analyzer.render import spreadsheet
 
-            return spreadsheet.document(reports, setting)
+            return spreadsheet.document(reports, target)
         case "html":
             from analyzer.render import html
 
-            return html.document(reports, setting=setting)
+            return html.document(reports, target=target)
         case "latex":
             from analyzer.render import latex
 
-            return latex.document(reports, setting)
+            return latex.document(reports, target)
         case _:
             raise InvalidInput(f"format {shortened(form)!r} is unknown; documents come as {', '.join(SUFFIXES)}.")

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import Unavailable
-from analyzer.latency.setting import reference
+from analyzer.latency.parse_target import reference_target
 from analyzer.render.diagram_look import Look
 from analyzer.render.dot import dot_source, dot_text
 from analyzer.render.figures import FIGURES, figure_picture
 from analyzer.render.layout import render
 from analyzer.render.op_times import op_times
-from analyzer.render.prediction import setting_words
+from analyzer.render.prediction import target_words
 
 FOLDER = "figures"
 """Inside the folder of reports; where it is not there, there is no gallery."""
@@ -46,11 +46,11 @@ def gallery() -> dict[str, Shown]:
 
 
 def _latency() -> Shown:
-    """ResNet-50 by latency, in the setting that reports take, too."""
-    analysis, setting = analyze("resnet50"), reference()
-    look = Look(show=("shape", "latency"), heat="latency", times=op_times(analysis, setting))
-    title = f"ResNet-50, shaded by its share of the latency predicted for {setting_words(setting)}"
-    command = f"{_COMMAND} resnet50 --show shape,latency --heat latency {setting.arguments}"
+    """ResNet-50 by latency, on the target that reports take, too."""
+    analysis, target = analyze("resnet50"), reference_target()
+    look = Look(show=("shape", "latency"), heat="latency", times=op_times(analysis, target))
+    title = f"ResNet-50, shaded by its share of the latency predicted for {target_words(target)}"
+    command = f"{_COMMAND} resnet50 --show shape,latency --heat latency {target.arguments}"
     return Shown(title, command, dot_source(analysis, "network", look))
 
 

@@ -18,7 +18,7 @@ from analyzer.render.layout import render
 from analyzer.render.report import OPENED_TITLE, answer_parts, folded_parts, has_blocks, headline, lead
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page may fetch nothing and run nothing."""
@@ -45,12 +45,12 @@ def _markdown() -> MarkdownIt:
 def document(
     reports: Sequence[tuple[Analysis, Sequence[Analysis]]],
     draw: Draw | None = None,
-    setting: "Setting | None" = None,
+    target: "LatencyTarget | None" = None,
 ) -> str:
     """A page of one report, or of several with links to them at its top; `draw` (`render`) lays the diagrams out."""
     titles = [escape(first.network.title) for first, _ in reports]
     articles = [
-        _article(number, Report(first, others, setting), draw or render)
+        _article(number, Report(first, others, target), draw or render)
         for number, (first, others) in enumerate(reports, 1)
     ]
     links = "".join(f'<li><a href="#report{number}">{title}</a></li>' for number, title in enumerate(titles, 1))
@@ -71,15 +71,15 @@ def page(title: str, body: str) -> str:
 
 
 def _article(number: int, report: Report, draw: Draw) -> str:
-    analysis, others, setting = report
+    analysis, others, target = report
     blocks = analysis.blocks
     figures = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{_line(text)}</dd></div>" for name, text in headline(analysis).items()
     )
-    answers = rendered("\n\n".join(answer_parts(analysis, blocks, _DRAWING, others, setting)))
+    answers = rendered("\n\n".join(answer_parts(analysis, blocks, _DRAWING, others, target)))
     folded = "".join(
         f"<details><summary>{escape(title)}</summary>\n{rendered(content)}</details>\n"
-        for title, content in folded_parts(analysis, blocks, others, setting)
+        for title, content in folded_parts(analysis, blocks, others, target)
     )
     return (
         f'<article id="report{number}">\n<h1>{escape(analysis.network.title)}</h1>\n'

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from analyzer.cost.analysis import Analysis, StageRow, Sum
+from analyzer.cost.analysis import Analysis
 from analyzer.cost.formulas import CONVENTION
 from analyzer.cost.memory import memory
+from analyzer.cost.network_costs import StageRow, Sum
 from analyzer.families.expression import slug
 from analyzer.render.bundle import recipe_of
 from analyzer.render.sizes import last_map
@@ -14,7 +15,7 @@ from analyzer.render.units import exact, stage_words
 from analyzer.render.words import stage_contents
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 _SPECIALS = {
     "\\": r"\textbackslash{}",
@@ -50,15 +51,15 @@ _WIDE = 30
 COUNTING = f"MACs: {CONVENTION['macs']}. Activations: {CONVENTION['activations']}."
 
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], setting: "Setting | None" = None) -> str:
+def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None) -> str:
     """Each network's stages as a table, its sizes as one where there are several, and the networks where there are.
 
-    With a setting each network's predicted latency by stage, too.
+    With a target each network's predicted latency by stage, too.
     """
-    tables = [table for first, others in reports for table in _tables(first, others, setting)]
+    tables = [table for first, others in reports for table in _tables(first, others, target)]
     if len(reports) > 1:
         tables.insert(0, _network_table([first for first, _ in reports]))
-    recipes = [recipe_of(first, others, setting).command for first, others in reports]
+    recipes = [recipe_of(first, others, target).command for first, others in reports]
     made = [_comment(f"Made by: {command} --format latex") for command in recipes]
     needs = r"% Tables by resnet-analyzer. The preamble needs \usepackage{booktabs}."
     return "\n".join([needs, *made]) + "\n\n" + "\n".join(tables)
@@ -79,15 +80,16 @@ def _comment(text: str) -> str:
     return "% " + re.sub(r"[^\x20-\x7e]", "?", text)
 
 
-def _tables(first: Analysis, others: Sequence[Analysis], setting: "Setting | None") -> list[str]:
+def _tables(first: Analysis, others: Sequence[Analysis], target: "LatencyTarget | None") -> list[str]:
     sizes = [_size_table([first, *others])] if others else []
-    return [*sizes, _stage_table(first), *([_latency_table(first, setting)] if setting else [])]
+    return [*sizes, _stage_table(first), *([_latency_table(first, target)] if target else [])]
 
 
-def _latency_table(analysis: Analysis, setting: "Setting") -> str:
-    from analyzer.render.prediction import STAGE_HEADS, caption, stage_cells, whole_cells  # few reports have one
+def _latency_table(analysis: Analysis, target: "LatencyTarget") -> str:
+    from analyzer.latency.predict import predict_latency  # few reports have one
+    from analyzer.render.prediction import STAGE_HEADS, caption, stage_cells, whole_cells
 
-    found = setting.predict(analysis)
+    found = predict_latency(analysis, target)
     heads = dict.fromkeys((_capitalised(escaped(head)) for head in STAGE_HEADS), "")
     rows = [[escaped(cell) for cell in cells] for cells in stage_cells(found)]
     total = [escaped(cell) for cell in whole_cells(found)]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.budget import COPIES, largest_batches
-from analyzer.cost.facts import budget_facts
 from analyzer.cost.memory import Alive, Memory, memory
+from analyzer.cost.memory_budget import COPIES, largest_batches
+from analyzer.cost.memory_json import budget_facts
 from analyzer.cost.training import NO_GRADIENT, Training, transfer
 from analyzer.families.spec import MAX_OPS
 from analyzer.render.tables import markdown_table

@@ -5,9 +5,9 @@ from math import fsum
 
 from analyzer.errors import shortened
 from analyzer.latency.prediction import KernelTime, Prediction, StageTime
-from analyzer.latency.roofline import Run
-from analyzer.latency.setting import Setting
-from analyzer.render.report import escaped
+from analyzer.latency.run_settings import RunSettings
+from analyzer.latency.target import LatencyTarget
+from analyzer.render.markdown import escaped
 from analyzer.render.tables import markdown_table, terminal_table
 from analyzer.render.units import exact, percent, shape, significant, stage_words
 
@@ -108,12 +108,12 @@ def device_words(found: Prediction) -> str:
     return f"{found.device} ({run_words(found)})"
 
 
-def setting_words(setting: Setting) -> str:
+def target_words(target: LatencyTarget) -> str:
     """Device, run and batch: "RTX 4090 (amp, eager), batch 256"."""
-    return f"{shortened(setting.device.name)} ({run_words(setting.run)}), batch {exact(setting.run.batch_size)}"
+    return f"{shortened(target.device.name)} ({run_words(target.run)}), batch {exact(target.run.batch_size)}"
 
 
-def run_words(found: Prediction | Run) -> str:
+def run_words(found: Prediction | RunSettings) -> str:
     """How the network runs: "amp, torch.compile, channels last"."""
     mode = "torch.compile" if found.compiled else "eager"
     graph = ["CUDA graph"] if found.cuda_graph else []

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from analyzer.cost import formulas
-from analyzer.cost.analysis import Analysis, BlockRow, StageRow
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.network_costs import BlockRow, StageRow
 from analyzer.ops import Conv2d
 from analyzer.render.remarks_dense import dense_remarks
 from analyzer.render.units import exact, percent, short, stage_words

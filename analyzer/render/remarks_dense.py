@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from analyzer.cost import formulas
-from analyzer.cost.analysis import Analysis, BlockRow
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.network_costs import BlockRow
 from analyzer.cost.walk import walk
 from analyzer.ops import Conv2d
 from analyzer.render.units import exact, short, stage_words

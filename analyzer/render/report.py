@@ -1,12 +1,13 @@
 """The markdown report: a first screen that answers, and the rest folded."""
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from analyzer.cost.analysis import Analysis, BlockRow, StageRow
+from analyzer.cost.analysis import Analysis
 from analyzer.cost.formulas import CONVENTION
+from analyzer.cost.network_costs import BlockRow, StageRow
+from analyzer.render.markdown import escaped as escaped
 from analyzer.render.memory import memory_section
 from analyzer.render.published import agreement_lines
 from analyzer.render.remarks import remarks
@@ -15,7 +16,7 @@ from analyzer.render.units import exact, percent, shape, short, size_bytes, stag
 from analyzer.render.words import block_words, op_words, shortcut_words, stage_contents
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 STAGE_HEADS = ("stage", "blocks", "output", "parameters", "%", "MACs", "%", "activations", "%")
 
@@ -25,11 +26,11 @@ def markdown_report(
     made_by: str,
     picture: str | None,
     others: Sequence[Analysis] = (),
-    setting: "Setting | None" = None,
+    target: "LatencyTarget | None" = None,
 ) -> str:
     """The report as markdown; `made_by` is the command that makes it again, `picture` the diagram's file beside it.
 
-    `others` are analyses of the same network at other input sizes, `setting` the device to predict its latency for.
+    `others` are analyses of the same network at other input sizes, `target` the device to predict its latency for.
     """
     figures = headline(analysis)
     blocks = analysis.blocks
@@ -37,8 +38,8 @@ def markdown_report(
         f"# {escaped(analysis.network.title)}",
         lead(analysis),
         markdown_table(list(figures), [list(figures.values())], "r" * len(figures)),
-        *answer_parts(analysis, blocks, picture, others, setting),
-        *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others, setting)),
+        *answer_parts(analysis, blocks, picture, others, target),
+        *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others, target)),
         _opened(analysis, picture) if picture and has_blocks(analysis) else "",
         f"<!-- made by: {made_by} -->",
     ]
@@ -50,7 +51,7 @@ def answer_parts(
     blocks: Sequence[BlockRow],
     picture: str | None,
     others: Sequence[Analysis],
-    setting: "Setting | None" = None,
+    target: "LatencyTarget | None" = None,
 ) -> list[str]:
     """The first screen below the headline as paragraphs of markdown."""
     drawn = f"![{escaped(analysis.network.title)}, stem to head]({picture})"
@@ -58,26 +59,28 @@ def answer_parts(
         *_size_table(analysis, others),
         stage_table(analysis, blocks),
         *([drawn] if picture else []),
-        *_latency(analysis, setting),
+        *_latency(analysis, target),
         *_listed("**What stands out**", remarks(analysis, blocks)),
         *agreement_lines(analysis),
     ]
 
 
 def _reference_latency(analysis: Analysis) -> tuple[str, str]:
-    from analyzer.latency.setting import reference
-    from analyzer.render.prediction import latency_section, setting_words
+    from analyzer.latency.parse_target import reference_target
+    from analyzer.latency.predict import predict_latency
+    from analyzer.render.prediction import latency_section, target_words
 
-    title = f"Latency, predicted for {setting_words(reference())}"
-    return title, latency_section(reference().predict(analysis))
+    title = f"Latency, predicted for {target_words(reference_target())}"
+    return title, latency_section(predict_latency(analysis, reference_target()))
 
 
-def _latency(analysis: Analysis, setting: "Setting | None") -> list[str]:
-    if setting is None:
+def _latency(analysis: Analysis, target: "LatencyTarget | None") -> list[str]:
+    if target is None:
         return []
-    from analyzer.render.prediction import latency_section  # few reports have one
+    from analyzer.latency.predict import predict_latency  # few reports have one
+    from analyzer.render.prediction import latency_section
 
-    return ["**Latency, predicted**", latency_section(setting.predict(analysis))]
+    return ["**Latency, predicted**", latency_section(predict_latency(analysis, target))]
 
 
 def _size_table(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
@@ -92,15 +95,15 @@ def folded_parts(
     analysis: Analysis,
     blocks: Sequence[BlockRow],
     others: Sequence[Analysis] = (),
-    setting: "Setting | None" = None,
+    target: "LatencyTarget | None" = None,
 ) -> Iterator[tuple[str, str]]:
-    """(title, markdown) of each part below the first screen; without a setting, latency in the reference's is one."""
+    """(title, markdown) of each part below the first screen; without a target, latency on the reference is one."""
     for other in others:
         yield f"Stages at {shape(other.input_shape)}", stage_table(other, blocks)
     if blocks:
         yield "Blocks, equal ones folded", _block_table(blocks)
     yield "Memory", memory_section(analysis)
-    if setting is None:
+    if target is None:
         yield _reference_latency(analysis)
     yield f"Every op ({len(analysis.rows)})", _op_table(analysis)
     yield "Conventions", _conventions(analysis)
@@ -119,11 +122,6 @@ def has_blocks(analysis: Analysis) -> bool:
 def _opened(analysis: Analysis, picture: str) -> str:
     title = f"{escaped(analysis.network.title)}, its distinct blocks drawn open"
     return _folded(OPENED_TITLE, f"![{title}]({picture.removesuffix('.svg')}{OPENED}.svg)")
-
-
-def escaped(text: str) -> str:
-    """A user's words as markdown that shows them as they are."""
-    return re.sub(r"([\\`*_\[\]<>#|!&])", r"\\\1", text)
 
 
 def lead(analysis: Analysis) -> str:

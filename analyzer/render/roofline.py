@@ -10,7 +10,7 @@ from analyzer.errors import InvalidInput, shortened
 from analyzer.extras import extra_imports
 from analyzer.latency.prediction import Prediction, StageTime
 from analyzer.latency.roofline import peak_flops
-from analyzer.latency.setting import Setting
+from analyzer.latency.target import LatencyTarget
 from analyzer.render.dot_label import ems
 from analyzer.render.place_labels import HEIGHT, WIDTH, Box, Scale, placed
 from analyzer.render.prediction import device_words, latency_section, milliseconds, throughput
@@ -54,7 +54,7 @@ class Roof(NamedTuple):
         return [(left, left * self.bandwidth), (self.peak / self.bandwidth, self.peak), (self.scale.right, self.peak)]
 
 
-def roofline(found: Prediction, setting: Setting, form: str) -> str:
+def roofline(found: Prediction, target: LatencyTarget, form: str) -> str:
     """The picture as SVG, as one HTML page or as Vega-Lite JSON.
 
     InvalidInput for another form, or a network that multiplies nothing; Unavailable without altair or vl-convert.
@@ -62,44 +62,44 @@ def roofline(found: Prediction, setting: Setting, form: str) -> str:
     if form not in FORMS:
         raise InvalidInput(f"--roofline: the file's name must end in .svg, .html or .json, not {shortened(form)!r}.")
     with extra_imports("picture"):
-        specification = _specification(found, setting)
+        specification = _specification(found, target)
     if form == "json":
         return json.dumps(specification, ensure_ascii=False, indent=1) + "\n"
     svg = _svg(specification)
     return svg if form == "svg" else _page(found, svg)
 
 
-def points(found: Prediction, setting: Setting) -> list[Point]:
+def points(found: Prediction, target: LatencyTarget) -> list[Point]:
     """The stages that multiply, in order, then the whole network."""
     macs, moved = (sum(getattr(stage, name) for stage in found.stages) for name in ("macs", "bytes"))
     whole = StageTime(WHOLE, found.ms, found.low_ms, found.high_ms, "", 0, macs, moved, found.num_kernels)
-    return [_point(stage, setting) for stage in (*found.stages, whole) if stage.macs]
+    return [_point(stage, target) for stage in (*found.stages, whole) if stage.macs]
 
 
-def _point(stage: StageTime, setting: Setting) -> Point:
+def _point(stage: StageTime, target: LatencyTarget) -> Point:
     intensity = 2 * stage.macs / stage.bytes
-    attainable = min(_peak(setting), intensity * _bandwidth(setting))
+    attainable = min(_peak(target), intensity * _bandwidth(target))
     name = stage.stage if stage.stage == WHOLE else stage_words(stage.stage)
     return Point(name, stage.ms, intensity, 2 * stage.macs / stage.ms / 1e9, attainable, stage.bound)
 
 
-def _peak(setting: Setting) -> float:
-    return peak_flops(setting.device, setting.run) / 1e12
+def _peak(target: LatencyTarget) -> float:
+    return peak_flops(target.device, target.run) / 1e12
 
 
-def _bandwidth(setting: Setting) -> float:
-    return setting.device.mem_bw_gbs / 1e3
+def _bandwidth(target: LatencyTarget) -> float:
+    return target.device.mem_bw_gbs / 1e3
 
 
-def _specification(found: Prediction, setting: Setting) -> dict[str, Any]:
+def _specification(found: Prediction, target: LatencyTarget) -> dict[str, Any]:
     """The picture as a Vega-Lite specification, its data inside."""
-    shown = points(found, setting)
+    shown = points(found, target)
     if not shown:
         raise InvalidInput(f"roofline of {shortened(found.variant)}: nothing in it multiplies, so there is no rate.")
-    across = [*(point.intensity for point in shown), _peak(setting) / _bandwidth(setting)]
+    across = [*(point.intensity for point in shown), _peak(target) / _bandwidth(target)]
     rates = [point.rate for point in shown]
-    scale = Scale(min(across) / 2.5, max(across) * 4, min(rates) / 3, max(*rates, _peak(setting)) * 2.5)
-    roof = Roof(_peak(setting), _bandwidth(setting), scale)
+    scale = Scale(min(across) / 2.5, max(across) * 4, min(rates) / 3, max(*rates, _peak(target)) * 2.5)
+    roof = Roof(_peak(target), _bandwidth(target), scale)
     layers = [*_roof_layers(roof), *_point_layers(shown, scale), *_label_layers(shown, roof)]
     return _chart(layers, found)
 

@@ -10,7 +10,9 @@ import numpy as np
 from analyzer.cost.accuracy import accuracies
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.families.registry import find, variant_names
-from analyzer.latency.setting import Setting, reference
+from analyzer.latency.parse_target import reference_target
+from analyzer.latency.predict import predict_latency
+from analyzer.latency.target import LatencyTarget
 from analyzer.sweep import pareto
 
 TOP1, LATENCY = "top1", "latency"
@@ -47,16 +49,16 @@ class Point(NamedTuple):
     source: str
 
 
-def points(recipes: Sequence[str], setting: Setting | None = None) -> list[Point]:
+def points(recipes: Sequence[str], target: LatencyTarget | None = None) -> list[Point]:
     """Every named variant, once for each of these recipes that states its accuracy, or once without.
 
-    Latency is that of one batch in a setting, by default the reference's.
+    Latency is that of one batch on a target, by default the reference's.
     """
     found: list[Point] = []
     for name in variant_names():
         analysis = analyze(name)
         costs = {key: axis.value(analysis) for key, axis in AXES.items() if axis.value is not None}
-        costs[LATENCY] = (setting or reference()).predict(analysis).ms
+        costs[LATENCY] = predict_latency(analysis, target or reference_target()).ms
         told = [item for item in accuracies() if item.variant == name and item.recipe in recipes]
         title = find(name)[1].title
         about = name, title, kind(title), analysis.input_shape[1]

@@ -1,21 +1,11 @@
 """An analysis that shows itself: a stage table in a notebook, as markdown, and in a terminal."""
 
-from dataclasses import fields
-from typing import Self
-
 from analyzer.cost.analysis import Analysis
 from analyzer.render.units import exact, shape, short
 
 
 class Shown(Analysis):
     """An Analysis with a short `repr`, its stage table as `str`, and HTML and markdown for notebooks."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, analysis: Analysis) -> Self:
-        """The same analysis, able to show itself."""
-        return cls(**{item.name: getattr(analysis, item.name) for item in fields(analysis) if item.init})
 
     def __repr__(self) -> str:
         return (

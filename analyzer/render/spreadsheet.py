@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from analyzer.cost.analysis import BYTES_PER_PARAM, Analysis
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.network_costs import BYTES_PER_PARAM
 from analyzer.cost.walk import Row
 
 if TYPE_CHECKING:
-    from analyzer.latency.setting import Setting
+    from analyzer.latency.target import LatencyTarget
 
 Cell = str | int
 
@@ -57,25 +58,27 @@ LATENCY_HEADS = (
 """Further columns where a device is named; flags are 0 or 1."""
 
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], setting: "Setting | None" = None) -> str:
+def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None) -> str:
     """All ops of all reports, in execution order, below one row of column names.
 
-    With a setting each has its predicted time, for a batch of it, which is far less certain than the whole network's.
+    With a target each has its predicted time, for a batch of it, which is far less certain than the whole network's.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEADS, *(LATENCY_HEADS if setting else ())])
+    writer.writerow([*HEADS, *(LATENCY_HEADS if target else ())])
     for first, others in reports:
         for analysis in (first, *others):
-            writer.writerows(_timed_rows(analysis, setting) if setting else _rows(analysis))
+            writer.writerows(_timed_rows(analysis, target) if target else _rows(analysis))
     return text.getvalue()
 
 
-def _timed_rows(analysis: Analysis, setting: "Setting") -> Iterator[list[Cell]]:
-    run = setting.run
+def _timed_rows(analysis: Analysis, target: "LatencyTarget") -> Iterator[list[Cell]]:
+    from analyzer.latency.predict import predict_op_times  # few reports have one
+
+    run = target.run
     modes: list[Cell] = [run.precision, *(int(mode) for mode in run[2:])]
-    for row, time in zip(_rows(analysis), setting.op_times(analysis), strict=True):
-        yield [*row, setting.device.name, run.batch_size, *modes, time.num_kernels, f"{time.ms:.6g}"]
+    for row, time in zip(_rows(analysis), predict_op_times(analysis, target), strict=True):
+        yield [*row, target.device.name, run.batch_size, *modes, time.num_kernels, f"{time.ms:.6g}"]
 
 
 def _rows(analysis: Analysis) -> Iterator[list[Cell]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from analyzer.families.network import Size
 from analyzer.latency.devices import device_named
-from analyzer.latency.plan import PRECISIONS
+from analyzer.latency.run_settings import PRECISIONS
 from analyzer.render.units import exact, short
 from analyzer.sweep.grammar import LATENCY_COLUMN, latency_parts
 from analyzer.sweep.nearest import Near, Nearest, Target, own_figure

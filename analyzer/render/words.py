@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from analyzer.cost.analysis import Analysis, BlockRow, StageRow
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.network_costs import BlockRow, StageRow
 from analyzer.ops import (
     Activation,
     AdaptiveAvgPool2d,

@@ -1,6 +1,5 @@
 """A chunk of a space's candidates as arrays: their fields, variables and input sizes."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -11,11 +10,12 @@ from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.fields import Ratio
+from analyzer.families.once import memoized_per_object
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
+from analyzer.sweep.candidate_grid import Axis, CandidateGrid
 from analyzer.sweep.functions import LISTS, Stages
 from analyzer.sweep.grammar import Expression
-from analyzer.sweep.space import Axis, Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Candidates:
     A name's value is an array over the candidates, or what they all share; a list's name has Stages.
     """
 
-    space: Space
+    space: CandidateGrid
     index: NDArray[np.int64]
     codes: Mapping[str, NDArray[np.int64]]
     env: dict[str, Any]
 
     @classmethod
-    def of(cls, space: Space, index: NDArray[np.int64]) -> Self:
+    def of(cls, space: CandidateGrid, index: NDArray[np.int64]) -> Self:
         """The candidates of these numbers; InvalidInput where an expression has no value for one of them."""
         codes = space.codes(index)
         return cls(space, index, codes, environment(space, codes))
@@ -49,7 +49,7 @@ class Candidates:
         return {name: _at(value, row) for name, value in self.env.items() if name in known}
 
 
-def environment(space: Space, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
+def environment(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
     """Every name's values for candidates that take these values of the axes."""
     env = _of_axes(space, codes)
     for name, expression in space.derived:
@@ -64,7 +64,7 @@ def environment(space: Space, codes: Mapping[str, NDArray[np.int64]]) -> dict[st
     return env
 
 
-def _of_axes(space: Space, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
+def _of_axes(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
     env: dict[str, Any] = dict(_shared(space.fixed))
     for axis in space.axes:
         if axis.name in codes:
@@ -74,12 +74,12 @@ def _of_axes(space: Space, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, 
     return env
 
 
-def _derive(space: Space, env: dict[str, Any], name: str, expression: Expression) -> None:
+def _derive(space: CandidateGrid, env: dict[str, Any], name: str, expression: Expression) -> None:
     _assemble(space, env, [each for each in expression.names if each in space.lists])
     env.update(_derived(space, name, expression.text, expression.evaluate(env)))
 
 
-def grid(space: Space, counts: Mapping[str, int]) -> dict[str, Any]:
+def grid(space: CandidateGrid, counts: Mapping[str, int]) -> dict[str, Any]:
     """The values of what follows from these axes alone, for all combinations of theirs, the last axis fastest."""
     places = np.unravel_index(np.arange(prod(counts.values())), list(counts.values())) if counts else ()
     env = _of_axes(space, dict(zip(counts, places, strict=True)))
@@ -90,25 +90,24 @@ def grid(space: Space, counts: Mapping[str, int]) -> dict[str, Any]:
     return env
 
 
-def _table(space: Space, name: str) -> tuple[list[str], dict[str, Any]] | None:
+@memoized_per_object
+def _table(space: CandidateGrid, name: str) -> tuple[list[str], dict[str, Any]] | None:
     """A derived list's values over the axes that it follows from; None where they are too many or some have none."""
-    key = _table, name
-    if key not in space.notes:
-        axes = [axis.name for axis in space.axes if axis.name in supports(space)[name]]
-        counts = {axis: _count(space, axis) for axis in axes}
-        space.notes[key] = None
-        if prod(counts.values()) <= min(_ENTRIES, space.size // 4):
-            with contextlib.suppress(InvalidInput):
-                found = grid(space, counts)
-                own = {label: each for label, each in found.items() if label.partition("[")[0] == name}
-                space.notes[key] = axes, own
-    return space.notes[key]  # type: ignore[no-any-return]
+    axes = [axis.name for axis in space.axes if axis.name in supports(space)[name]]
+    counts = {axis: _count(space, axis) for axis in axes}
+    if prod(counts.values()) > min(_ENTRIES, space.size // 4):
+        return None
+    try:
+        found = grid(space, counts)
+    except InvalidInput:
+        return None
+    return axes, {label: each for label, each in found.items() if label.partition("[")[0] == name}
 
 
 _ENTRIES = 2**17
 
 
-def _count(space: Space, name: str) -> int:
+def _count(space: CandidateGrid, name: str) -> int:
     return next(len(axis.values) for axis in space.axes if axis.name == name)
 
 
@@ -117,7 +116,7 @@ def support_of(reach: Mapping[str, frozenset[str]], name: str) -> frozenset[str]
     return reach.get(name) or reach.get(name.partition("[")[0], frozenset())
 
 
-def supports(space: Space) -> dict[str, frozenset[str]]:
+def supports(space: CandidateGrid) -> dict[str, frozenset[str]]:
     """Field, element or variable → the axes that it follows from."""
     found = {axis.name: frozenset([axis.name]) for axis in space.axes}
     found |= dict.fromkeys(("input_height", "input_width"), frozenset(["input_size"]))
@@ -127,11 +126,11 @@ def supports(space: Space) -> dict[str, frozenset[str]]:
     return found
 
 
-def _elements(space: Space, name: str) -> list[str]:
+def _elements(space: CandidateGrid, name: str) -> list[str]:
     return [f"{name}[{place}]" for place in range(space.lists[name])] if name in space.lists else [name]
 
 
-def _assemble(space: Space, env: dict[str, Any], names: list[str]) -> None:
+def _assemble(space: CandidateGrid, env: dict[str, Any], names: list[str]) -> None:
     """Make lists of their elements."""
     for name in names:
         count = space.lists[name]
@@ -147,31 +146,34 @@ def _shared(fixed: Mapping[str, Any]) -> dict[str, Any]:
     return env
 
 
-def _column(space: Space, axis: Axis, codes: NDArray[np.int64]) -> dict[str, Any]:
+def _column(space: CandidateGrid, axis: Axis, codes: NDArray[np.int64]) -> dict[str, Any]:
     if not isinstance(axis.values[0], tuple):
-        table = space.notes.get((_column, axis.name))
-        if table is None:
-            kinds = {type(value) for value in axis.values}
-            plain = kinds <= {int, float} or len(kinds) == 1
-            table = space.notes[_column, axis.name] = np.array(axis.values, dtype=None if plain else object)
-        return {axis.name: table[codes]}
+        return {axis.name: _values(space, axis.name)[codes]}
     lengths = np.array([len(value) for value in axis.values])
     columns = [[value[place] if place < len(value) else 0 for value in axis.values] for place in range(max(lengths))]
     parts = tuple(_list_part(column)[codes] for column in columns)
     return {axis.name: Stages(parts, lengths[codes])} | {f"{axis.name}[{i}]": part for i, part in enumerate(parts)}
 
 
+@memoized_per_object
+def _values(space: CandidateGrid, name: str) -> NDArray[Any]:
+    """The values of an axis that takes no lists."""
+    values = next(axis.values for axis in space.axes if axis.name == name)
+    kinds = {type(value) for value in values}
+    return np.array(values, dtype=None if kinds <= {int, float} or len(kinds) == 1 else object)
+
+
 def _list_part(column: list[Any]) -> NDArray[Any]:
     return np.array(column, dtype=np.int64 if all(isinstance(item, int) for item in column) else object)
 
 
-def _sizes(space: Space, codes: NDArray[np.int64]) -> dict[str, Any]:
+def _sizes(space: CandidateGrid, codes: NDArray[np.int64]) -> dict[str, Any]:
     pairs = [size if isinstance(size, tuple) else (size, size) for size in space.input_sizes]
     heights, widths = np.array(pairs, dtype=np.int64).T
     return {"input_height": heights[codes], "input_width": widths[codes]}
 
 
-def _derived(space: Space, name: str, text: str, value: Any) -> dict[str, Any]:
+def _derived(space: CandidateGrid, name: str, text: str, value: Any) -> dict[str, Any]:
     if isinstance(value, Stages):
         parts = tuple(_whole(name, text, part) for part in value.parts)
         return {name: Stages(parts, value.length)} | {f"{name}[{i}]": part for i, part in enumerate(parts)}

@@ -17,7 +17,7 @@ ResNet-18 with 1 to 100 blocks in its third stage and a stem of 16 to 64 channel
 traced, since a stem of 64 channels needs no projection in the first stage; parameters are then a table of 49 entries
 by width plus one of 100 by depth:
 
-    >>> from analyzer.sweep.reading import space
+    >>> from analyzer.sweep.space import space
     >>> found = space(variant="resnet18", fields={"depths[2]": "1..100", "stem_width": "16..64"})
     >>> index = np.arange(found.size)
     >>> possible, figures = Engine(found).figures(Candidates.of(found, index))

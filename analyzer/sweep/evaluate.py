@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
+from analyzer.families.once import memoized_per_object
+from analyzer.sweep.candidate_grid import MAX_CANDIDATES
 from analyzer.sweep.candidates import Candidates
 from analyzer.sweep.conditions import FIGURES, holds
 from analyzer.sweep.engine import MEMORY, Engine
 from analyzer.sweep.functions import Stages
 from analyzer.sweep.grammar import Expression
-from analyzer.sweep.space import MAX_CANDIDATES, Space
+from analyzer.sweep.space import Space
 
 CHUNK = 2**14
 """Candidates worked on at once: their arrays stay in the processor's cache."""
@@ -49,10 +51,10 @@ def asked_of(space: Space, ask: Sequence[str]) -> list[str]:
 
 def engine_of(space: Space, ask: Sequence[str] = ()) -> Engine:
     """The space's engine for these figures, made once."""
-    key = Engine, tuple(ask)
-    if key not in space.notes:
-        space.notes[key] = Engine(space, ask)
-    return space.notes[key]  # type: ignore[no-any-return]
+    return _engine(space, tuple(ask))
+
+
+_engine = memoized_per_object(Engine)
 
 
 def _chunk(space: Space, engine: Engine, start: int, stop: int, ask: Sequence[str]) -> dict[str, NDArray[Any]]:

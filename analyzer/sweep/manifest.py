@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.sweep.reading import MAX_BYTES
-from analyzer.sweep.space import Space
+from analyzer.sweep.space import MAX_BYTES, Space
 from analyzer.sweep.text import to_toml
 from analyzer.version import __version__
 

@@ -15,8 +15,7 @@ from analyzer.cost.counts import count_of
 from analyzer.errors import InvalidInput, shortened
 from analyzer.sweep.empty import nothing_left
 from analyzer.sweep.grammar import LATENCY_COLUMN
-from analyzer.sweep.reading import space
-from analyzer.sweep.space import Space
+from analyzer.sweep.space import Space, space
 from analyzer.sweep.summary import Columns, Progress, chunks
 from analyzer.sweep.times import Mode
 
@@ -99,7 +98,7 @@ def own_figure(base: Analysis, name: str) -> int | float:
         from analyzer.latency.predict import predict_total  # only latency needs it
 
         mode = Mode.of(name)
-        return predict_total(base, mode.device, mode.run).ms
+        return predict_total(base, mode.target).ms
     return base.memory().total_bytes if name == "memory_bytes" else int(getattr(base, name))
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.memory import ITEM_BYTES, inference_levels
-from analyzer.cost.storage import eager_run
 from analyzer.sweep.arrays import Arrays
 from analyzer.sweep.bags import Item, times_held
 from analyzer.sweep.polynomial import frozen
@@ -19,7 +18,7 @@ from analyzer.sweep.symbol import terms_of
 
 def levels(analysis: Analysis) -> Bag:
     """Bytes of activations during each op, in float32 at batch 1, as polynomials."""
-    during = inference_levels(analysis, eager_run(analysis), ITEM_BYTES["float32"])
+    during = inference_levels(analysis, ITEM_BYTES["float32"])
     return Counter((frozen(terms_of(level)),) for level in during)
 
 

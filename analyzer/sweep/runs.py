@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from analyzer.cost.analysis import Analysis, Sum
+from analyzer.cost.analysis import Analysis
 from analyzer.cost.memory import buffers_bytes, params_bytes
+from analyzer.cost.network_costs import Sum
 from analyzer.cost.walk import Tally, walk
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import make

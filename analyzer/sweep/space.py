@@ -1,111 +1,41 @@
-"""A design space: networks of one family whose fields take several values, numbered from 0."""
+"""Design spaces, from TOML files and from the command line."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from math import prod
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analyzer.errors import InvalidInput
-from analyzer.families.expression import canonical, make
-from analyzer.families.network import Size
-from analyzer.families.spec import Spec
-from analyzer.sweep.draw import drawn, shuffled
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.expression import canonical, field_name, make, parse
+from analyzer.families.network import MAX_SIDE, Size, size_in, squared
+from analyzer.families.registry import FAMILIES, suggestion
+from analyzer.families.spec import Spec, rules
+from analyzer.sweep.axis import Choices, Described, Elements, Fixed, described
+from analyzer.sweep.candidate_grid import MAX_CANDIDATES, Axis, CandidateGrid
+from analyzer.sweep.candidates import Candidates
+from analyzer.sweep.conditions import FIGURES, require_condition
+from analyzer.sweep.functions import FUNCTIONS, LISTS
 from analyzer.sweep.grammar import Expression
+from analyzer.sweep.grammar import parse as parse_expression
 
-MAX_CANDIDATES = 2**62
-
-
-class Axis(NamedTuple):
-    """A field, a list's element ("depths[0]") or a variable, with the values it takes."""
-
-    name: str
-    values: tuple[Any, ...]
+MAX_BYTES = 65_536
+_SIZES = ("input_height", "input_width")
+_KEYS = ("title", "family", "variant", "fields", "variables", "constraints", "input_sizes", "samples", "seed")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Space:
-    """Candidates 0 to `size` − 1: the grid of all axes, the last one fastest; or `samples` drawn from it by `seed`.
+class Space(CandidateGrid):
+    """A design space: candidates 0 to `size` − 1, each a network; `CandidateGrid` says how they are numbered."""
 
-    Drawn candidates are different ones, but for grids of more than 2⁶², from which each axis is drawn by itself.
-
-    `fixed` are fields that every candidate shares, `derived` what follows from axes by expressions, in an order in
-    which each reads only what is before it; a name with brackets is one stage's element of a list field, of which
-    `lists` says how many elements it has. `constraints` leave only some candidates. Without `input_sizes` each
-    network is evaluated at its own default size.
-    """
-
-    title: str
-    family: str
-    fixed: Mapping[str, Any]
-    axes: tuple[Axis, ...]
-    derived: tuple[tuple[str, Expression], ...] = ()
-    lists: Mapping[str, int] = field(default_factory=dict)
-    constraints: tuple[Expression, ...] = ()
-    input_sizes: tuple[Size, ...] = ()
-    samples: int | None = None
-    seed: int = 0
-    notes: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What evaluation keeps, so that it is worked out once; not carried to other processes."""
-
-    @classmethod
-    def from_toml(cls, source: "Path | str") -> Self:
+    @staticmethod
+    def from_toml(source: Path | str) -> "Space":
         """The space of a TOML file (a Path) or of a TOML text; InvalidInput with one sentence where it is none."""
-        from analyzer.sweep.reading import space_of  # stands on this module
-
-        return space_of(source)  # type: ignore[return-value]  # nothing inherits from Space
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"notes": {}}
-
-    @cached_property
-    def grid_size(self) -> int:
-        """Number of candidates of the whole grid."""
-        return prod(len(axis.values) for axis in self.axes) * max(len(self.input_sizes), 1)
-
-    @property
-    def size(self) -> int:
-        """Number of candidates before constraints."""
-        return self.grid_size if self.samples is None else min(self.samples, self.grid_size)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """12 hexadecimal digits of the SHA-256 of what the space consists of, its title left out."""
-        parts = {
-            "family": self.family,
-            "fixed": {name: _plain(value) for name, value in sorted(self.fixed.items())},
-            "axes": [[axis.name, [_plain(value) for value in axis.values]] for axis in self.axes],
-            "derived": [[name, each.text] for name, each in self.derived],
-            "constraints": [each.text for each in self.constraints],
-            "input_sizes": [_plain(size) for size in self.input_sizes],
-            "samples": self.samples,
-            "seed": self.seed if self.samples is not None else None,
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-
-    def codes(self, index: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """Axis (and "input_size") → which of its values each candidate takes."""
-        counts = {axis.name: len(axis.values) for axis in self.axes} | {"input_size": max(len(self.input_sizes), 1)}
-        if self.samples is not None and self.grid_size > MAX_CANDIDATES:
-            return {name: drawn(index, self.seed, place, count) for place, (name, count) in enumerate(counts.items())}
-        if self.samples is not None:
-            index = shuffled(index, self.seed, self.grid_size)
-        found = {}
-        for name, count in reversed(counts.items()):
-            rest = index // count
-            found[name], index = index - rest * count, rest
-        return found
+        return space_of(source)
 
     def spec(self, index: int) -> Spec:
         """The candidate's spec; InvalidInput where it is no possible network, or there is no such candidate."""
-        from analyzer.sweep.candidates import Candidates  # stands on this module
-
         if not 0 <= index < self.size:
             raise InvalidInput(f"candidate {index}: the space has candidates 0 to {self.size - 1}.")
         return make(self.family, Candidates.of(self, np.array([index])).fields(0))
@@ -121,5 +51,227 @@ class Space:
         return self.input_sizes[int(self.codes(np.array([index]))["input_size"][0])]
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def space_of(source: Path | str) -> Space:
+    """The space of a TOML file, or of a TOML text."""
+    title = source.stem if isinstance(source, Path) else "design space"
+    document = _document(source)
+    unknown = [key for key in document if key not in _KEYS]
+    if unknown:
+        raise InvalidInput(f"space: {shortened(unknown[0])!r} is unknown; {suggestion(unknown[0], list(_KEYS))}")
+    for key, kind in (("title", str), ("fields", dict), ("variables", dict), ("constraints", list)):
+        if not isinstance(document.get(key, kind()), kind):
+            raise InvalidInput(f"space: {key} must be {_KINDS[kind]}.")
+    return space(
+        title=document.get("title", title),
+        family=document.get("family"),
+        variant=document.get("variant"),
+        fields=document.get("fields", {}),
+        variables=document.get("variables", {}),
+        constraints=document.get("constraints", []),
+        input_sizes=document.get("input_sizes", []),
+        samples=document.get("samples"),
+        seed=document.get("seed", 0),
+    )
+
+
+_KINDS = {str: "a text", dict: "a table", list: "a list"}
+
+
+def _document(source: Path | str) -> dict[str, Any]:
+    told = shortened(source, 200) if isinstance(source, Path) else "space"
+    try:
+        data = source.read_bytes() if isinstance(source, Path) else source.encode()
+        if len(data) > MAX_BYTES:
+            raise InvalidInput(f"{told}: is over {MAX_BYTES} bytes.")
+        return tomllib.loads(data.decode())
+    except OSError as error:
+        raise InvalidInput(f"{told}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{told}: is no TOML ({shortened(error, 80)}).") from None
+
+
+def space(
+    *,
+    title: str = "design space",
+    family: object = None,
+    variant: object = None,
+    fields: Mapping[str, Any],
+    variables: Mapping[str, Any] | None = None,
+    constraints: Iterable[object] = (),
+    input_sizes: object = (),
+    samples: object = None,
+    seed: object = 0,
+) -> Space:
+    """A space from what TOML and the command line say; InvalidInput in one sentence where it is none."""
+    name, start = _start(family, variant)
+    described_fields = _fields(name, fields)
+    given = {
+        **{each: _described(name, each, raw, False) for each, raw in (variables or {}).items()},
+        **described_fields,
+    }
+    fixed, axes, derived, lists = _sorted_out(start, given)
+    known = [*fixed, *(axis.name for axis in axes), *derived, *lists, *_SIZES]
+    ordered = _ordered(derived, known)
+    plain = Space(title=title, family=name, fixed=fixed, axes=axes, derived=ordered, lists=lists)
+    return restricted(plain, constraints, input_sizes, samples, seed)
+
+
+def restricted(
+    plain: Space,
+    constraints: Iterable[object] = (),
+    input_sizes: object = (),
+    samples: object = None,
+    seed: object = None,
+) -> Space:
+    """The space with more constraints, and with other input sizes, samples and seed where they are given."""
+    known = [*plain.fixed, *(axis.name for axis in plain.axes), *(name for name, _ in plain.derived), *plain.lists]
+    return replace(
+        plain,
+        constraints=(*plain.constraints, *(_constraint(text, [*known, *_SIZES], plain.family) for text in constraints)),
+        input_sizes=_input_sizes(input_sizes) or plain.input_sizes,
+        samples=plain.samples if samples is None else _whole("samples", samples, 1, MAX_CANDIDATES),
+        seed=plain.seed if seed is None else _whole("seed", seed, 0, 2**63),
+    )
+
+
+def _start(family: object, variant: object) -> tuple[str, dict[str, Any]]:
+    if (family is None) == (variant is None):
+        raise InvalidInput(f"space: needs either family (one of {', '.join(FAMILIES)}) or variant (an expression).")
+    if isinstance(variant, str):
+        spec = parse(variant)
+        return spec.family, {name: getattr(spec, name) for name in rules(type(spec))}
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise InvalidInput(f"space: family {shortened(family)!r} is unknown; families are {', '.join(FAMILIES)}.")
+    return family, {}
+
+
+def _fields(family: str, fields: Mapping[str, Any]) -> dict[str, Described]:
+    found: dict[str, Described] = {}
+    for word, raw in fields.items():
+        base, bracket, place = word.partition("[")
+        name = field_name(family, base.strip()) + bracket + place
+        if name in found:
+            raise InvalidInput(f"space: field {name} is given more than once.")
+        found[name] = _described(family, name, raw, True)
+    return found
+
+
+def _described(family: str, name: str, raw: object, is_field: bool) -> Described:
+    known = rules(FAMILIES[family].spec)
+    if not is_field and (name in known or not name.isidentifier() or name in {*FIGURES, *FUNCTIONS, *LISTS, *_SIZES}):
+        raise InvalidInput(f"space: variable {shortened(name)!r} must be a new name of letters, digits and _.")
+    return described(name, known[name] if is_field and "[" not in name else None, raw)
+
+
+def _sorted_out(
+    start: dict[str, Any], given: dict[str, Described]
+) -> tuple[dict[str, Any], tuple[Axis, ...], dict[str, Expression], dict[str, int]]:
+    """Fixed values, axes, expressions, and how many elements each list that is made of elements has."""
+    fixed, lists = dict(start), dict[str, int]()
+    flat: dict[str, Any] = {}
+    for name, each in given.items():
+        base = name.partition("[")[0]
+        if base != name:
+            _open_list(base, fixed, lists, flat)
+        fixed.pop(name, None)
+        if isinstance(each, Elements):
+            lists[name] = len(each.items)
+            flat.update({f"{name}[{place}]": item for place, item in enumerate(each.items)})
+        else:
+            flat[name] = each
+    for name in flat:
+        base, bracket, place = name.partition("[")
+        if bracket and not (place[:-1].isdigit() and int(place[:-1]) < lists.get(base, 0)):
+            raise InvalidInput(
+                f"space: {shortened(name)} is no stage; {base} has {lists.get(base, 0)} elements, from 0."
+            )
+    fixed.update({name: each.value for name, each in flat.items() if isinstance(each, Fixed)})
+    axes = tuple(Axis(name, each.values) for name, each in flat.items() if isinstance(each, Choices))
+    return fixed, axes, {name: each for name, each in flat.items() if isinstance(each, Expression)}, lists
+
+
+def _open_list(base: str, fixed: dict[str, Any], lists: dict[str, int], flat: dict[str, Any]) -> None:
+    """Take a fixed list apart, so that one of its elements can be described."""
+    if base not in lists:
+        whole = fixed.pop(base, None)
+        if not isinstance(whole, tuple):
+            raise InvalidInput(f"space: {base} has no list whose elements could be described; give {base} first.")
+        lists[base] = len(whole)
+        flat.update({f"{base}[{place}]": Fixed(item) for place, item in enumerate(whole)})
+
+
+def _ordered(derived: dict[str, Expression], known: list[str]) -> tuple[tuple[str, Expression], ...]:
+    """Expressions in an order in which each reads only what is before it; InvalidInput for a circle."""
+    for name, each in derived.items():
+        _check_names(f"space: {name} =", each, known)
+    left, ordered = dict(derived), []
+    while left:
+        ready = [name for name, each in left.items() if not any(_reads(other, each.names) for other in left)]
+        if not ready:
+            raise InvalidInput(f"space: {' and '.join(list(left)[:4])} follow from each other in a circle.")
+        ordered += [(name, left.pop(name)) for name in ready]
+    return tuple(ordered)
+
+
+def _reads(name: str, names: tuple[str, ...]) -> bool:
+    """Whether names mean that one: itself, its list, or an element of it."""
+    base = name.partition("[")[0]
+    return any(each in (name, base) or (name == base and each.startswith(f"{name}[")) for each in names)
+
+
+def _check_names(told: str, expression: Expression, known: list[str]) -> None:
+    plain = [name.partition("[")[0] for name in known]
+    for name in expression.names:
+        if name.partition("[")[0] not in plain:
+            raise InvalidInput(
+                f"{told} {shortened(expression.text)}: {shortened(name)!r} is unknown; {suggestion(name, known)}"
+            )
+
+
+def _constraint(text: object, known: list[str], family: str) -> Expression:
+    if not isinstance(text, str):
+        raise InvalidInput(f"space: constraint {shortened(text)!r} must be a text such as params <= 25.6e6.")
+    expression = parse_expression(text)
+    fields = rules(FAMILIES[family].spec)
+    _check_names("space: constraint", expression, [*known, *FIGURES, *fields])
+    require_condition(expression, fields)
+    return expression
+
+
+def packaged(name: str) -> Space:
+    """The space of a path that ends in `.toml`, or of one of the files that come with the program."""
+    if name.endswith(".toml"):
+        return space_of(Path(name))
+    path = SPACES / f"{name}.toml"
+    known = sorted(each.stem for each in SPACES.glob("*.toml"))
+    if name not in known:
+        told = suggestion(name, known)
+        raise InvalidInput(f"space {shortened(name)!r} is unknown; {told} A file of your own ends in .toml.")
+    return space_of(path)
+
+
+SPACES = Path(__file__).parent.parent / "spaces"
+
+
+def _input_sizes(given: object) -> tuple[Size, ...]:
+    items = given if isinstance(given, list | tuple) else [given]
+    return tuple(dict.fromkeys(input_size(item) for item in items))
+
+
+def input_size(item: object) -> Size:
+    """A side, or (height, width), from a number, a pair or a text; InvalidInput otherwise."""
+    size = size_in(item) if isinstance(item, str) else item
+    sides: Sequence[Any] = size if isinstance(size, list | tuple) else [size]
+    if len(sides) not in (1, 2) or not all(type(side) is int and 1 <= side <= MAX_SIDE for side in sides):
+        raise InvalidInput(
+            f"space: input size {shortened(item)!r} must be a side or HEIGHTxWIDTH, 1 to {MAX_SIDE} pixels."
+        )
+    return squared(sides[0], sides[-1])
+
+
+def _whole(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidInput(f"space: {name}={shortened(value)!r} must be a whole number from {low} on.")
+    return value

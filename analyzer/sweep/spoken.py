@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any, NamedTuple
 
-from analyzer.sweep.reading import SPACES
+from analyzer.sweep.space import SPACES
 
 
 class Spoken(NamedTuple):

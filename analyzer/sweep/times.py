@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
 from analyzer.latency.coefficients import coefficients
-from analyzer.latency.devices import Device, device_named
 from analyzer.latency.kernels import Kernel
 from analyzer.latency.modes import launched
-from analyzer.latency.plan import PRECISIONS
-from analyzer.latency.predict import checked_run
+from analyzer.latency.parse_target import latency_target
 from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Run, ideal, kernel_ms
-from analyzer.latency.run_names import MODES, run_fields
+from analyzer.latency.roofline import ideal, kernel_ms
+from analyzer.latency.run_settings import MODES, PRECISIONS, RunSettings, run_fields
+from analyzer.latency.target import LatencyTarget
 from analyzer.sweep.arrays import Arrays
 from analyzer.sweep.bags import Item, times_held
 from analyzer.sweep.grammar import latency_parts
@@ -33,10 +32,9 @@ _NUMBERS = ("read", "written", "macs", "weights", "extra_bytes", "positions", "c
 
 
 class Mode(NamedTuple):
-    """A device and how networks are run on it."""
+    """A column of latencies: the device and how networks are run on it."""
 
-    device: Device
-    run: Run
+    target: LatencyTarget
 
     @classmethod
     def of(cls, column: str) -> "Mode":
@@ -45,11 +43,11 @@ class Mode(NamedTuple):
         given = run_fields(words)
         if given is None or given.get("compiled"):
             raise InvalidInput(f"column {shortened(column)!r}: after the batch may stand {', '.join(_WORDS)}.")
-        return cls(device_named(name), checked_run(Run(batch_size=batch, **given)))
+        return cls(latency_target(name, RunSettings(batch_size=batch, **given)))
 
     def kernels(self, analysis: Analysis) -> Bag:
         """The kernels of a network, each number of theirs a polynomial, and the calls that start them."""
-        found = launched(analysis, self.run, rates(self.device, self.run.precision))
+        found = launched(analysis, self.target.run, rates(self.target.device, self.target.run.precision))
         bag: Bag = Counter(_thing(kernel, found.nchw) for kernel in found.kernels)
         bag[CALL] = found.calls
         return bag
@@ -65,15 +63,15 @@ class Mode(NamedTuple):
         return total
 
     def _kernel_ms(self, kernel: Kernel, nchw: bool) -> Any:
-        peaks = rates(self.device, self.run.precision)
-        efficiencies = coefficients().efficiencies(peaks, self.run)
+        peaks = rates(self.target.device, self.target.run.precision)
+        efficiencies = coefficients().efficiencies(peaks, self.target.run)
         return _in_parts(
-            kernel, lambda part: kernel_ms(ideal(part, peaks, self.run, nchw), efficiencies, larger=np.maximum)
+            kernel, lambda part: kernel_ms(ideal(part, peaks, self.target.run, nchw), efficiencies, larger=np.maximum)
         )
 
     def total_ms(self, device_ms: NDArray[np.float64], calls: NDArray[Any]) -> NDArray[np.float64]:
         """The longer of the device's time and the host's."""
-        if self.run.cuda_graph or self.device.kind == "cpu":
+        if self.target.run.cuda_graph or self.target.device.kind == "cpu":
             return device_ms
         longer: NDArray[np.float64] = np.maximum(device_ms, calls * coefficients().host_us / 1000)
         return longer

@@ -9,9 +9,10 @@ from streamlit.testing.v1 import AppTest
 import analyzer
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.latency.setting import setting_of
+from analyzer.latency.parse_target import latency_target
+from analyzer.latency.predict import predict_latency
+from analyzer.latency.run_settings import RunSettings
 from analyzer.pages import downloads, readings
-from analyzer.pages.device import Place
 from analyzer.pages.look import literal
 from analyzer.render.compare import answers, compared
 from analyzer.render.diagram_look import Look
@@ -24,7 +25,7 @@ from tests.pages.conftest import COMPARE, DRAWING, EXPLORE, body, opened, switch
 pytestmark = pytest.mark.slow
 
 ON = {"device": "RTX 3090", "precision": "amp_bfloat16", "compiled": "true", "batch": "32"}
-PLACE = Place("RTX 3090", 32, "amp_bfloat16", compiled=True)
+TARGET = latency_target("RTX 3090", RunSettings(32, "amp_bfloat16", compiled=True))
 
 
 def headline(app: AppTest) -> str:
@@ -34,7 +35,7 @@ def headline(app: AppTest) -> str:
 @pytest.mark.usefixtures("drawn")
 def test_headline_and_table_show_the_prediction_that_the_link_asks_for() -> None:
     app = opened("resnet18", **ON)
-    found = PLACE.setting.predict(analyze("resnet18"))
+    found = predict_latency(analyze("resnet18"), TARGET)
     assert f"<b>{milliseconds(found)}</b> <small>predicted, 90 %: {interval(found)} ms</small>" in headline(app)
     assert "<dt>RTX 3090, batch 32, amp_bfloat16, torch.compile</dt>" in headline(app)
     assert rendered(latency_section(found)).strip() in told(app)
@@ -48,7 +49,9 @@ def test_every_widget_changes_the_prediction_and_stands_in_the_address() -> None
     for mode in ("nhwc", "train"):
         app.toggle(key=mode).set_value(True).run()
     app.number_input(key="batch").set_value(4).run()
-    found = setting_of("t4", batch_size=4, channels_last=True, training=True).predict(analyze("resnet18"))
+    found = predict_latency(
+        analyze("resnet18"), latency_target("t4", RunSettings(batch_size=4, channels_last=True, training=True))
+    )
     assert rendered(latency_section(found)).strip() in told(app)
     modes = dict.fromkeys(("nhwc", "train"), "true")
     assert headline(opened("resnet18", device="t4", precision="float32", batch="4", **modes)) == headline(app)
@@ -59,7 +62,7 @@ def test_every_widget_changes_the_prediction_and_stands_in_the_address() -> None
 def test_a_wrong_device_shows_the_sentence_in_place_and_the_page_stays_usable(name: str) -> None:
     """Oracle: the sentence that the analyser raises."""
     with pytest.raises(InvalidInput) as raised:
-        setting_of(name)
+        latency_target(name, RunSettings())
     app = opened("resnet18", device=name)
     assert [item.value for item in app.error] == [literal(str(raised.value))]
     assert "predicted" not in headline(app)
@@ -90,15 +93,15 @@ def test_the_diagram_is_shaded_by_predicted_latency(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(readings, "layout_safely", lay_out)
     opened("resnet18", heat="predicted latency", level="stage", **ON)
     analysis = analyze("resnet18")
-    look = Look(heat="latency", times=op_times(analysis, PLACE.setting))
+    look = Look(heat="latency", times=op_times(analysis, TARGET))
     assert laid_out == [dot_source(analysis, "stage", look)]
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "md", "html", "tex"])
 def test_what_is_taken_away_tells_the_same_latency(ending: str) -> None:
     _, _, make = next(files[ending] for files in downloads.FILES.values() if ending in files)
-    content = make(downloads.Shown("resnet18", None, "network", None, True, None, PLACE))
-    found = PLACE.setting.predict(analyze("resnet18"))
+    content = make(downloads.Shown("resnet18", None, "network", None, True, None, TARGET))
+    found = predict_latency(analyze("resnet18"), TARGET)
     assert isinstance(content, str)
     if ending == "json":
         assert json.loads(content)["latency"] == found.to_dict()
@@ -115,7 +118,7 @@ def test_networks_are_compared_by_latency_where_a_device_is_picked() -> None:
     assert not re.search("predicted", told(app))
     app.number_input(key="compared_batch").set_value(16).run()
     app.selectbox(key="compared_device").set_value("RTX 3090").run()
-    setting = setting_of("RTX 3090", batch_size=16, precision="amp")
+    setting = latency_target("RTX 3090", RunSettings(batch_size=16, precision="amp"))
     for part in answers(compared([analyze("resnet50"), analyze("resnext50_32x4d")], setting)):
         assert rendered(part).strip() in told(app)
     app = opened(page=COMPARE, compared_device="RTX 9999")

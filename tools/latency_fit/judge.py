@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from analyzer.latency.coefficients import class_of
 from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Efficiencies, Run
+from analyzer.latency.roofline import Efficiencies
+from analyzer.latency.run_settings import RunSettings
 from tools.latency_fit.arrays import Batch
 from tools.latency_fit.search import (
     CPU,
@@ -144,7 +145,7 @@ def turing(known: Fitted) -> Judged:
 
 def hopper(known: Fitted) -> list[Judged]:
     """Our own runs on an H100 and an H200; of them the fit knows the H100's CUDA graphs, for `launch_us`."""
-    modes: dict[str, Callable[[Run], bool]] = {
+    modes: dict[str, Callable[[RunSettings], bool]] = {
         "eager": lambda run: not (run.compiled or run.training or run.cuda_graph),
         "compiled": lambda run: run.compiled,
         "as a CUDA graph": lambda run: run.cuda_graph,

@@ -8,7 +8,7 @@ from pathlib import Path
 import analyzer
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.latency.devices import Device, device_named
-from analyzer.latency.roofline import Run
+from analyzer.latency.run_settings import RunSettings
 
 FOLDER = Path(analyzer.__file__).with_name("published")
 
@@ -31,7 +31,7 @@ class Case:
     expression: str
     family: str
     device: Device
-    run: Run
+    run: RunSettings
     image_size: int
     batch_ms: float
     table: str
@@ -56,7 +56,7 @@ def read_cases(name: str) -> list[Case]:
 def case_of(row: dict[str, str]) -> Case:
     """A row as a case."""
     mode = row.get("mode", "")
-    run = Run(
+    run = RunSettings(
         int(row["batch_size"]),
         row["precision"],
         row["compiled"] == "1",

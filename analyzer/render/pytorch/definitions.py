@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from analyzer.cost.storage import overwriting
+from analyzer.cost.tensor_lifetimes import overwriting
 from analyzer.graph import INPUT, Graph, Node
 from analyzer.ops import Concat, Op
 from analyzer.render.pytorch.ops import CHANNELS, fixed_fields, variable_fields

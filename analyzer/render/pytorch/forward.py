@@ -11,7 +11,7 @@ that of what the chain reads where nothing else will read that; others are calle
 
 from collections.abc import Callable, Iterator
 
-from analyzer.cost.storage import overwriting
+from analyzer.cost.tensor_lifetimes import overwriting
 from analyzer.graph import INPUT, Graph, Node
 from analyzer.ops import (
     Add,

@@ -10,18 +10,18 @@ ResNet-18 begins conv1, bn1, relu, maxpool, and then its first stage, whose inpu
 
     >>> from analyzer.cost.analysis import analyze
     >>> analysis = analyze("resnet18")
-    >>> run = eager_run(analysis)
-    >>> run.writes[:4]  # the storage that each op writes; 0 is the image, and relu writes over what bn1 made
+    >>> lifetimes = tensor_lifetimes(analysis)
+    >>> lifetimes.writes[:4]  # the storage that each op writes; 0 is the image, and relu writes over what bn1 made
     (1, 2, 2, 3)
-    >>> run.storages[3]  # the pool's output: made by op 3, and held until the stage is done, with op 17
+    >>> lifetimes.storages[3]  # the pool's output: made by op 3, and held until the stage is done, with op 17
     Storage(shape=(64, 56, 56), born=3, dies=17)
-    >>> analysis.rows[17].path, run.reads[9]  # though the last to read it is op 9, the first block's addition
+    >>> analysis.rows[17].path, lifetimes.reads[9]  # though the last to read it is op 9, the first block's addition
     ('layer1.1.relu2', (7, 3))
 
 During bn1 three storages live, the image, its input and its output, which is the peak of inference, in float32 bytes:
 
     >>> from math import prod
-    >>> max(levels(run, [4 * prod(storage.shape) for storage in run.storages]))
+    >>> max(levels(lifetimes, [4 * prod(storage.shape) for storage in lifetimes.storages]))
     7024640
     >>> 4 * (3 * 224 * 224 + 2 * 64 * 112 * 112)
     7024640
@@ -30,7 +30,8 @@ During bn1 three storages live, the image, its input and its output, which is th
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from analyzer.cost.analysis import Analysis
+from analyzer.cost.network_costs import NetworkCosts
+from analyzer.families.once import memoized_per_object
 from analyzer.graph import INPUT, Graph, Node
 from analyzer.ops import Dropout, Op, Shape, is_view, may_be_overwritten, runs_in_place
 
@@ -43,33 +44,29 @@ class Storage(NamedTuple):
     dies: int
 
 
-class Run(NamedTuple):
-    """An eager run: its storages, and for each row the storages that it reads and the one that holds its output."""
+class TensorLifetimes(NamedTuple):
+    """The storages of an eager run, and for each row the storages that it reads and the one that holds its output."""
 
     storages: tuple[Storage, ...]
     reads: tuple[tuple[int, ...], ...]
     writes: tuple[int, ...]
 
 
-def eager_run(analysis: Analysis, *, training: bool = False) -> Run:
+def tensor_lifetimes(costs: NetworkCosts, *, training: bool = False) -> TensorLifetimes:
     """The storages of one forward pass, image first, then in the order of the ops that make them; linear in the ops.
 
     Training differs in dropout alone, which makes a storage of its own then.
     """
-    rows = analysis.rows
-    differs = training and any(isinstance(row.operation, Dropout) for row in rows)
-    key = (eager_run, differs)
-    if key not in analysis.notes:
-        analysis.notes[key] = _eager_run(analysis, differs)
-    return analysis.notes[key]  # type: ignore[no-any-return]
+    return _lifetimes(costs, training and any(isinstance(row.operation, Dropout) for row in costs.rows))
 
 
-def _eager_run(analysis: Analysis, training: bool) -> Run:
-    rows, trace = analysis.rows, _Trace(training)
-    trace.frame(analysis.network.graph, 0)
-    shapes = [analysis.input_shape, *[rows[index].output_shape for index in trace.born[1:]]]
+@memoized_per_object
+def _lifetimes(costs: NetworkCosts, training: bool) -> TensorLifetimes:
+    rows, trace = costs.rows, _Trace(training)
+    trace.frame(costs.network.graph, 0)
+    shapes = [costs.input_shape, *[rows[index].output_shape for index in trace.born[1:]]]
     lives = zip(shapes, trace.born, trace.dies, strict=True)
-    return Run(tuple(Storage(*life) for life in lives), tuple(trace.reads), tuple(trace.writes))
+    return TensorLifetimes(tuple(Storage(*life) for life in lives), tuple(trace.reads), tuple(trace.writes))
 
 
 class _Trace:
@@ -143,10 +140,10 @@ def _maker(op: Op | Graph) -> Op:
     return _maker(op.nodes[-1].op) if isinstance(op, Graph) else op
 
 
-def levels(run: Run, sizes: Sequence[int], kept: frozenset[int] = frozenset()) -> list[int]:
+def levels(lifetimes: TensorLifetimes, sizes: Sequence[int], kept: frozenset[int] = frozenset()) -> list[int]:
     """The sum of `sizes` (one a storage) over the storages that live during each op; those `kept` never die."""
-    change = [0] * (len(run.reads) + 1)
-    for index, (storage, size) in enumerate(zip(run.storages, sizes, strict=True)):
+    change = [0] * (len(lifetimes.reads) + 1)
+    for index, (storage, size) in enumerate(zip(lifetimes.storages, sizes, strict=True)):
         change[max(storage.born, 0)] += size
         if index not in kept:
             change[storage.dies + 1] -= size
@@ -157,9 +154,9 @@ def levels(run: Run, sizes: Sequence[int], kept: frozenset[int] = frozenset()) -
     return alive
 
 
-def holders(run: Run, step: int) -> dict[int, int]:
+def holders(lifetimes: TensorLifetimes, step: int) -> dict[int, int]:
     """Storage → the op whose output it holds when op `step` is done (-1: the image), of those that live during it."""
     last_writer = {0: -1}
-    for index, written in enumerate(run.writes[: step + 1]):
+    for index, written in enumerate(lifetimes.writes[: step + 1]):
         last_writer[written] = index
-    return {index: op for index, op in last_writer.items() if run.storages[index].dies >= step}
+    return {index: op for index, op in last_writer.items() if lifetimes.storages[index].dies >= step}

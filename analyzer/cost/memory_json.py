@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from analyzer.cost.analysis import Analysis
 from analyzer.cost.memory import memory
+from analyzer.cost.network_costs import NetworkCosts
 from analyzer.cost.training import NO_GRADIENT, transfer
 
 _TRAINING = (
@@ -18,7 +18,7 @@ _TRAINING = (
 
 
 def memory_facts(
-    analysis: Analysis,
+    costs: NetworkCosts,
     batch_size: int = 1,
     dtype: str = "float32",
     trainable: str = "all",
@@ -28,7 +28,7 @@ def memory_facts(
 
     A dtype without gradients has no "training". InvalidInput as `memory` and `transfer` raise it.
     """
-    found = memory(analysis, batch_size, dtype)
+    found = memory(costs, batch_size, dtype)
     facts: dict[str, Any] = {
         "batch_size": found.batch_size,
         "dtype": found.dtype,
@@ -39,22 +39,22 @@ def memory_facts(
     }
     if dtype in NO_GRADIENT and trainable == "all":
         return facts
-    trained = transfer(analysis, trainable, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+    trained = transfer(costs, trainable, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
     training = {name: getattr(trained, name) for name in _TRAINING}
     return facts | {"training": training | {"peak_activation_bytes": trained.peak_bytes}}
 
 
-def budget_facts(analysis: Analysis, budget_bytes: int, batch_size: int = 1, dtype: str = "float32") -> dict[str, Any]:
+def budget_facts(costs: NetworkCosts, budget_bytes: int, batch_size: int = 1, dtype: str = "float32") -> dict[str, Any]:
     """The object "budget" of "memory": the largest batch and the deepest network that fit, each way of running.
 
     A dtype without gradients has no "training". InvalidInput as `fit` raises it.
     """
-    from analyzer.cost.budget import fit  # only a budget needs it
+    from analyzer.cost.memory_budget import fit  # only a budget needs it
 
     ways = {"inference": False} if dtype in NO_GRADIENT else {"inference": False, "training": True}
     facts: dict[str, Any] = {"bytes": budget_bytes}
     for way, training in ways.items():
-        found = fit(analysis, budget_bytes, training=training, batch_size=batch_size, dtype=dtype)
+        found = fit(costs, budget_bytes, training=training, batch_size=batch_size, dtype=dtype)
         facts[way] = {
             "largest_batch": found.largest_batch,
             "deepest": found.deepest._asdict() | {"depths": list(found.deepest.depths)} if found.deepest else None,

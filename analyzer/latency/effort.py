@@ -1,19 +1,12 @@
-"""What is to be measured and how thoroughly, checked before anything heavy is loaded."""
+"""How thoroughly latency is measured, checked before anything heavy is loaded."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 
 from analyzer.errors import InvalidInput, shortened
+from analyzer.latency.run_settings import check_whole, check_word
 
-TASKS = ("inference", "training")
-EXECUTIONS = ("eager", "cuda_graph", "compiled")
-LAYOUTS = ("contiguous", "channels_last")
-PRECISIONS = ("float32", "amp", "amp_bfloat16", "float16", "bfloat16")
-"""timm's words; amp is autocast to float16 on CUDA and to bfloat16 on the CPU, torch's own choice there."""
 CACHES = ("auto", "warm", "flushed")
 
-MAX_BATCH = 65_536
 MAX_ITER = 1_000_000
 MAX_SECONDS = 86_400.0
 MAX_ATTEMPTS = 100
@@ -21,49 +14,6 @@ MIN_SAMPLES = 50
 MIN_SECONDS = 1.0
 FEW_SAMPLES = 10
 """Fewest samples of a cell that a bound of seconds cuts short."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a network is run: one batch of so many images, in timm's precision words; a cell of a measurement's grid."""
-
-    task: str = "inference"
-    execution: str = "eager"
-    batch_size: int = 1
-    precision: str = "float32"
-    layout: str = "contiguous"
-
-    def __post_init__(self) -> None:
-        for name, allowed in (
-            ("task", TASKS),
-            ("execution", EXECUTIONS),
-            ("precision", PRECISIONS),
-            ("layout", LAYOUTS),
-        ):
-            _check_word(name, getattr(self, name), allowed)
-        check_whole("batch_size", self.batch_size, 1, MAX_BATCH)
-
-    def require_device(self, kind: str) -> None:
-        """InvalidInput where that kind of device, cpu or cuda, has no such thing."""
-        if self.execution == "cuda_graph" and kind != "cuda":
-            raise InvalidInput(f"execution cuda_graph: needs --device cuda, not {kind}.")
-
-
-def grid(
-    tasks: Iterable[str],
-    layouts: Iterable[str],
-    precisions: Iterable[str],
-    batch_sizes: Iterable[int],
-    executions: Iterable[str],
-) -> tuple[Settings, ...]:
-    """Every combination once, the executions varying fastest; InvalidInput for a value that is none."""
-    cells = product(tasks, layouts, precisions, batch_sizes, executions)
-    return tuple(
-        dict.fromkeys(
-            Settings(task=task, execution=execution, batch_size=batch, precision=precision, layout=layout)
-            for task, layout, precision, batch, execution in cells
-        )
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +44,7 @@ class Effort:
         check_whole("attempts", self.attempts, 1, MAX_ATTEMPTS)
         for name in ("cell_seconds", "max_seconds"):
             _check_seconds(name, getattr(self, name))
-        _check_word("caches", self.caches, CACHES)
+        check_word("caches", self.caches, CACHES)
 
     def enough(self, num_samples: int, sampled_ms: float) -> bool:
         """Whether so many samples, of so long in all, will do."""
@@ -121,19 +71,8 @@ def _at_least(total_ms: float, each_ms: float) -> int:
     return min(int(total_ms / each_ms) + 1, MAX_ITER) if each_ms > 0 else MAX_ITER
 
 
-def check_whole(name: str, value: object, low: int, high: int) -> None:
-    """InvalidInput where a value is no whole number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidInput(f"{name} {shortened(value)}: must be a whole number from {low} to {high}.")
-
-
 def _check_seconds(name: str, value: object) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_SECONDS:
         raise InvalidInput(f"{name} {shortened(value)}: must be a number of seconds over 0, at most {MAX_SECONDS:.0f}.")
-
-
-def _check_word(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidInput(f"{name} {shortened(value)!r}: must be one of {', '.join(allowed)}.")

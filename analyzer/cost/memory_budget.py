@@ -9,13 +9,13 @@ weights' gradients only as it frees what it has stored).
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import MAX_BATCH, buffers_bytes, checked_batch, inference_levels, item_bytes, params_bytes
-from analyzer.cost.storage import eager_run
+from analyzer.cost.network_costs import NetworkCosts
 from analyzer.cost.training import Bytes, everything, gradient_item, op_training, training_levels
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import canonical
 from analyzer.families.network import Network, Size, network
+from analyzer.families.once import memoized_per_object
 from analyzer.families.spec import MAX_BLOCKS, Spec, rules
 
 COPIES = 3
@@ -30,23 +30,24 @@ class Deepest(NamedTuple):
     needed_bytes: int
 
 
-def needed_bytes(analysis: Analysis, *, training: bool = False, batch_size: int = 1, dtype: str = "float32") -> int:
+def needed_bytes(costs: NetworkCosts, *, training: bool = False, batch_size: int = 1, dtype: str = "float32") -> int:
     """Bytes that inference, or training of all parameters, needs; InvalidInput for a bad batch size or dtype."""
     batch = checked_batch(batch_size)
-    return max(level.at(batch) for level in _levels(analysis, training, dtype))
+    return max(level.at(batch) for level in _levels(costs, training, dtype))
 
 
-def largest_batch(analysis: Analysis, budget_bytes: int, *, training: bool = False, dtype: str = "float32") -> int:
+@memoized_per_object
+def largest_batch(costs: NetworkCosts, budget_bytes: int, *, training: bool = False, dtype: str = "float32") -> int:
     """The largest batch that fits the budget, at most 1,048,576; 0 where not even one image does."""
-    return largest_batches(analysis, (budget_bytes,), training=training, dtype=dtype)[0]
+    return largest_batches(costs, (budget_bytes,), training=training, dtype=dtype)[0]
 
 
 def largest_batches(
-    analysis: Analysis, budgets: Sequence[int], *, training: bool = False, dtype: str = "float32"
+    costs: NetworkCosts, budgets: Sequence[int], *, training: bool = False, dtype: str = "float32"
 ) -> list[int]:
     """`largest_batch` of several budgets in bytes."""
     known = [_checked_budget(budget) for budget in budgets]
-    during = set(_levels(analysis, training, dtype))
+    during = set(_levels(costs, training, dtype))
     fitting = [min((budget - level.fixed) // level.per_image for level in during) for budget in known]
     return [max(0, min(batch, MAX_BATCH)) for batch in fitting]
 
@@ -59,14 +60,14 @@ class Fit(NamedTuple):
 
 
 def fit(
-    analysis: Analysis, budget_bytes: int, *, training: bool = False, batch_size: int = 1, dtype: str = "float32"
+    costs: NetworkCosts, budget_bytes: int, *, training: bool = False, batch_size: int = 1, dtype: str = "float32"
 ) -> Fit:
     """What fits the budget in inference, or in training of all parameters; InvalidInput as `largest_batch`."""
-    batch = largest_batch(analysis, budget_bytes, training=training, dtype=dtype)
-    checked, size = checked_batch(batch_size), analysis.input_shape[1:]
+    batch = largest_batch(costs, budget_bytes, training=training, dtype=dtype)
+    checked, size = checked_batch(batch_size), costs.input_shape[1:]
     try:
         found = deepest(
-            analysis.network, budget_bytes, training=training, batch_size=checked, dtype=dtype, input_size=size
+            costs.network, budget_bytes, training=training, batch_size=checked, dtype=dtype, input_size=size
         )
     except InvalidInput:  # a family without depths, or not even one block fits
         found = None
@@ -92,12 +93,12 @@ def deepest(
     def needed(num_blocks: int) -> int | None:
         """Bytes with that many blocks in the growing stage; None where that is no network."""
         try:
-            analysis = analyze(_deepened(base, num_blocks), input_size)
+            costs = NetworkCosts.of(_deepened(base, num_blocks), input_size)
         except InvalidInput:
             return None
-        return needed_bytes(analysis, training=training, batch_size=batch_size, dtype=dtype)
+        return needed_bytes(costs, training=training, batch_size=batch_size, dtype=dtype)
 
-    analyze(base, input_size)  # so that a bad size is refused in its own words
+    NetworkCosts.of(base, input_size)  # so that a bad size is refused in its own words
     num_blocks = _most(lambda number: (found := needed(number)) is not None and found <= budget)
     spec, found = _deepened(base, max(num_blocks, 1)), needed(max(num_blocks, 1))
     if not num_blocks or found is None:
@@ -105,17 +106,16 @@ def deepest(
     return Deepest(expression=canonical(spec), depths=tuple(spec.resolved()["depths"]), needed_bytes=found)
 
 
-def _levels(analysis: Analysis, training: bool, dtype: str) -> list[Bytes]:
+def _levels(costs: NetworkCosts, training: bool, dtype: str) -> list[Bytes]:
     """Bytes needed during each op, weights and buffers included."""
-    weights, item = params_bytes(analysis, dtype), item_bytes(dtype)
-    run = eager_run(analysis, training=training)
+    weights, item = params_bytes(costs, dtype), item_bytes(dtype)
     if training:
-        ops = op_training(analysis, run, everything, False, gradient_item(dtype))
-        during = training_levels(analysis, run, ops, item)
+        ops = op_training(costs, everything, False, gradient_item(dtype))
+        during = training_levels(costs, ops, item)
         weights *= COPIES
     else:
-        during = [Bytes(level, 0) for level in inference_levels(analysis, run, item)]
-    held = weights + buffers_bytes(analysis, dtype)
+        during = [Bytes(level, 0) for level in inference_levels(costs, item)]
+    held = weights + buffers_bytes(costs, dtype)
     return [Bytes(level.per_image, level.fixed + held) for level in during]
 
 

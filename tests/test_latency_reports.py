@@ -102,16 +102,16 @@ def test_a_written_report_is_checked_and_refreshed_with_its_device(
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("run", "host_us"),
     [
-        {},
-        {"batch_size": 8, "precision": "float16", "compiled": True},
-        {"channels_last": True, "cuda_graph": True, "training": True, "host_us": 3.5},
+        (RunSettings(), None),
+        (RunSettings(8, "float16", compiled=True), None),
+        (RunSettings(channels_last=True, cuda_graph=True, training=True), 3.5),
     ],
 )
-def test_a_recipe_makes_the_report_again(given: dict[str, object], tmp_path: Path) -> None:
+def test_a_recipe_makes_the_report_again(run: RunSettings, host_us: float | None, tmp_path: Path) -> None:
     """Oracle: the target itself, and the recipe read back from what was written."""
-    target = latency_target("A100 80GB SXM", RunSettings(**given))  # type: ignore[arg-type]
+    target = latency_target("A100 80GB SXM", run, host_us=host_us)
     assert target_from(target.arguments) == target
     recipe = recipe_of(analyze("resnet18", 64), (), target)
     assert made(recipe).target == target

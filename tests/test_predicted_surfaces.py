@@ -325,9 +325,9 @@ def test_the_markdown_document_holds_a_section_each() -> None:
     assert run_words(found[1]) == "amp, torch.compile"
 
 
-def test_a_setting_tells_the_options_that_make_it_again() -> None:
-    given = {"channels_last": True, "training": True, "host_us": 5.5}
-    made = latency_target("rtx4090", RunSettings(batch_size=8, precision="amp", **given))  # type: ignore[arg-type]
+def test_a_target_tells_the_options_that_make_it_again() -> None:
+    run = RunSettings(8, "amp", channels_last=True, training=True)
+    made = latency_target("rtx4090", run, host_us=5.5)
     told = "--gpu 'RTX 4090' --batch-size 8 --precision amp --host-us 5.5 --channels-last --train"
     assert made.arguments == told
     made = latency_target("rtx4090", RunSettings(compiled=True, cuda_graph=True))

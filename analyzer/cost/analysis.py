@@ -3,10 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.formulas import CONVENTION
-from analyzer.cost.memory import Memory, memory
-from analyzer.cost.memory_json import memory_facts
 from analyzer.cost.network_costs import NetworkCosts, StageRow
-from analyzer.cost.training import Training, transfer
 from analyzer.cost.walk import Costed, Row
 from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size
@@ -15,6 +12,9 @@ from analyzer.graph import Graph
 
 if TYPE_CHECKING:
     import pandas
+
+    from analyzer.cost.memory import Memory
+    from analyzer.cost.training import Training
 
 
 class Analysis(NetworkCosts):
@@ -30,18 +30,24 @@ class Analysis(NetworkCosts):
         """Bytes that autograd keeps of a forward pass at batch 1 in float32, all parameters learning."""
         return self.transfer().stored_bytes
 
-    def memory(self, batch_size: int = 1, dtype: str = "float32") -> Memory:
+    def memory(self, batch_size: int = 1, dtype: str = "float32") -> "Memory":
         """Bytes of parameters, buffers and activations in inference; InvalidInput for a bad batch size or dtype."""
+        from analyzer.cost.memory import memory  # at start-up most commands need none of it
+
         return memory(self, batch_size, dtype)
 
     def transfer(
         self, mode: str = "all", *, frozen_norm: bool = False, batch_size: int = 1, dtype: str = "float32"
-    ) -> Training:
+    ) -> "Training":
         """MACs and bytes of training "all", some stages ("stage4,head") or "new-head=256"; see `cost.training`."""
+        from analyzer.cost.training import transfer
+
         return transfer(self, mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `report --format json`, valid against schemas/report-1.json."""
+        from analyzer.cost.memory_json import memory_facts
+
         spec = self.network.spec
         return {
             "schema": 1,

@@ -24,7 +24,9 @@ MACHINES = {
 <edit name="hintstyle" mode="assign"><const>hintfull</const></edit>
 </match>""",
     "another font for every family": """<include ignore_missing="yes">fonts.conf</include>
-<match target="pattern"><edit name="family" mode="prepend_first" binding="strong"><string>Monospace</string></edit></match>""",
+<match target="pattern">
+<edit name="family" mode="prepend_first" binding="strong"><string>Monospace</string></edit>
+</match>""",
 }
 """What the configuration of fontconfig may say on a machine."""
 

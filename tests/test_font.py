@@ -18,14 +18,15 @@ from tests.conftest import loaded_pygraphviz
 REPORTS = Path(__file__).parents[1] / "reports"
 MACHINES = {
     "no fonts": "<dir>{empty}</dir>",
-    "hinted": """<include ignore_missing="yes">fonts.conf</include>
+    "another font first": """<match target="pattern">
+<edit name="family" mode="prepend_first" binding="strong"><string>DejaVu Sans Mono</string></edit>
+</match>
+<include ignore_missing="yes">fonts.conf</include>""",
+    "text without shades of grey, hinted": """<include ignore_missing="yes">fonts.conf</include>
 <match target="font">
+<edit name="antialias" mode="assign"><bool>false</bool></edit>
 <edit name="hinting" mode="assign"><bool>true</bool></edit>
 <edit name="hintstyle" mode="assign"><const>hintfull</const></edit>
-</match>""",
-    "another font for every family": """<include ignore_missing="yes">fonts.conf</include>
-<match target="pattern">
-<edit name="family" mode="prepend_first" binding="strong"><string>Monospace</string></edit>
 </match>""",
 }
 """What the configuration of fontconfig may say on a machine."""

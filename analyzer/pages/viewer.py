@@ -7,6 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from analyzer.render.webpage import PAN_AND_ZOOM
+
 KEY = "diagram"
 """Session state key; `picked` in it is the id that was clicked."""
 
@@ -33,7 +35,7 @@ _VIEWER: Any = st.components.v2.component(
     "resnet_analyzer_viewer",
     html=_HTML,
     css=(_HERE / "viewer.css").read_text(encoding="utf-8"),
-    js=(_HERE / "viewer.js").read_text(encoding="utf-8"),
+    js=PAN_AND_ZOOM.read_text(encoding="utf-8") + (_HERE / "viewer.js").read_text(encoding="utf-8"),
 )
 
 

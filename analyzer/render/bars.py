@@ -1,11 +1,11 @@
 """A chart of networks side by side as SVG: one row a stage, one bar a network, one column a quantity."""
 
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.difference import stage_figures, stage_order
+from analyzer.render.svg import drawing, rect, text
 from analyzer.render.units import duration, short, size_bytes, stage_words
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ _LABELS, _COLUMN, _BAR, _THICK = 100, 215, 130, 12
 _LINE, _GAP, _TOP = 16, 12, 28
 _STYLE = (
     "text{font:12px system-ui,Segoe UI,Helvetica,Arial,sans-serif;fill:#16191d}.quiet{fill:#57606a}"
-    ".head{font-weight:600}@media(prefers-color-scheme:dark){text{fill:#eef0f3}.quiet{fill:#a3adba}}"
+    ".head{font-weight:600}"
+    + "".join(f".network{number}{{fill:{colour}}}" for number, colour in enumerate(COLOURS, 1))
+    + "@media(prefers-color-scheme:dark){text{fill:#eef0f3}.quiet{fill:#a3adba}}"
 )
 
 
@@ -40,24 +42,20 @@ def chart(analyses: Sequence[Analysis], names: Sequence[str], predictions: "Sequ
     stages = stage_order(analyses)
     top = _LINE * len(names) + _TOP
     row = _LINE * len(names) + _GAP
-    width, height = 16 + _LABELS + _COLUMN * len(columns), 16 + top + row * len(stages)
+    width, height = _LABELS + _COLUMN * len(columns), top + row * len(stages)
     parts = [*_legend(names), *_heads(columns, top)]
     for place, stage in enumerate(stages):
         y = top + row * place
-        parts.append(_text(0, y + 14 + _LINE * (len(names) - 1) / 2, stage_words(stage)))
+        parts.append(text(0, y + 14 + _LINE * (len(names) - 1) / 2, stage_words(stage)))
         parts += _row_bars(columns, [found.get(stage) for found in figures], figures, y)
-    drawn = "\n".join(parts)
-    title = escape(f"{', '.join(names)}: {', '.join(words for words, _, _ in columns)}, by stage")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 -8 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-label="{title}">\n<style>{_STYLE}</style>\n{drawn}\n</svg>\n'
-    )
+    title = f"{', '.join(names)}: {', '.join(words for words, _, _ in columns)}, by stage"
+    return drawing(parts, width, height, title, _STYLE, margin=8)
 
 
 def _legend(names: Sequence[str]) -> Iterator[str]:
     for place, name in enumerate(names):
-        yield _rect(_LABELS, _LINE * place + 2, _THICK, place)
-        yield _text(_LABELS + _LINE + 4, _LINE * place + 12, name)
+        yield _bar(_LABELS, _LINE * place + 2, _THICK, place)
+        yield text(_LABELS + _LINE + 4, _LINE * place + 12, name)
 
 
 def _figures(analysis: Analysis) -> dict[str, dict[str, Any]]:
@@ -66,7 +64,7 @@ def _figures(analysis: Analysis) -> dict[str, dict[str, Any]]:
 
 def _heads(columns: "Columns", top: int) -> Iterator[str]:
     for column, (words, _, _) in enumerate(columns):
-        yield _text(_LABELS + _COLUMN * column, top - 6, words, "head")
+        yield text(_LABELS + _COLUMN * column, top - 6, words, "head")
 
 
 def _row_bars(
@@ -82,16 +80,10 @@ def _row_bars(
         for place, stage in enumerate(found):
             count = stage.get(name, 0) if stage else 0
             length = _BAR * count / most
-            parts.append(_rect(x, y + _LINE * place + 4, length, place) if count else "")
-            parts.append(_text(x + length + 4, y + _LINE * place + 14, words(count) if stage else "–", "quiet"))
+            parts.append(_bar(x, y + _LINE * place + 4, length, place) if count else "")
+            parts.append(text(x + length + 4, y + _LINE * place + 14, words(count) if stage else "–", "quiet"))
     return [part for part in parts if part]
 
 
-def _rect(x: float, y: float, width: float, place: int) -> str:
-    colour = COLOURS[place % len(COLOURS)]
-    return f'<rect x="{x:g}" y="{y:g}" width="{max(width, 1):.1f}" height="{_THICK}" rx="2" fill="{colour}"/>'
-
-
-def _text(x: float, y: float, words: str, kind: str = "") -> str:
-    mark = f' class="{kind}"' if kind else ""
-    return f'<text x="{x:.1f}" y="{y:g}"{mark}>{escape(words)}</text>'
+def _bar(x: float, y: float, width: float, place: int) -> str:
+    return rect(x, y, max(width, 1), _THICK, f"network{place % len(COLOURS) + 1}", 2)

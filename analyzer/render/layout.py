@@ -14,15 +14,18 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from html import escape
 from pathlib import Path
 
 from analyzer.errors import InvalidInput, Unavailable, shortened
+from analyzer.render.font import fontconfig_file, with_text_widths
 
 FORMATS = ("svg", "png", "pdf")
 _DOT_SECONDS = 120
 _FIRST = 'digraph { node [fontname="Helvetica,Arial,sans-serif"] a [label=<<b>a</b> a>] }'
 _PDF_DATE = re.compile(rb"(?<=/CreationDate \(D:)\d{14}")
+_FONT_LOCK = threading.Lock()
 _SLOTS = threading.BoundedSemaphore(2)
 """Layouts that a server runs at a time."""
 
@@ -30,7 +33,8 @@ _SLOTS = threading.BoundedSemaphore(2)
 def render(dot: str, form: str, scale: float = 1.0) -> bytes:
     """The drawing of a DOT text as "svg", "png" or "pdf"; `scale` enlarges a PNG, at 1 of 96 pixels an inch.
 
-    It is the same bytes for the same text under one renderer; an SVG carries the text's digest.
+    It is the same bytes for the same text under one renderer, whatever fonts the machine has; an SVG carries the
+    text's digest.
     Raises InvalidInput for another format and Unavailable where this machine has no renderer or it fails.
     """
     _check(form)
@@ -53,9 +57,27 @@ def laid_out(dot: str, form: str, option: str = "") -> bytes:
         return _by_program(_program(error), dot, form, option)
     with fontconfig_hushed():
         try:
+            with _FONT_LOCK:
+                _load_font()
             return bytes(pygraphviz.AGraph(string=dot).draw(format=form, prog="dot", args=option))
         except (ValueError, OSError) as error:
             raise Unavailable(f"Graphviz could not draw this network: {shortened(error, 200)}.") from None
+
+
+@cache
+def _load_font() -> None:
+    """Draw a first text while fontconfig, which reads its configuration once in a process, finds that of our font."""
+    import pygraphviz
+
+    own = os.environ.get("FONTCONFIG_FILE")
+    with fontconfig_file() as path:
+        os.environ["FONTCONFIG_FILE"] = path
+        try:
+            pygraphviz.AGraph(string=_FIRST).draw(format="svg", prog="dot")
+        finally:
+            del os.environ["FONTCONFIG_FILE"]
+            if own is not None:
+                os.environ["FONTCONFIG_FILE"] = own
 
 
 def _program(missing: ImportError) -> str:
@@ -80,7 +102,9 @@ def _needed(missing: ImportError) -> str:
 
 
 def _by_program(program: str, dot: str, form: str, option: str) -> bytes:
-    done = _ran([program, f"-T{form}", *([option] if option else [])], dot, _DOT_SECONDS)
+    with fontconfig_file() as path:
+        command = [program, f"-T{form}", *([option] if option else [])]
+        done = _ran(command, dot, _DOT_SECONDS, os.environ | {"FONTCONFIG_FILE": path})
     if done.returncode:
         raise Unavailable(f"Graphviz could not draw this network: {_said(done)}")
     return done.stdout
@@ -120,9 +144,13 @@ def _too_slow(timeout: float) -> Unavailable:
     return Unavailable(f"drawing took more than {timeout:g} seconds and was stopped; take a coarser level.")
 
 
-def _ran(command: list[str], dot: str, timeout: float) -> subprocess.CompletedProcess[bytes]:
+def _ran(
+    command: list[str], dot: str, timeout: float, environment: dict[str, str]
+) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(command, input=dot.encode(), capture_output=True, timeout=timeout, check=False)
+        return subprocess.run(
+            command, input=dot.encode(), capture_output=True, timeout=timeout, check=False, env=environment
+        )
     except subprocess.TimeoutExpired:
         raise _too_slow(timeout) from None
 
@@ -168,7 +196,7 @@ def _finished(svg: str, dot: str) -> str:
     body = re.sub(r"<!--.*?-->\n?", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     head, _, rest = body.partition(">\n")
     opened = f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- dot sha256:{digest(dot)} -->\n{head} role="img">\n'
-    return opened + "".join(words) + rest
+    return opened + "".join(words) + with_text_widths(rest)
 
 
 def main() -> int:

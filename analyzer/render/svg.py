@@ -1,4 +1,4 @@
-"""SVG elements as text; the page's style sheet gives their classes colours, light or dark."""
+"""SVG elements as text; a style sheet, the page's or the drawing's own, gives their classes colours, light or dark."""
 
 from collections.abc import Iterable
 from html import escape
@@ -7,12 +7,13 @@ from html import escape
 def rect(x: float, y: float, width: float, height: float, kind: str, radius: float = 0) -> str:
     """A rectangle of a class, its corners rounded."""
     corner = f' rx="{radius:g}"' if radius else ""
-    return f'<rect class="{kind}" x="{x:.4g}" y="{y:.4g}" width="{width:.4g}" height="{height:.4g}"{corner}/>'
+    size = f'width="{_number(width)}" height="{_number(height)}"'
+    return f'<rect class="{kind}" x="{_number(x)}" y="{_number(y)}" {size}{corner}/>'
 
 
 def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
     """A line of text that starts, ends or has its middle at x."""
-    return f'<text class="{kind}" x="{x:.4g}" y="{y:.4g}" text-anchor="{anchor}">{escape(words)}</text>'
+    return f'<text class="{kind}" x="{_number(x)}" y="{_number(y)}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def path(points: str, kind: str) -> str:
@@ -26,9 +27,16 @@ def group(parts: Iterable[str], kind: str, title: str = "") -> str:
     return f'<g class="{kind}">{tip}{"".join(parts)}</g>'
 
 
-def drawing(parts: Iterable[str], width: float, height: float, title: str) -> str:
-    """A whole drawing, read out as `title`."""
+def drawing(parts: Iterable[str], width: float, height: float, title: str, style: str = "", margin: float = 0) -> str:
+    """A whole drawing, read out as `title`, with a style sheet of its own and a margin around the parts."""
+    sheet = f"<style>{style}</style>\n" if style else ""
+    start, across, down = (_number(length) for length in (-margin, width + 2 * margin, height + 2 * margin))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.4g} {height:.4g}" width="{width:.4g}" '
-        f'height="{height:.4g}" role="img"><title>{escape(title)}</title>\n{"".join(parts)}\n</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{start} {start} {across} {down}" width="{across}" '
+        f'height="{down}" role="img"><title>{escape(title)}</title>\n{sheet}{"".join(parts)}\n</svg>\n'
     )
+
+
+def _number(value: float) -> str:
+    """To a tenth, or to four digits where that is more."""
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}".removesuffix(".0")

@@ -1,4 +1,3 @@
-"use strict";
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const panels = new Map([...document.querySelectorAll("section")].map((section) => [section.dataset.level, panel(section)]));
 const past = [];
@@ -6,10 +5,8 @@ let current = facts.level;
 
 function panel(section) {
   const svg = section.querySelector("svg");
-  const [x, y, width, height] = svg.getAttribute("viewBox").split(/[\s,]+/).map(Number);
-  const all = { x, y, width, height };
-  let center = { x: x + width / 2, y: y + height / 2 };
-  let scale = 0; // pixels a unit; 0: everything fits
+  const camera = createCamera(section, 10);
+  camera.load(svg);
   const parts = new Map([...svg.querySelectorAll("g[data-id]")].map((part) => [part.dataset.id, part]));
   const opens = facts.opens[section.dataset.level] || {};
 
@@ -20,31 +17,20 @@ function panel(section) {
     part.setAttribute("tabindex", "0");
     part.setAttribute("aria-label", `${[...part.querySelectorAll("text")].map((text) => text.textContent).join(", ")}: open`);
   }
-  svg.setAttribute("role", "group"); // an image could hold no buttons
 
-  const fitting = () => Math.min(section.clientWidth / all.width, section.clientHeight / all.height) || 1;
-  const least = () => Math.min(fitting(), 1);
-
+  // Everything, until a person moves it.
   function draw() {
-    const now = scale || Math.min(fitting(), 2);
-    const [w, h] = [section.clientWidth / now, section.clientHeight / now];
-    center.x = w >= all.width ? all.x + all.width / 2 : Math.min(Math.max(center.x, all.x + w / 2), all.x + all.width - w / 2);
-    center.y = h >= all.height ? all.y + all.height / 2 : Math.min(Math.max(center.y, all.y + h / 2), all.y + all.height - h / 2);
-    svg.setAttribute("viewBox", `${center.x - w / 2} ${center.y - h / 2} ${w} ${h}`);
+    if (!camera.touched) camera.scale = Math.min(camera.whole(), 2);
+    camera.draw();
   }
 
   function zoom(factor, at) {
-    const before = scale || Math.min(fitting(), 2);
-    const frame = section.getBoundingClientRect();
-    const [dx, dy] = at ? [at.clientX - frame.left - frame.width / 2, at.clientY - frame.top - frame.height / 2] : [0, 0];
-    scale = Math.min(Math.max(before * factor, least()), 10);
-    center = { x: center.x + dx / before - dx / scale, y: center.y + dy / before - dy / scale };
+    camera.zoom(factor, at);
     draw();
   }
 
   function pan(dx, dy) {
-    scale = scale || Math.min(fitting(), 2);
-    center = { x: center.x - dx / scale, y: center.y - dy / scale };
+    camera.pan(dx, dy);
     draw();
   }
 
@@ -54,41 +40,19 @@ function panel(section) {
     if (!part) return;
     const place = part.getBBox();
     const moved = svg.querySelector("g").transform.baseVal.consolidate().matrix;
-    scale = Math.min(section.clientWidth / (place.width * moved.a * 1.5), section.clientHeight / (place.height * moved.d * 1.15), 2);
-    center = { x: (place.x + place.width / 2) * moved.a + moved.e, y: (place.y + place.height / 2) * moved.d + moved.f };
+    camera.touched = true;
+    camera.scale = Math.min(section.clientWidth / (place.width * moved.a * 1.5), section.clientHeight / (place.height * moved.d * 1.15), 2);
+    camera.center = { x: (place.x + place.width / 2) * moved.a + moved.e, y: (place.y + place.height / 2) * moved.d + moved.f };
     draw();
   }
 
-  const pointers = new Map();
-  let travelled = 0;
-  section.addEventListener("pointerdown", (event) => {
-    if (!pointers.size) travelled = 0;
-    pointers.set(event.pointerId, event);
-  });
-  section.addEventListener("pointermove", (event) => {
-    const before = pointers.get(event.pointerId);
-    if (!before) return;
-    travelled += Math.abs(event.clientX - before.clientX) + Math.abs(event.clientY - before.clientY);
-    if (travelled < 5) return;
-    section.setPointerCapture(event.pointerId);
-    section.classList.add("dragging");
-    const other = [...pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
-    const far = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
-    if (other) zoom(far(event) / far(before), event);
-    else pan(event.clientX - before.clientX, event.clientY - before.clientY);
-    pointers.set(event.pointerId, event);
-  });
-  for (const kind of ["pointerup", "pointercancel"]) {
-    section.addEventListener(kind, (event) => {
-      const part = event.target.closest?.(".opens");
-      if (kind === "pointerup" && pointers.has(event.pointerId) && travelled < 5 && part) open(...opens[part.dataset.id]);
-      pointers.delete(event.pointerId);
-      if (!pointers.size) section.classList.remove("dragging");
-    });
-  }
+  followPointers(section, { zoom, pan, click: (target) => {
+    const part = target.closest?.(".opens");
+    if (part) open(...opens[part.dataset.id]);
+  } });
   section.addEventListener("wheel", (event) => {
     event.preventDefault();
-    zoom(Math.exp(Math.min(Math.max(-event.deltaY * (event.deltaMode ? 16 : 1), -240), 240) * 0.0016), event);
+    zoom(wheelFactor(event), event);
   }, { passive: false });
   section.addEventListener("keydown", (event) => {
     const part = event.target.closest(".opens");
@@ -98,7 +62,7 @@ function panel(section) {
     }
   });
   new ResizeObserver(draw).observe(section);
-  return { section, draw, zoom, pan, show, fit: () => { scale = 0; show(null); draw(); } };
+  return { section, draw, zoom, pan, show, fit: () => { camera.touched = false; show(null); draw(); } };
 }
 
 function open(level, id, remember = true) {
@@ -121,8 +85,7 @@ const acts = {
 };
 const keys = {
   "+": acts.in, "=": acts.in, "-": acts.out, 0: acts.fit, Backspace: acts.back, Escape: acts.back,
-  ArrowLeft: () => panels.get(current).pan(60, 0), ArrowRight: () => panels.get(current).pan(-60, 0),
-  ArrowUp: () => panels.get(current).pan(0, 60), ArrowDown: () => panels.get(current).pan(0, -60),
+  ...panKeys((dx, dy) => panels.get(current).pan(dx, dy)),
 };
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");

@@ -17,6 +17,8 @@ from analyzer.render.dot_label import plain
 from analyzer.render.layout import render
 
 _HERE = Path(__file__).parent
+PAN_AND_ZOOM = _HERE / "panzoom.js"
+"""The script that the page's viewer needs, too, before its own."""
 
 
 def network_page(
@@ -31,7 +33,8 @@ def network_page(
             continue  # a level that would be too large is left out
     pictures = {name: drawn[name] for name in LEVELS if name in drawn}
     title = plain(pictures[level].title, 160)
-    script, style = (_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("webpage.js", "webpage.css"))
+    style, *scripts = (_HERE.joinpath(name).read_text("utf-8") for name in ("webpage.css", "panzoom.js", "webpage.js"))
+    script = "".join(scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     facts = {"level": level, "opens": _opens(pictures)}

@@ -5,26 +5,12 @@ from dataclasses import dataclass, field
 
 from analyzer.cost.storage import overwriting
 from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import (
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    Concat,
-    Conv2d,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Merge,
-    Multiply,
-    ReLU,
-    ZeroPadShortcut,
-)
+from analyzer.ops import Add, Concat, Conv2d, Merge, Multiply, Pool, ReLU, Weighted, ZeroPadShortcut
 from analyzer.render.pytorch_code import WIDTH
 from analyzer.render.pytorch_names import fresh
 from analyzer.render.pytorch_ops import plain_expression
 
-_HEAVY = (Conv2d, Linear, Graph, ZeroPadShortcut)
-_POOLS = (MaxPool2d, AvgPool2d, GlobalAvgPool2d, AdaptiveAvgPool2d)
+_HEAVY = (Weighted, Graph, ZeroPadShortcut)
 INDENT = " " * 8
 GATE, SHORTCUT = "gate", "shortcut"
 
@@ -133,7 +119,7 @@ def _lines(chain: Sequence[Node]) -> list[list[Node]]:
     for node in chain:
         held = groups[-1]
         ended = bool(held) and (isinstance(held[-1].op, Graph) or (before and isinstance(held[-1].op, Conv2d)))
-        starts = isinstance(node.op, (Graph, *_POOLS)) or (not before and isinstance(node.op, _HEAVY))
+        starts = isinstance(node.op, Graph | Pool) or (not before and isinstance(node.op, _HEAVY))
         if held and (ended or starts):
             groups.append([])
         groups[-1].append(node)

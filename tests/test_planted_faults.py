@@ -302,7 +302,7 @@ GROUPED = "resnet:block=bottleneck,depths=1-1,widths=8-16,stem_width=32,cardinal
 FIGURES: dict[str, tuple[str, Plant, set[str]]] = {
     "a max pool's indices are forgotten": (
         GROUPED,
-        planted(costed_memory, "index_bytes", nothing),
+        planted(costed_memory, "extra_bytes", nothing),
         {"allocation meter"},
     ),
     "no op overwrites its input": (

@@ -23,6 +23,7 @@ from analyzer.live.identities_ground import Found, Ground, images_maker
 from analyzer.live.identities_norm import bias, frozen, normalises
 from analyzer.live.identities_residual import (
     costs,
+    has_changed_sums,
     pre_activation,
     preactivated_sites,
     residual_sites,
@@ -92,6 +93,7 @@ def _says(reason: str) -> Callable[[Network], str]:
 
 
 _NO_NORM = "It has no batch norm."
+_CHANGED = "What follows each addition changes it, so a block does not hand on its input, and no output is a mere sum."
 
 
 def _not_folding(resolved: Network) -> str:
@@ -110,12 +112,16 @@ def _folding(resolved: Network) -> str:
 def _no_shortcut(resolved: Network) -> str:
     if _concatenates(resolved):
         return "Its dense layers are concatenated to their input and not added, which hands the input on in any case."
+    if has_changed_sums(resolved.graph):
+        return _CHANGED
     return "It has no identity shortcut, so a zero transform gives zero."
 
 
 def _no_sum(resolved: Network) -> str:
     if residual_sites(resolved.graph):
         return "A ReLU follows each addition, so an output is not a sum of what went before."
+    if has_changed_sums(resolved.graph):
+        return _CHANGED
     if _concatenates(resolved):
         return "Its dense layers are concatenated and not added."
     return "It has no identity shortcuts to sum along."

@@ -25,12 +25,25 @@ from analyzer.live.identities_sites import (
     spread,
     stage_blocks,
 )
-from analyzer.ops import Norm, Weighted
+from analyzer.ops import Norm, ReLU, Weighted
 
 
 def residual_sites(graph: Graph) -> list[Site]:
-    """The distinct blocks with an identity shortcut."""
-    return blocks(graph, has_shortcut)
+    """The distinct blocks with an identity shortcut that leave what comes out of a ReLU as it is but for the sum."""
+    return blocks(graph, lambda block: has_shortcut(block) and not _changes_sum(block))
+
+
+def _changes_sum(block: Graph) -> bool:
+    """Whether something else than a ReLU follows the addition."""
+    names = [node.name for node in block.nodes]
+    add = shortcut_node(block)
+    after = block.nodes[names.index(add.name) + 1 :] if add else ()
+    return any(not isinstance(node.op, ReLU) for node in after)
+
+
+def has_changed_sums(graph: Graph) -> bool:
+    """Whether there are blocks with an identity shortcut, and something else than a ReLU follows the addition."""
+    return bool(blocks(graph, lambda block: has_shortcut(block) and _changes_sum(block)))
 
 
 def _last_weights(block: Graph) -> Node:

@@ -17,7 +17,7 @@ from analyzer.cost.walk import Row
 from analyzer.families.aggregated import forms, grouped_blocks
 from analyzer.families.network import network as resolved
 from analyzer.graph import Graph, leaf_ops
-from analyzer.ops import BatchNorm2d, Concat, Conv2d, Linear, Op
+from analyzer.ops import BatchNorm2d, Concat, Conv2d, Linear, Op, Weighted
 
 Only = Callable[[Op], bool]
 
@@ -67,7 +67,7 @@ def norms(op: Op) -> bool:
 
 def with_weights(op: Op) -> bool:
     """Convolutions and linear layers."""
-    return isinstance(op, Conv2d | Linear)
+    return isinstance(op, Weighted)
 
 
 def linears(op: Op) -> bool:

@@ -9,25 +9,25 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
-from analyzer.graph import Graph
-from analyzer.render.shown import Shown
+from analyzer.graph.graph import Graph
+from analyzer.render.report.notebook import Shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
 
-    from analyzer.cost.reconcile import Reconciled
-    from analyzer.latency.devices import Device
-    from analyzer.latency.prediction import Prediction
-    from analyzer.latency.record import LatencyRecord
-    from analyzer.latency.target import LatencyTarget
-    from analyzer.live.checks import Verification
-    from analyzer.live.modules import Net
-    from analyzer.live.proof import Proof
-    from analyzer.live.weights import Loaded
-    from analyzer.render.compare import Compared
-    from analyzer.render.drawing import Drawing
+    from analyzer.latency.predict.devices import Device
+    from analyzer.latency.predict.prediction import Prediction
+    from analyzer.latency.predict.target import LatencyTarget
+    from analyzer.latency.records.record import LatencyRecord
+    from analyzer.literature.reconcile import Reconciled
+    from analyzer.live.equivalence.proof import Proof
+    from analyzer.live.network.modules import Net
+    from analyzer.live.verify.checks import Verification
+    from analyzer.live.weights.load import Loaded
+    from analyzer.render.compare.compare import Compared
+    from analyzer.render.diagram.drawing import Drawing
     from analyzer.render.explain.explain import Explained
 
 __all__ = [
@@ -69,7 +69,7 @@ def compare(
     kinds of op; both sum exactly. With a `device` their latency is predicted, too, with the words of `predict_latency`
     for its run: `.predictions`. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
     """
-    from analyzer.render.compare import compared
+    from analyzer.render.compare.compare import compared
 
     return compared([analyzed(variant, input_size) for variant in variants], _target(device, run))
 
@@ -97,13 +97,13 @@ def diagram(
     of `predict_latency` for its run (batch_size=256, precision="amp", …). Raises InvalidInput as `analyze` does, for
     an unknown level, part, choice or device, and for a drawing that is too large. torch is not needed.
     """
-    from analyzer.render.diagram_look import Look
-    from analyzer.render.drawing import drawing, level_of
+    from analyzer.render.diagram.drawing import drawing, level_of
+    from analyzer.render.diagram.style import Look
 
     analysis = analyzed(variant, input_size)
     times = None
     if (target := _target(device, run)) is not None:
-        from analyzer.render.op_times import op_times
+        from analyzer.render.latency.predicted import op_times
 
         times = op_times(analysis, target)
     look = Look(
@@ -118,7 +118,7 @@ def _target(device: str | None, run: dict[str, Any]) -> "LatencyTarget | None":
         return None
     if device is None:
         raise InvalidInput(f"{next(iter(run))}: is about a predicted latency; name a device, such as 'RTX 4090'.")
-    from analyzer.latency.parse_target import latency_target
+    from analyzer.latency.predict.parse_target import latency_target
     from analyzer.latency.run_settings import RunSettings
 
     settings = {name: run.pop(name) for name in RunSettings._fields if name in run}
@@ -145,8 +145,8 @@ def reconcile(
     and `.to_dict()`. `quantity` is "params", "macs", "activations" or "bytes" where that is known. Raises InvalidInput
     as `analyze` does, and where `number` is none. torch is not needed.
     """
-    from analyzer.cost.printed import printed
-    from analyzer.cost.reconcile import reconcile as reconciled
+    from analyzer.literature.reconcile import printed
+    from analyzer.literature.reconcile import reconcile as reconciled
 
     return reconciled(analyze(variant, input_size), printed(number, quantity))
 
@@ -168,7 +168,7 @@ def build(
     Unavailable where torch or the device is missing.
     """
     with extra_imports("live"):
-        from analyzer.live.build import build as build_live
+        from analyzer.live.network.build import build as build_live
     network = build_live(variant, device=device, dtype=dtype, zero_init_residual=zero_init_residual)
     if weights is not None:
         load_weights(network, weights)
@@ -187,7 +187,7 @@ def load_weights(
     do not fit), and then leaves the network as it was; Unavailable where a package is missing.
     """
     with extra_imports("live"):
-        from analyzer.live.weights import load_weights as load
+        from analyzer.live.weights.load import load_weights as load
 
         return load(network, path, classifier=classifier, strict=strict)
 
@@ -198,7 +198,7 @@ def save_weights(network: "torch.nn.Module", path: "str | Path") -> None:
     Raises InvalidInput for another ending, a network on `meta`, or a file that cannot be written.
     """
     with extra_imports("live"):
-        from analyzer.live.weights import save_weights as save
+        from analyzer.live.weights.load import save_weights as save
 
         save(network, path)
 
@@ -222,7 +222,7 @@ def check_equivalence(
     network or a dtype unknown, Unavailable where torch is missing.
     """
     with extra_imports("live"):
-        from analyzer.live.equivalence import check_equivalence as check
+        from analyzer.live.equivalence.equivalence import check_equivalence as check
     return check(variant, dtypes=dtypes, full=full, seed=seed, progress=progress)
 
 
@@ -249,8 +249,7 @@ def measure_latency(
     and after: where it drifted by over 2 %, the record is `.discarded`. Weights and input are random. Raises
     InvalidInput for a bad argument, Unavailable where torch, the device or its memory is missing.
     """
-    from analyzer.latency.effort import Effort
-    from analyzer.latency.run_settings import RunSettings
+    from analyzer.latency.run_settings import Effort, RunSettings
 
     layout = "channels_last" if channels_last else "contiguous"
     cell = RunSettings.from_words(
@@ -258,8 +257,8 @@ def measure_latency(
     )
     effort = Effort(num_warm_iter=num_warm_iter, num_bench_iter=num_bench_iter, reference=reference)
     with extra_imports("live"):
-        from analyzer.live.session import Watch
-        from analyzer.live.timing import measure_latencies
+        from analyzer.live.timing.session import Watch
+        from analyzer.live.timing.timing import measure_latencies
     taken = measure_latencies(
         [variant], [cell], device=device, input_size=input_size, effort=effort, watch=Watch(notice=notice)
     )
@@ -289,10 +288,10 @@ def predict_latency(
     device; `host_us` the host's microseconds a kernel. In a notebook it shows its stage table, and `print` writes it.
     Raises InvalidInput for a bad argument. torch is not needed.
     """
-    from analyzer.latency.parse_target import latency_target
-    from analyzer.latency.predict import predict_latency as predict
+    from analyzer.latency.predict.parse_target import latency_target
+    from analyzer.latency.predict.predict import predict_latency as predict
     from analyzer.latency.run_settings import RunSettings
-    from analyzer.render.prediction_shown import ShownPrediction
+    from analyzer.render.report.notebook import ShownPrediction
 
     run = RunSettings(batch_size, precision, compiled, channels_last, cuda_graph, training)
     calibration_file = None if calibration is None else str(calibration)
@@ -302,7 +301,7 @@ def predict_latency(
 
 def devices() -> "dict[str, Device]":
     """The devices that a latency can be predicted for: name → its figures, `.sources` says which were checked."""
-    from analyzer.latency.devices import devices as known
+    from analyzer.latency.predict.devices import devices as known
 
     return known()
 
@@ -318,5 +317,5 @@ def verify(
     """
     analysis = analyzed(variant, input_size)
     with extra_imports("live"):
-        from analyzer.live.verify import verify as verify_live
+        from analyzer.live.verify.verify import verify as verify_live
     return verify_live(analysis, model)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from analyzer.baseline.baseline import Baseline, Facts, Outcome
     from analyzer.cost.analysis import Analysis
     from analyzer.families.network import Size
-    from analyzer.regression import Baseline, Facts, Outcome
 
 _DEFAULT = "reports/baseline.json"
 
@@ -72,8 +72,9 @@ class Architecture:
         budgets: Mapping[str, str | int],
     ) -> str:
         """What is wrong, as text; empty where the network is as it was."""
-        from analyzer.regression import Outcome, Verdict, limits
-        from analyzer.render.changes import as_text
+        from analyzer.baseline import budgets as limits
+        from analyzer.baseline.baseline import Outcome, Verdict
+        from analyzer.render.compare.baseline_changes import as_text
 
         subject = _module_subject(network, size, name) if _is_module(network) else _network_subject(network, size)
         if self.update:
@@ -89,13 +90,13 @@ class Architecture:
         return "" if verdict.passed else as_text(verdict, str(self.baseline))
 
     def _read(self) -> "Baseline":
-        from analyzer import regression
+        from analyzer.baseline import baseline as regression
 
         return regression.load(self.baseline) if self.baseline.exists() else regression.Baseline({}, {})
 
     def _write(self, subject: "_Subject") -> None:
-        from analyzer import regression
-        from analyzer.regression.lock import alone
+        from analyzer.baseline import baseline as regression
+        from analyzer.baseline.baseline import alone
 
         with alone(self.baseline):
             baseline = self._read()
@@ -113,14 +114,14 @@ class _Subject:
 
     def facts(self) -> "Facts":
         """What the baseline keeps of it."""
-        from analyzer import regression
+        from analyzer.baseline import baseline as regression
 
         return regression.facts(self.analysis) if self.analysis else self.shown or {}
 
     def compared(self, baseline: "Baseline") -> "Outcome | None":
         """What moved; None where the baseline does not know it."""
-        from analyzer import regression
-        from analyzer.regression.modules import check_module
+        from analyzer.baseline import baseline as regression
+        from analyzer.baseline.baseline import check_module
 
         old = (baseline.networks if self.analysis else baseline.modules).get(self.key)
         if old is None:
@@ -136,7 +137,7 @@ def _is_module(network: object) -> bool:
 
 
 def _network_subject(network: Any, size: "Size | None") -> _Subject:
-    from analyzer import regression
+    from analyzer.baseline import baseline as regression
     from analyzer.cost.analysis import analyze
     from analyzer.errors import InvalidInput
     from analyzer.families.toml_file import network_at
@@ -148,7 +149,7 @@ def _network_subject(network: Any, size: "Size | None") -> _Subject:
 
 
 def _module_subject(net: Any, size: "Size | None", name: str | None) -> _Subject:
-    from analyzer.live.module_facts import input_shape, module_facts
+    from analyzer.live.network.module_facts import input_shape, module_facts
 
     shape = input_shape(net, 224 if size is None else size)
     sides = str(shape[1]) if shape[1] == shape[2] else f"{shape[1]}x{shape[2]}"

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.latency.devices import Device, device_named, plain, read_devices
-from analyzer.latency.predict import predict_total
-from analyzer.latency.record import LatencyRecord, read_records
-from analyzer.latency.target import LatencyTarget
-from analyzer.render.tables import padded_table
+from analyzer.latency.predict.devices import Device, device_named, plain, read_devices
+from analyzer.latency.predict.predict import predict_total
+from analyzer.latency.predict.target import LatencyTarget
+from analyzer.latency.records.record import LatencyRecord, read_records
+from analyzer.text.tables import padded_table
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "reports" / "data" / "latency"

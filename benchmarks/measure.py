@@ -142,7 +142,7 @@ def deep(rounds: int) -> Samples:
 def depths(rounds: int) -> dict[str, dict[str, Any]]:
     """Ops and milliseconds of our analysis of ever deeper networks that are in memory."""
     from analyzer.families.network import network
-    from analyzer.graph import num_ops
+    from analyzer.graph.graph import num_ops
 
     graphs = {name: network(name).graph for name in DEPTHS}
     samples = timed({name: lambda held=held: _analysis(held) for name, held in graphs.items()}, rounds)  # type: ignore[misc]

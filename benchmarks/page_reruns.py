@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from streamlit.testing.v1 import AppTest
 
-from analyzer.pages.customise import FORM
+from analyzer.pages.explore.spec_form import FORM
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ("resnet152", "densenet264")

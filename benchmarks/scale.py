@@ -17,10 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analyzer.sweep.cluster import local_cluster, run_on
-from analyzer.sweep.manifest import manifest_of
-from analyzer.sweep.space import space
-from analyzer.sweep.store import prepared
+from analyzer.sweep.results.run import local_cluster, run_on
+from analyzer.sweep.results.store import manifest_of, prepared
+from analyzer.sweep.space.space import space
 from benchmarks.measure import ROOT, process_costs
 
 RECORD = ROOT / "benchmarks" / "scale.json"

@@ -59,8 +59,8 @@ def rates(rounds: int) -> dict[str, list[float]]:
 
 
 def _sweeper(ask: list[str]) -> Callable[[int], int]:
-    from analyzer.sweep.evaluate import evaluate
-    from analyzer.sweep.space import Space
+    from analyzer.sweep.engine.engine import evaluate
+    from analyzer.sweep.space.space import Space
 
     space = Space.from_toml(space_text(8))
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import settings
 from streamlit.components.v2 import manifest_scanner
 
-from tests import markers
-from tests.planting import forget_blocks
+from tests.support import markers
+from tests.support.planting import forget_blocks
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests use small tensors, on which threads wait longer than they work
 

@@ -5,7 +5,7 @@ Oracles: pycls's published complexity of ResNet-50, and tables worked out by han
 
 import ast
 
-from analyzer.sweep.space import Space
+from analyzer.sweep.space.space import Space
 from benchmarks import sweep
 from benchmarks.closed_form import resnet50
 from benchmarks.peers import PEERS, Peer

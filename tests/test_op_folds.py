@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.ops import OPS
+from analyzer.graph.ops import OPS
 
 PACKAGE = Path(__file__).resolve().parent.parent / "analyzer"
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "ops.py")
@@ -90,7 +90,7 @@ def test_every_exception_is_one() -> None:
     assert {name for path in SOURCES for name in open_folds(path.read_text(encoding="utf-8"))} == set(ON_PURPOSE)
 
 
-IMPORTED = "from analyzer.ops import Conv2d, Linear, Norm, Op\n"
+IMPORTED = "from analyzer.graph.ops import Conv2d, Linear, Norm, Op\n"
 PLANTED = {
     "a fold with a default": "def f(op: Op) -> int:\n    match op:\n        case Norm():\n            return 1\n"
     "        case _:\n            return 0\n",

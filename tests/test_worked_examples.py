@@ -6,9 +6,11 @@ from types import ModuleType
 import pytest
 
 from analyzer.cost import tensor_lifetimes, walk
-from analyzer.live import rounding
-from analyzer.render import diagram_fold
-from analyzer.sweep import engine, polynomial, symbol, traced
+from analyzer.live.equivalence import rounding
+from analyzer.render.diagram import grouping as diagram_fold
+from analyzer.sweep.engine import engine
+from analyzer.sweep.tracing import general_figures as traced
+from analyzer.sweep.tracing import polynomial, symbol
 
 MODULES = [walk, tensor_lifetimes, engine, symbol, polynomial, traced, diagram_fold, rounding]
 

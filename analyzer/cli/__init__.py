@@ -11,10 +11,10 @@ from analyzer import __version__
 from analyzer.errors import InvalidInput, Unavailable
 
 VERBS: dict[str, dict[str, str]] = {
-    "Look": {"list": "look", "report": "report", "explain": "explain", "diagram": "draw", "compare": "compare"},
-    "Prove": {"verify": "prove", "equivalence": "prove_equivalence", "reconcile": "reconcile"},
-    "Guard": {"check": "guard"},
-    "Time": {"latency": "time"},
+    "Look": {"list": "list", "report": "report", "explain": "explain", "diagram": "diagram", "compare": "compare"},
+    "Prove": {"verify": "verify", "equivalence": "equivalence", "reconcile": "reconcile"},
+    "Guard": {"check": "check"},
+    "Time": {"latency": "latency"},
     "Design": {"sweep": "sweep"},
     "Take away": {"export": "export"},
     "Serve": {"page": "page"},

@@ -6,8 +6,15 @@ from typing import Any
 
 import click
 
-from analyzer.cli.on_device import device_options, optional_target
-from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
+from analyzer.cli.options import (
+    VariantType,
+    deliver,
+    device_options,
+    format_option,
+    input_size_option,
+    optional_target,
+    output_option,
+)
 from analyzer.cost.analysis import analyze
 from analyzer.families.network import Network, Size
 
@@ -33,8 +40,8 @@ def compare_verb(
     of op. HTML is one file with its chart; SVG is the chart alone. With --gpu the predicted latency stands beside, by
     stage and by what causes it.
     """
-    from analyzer.render.compare import compared, markdown
-    from analyzer.render.tables import padded_table
+    from analyzer.render.compare.compare import compared, markdown
+    from analyzer.text.tables import padded_table
 
     found = compared([analyze(variant, input_size) for variant in variants], optional_target(on_device, batch_size))
     match form:

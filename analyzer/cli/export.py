@@ -14,7 +14,7 @@ from analyzer.families.expression import slug
 from analyzer.families.network import Network, Size
 
 if TYPE_CHECKING:
-    from analyzer.live.onnx_file import OnnxFile
+    from analyzer.live.network.onnx_file import OnnxFile
 
 ENDINGS = {"pytorch": "py", "onnx": "onnx"}
 
@@ -48,7 +48,7 @@ def export_verb(variant: Network, form: str, output: str | None, input_size: Siz
 def _export_onnx(analysis: Analysis, target: str, weights: Path | None) -> int:
     """Write the file where onnxruntime agrees, or is not there; exit 1 and write nothing where it does not."""
     with extra_imports("onnx"):
-        from analyzer.live.onnx_file import onnx_file
+        from analyzer.live.network.onnx_file import onnx_file
     exported = onnx_file(analysis, weights)
     click.echo(_verdict(exported), err=True)
     if not exported.agrees:

@@ -1,15 +1,21 @@
 """Options and arguments that several verbs share, with their parsing."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import Network, Size, network, parse_size
 from analyzer.families.toml_file import network_at
 from analyzer.files import write_whole
+
+if TYPE_CHECKING:
+    from analyzer.latency.predict.target import LatencyTarget
+    from analyzer.latency.run_settings import RunSettings
 
 
 class _SizeType(click.ParamType[Size]):
@@ -85,3 +91,120 @@ def deliver(content: str | bytes, output: str | None) -> None:
         sys.stdout.buffer.write(content)
     else:
         click.echo(content.rstrip("\n"))
+
+
+Command = Callable[..., Any]
+
+
+def optional_target(on_device: Mapping[str, Any], batch_size: int | None = None) -> "LatencyTarget | None":
+    """What `device_options` say, None where no device is named; InvalidInput for a bad one, or for a run alone."""
+    if on_device["gpu"] is None:
+        alone = next((name for name in _NAMES if on_device[name] not in (None, False)), None)
+        if alone:
+            raise InvalidInput(f"--{alone.replace('_', '-')}: is about a predicted latency; name a device by --gpu.")
+        return None
+    from analyzer.latency.run_settings import RunSettings  # few commands name a device
+
+    run = RunSettings(
+        batch_size=1 if batch_size is None else batch_size,
+        precision=on_device["precision"] or "float32",
+        compiled=on_device["compiled"],
+        channels_last=on_device["channels_last"],
+        cuda_graph=on_device["cuda_graph"],
+        training=on_device["train"],
+    )
+    return target_on(on_device["gpu"], run, on_device)
+
+
+def target_on(gpu: str, run: "RunSettings", options: Mapping[str, Any]) -> "LatencyTarget":
+    """A run on the device of that name; --calibrate, --devices and --host-us are among the options."""
+    from analyzer.latency.predict.parse_target import latency_target  # only a prediction needs the devices
+
+    host_us = options["host_us"]
+    return latency_target(
+        gpu,
+        run,
+        host_us=_measured_us() if isinstance(host_us, str) else host_us,
+        calibration_file=options["calibrate"],
+        devices_file=options["devices"],
+    )
+
+
+_NAMES = ("gpu", "calibrate", "devices", "host_us", "precision", "channels_last", "compiled", "cuda_graph", "train")
+
+
+_MEASURE = "measure"
+
+
+@cache
+def _measured_us() -> float:
+    """What this machine takes to start one kernel, told on standard error; needs torch."""
+    from analyzer.extras import extra_imports
+
+    with extra_imports("live"):
+        from analyzer.live.timing.host_cost import measure_host_cost
+    cost = measure_host_cost()
+    click.echo(
+        f"host: {cost:.1f} µs a kernel, measured on this machine's CPU; --host-us {cost:.1f} takes it again", err=True
+    )
+    return round(cost, 1)
+
+
+class _HostType(click.ParamType[float | str]):
+    """Microseconds, or the word that has them measured."""
+
+    name = "µs|measure"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        if value == _MEASURE:
+            return _MEASURE
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise InvalidInput(
+                f"--host-us {shortened(value)!r}: must be microseconds such as 12.5, or the word measure."
+            ) from None
+
+
+_CALIBRATE = click.option(
+    "--calibrate", metavar="FILE", help="Measured latencies of the device: our records or timm's CSV."
+)
+_DEVICES = click.option("--devices", metavar="FILE.toml", help="Devices of your own, to be named by --gpu.")
+_HOST = click.option(
+    "--host-us",
+    type=_HostType(),
+    metavar="µs|measure",
+    help="What the host takes to start one kernel; or measure it on this machine, which needs torch.",
+)
+_GPU_HELP = "Predict latency on this GPU or CPU, such as 'RTX 4090'"
+_RUN = (
+    click.option("--channels-last", is_flag=True, help="Keep tensors in channels-last (NHWC) layout."),
+    click.option("--compiled", "--torchcompile", is_flag=True, help="Predict for torch.compile instead of eager."),
+    click.option("--cuda-graph", is_flag=True, help="Predict for a CUDA graph, whose kernels cost the host nothing."),
+    click.option("--train", is_flag=True, help="Predict a training step instead of inference."),
+)
+
+
+def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def gpu_options(command: Command) -> Command:
+    """Add `--gpu`, which may be given several times, and where its figures come from."""
+    gpu = click.option("--gpu", "--on", multiple=True, metavar="NAME", help=f"{_GPU_HELP}; several for several.")
+    return _with(command, gpu, _CALIBRATE, _DEVICES, _HOST)
+
+
+def device_options(command: Command) -> Command:
+    """Add one device and its run; the command gets them together, as `on_device`."""
+
+    @wraps(command)
+    def gathered(**options: Any) -> Any:
+        return command(on_device={name: options.pop(name) for name in _NAMES}, **options)
+
+    gpu = click.option("--gpu", "--on", metavar="NAME", help=f"{_GPU_HELP}.")
+    words = "float32, amp, amp_bfloat16, float16 or bfloat16; by default float32."
+    precision = click.option("--precision", metavar="WORD", help=f"Of the prediction: {words}")
+    return _with(gathered, gpu, precision, *_RUN, _CALIBRATE, _DEVICES, _HOST)

@@ -6,8 +6,8 @@ import click
 
 from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
 from analyzer.cost.analysis import analyze
-from analyzer.cost.printed import KINDS, printed
 from analyzer.families.network import Network, Size
+from analyzer.literature.reconcile import KINDS, printed
 
 
 @click.command("reconcile")
@@ -31,13 +31,13 @@ def reconcile_verb(
     agree as printed, rounded or cut off. A paper's known error is told as such. Exit status 1 where nothing gives the
     number; the nearest counts are shown then.
     """
-    from analyzer.cost.reconcile import reconcile
+    from analyzer.literature.reconcile import reconcile
 
     found = reconcile(analyze(variant, input_size), printed(" ".join(number), quantity))
     if form == "json":
         deliver(json.dumps(found.to_dict(), ensure_ascii=False) + "\n", output)
     else:
-        from analyzer.render.reconcile import reconciled_text
+        from analyzer.render.report.reconcile import reconciled_text
 
         deliver(reconciled_text(found), output)
     return 0 if found.explained else 1

@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from analyzer.cli.on_device import device_options, optional_target
-from analyzer.cli.options import VariantType, deliver, format_option, input_sizes_option, output_option
+from analyzer.cli.options import (
+    VariantType,
+    deliver,
+    device_options,
+    format_option,
+    input_sizes_option,
+    optional_target,
+    output_option,
+)
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.counts import count_of
 from analyzer.cost.memory import ITEM_BYTES
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Network, Size
 from analyzer.files import write_whole
+from analyzer.text.units import count_of
 
 if TYPE_CHECKING:
-    from analyzer.latency.target import LatencyTarget
+    from analyzer.latency.predict.target import LatencyTarget
 
 FOLDER = Path("reports")
 Report = tuple[Analysis, tuple[Analysis, ...]]
@@ -140,9 +147,9 @@ def _asked(
 
 
 def _memory_markdown(analysis: Analysis, asked: _Asked) -> str:
-    from analyzer.render.memory import budget_section, memory_section, transfer_section
-    from analyzer.render.report import escaped
-    from analyzer.render.units import size_bytes
+    from analyzer.render.report.memory import budget_section, memory_section, transfer_section
+    from analyzer.render.report.report import escaped
+    from analyzer.text.units import size_bytes
 
     batch = 1 if asked.batch_size is None else asked.batch_size
     title = f"# {escaped(analysis.network.title)}:"
@@ -169,7 +176,7 @@ def _document(analysis: Analysis, asked: _Asked, target: "LatencyTarget | None")
 
 
 def _latency(analysis: Analysis, target: "LatencyTarget") -> dict[str, Any]:
-    from analyzer.latency.predict import predict_latency  # few reports have one
+    from analyzer.latency.predict.predict import predict_latency  # few reports have one
 
     return {"latency": predict_latency(analysis, target).to_dict()}
 
@@ -189,7 +196,7 @@ def _refuse_variants(variants: tuple[Network, ...], flag: str) -> None:
 
 
 def _write_claims(form: str, output: str | None) -> int:
-    from analyzer.render.claims import claims_document, claims_page
+    from analyzer.render.report.claims import claims_document, claims_page
 
     if form not in ("markdown", "json"):
         raise InvalidInput(f"--format {form}: claims come as markdown or json.")
@@ -206,7 +213,7 @@ def _write_json(reports: list[Report], output: str | None, asked: _Asked, target
     document = documents[0] if len(documents) == 1 else {"schema": 1, "reports": documents}
     text = json.dumps(document, ensure_ascii=False) + "\n"
     if output is None:
-        from analyzer.render.bundle import recipe_of
+        from analyzer.render.report.bundle import recipe_of
 
         stem = recipe_of(*reports[0], target).stem if len(reports) == 1 else "reports"
         _write_told(FOLDER / f"{stem}.json", text)
@@ -216,8 +223,8 @@ def _write_json(reports: list[Report], output: str | None, asked: _Asked, target
 
 def _write_form(reports: list[Report], form: str, output: str | None, target: "LatencyTarget | None") -> None:
     """One file a network in the folder, or everything in the one document that is asked for."""
-    from analyzer.render.bundle import recipe_of
-    from analyzer.render.forms import SUFFIXES, document
+    from analyzer.render.report.bundle import recipe_of
+    from analyzer.render.report.formats import SUFFIXES, document
 
     if output is None:
         for report in reports:
@@ -233,8 +240,8 @@ def _write_told(path: Path, content: str | bytes) -> None:
 
 
 def _markdown(reports: list[Report], target: "LatencyTarget | None") -> str:
-    from analyzer.render.bundle import recipe_of
-    from analyzer.render.report import markdown_report
+    from analyzer.render.report.bundle import recipe_of
+    from analyzer.render.report.report import markdown_report
 
     return "\n".join(
         markdown_report(first, recipe_of(first, others, target).command, None, others, target)
@@ -248,7 +255,7 @@ def _write_reports(reports: list[Report], folder: Path, target: "LatencyTarget |
 
 
 def _write_files(folder: Path, analysis: Analysis, others: Sequence[Analysis], target: "LatencyTarget | None") -> None:
-    from analyzer.render.bundle import not_drawn, report_files
+    from analyzer.render.report.bundle import not_drawn, report_files
 
     for name, content in report_files(analysis, others, target).items():
         _write_told(folder / name, content)
@@ -257,7 +264,7 @@ def _write_files(folder: Path, analysis: Analysis, others: Sequence[Analysis], t
 
 
 def _check(folder: Path) -> int:
-    from analyzer.render.bundle import stale
+    from analyzer.render.report.bundle import stale
 
     sentences = list(stale(folder))
     for sentence in sentences:
@@ -268,8 +275,8 @@ def _check(folder: Path) -> int:
 
 
 def _refresh(folder: Path) -> int:
-    from analyzer.render.bundle import common_files, made, recipes
-    from analyzer.render.gallery import gallery_files
+    from analyzer.render.report.bundle import common_files, made, recipes
+    from analyzer.render.report.gallery import gallery_files
 
     reports = [made(recipe) for recipe in recipes(folder)]
     for report in reports:

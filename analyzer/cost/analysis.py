@@ -8,7 +8,7 @@ from analyzer.cost.walk import Costed, Row
 from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
-from analyzer.graph import Graph
+from analyzer.graph.graph import Graph
 
 if TYPE_CHECKING:
     import pandas

@@ -9,7 +9,7 @@ from math import prod
 from typing import assert_never
 
 from analyzer.errors import InvalidInput
-from analyzer.ops import (
+from analyzer.graph.ops import (
     Activation,
     AdaptiveAvgPool2d,
     Add,

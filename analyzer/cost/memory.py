@@ -13,8 +13,8 @@ from analyzer.cost.network_costs import NetworkCosts
 from analyzer.cost.tensor_lifetimes import holders, levels, tensor_lifetimes
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
-from analyzer.graph import INPUT
-from analyzer.ops import Norm, Shape, elements_per_statistic, saves_indices, tracks_statistics
+from analyzer.graph.graph import INPUT
+from analyzer.graph.ops import Norm, Shape, elements_per_statistic, saves_indices, tracks_statistics
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "int8": 1}
 """dtype → bytes of one number."""

@@ -15,8 +15,8 @@ from analyzer.cost.training import Bytes, everything, gradient_item, op_training
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import canonical
 from analyzer.families.network import Network, Size, network
-from analyzer.families.once import memoized_per_object
 from analyzer.families.spec import MAX_BLOCKS, Spec, rules
+from analyzer.graph.memo import memoized_per_object
 
 COPIES = 3
 """Weights, gradients and momentum."""

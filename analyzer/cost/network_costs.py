@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from analyzer.cost.walk import Costed, Row, Span, Tally, Walked, tally_of, walk
 from analyzer.families.network import Network, Size, network
-from analyzer.families.once import Memoizable
 from analyzer.families.spec import Spec
-from analyzer.graph import Graph, fingerprint
-from analyzer.ops import Shape
+from analyzer.graph.graph import Graph, fingerprint
+from analyzer.graph.memo import Memoizable
+from analyzer.graph.ops import Shape
 
 BYTES_PER_PARAM = 4
 """float32."""

@@ -31,9 +31,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from analyzer.cost.network_costs import NetworkCosts
-from analyzer.families.once import memoized_per_object
-from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import Dropout, Op, Shape, is_view, may_be_overwritten, runs_in_place
+from analyzer.graph.graph import INPUT, Graph, Node
+from analyzer.graph.memo import memoized_per_object
+from analyzer.graph.ops import Dropout, Op, Shape, is_view, may_be_overwritten, runs_in_place
 
 
 class Storage(NamedTuple):

@@ -21,8 +21,8 @@ from analyzer.cost.network_costs import NetworkCosts
 from analyzer.cost.tensor_lifetimes import levels, tensor_lifetimes
 from analyzer.cost.walk import Row
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.once import memoized_per_object
-from analyzer.ops import (
+from analyzer.graph.memo import memoized_per_object
+from analyzer.graph.ops import (
     Activation,
     Dropout,
     Linear,

@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 
 from analyzer.cost import formulas
 from analyzer.errors import InvalidInput
-from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import Multiply, Op, Shape, Weighted
+from analyzer.graph.graph import INPUT, Graph, Node
+from analyzer.graph.ops import Multiply, Op, Shape, Weighted
 
 
 class Reach(NamedTuple):

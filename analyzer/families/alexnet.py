@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analyzer.families.fields import Choice, Int, ruled
-from analyzer.families.spec import Family, Initial, Spec, Variant
-from analyzer.graph import INPUT, Graph, Node, sequence
-from analyzer.ops import MAX_CHANNELS, AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Op, ReLU
+from analyzer.families.spec import Choice, Family, Initial, Int, Spec, Variant, ruled
+from analyzer.graph.graph import INPUT, Graph, Node, sequence
+from analyzer.graph.ops import MAX_CHANNELS, AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Op, ReLU
 
 _SIDE = 6
 _HIDDEN = 4096

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import canonical, named, parse
 from analyzer.families.spec import MAX_OPS, Spec
-from analyzer.graph import Graph, in_channels, nesting, num_ops
+from analyzer.graph.graph import Graph, in_channels, nesting, num_ops
 
 MAX_SIDE = 16_384
 MAX_NESTING = 64

@@ -4,11 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from analyzer.families.fields import Choice, Int, IntList, Ratio, ruled
-from analyzer.families.once import once
-from analyzer.families.spec import MAX_BLOCKS, MAX_STAGES, Family, Initial, Spec, Variant
-from analyzer.graph import INPUT, Graph, Node, sequence
-from analyzer.ops import (
+from analyzer.families.spec import (
+    MAX_BLOCKS,
+    MAX_STAGES,
+    Choice,
+    Family,
+    Initial,
+    Int,
+    IntList,
+    Ratio,
+    Spec,
+    Variant,
+    ruled,
+)
+from analyzer.graph.graph import INPUT, Graph, Node, sequence
+from analyzer.graph.memo import once
+from analyzer.graph.ops import (
     MAX_CHANNELS,
     Add,
     BatchNorm2d,

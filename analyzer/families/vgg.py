@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analyzer.families.fields import Choice, Config, Flag, Int, ruled
-from analyzer.families.spec import Family, Initial, Spec, Variant
-from analyzer.graph import INPUT, Graph, Node, sequence
-from analyzer.ops import (
+from analyzer.families.spec import Choice, Config, Family, Flag, Initial, Int, Spec, Variant, ruled
+from analyzer.graph.graph import INPUT, Graph, Node, sequence
+from analyzer.graph.ops import (
     MAX_CHANNELS,
     AdaptiveAvgPool2d,
     BatchNorm2d,

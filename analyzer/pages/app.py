@@ -6,13 +6,11 @@ repository `streamlit run app.py` does the same, by a link to that file.
 
 import streamlit as st
 
-from analyzer.pages.address import begin, show_refused
-from analyzer.pages.held import arrive, notice_history
-from analyzer.pages.link import show_link
-from analyzer.pages.look import ICON, apply_look
 from analyzer.pages.navigation import register
-from analyzer.pages.pauses import settle
-from analyzer.pages.steps import keep_steps
+from analyzer.pages.state.history import keep_steps, settle, show_link
+from analyzer.pages.state.server_values import arrive, notice_history
+from analyzer.pages.state.style import ICON, apply_look
+from analyzer.pages.state.url_parameters import begin, show_refused
 
 
 def show() -> None:
@@ -47,31 +45,31 @@ def _pages() -> dict[str, st.Page]:
 
 
 def _explore() -> None:
-    from analyzer.pages.explore import show
+    from analyzer.pages.explore.explore import show
 
     show()
 
 
 def _compare() -> None:
-    from analyzer.pages.compare import show
+    from analyzer.pages.compare.compare import show
 
     show()
 
 
 def _equivalence() -> None:
-    from analyzer.pages.equivalence import show
+    from analyzer.pages.equivalence.equivalence import show
 
     show()
 
 
 def _space() -> None:
-    from analyzer.pages.space import show
+    from analyzer.pages.space.space import show
 
     show()
 
 
 def _learn() -> None:
-    from analyzer.pages.learn import show
+    from analyzer.pages.learn.learn import show
 
     show()
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.axe import grave
 from tests.browser.conftest import OpenPage, settle
+from tests.support.axe import grave
 
 PAGES = {
     "/?variant=resnext50_32x4d": ".canvas > svg",

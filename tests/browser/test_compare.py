@@ -3,8 +3,8 @@
 from playwright.sync_api import expect
 
 from analyzer.cost.analysis import analyze
-from tests.browser.axe import grave
 from tests.browser.conftest import OpenPage, settle
+from tests.support.axe import grave
 
 
 def test_three_networks_are_compared_and_the_link_shows_the_same_elsewhere(open_page: OpenPage) -> None:

@@ -2,8 +2,8 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.axe import grave
 from tests.browser.conftest import OpenPage, settle, type_expression
+from tests.support.axe import grave
 
 SMALL = "resnet50:depths=1-1,cardinality=4,base_width=16"
 

@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from analyzer.cost.analysis import analyze
-from analyzer.cost.lessons import channels_read, slide
-from analyzer.pages.learn import CHAPTERS
+from analyzer.pages.learn.learn import CHAPTERS
 from analyzer.render.explain.arithmetic import equation
-from tests.browser.axe import grave
+from analyzer.render.lessons.computations import channels_read, slide
 from tests.browser.conftest import OpenPage, figures, settle
+from tests.support.axe import grave
 
 
 def formulas(page: Page) -> list[str]:

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, expect
 
 from analyzer.cost.analysis import analyze
-from tests.browser.axe import grave
 from tests.browser.conftest import OpenPage, figures, settle
+from tests.support.axe import grave
 
 SMALL = {"start": "resnet20_cifar", "vary": "depths = [1..5, 1..5, 1..4]\nwidths = [16, [16, 32], [32, 64]]"}
 CHART = '[data-testid="stVegaLiteChart"] svg.marks'

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from analyzer.render.webpage import PAN_AND_ZOOM
+from analyzer.render.diagram.html_viewer import PAN_AND_ZOOM
 from tests.browser.conftest import ROOT, OpenPage
 
 HOSTILE = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 100 50"
@@ -29,7 +29,7 @@ SHOW = """svg => {
 
 
 def harness(page: Page) -> None:
-    source = PAN_AND_ZOOM.read_text("utf-8") + (ROOT / "analyzer/pages/viewer.js").read_text("utf-8")
+    source = PAN_AND_ZOOM.read_text("utf-8") + (ROOT / "analyzer/pages/explore/viewer.js").read_text("utf-8")
     page.add_script_tag(content=source.replace("export default function", "window.viewer = function"), type="module")
     page.wait_for_function("window.viewer !== undefined")
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from analyzer.cost.analysis import analyze
-from analyzer.render.webpage import network_page
+from analyzer.render.diagram.html_viewer import network_page
 
 
 def shown(page: Page) -> tuple[float, float, float, float]:

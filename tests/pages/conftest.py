@@ -10,8 +10,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from analyzer.pages import readings
-from analyzer.pages.customise import FORM
+from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore.spec_form import FORM
 from benchmarks.page_reruns import follower
 
 ROOT = Path(__file__).parents[2]

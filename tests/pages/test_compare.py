@@ -5,9 +5,9 @@ import pytest
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.registry import variant_names
-from analyzer.pages.look import literal
-from analyzer.render.compare import answers, compared
-from analyzer.render.html import rendered
+from analyzer.pages.state.style import literal
+from analyzer.render.compare.compare import answers, compared
+from analyzer.render.report.html import rendered
 from tests.pages.conftest import COMPARE, EXPLORE, opened, switch, told
 
 

@@ -9,17 +9,17 @@ from streamlit.testing.v1 import AppTest
 import analyzer
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.latency.parse_target import latency_target
-from analyzer.latency.predict import predict_latency
+from analyzer.latency.predict.parse_target import latency_target
+from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.run_settings import RunSettings
-from analyzer.pages import downloads, readings
-from analyzer.pages.look import literal
-from analyzer.render.compare import answers, compared
-from analyzer.render.diagram_look import Look
-from analyzer.render.dot import dot_source
-from analyzer.render.html import rendered
-from analyzer.render.op_times import op_times
-from analyzer.render.prediction import interval, latency_section, milliseconds
+from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import downloads
+from analyzer.pages.state.style import literal
+from analyzer.render.compare.compare import answers, compared
+from analyzer.render.diagram.dot import dot_source
+from analyzer.render.diagram.style import Look
+from analyzer.render.latency.predicted import interval, latency_section, milliseconds, op_times
+from analyzer.render.report.html import rendered
 from tests.pages.conftest import COMPARE, DRAWING, EXPLORE, body, opened, switch, told, typed
 
 pytestmark = pytest.mark.slow

@@ -8,10 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.families.fields import Choice, Config, Flag, Int, IntList, OneOf, Ratio, Rule
 from analyzer.families.registry import FAMILIES
-from analyzer.families.spec import rules
-from analyzer.pages.look import literal
+from analyzer.families.spec import Choice, Config, Flag, Int, IntList, OneOf, Ratio, Rule, rules
+from analyzer.pages.state.style import literal
 from benchmarks.page_reruns import follower
 from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, opened, switch
 

@@ -12,11 +12,11 @@ from analyzer.families.expression import parse
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.families.toml_file import toml_text
-from analyzer.pages import readings
-from analyzer.pages.look import literal
-from analyzer.render.diagram_look import Look
-from analyzer.render.dot import LEVELS, dot_source
-from analyzer.render.units import size_bytes
+from analyzer.pages.explore import cached as readings
+from analyzer.pages.state.style import literal
+from analyzer.render.diagram.dot import LEVELS, dot_source
+from analyzer.render.diagram.style import Look
+from analyzer.text.units import size_bytes
 from benchmarks.page_reruns import follower
 from tests.pages.conftest import (
     COMPARE,

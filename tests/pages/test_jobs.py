@@ -13,7 +13,8 @@ import pytest
 
 from analyzer.api import measure_latency
 from analyzer.errors import Unavailable
-from analyzer.pages import jobs, measurer
+from analyzer.pages.jobs import jobs
+from analyzer.pages.jobs import measure as measurer
 from tests.pages.conftest import SECONDS
 
 

@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analyzer import extras
-from analyzer.pages import jobs
-from analyzer.pages.look import literal
+from analyzer.pages.jobs import jobs
+from analyzer.pages.state.style import literal
 from tests.pages.conftest import SECONDS, opened, typed
 
 

@@ -7,12 +7,15 @@ import pytest
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import Unavailable
-from analyzer.pages import downloads, drawer, places, readings
-from analyzer.pages.look import literal
-from analyzer.render.diagram_look import Look
-from analyzer.render.dot import LEVELS, dot_source
-from analyzer.render.layout import layout_safely, render
-from analyzer.render.remarks import remarks
+from analyzer.pages.explore import cached as places
+from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import downloads
+from analyzer.pages.jobs import draw as drawer
+from analyzer.pages.state.style import literal
+from analyzer.render.diagram.dot import LEVELS, dot_source
+from analyzer.render.diagram.graphviz import layout_safely, render
+from analyzer.render.diagram.style import Look
+from analyzer.render.report.remarks import remarks
 from tests.conftest import loaded_pygraphviz
 from tests.pages.conftest import DRAWING, ROOT, forget, opened
 
@@ -53,7 +56,7 @@ def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> No
 def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: str | None, level: str) -> None:
     """A colour that the viewer's style sheet does not know would be unreadable in one of the themes."""
     svg = readings.svg_of(dot_source(analyze(name), level, Look(heat=heat)))
-    style = (ROOT / "analyzer/pages/viewer.css").read_text(encoding="utf-8")
+    style = (ROOT / "analyzer/pages/explore/viewer.css").read_text(encoding="utf-8")
     used = set(re.findall(r'(fill|stroke)="(#[0-9a-f]{6}|black|white)"', svg))
     assert used
     assert {pair for pair in used if f'[{pair[0]}="{pair[1]}"]' not in style} == set()

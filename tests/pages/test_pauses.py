@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from analyzer.pages.pauses import settle
+from analyzer.pages.state.history import settle
 from tests.pages.conftest import ROOT
 
 
@@ -19,7 +19,7 @@ def _thawed() -> object:
 
 def test_it_is_done_where_modules_were_imported_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: Python's own count of objects set aside."""
-    monkeypatch.setattr("analyzer.pages.pauses._SEEN", [0])
+    monkeypatch.setattr("analyzer.pages.state.history._SEEN", [0])
     gc.unfreeze()
     settle()
     assert gc.get_freeze_count() > 10_000

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.files import write_whole
-from analyzer.latency.coefficients import PATH
+from analyzer.latency.predict.roofline import PATH
 from tools.latency_fit.agreement import disagreements
 from tools.latency_fit.document import DOCUMENT, document
 from tools.latency_fit.intervals import coverage, half_widths

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.latency.modes import launched, repeated
-from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Efficiencies, Ideal, ideal, kernel_ms
+from analyzer.latency.predict.breakdown import launched, repeated
+from analyzer.latency.predict.devices import rates
+from analyzer.latency.predict.roofline import Efficiencies, Ideal, ideal, kernel_ms
 from tools.latency_fit.tables import Case
 
 Vector = NDArray[np.float64]

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analyzer.latency.kernels import eager_kernels
-from analyzer.latency.rates import rates
-from analyzer.latency.roofline import kernel_bytes
+from analyzer.latency.predict.devices import rates
+from analyzer.latency.predict.kernels import eager_kernels
+from analyzer.latency.predict.roofline import kernel_bytes
 from tools.latency_fit.judge import Judged, fold_of
 from tools.latency_fit.tables import Case
 

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.latency.coefficients import class_of
-from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Efficiencies
+from analyzer.latency.predict.devices import rates
+from analyzer.latency.predict.roofline import Efficiencies, class_of
 from analyzer.latency.run_settings import RunSettings
 from tools.latency_fit.arrays import Batch
 from tools.latency_fit.search import (

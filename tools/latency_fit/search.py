@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from analyzer.latency.modes import launched
-from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Efficiencies
+from analyzer.latency.predict.breakdown import launched
+from analyzer.latency.predict.devices import rates
+from analyzer.latency.predict.roofline import Efficiencies
 from tools.latency_fit.arrays import Batch, Vector
 from tools.latency_fit.tables import Case, read_cases, training_cases
 

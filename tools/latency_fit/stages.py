@@ -5,9 +5,9 @@ from math import fsum, log
 
 import numpy as np
 
-from analyzer.latency.modes import launched, repeated
-from analyzer.latency.rates import rates
-from analyzer.latency.roofline import Efficiencies, ideal, kernel_ms
+from analyzer.latency.predict.breakdown import launched, repeated
+from analyzer.latency.predict.devices import rates
+from analyzer.latency.predict.roofline import Efficiencies, ideal, kernel_ms
 from tools.latency_fit.judge import Vector
 from tools.latency_fit.search import Fitted
 from tools.latency_fit.tables import FOLDER, Case, case_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import analyzer
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.latency.devices import Device, device_named
+from analyzer.latency.predict.devices import Device, device_named
 from analyzer.latency.run_settings import RunSettings
 
 FOLDER = Path(analyzer.__file__).with_name("published")

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.places import Place, stages_of
 from analyzer.cost.walk import Row, Span
+from analyzer.explain.figures import Place, stages_of
 from analyzer.families.densenet import DenseNetSpec
 from analyzer.families.regnet import RegNetSpec
 from analyzer.families.resnet import ResNetSpec
-from analyzer.ops import Add, Conv2d, Shape, ZeroPadShortcut
+from analyzer.graph.ops import Add, Conv2d, Shape, ZeroPadShortcut
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.explain import Explanation, Figure, Part, explained
-from analyzer.cost.trace import form_of
+from analyzer.explain.figures import Explanation, Figure, Part, explained
+from analyzer.explain.traced_int import form_of
 from analyzer.render.explain.arithmetic import equation, is_worked_out, leaves, numbers, sum_of_parts, symbols
 from analyzer.render.explain.reasons import reasons
-from analyzer.render.tables import markdown_table, terminal_table
-from analyzer.render.units import exact, shape, stage_words
-from analyzer.render.words import op_words, stage_contents
+from analyzer.render.notation import op_words, stage_contents
+from analyzer.text.tables import markdown_table, terminal_table
+from analyzer.text.units import exact, shape, stage_words
 
 WIDTH = 110
 LEGEND = {

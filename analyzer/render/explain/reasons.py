@@ -5,12 +5,11 @@ from dataclasses import replace
 from typing import assert_never
 
 from analyzer.cost import formulas
-from analyzer.cost.explain import Explanation
-from analyzer.cost.origins import channels_of, reads, worked_out_channels
-from analyzer.cost.trace import given
-from analyzer.families.fields import floor_of
+from analyzer.explain.figures import Explanation, channels_of, reads, worked_out_channels
+from analyzer.explain.traced_int import given
 from analyzer.families.regnet import hidden_width
-from analyzer.ops import (
+from analyzer.families.spec import floor_of
+from analyzer.graph.ops import (
     Activation,
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -26,8 +25,8 @@ from analyzer.ops import (
 )
 from analyzer.render.explain.arithmetic import equation, numbers
 from analyzer.render.explain.context import Nesting, PlaceContext, map_size
-from analyzer.render.units import exact
-from analyzer.render.words import op_note, op_words
+from analyzer.render.notation import op_note, op_words
+from analyzer.text.units import exact
 
 _WORDS = {
     "in_channels": "input channels",

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from analyzer.cost.tensor_lifetimes import overwriting
-from analyzer.graph import Graph, Node
-from analyzer.ops import Add, BatchNorm2d, Conv2d, Linear, Op
+from analyzer.graph.graph import Graph, Node
+from analyzer.graph.ops import Add, BatchNorm2d, Conv2d, Linear, Op
 from analyzer.render.pytorch.code import (
     DICT,
     Argument,

@@ -23,8 +23,8 @@ from itertools import combinations
 from typing import Literal, NamedTuple
 
 from analyzer.cost.tensor_lifetimes import overwriting
-from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import Concat, Op
+from analyzer.graph.graph import INPUT, Graph, Node
+from analyzer.graph.ops import Concat, Op
 from analyzer.render.pytorch.ops import CHANNELS, fixed_fields, variable_fields
 
 Value = int | Op | Graph | None

@@ -12,18 +12,8 @@ that of what the chain reads where nothing else will read that; others are calle
 from collections.abc import Callable, Iterator
 
 from analyzer.cost.tensor_lifetimes import overwriting
-from analyzer.graph import INPUT, Graph, Node
-from analyzer.ops import (
-    Add,
-    Concat,
-    Conv2d,
-    Merge,
-    Multiply,
-    Pool,
-    ReLU,
-    Weighted,
-    ZeroPadShortcut,
-)
+from analyzer.graph.graph import INPUT, Graph, Node
+from analyzer.graph.ops import Add, Concat, Conv2d, Merge, Multiply, Pool, ReLU, Weighted, ZeroPadShortcut
 from analyzer.render.pytorch.code import WIDTH, is_name, unused_name
 from analyzer.render.pytorch.ops import needs_module, plain_expression
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import assert_never
 
-from analyzer.graph import Graph
-from analyzer.ops import (
+from analyzer.graph.graph import Graph
+from analyzer.graph.ops import (
     OPS,
     AdaptiveAvgPool2d,
     Add,

@@ -9,8 +9,8 @@ both stays 3. Strides of 1 and 2 become `stride: int = 1`.
 from collections import Counter
 from typing import NamedTuple
 
-from analyzer.graph import INPUT, Graph, leaf_ops
-from analyzer.ops import Concat, input_channels, output_channels
+from analyzer.graph.graph import INPUT, Graph, leaf_ops
+from analyzer.graph.ops import Concat, input_channels, output_channels
 from analyzer.render.pytorch.code import is_name, unused_name
 from analyzer.render.pytorch.definitions import Definition, Definitions, Parameter, Value
 from analyzer.render.pytorch.ops import CHANNELS, variable_fields

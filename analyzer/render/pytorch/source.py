@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from analyzer.cost.analysis import Analysis
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Initial
-from analyzer.graph import Graph, Node
-from analyzer.ops import Conv2d, Linear, Op
+from analyzer.graph.graph import Graph, Node
+from analyzer.graph.ops import Conv2d, Linear, Op
 from analyzer.render.pytorch.classes import ModuleWriter, class_lines, class_name, definition_name, module_lines
 from analyzer.render.pytorch.code import Code, ascii_text, call, code_lines, docstring, unused_name, wrapped
 from analyzer.render.pytorch.definitions import Definitions
 from analyzer.render.pytorch.forward import Forward
 from analyzer.render.pytorch.ops import ZERO_PAD
 from analyzer.render.pytorch.parameters import add_parameters
-from analyzer.render.units import short
+from analyzer.text.units import short
 
 _IMPORTED = {"Tensor", "OrderedDict", "ZeroPadShortcut", "torch", "nn", "functional", "start_weights"}
 

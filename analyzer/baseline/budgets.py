@@ -1,0 +1,165 @@
+"""What may differ, and what may not be exceeded: tolerances by quantity, and budgets."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from analyzer.baseline.baseline import Change, Excess
+from analyzer.cost.analysis import Analysis
+from analyzer.errors import InvalidInput, shortened
+from analyzer.latency.predict.parse_target import latency_target
+from analyzer.latency.predict.predict import predict_latency
+from analyzer.latency.predict.target import LatencyTarget
+from analyzer.latency.run_settings import MODES, PRECISIONS, RunSettings, run_fields
+from analyzer.text.units import count_of
+
+_SCALES = {"": 1.0, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "s": 1e3}
+_FORM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|us|µs|s)?")
+
+
+class LatencyBudget(NamedTuple):
+    """Most milliseconds of one batch that a target may take, under the name that it was given."""
+
+    name: str
+    target: LatencyTarget
+    ms: float
+
+    def excess(self, key: str, analysis: Analysis) -> Excess | None:
+        """What is predicted, where it is over the budget."""
+        found = predict_latency(analysis, self.target)
+        if found.ms <= self.ms:
+            return None
+        return Excess(key, self.name, self.ms, found.ms, (found.low_ms, found.high_ms), found.evidence)
+
+
+def latency_budget(word: str, devices_file: str | None = None) -> LatencyBudget:
+    """`latency:DEVICE@BATCH[:PRECISION][:MODE…]=TIME`; InvalidInput for another form or an unknown device or word."""
+    name, equals, time = (part.strip() for part in word.partition("="))
+    if not equals:
+        raise _wrong(word)
+    return LatencyBudget(name, _target(word, name, devices_file), _ms(name, time))
+
+
+def _target(word: str, name: str, devices_file: str | None) -> LatencyTarget:
+    kind, place, *words = name.split(":") if ":" in name else (name, "")
+    device, _, batch = place.partition("@")
+    given = run_fields(words)
+    counted = re.fullmatch(r"[0-9]{1,9}", batch or "1", re.ASCII)
+    if kind != "latency" or not device or not counted or given is None:
+        raise _wrong(word)
+    return latency_target(device.strip(), RunSettings(batch_size=int(batch or 1), **given), devices_file=devices_file)
+
+
+def _wrong(word: str) -> InvalidInput:
+    return InvalidInput(
+        f"--max {shortened(word)!r}: must be latency:DEVICE@BATCH=TIME, as latency:rtx4090@256:amp:compiled=5ms; "
+        f"after the batch may stand {', '.join((*PRECISIONS, *MODES))}."
+    )
+
+
+def _ms(name: str, text: str) -> float:
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise InvalidInput(f"--max {shortened(name)}={shortened(text)}: must be a time such as 5ms, 800us or 1.2s.")
+    return float(found[1]) * _SCALES[found[2] or ""]
+
+
+TOLERATED = ("params", "macs", "activations")
+"""Quantities that may be given a tolerance."""
+
+BUDGETS: Mapping[str, Callable[[Analysis], int]] = {
+    "params": lambda analysis: analysis.params,
+    "macs": lambda analysis: analysis.macs,
+    "flops": lambda analysis: analysis.flops,
+    "activations": lambda analysis: analysis.activations,
+    "depth": lambda analysis: analysis.depth,
+    "params_bytes": lambda analysis: analysis.totals.params_bytes,
+    "peak_activation_bytes": lambda analysis: analysis.peak_activation_bytes,
+}
+"""Quantity → its figure of the whole network; bytes are those of float32, one input."""
+
+
+class Tolerance(NamedTuple):
+    """How far a figure may be from its baseline: by a share of it, or by a number."""
+
+    share: Decimal | None
+    number: int
+
+    def allows(self, old: int, new: int) -> bool:
+        """Whether the new figure is near enough; at the bound it is."""
+        allowed = abs(old) * self.share if self.share is not None else Decimal(self.number)
+        return abs(new - old) <= allowed
+
+
+def tolerances(words: Iterable[str]) -> dict[str, Tolerance]:
+    """`macs=1%` or `params=1k`, by quantity; InvalidInput for another form, or for a quantity given twice."""
+    return {name: _tolerance(name, text) for name, text in _pairs("--tolerance", words, TOLERATED)}
+
+
+def budgets(words: Iterable[str], devices_file: str | None = None) -> "dict[str, int | LatencyBudget]":
+    """`params=26M`, `macs=4.2G` or `latency:rtx4090@256:amp=5ms`, by quantity; InvalidInput as `tolerances`."""
+    given = list(words)
+    counted = [word for word in given if not word.lstrip().startswith("latency")]
+    found: dict[str, int | LatencyBudget] = {
+        name: count_of(f"--max {name}", text) for name, text in _pairs("--max", counted, BUDGETS)
+    }
+    if len(counted) < len(given):
+        for word in given:
+            if word.lstrip().startswith("latency"):
+                budget = latency_budget(word, devices_file)
+                if budget.name in found:
+                    raise InvalidInput(f"--max {shortened(budget.name)}: is given more than once.")
+                found[budget.name] = budget
+    return found
+
+
+def _pairs(option: str, words: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    for word in words:
+        name, equals, text = (part.strip() for part in word.partition("="))
+        if not equals or name not in known:
+            raise InvalidInput(
+                f"{option} {shortened(word)!r}: must be QUANTITY=NUMBER, with one of {', '.join(known)}."
+            )
+        if name in seen:
+            raise InvalidInput(f"{option} {name}: is given more than once.")
+        seen.add(name)
+        yield name, text
+
+
+def _tolerance(name: str, text: str) -> Tolerance:
+    if not text.endswith("%"):
+        return Tolerance(None, count_of(f"--tolerance {name}", text))
+    number = text.removesuffix("%").strip()
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,12})?", number, re.ASCII):
+        raise InvalidInput(f"--tolerance {name}={shortened(text)}: must be a share such as 1%, or a number.")
+    return Tolerance(Decimal(number) / 100, 0)
+
+
+def beyond(changes: Iterable[Change], allowed: Mapping[str, Tolerance]) -> tuple[Change, ...]:
+    """The changes that no tolerance allows.
+
+    With a tolerance a fingerprint may differ: what it stands for is compared figure by figure.
+    """
+    return tuple(change for change in changes if not _allowed(change, allowed))
+
+
+def _allowed(change: Change, allowed: Mapping[str, Tolerance]) -> bool:
+    if change.quantity == "fingerprint":
+        return bool(allowed)
+    tolerance = allowed.get(change.quantity)
+    both = isinstance(change.old, int) and isinstance(change.new, int)
+    return tolerance is not None and both and tolerance.allows(change.old, change.new)
+
+
+def over(key: str, analysis: Analysis, limits: "Mapping[str, int | LatencyBudget]") -> Iterator[Excess]:
+    """Each budget that a network exceeds."""
+    for quantity, budget in limits.items():
+        if isinstance(budget, int):
+            figure = BUDGETS[quantity](analysis)
+            excess = Excess(key, quantity, budget, figure) if figure > budget else None
+        else:
+            excess = budget.excess(key, analysis)
+        if excess:
+            yield excess

@@ -1,0 +1,204 @@
+"""The verb check: does every network of the baseline still have the figures that were committed?"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+from analyzer.baseline import baseline as regression
+from analyzer.baseline.baseline import Baseline, Change, Facts, Outcome, Verdict, alone
+from analyzer.cli.options import deliver, format_option, output_option
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.registry import variant_names
+from analyzer.render.compare import baseline_changes as changes
+from analyzer.render.compare.baseline_changes import update_text
+
+
+def update_baseline(path: Path, update: bool, add: tuple[str, ...], remove: tuple[str, ...], module: str | None) -> int:
+    """Write the baseline and print what changed, while no other run writes it."""
+    added = regression.derived(add)
+    own = dict([facts_of_module(module)]) if module else {}
+    with alone(path):
+        old = regression.load(path) if path.exists() else Baseline({}, {})
+        new = Baseline(old.networks, old.modules | own) if own else _with_networks(old, update, added, remove)
+        found = _changes(old, new)
+        regression.write(path, new.networks, new.modules)
+    click.echo(update_text(str(path), len(new.networks) + len(new.modules), found))
+    return 0
+
+
+def _with_networks(old: Baseline, update: bool, added: dict[str, Facts], remove: tuple[str, ...]) -> Baseline:
+    removed = [_entry(old, key) for key in remove]
+    kept = {key: facts for key, facts in old.networks.items() if key not in removed}
+    if update:
+        kept = regression.derived(kept or (() if old.networks or old.modules else variant_names()))
+    return Baseline(kept | added, {key: facts for key, facts in old.modules.items() if key not in removed})
+
+
+def _entry(old: Baseline, key: str) -> str:
+    """The entry that a key names, as it stands or in its canonical form; InvalidInput where there is none."""
+    if key in old.networks or key in old.modules:
+        return key
+    canonical = regression.key_of(regression.analysis_of(key))
+    if canonical not in old.networks:
+        raise InvalidInput(f"--remove {shortened(key)!r}: the baseline has no such network.")
+    return canonical
+
+
+def facts_of_module(name: str) -> tuple[str, Facts]:
+    """(key, facts) of a module of the user's own, `PACKAGE.MODULE:FACTORY[@SIZE]`; the size is 224 if not given."""
+    from analyzer.extras import extra_imports
+
+    with extra_imports("live"):
+        from analyzer.live.network.module_facts import input_shape, made, module_facts
+    target, at, text = name.partition("@")
+    sides = text if at else "224"
+    size = regression.size_of(name, sides)
+    net = made(target)
+    return f"{target}@{sides}", module_facts(net, input_shape(net, size))
+
+
+def _changes(old: Baseline, new: Baseline) -> list[Change]:
+    from analyzer.baseline.baseline import compared_module
+
+    found = [
+        change
+        for key in sorted({*old.networks, *new.networks})
+        for change in regression.compared(key, old.networks.get(key), new.networks.get(key))
+    ]
+    for key in sorted({*old.modules, *new.modules}):
+        found += compared_module(key, old.modules.get(key), new.modules.get(key))
+    return found
+
+
+DEFAULT = Path("reports") / "baseline.json"
+
+
+@click.command("check")
+@click.argument("variants", nargs=-1, metavar="[VARIANT[@SIZE]…]")
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), default=DEFAULT, show_default=True, help="The baseline file."
+)
+@click.option("--update", is_flag=True, help="Write what the networks are now; a new file gets every named variant.")
+@click.option("--add", multiple=True, metavar="VARIANT[@SIZE]", help="Add a network to the baseline.")
+@click.option("--remove", multiple=True, metavar="VARIANT[@SIZE]", help="Take a network out of the baseline.")
+@click.option("--tolerance", multiple=True, metavar="QUANTITY=SHARE%|N", help="Let params, macs or activations differ.")
+@click.option("--max", "most", multiple=True, metavar="QUANTITY=N", help="A budget for each network: params=26M.")
+@click.option("--devices", metavar="FILE.toml", help="Devices of your own, for budgets of latency.")
+@click.option("--live", is_flag=True, help="Compare what the live networks show instead; needs torch.")
+@click.option("--module", metavar="PACKAGE.MODULE:FACTORY[@SIZE]", help="Compare a torch module of your own instead.")
+@format_option("text", "json", "markdown", "github")
+@output_option
+def check_verb(
+    variants: tuple[str, ...],
+    baseline: Path,
+    update: bool,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    tolerance: tuple[str, ...],
+    most: tuple[str, ...],
+    devices: str | None,
+    live: bool,
+    module: str | None,
+    form: str,
+    output: str | None,
+) -> int:
+    """Compare every network with the baseline, or those named; exit 1 and say which stage and op moved.
+
+    Compared are fingerprint, params, MACs and activations of the whole and of each stage, output shapes, and every op.
+    With a tolerance the fingerprint is left out. Budgets: params, macs, flops, activations, depth, params_bytes,
+    peak_activation_bytes, and latency:DEVICE@BATCH, predicted: --max latency:rtx4090@256:amp:compiled=40ms. A VARIANT
+    may be a TOML file.
+    """
+    if update or add or remove:
+        _refuse(variants=variants, tolerance=tolerance, max=most, live=live)
+        if module and (add or remove):
+            raise InvalidInput("check: --module goes with --update alone; --remove takes a module's key.")
+        return update_baseline(baseline, update, add, remove, module)
+    if module:
+        _refuse(variants=variants, max=most, live=live)
+        found = _of_module(baseline, module)
+        verdict = _judged(found, {}, tolerance, (), None)
+    else:
+        networks = _chosen(baseline, variants)
+        found = _live(networks) if live else regression.check(networks)
+        verdict = _judged(found, networks, tolerance, most, devices)
+    deliver(_FORMS[form](verdict, baseline) + "\n", output)
+    return 0 if verdict.passed else 1
+
+
+_FORMS: dict[str, Callable[[Verdict, Path], str]] = {
+    "text": lambda verdict, path: changes.as_text(verdict, str(path)),
+    "json": lambda verdict, path: changes.as_json(verdict, str(path)),
+    "markdown": lambda verdict, path: changes.as_markdown(verdict, str(path)),
+    "github": lambda verdict, path: changes.as_github(verdict, str(path), path.read_text(encoding="utf-8")),
+}
+
+
+def _refuse(**given: object) -> None:
+    for name, value in given.items():
+        if value:
+            what = "VARIANT" if name == "variants" else f"--{name}"
+            raise InvalidInput(f"check: {what} does not go with --update, --add, --remove or --module.")
+
+
+def _chosen(baseline: Path, variants: tuple[str, ...]) -> dict[str, Facts]:
+    networks = regression.read(baseline)
+    if not variants:
+        return networks
+    keys = [regression.key_of(regression.analysis_of(variant)) for variant in variants]
+    for key in keys:
+        if key not in networks:
+            raise InvalidInput(f"network {shortened(key)!r}: is not in {baseline}; put it there with `check --add`.")
+    return {key: networks[key] for key in keys}
+
+
+def _judged(
+    outcome: Outcome,
+    networks: Mapping[str, Facts],
+    tolerance: tuple[str, ...],
+    most: tuple[str, ...],
+    devices: str | None,
+) -> Verdict:
+    """The outcome after tolerances and budgets, which few runs have."""
+    if not tolerance and not most:
+        return Verdict(outcome)
+    from analyzer.baseline.budgets import beyond, budgets, over, tolerances
+
+    kept = beyond(outcome.changes, tolerances(tolerance))
+    failing = {change.network for change in kept}
+    moved = tuple(item for item in outcome.moved if item.network in failing)
+    limits = budgets(most, devices)
+    undescribed = {change.network for change in kept if change.quantity == "network"}
+    budgeted = [key for key in networks if limits and key not in undescribed]
+    excess = [each for key in budgeted for each in over(key, regression.analysis_of(key), limits)]
+    return Verdict(Outcome(outcome.num_networks, kept, moved), tuple(excess), len(outcome.changes) - len(kept))
+
+
+def _live(networks: Mapping[str, Facts]) -> Outcome:
+    from analyzer.extras import extra_imports
+
+    with extra_imports("live"):
+        from analyzer.live.network.module_facts import live_facts
+    changes: list[regression.Change] = []
+    moved: list[regression.Moved] = []
+    for key, old in networks.items():
+        analysis = regression.analysis_of(key)
+        shown, departure = live_facts(analysis)
+        found = tuple(regression.compared(key, old, shown | {"fingerprint": old["fingerprint"]}))
+        changes += found
+        if departure:
+            moved.append(regression.Moved(key, *departure))
+        elif found:
+            moved += regression.check_one(key, old, analysis).moved
+    return Outcome(len(networks), tuple(changes), tuple(moved))
+
+
+def _of_module(baseline: Path, name: str) -> Outcome:
+    from analyzer.baseline.baseline import check_module
+
+    modules = regression.load(baseline).modules
+    key, facts = facts_of_module(name)
+    if key not in modules:
+        raise InvalidInput(f"module {shortened(key)!r}: is not in {baseline}; put it there with --update.")
+    return check_module(key, modules[key], facts)

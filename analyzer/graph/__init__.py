@@ -1,0 +1,1 @@
+"""What a network is: ops, and the Graph that they form."""

@@ -1,0 +1,57 @@
+"""Results that are worked out once: of plain numbers (`once`), or of an object, as long as that lives."""
+
+from collections.abc import Callable, Hashable
+from functools import cached_property, lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from analyzer.graph.graph import Graph
+
+MOST = 2**12
+_PLAIN = {int, float, bool, str, type(None)}
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def once(build: Callable[_P, Graph]) -> Callable[_P, Graph]:
+    """A builder that gives the same value for the same plain numbers, so that networks share the costs of equal blocks.
+
+    Numbers that carry more than their value, such as those that `explain` follows, are built with anew.
+    """
+    kept = lru_cache(maxsize=MOST)(build)
+
+    @wraps(build)
+    def built(*numbers: _P.args, **named: _P.kwargs) -> Graph:
+        return kept(*numbers) if not named and _PLAIN.issuperset(map(type, numbers)) else build(*numbers, **named)
+
+    built.forget = kept.cache_clear  # type: ignore[attr-defined]
+    return built
+
+
+class Memoizable:
+    """An object that holds what `memoized_per_object` functions worked out of it; that stays in this process."""
+
+    @cached_property
+    def _results(self) -> dict[Hashable, Any]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_results"}
+
+
+_Object = TypeVar("_Object", bound=Memoizable)
+
+
+def memoized_per_object(
+    function: Callable[Concatenate[_Object, _P], _R],
+) -> Callable[Concatenate[_Object, _P], _R]:
+    """A function that is worked out once for its first argument, told by identity, and the others, told by value."""
+
+    @wraps(function)
+    def memoized(subject: _Object, /, *others: _P.args, **named: _P.kwargs) -> _R:
+        results, key = subject._results, (function, others, *named.items())
+        if key not in results:
+            results.setdefault(key, function(subject, *others, **named))  # threads that meet here share the first one
+        result: _R = results[key]
+        return result
+
+    return memoized

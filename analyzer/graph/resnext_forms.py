@@ -1,0 +1,241 @@
+"""ResNeXt's three equal forms of a bottleneck with cardinality C (Xie et al. 2017, §3.3 and Figure 3), as three Graphs.
+
+Form (c) is the block as its family builds it, with a grouped convolution. The other two have C paths and the weights
+of form (c), sliced: path i holds output channels i of the first and of the grouped convolution, and input channels i
+of the last. Everything outside the paths (the last batch norm, the shortcut, the last ReLU) is shared whole.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from analyzer.errors import InvalidInput
+from analyzer.graph.graph import INPUT, Graph, Node, leaf_ops, sequence
+from analyzer.graph.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ReLU
+
+TITLES = {
+    "a": "split–transform–merge: one sum over the paths",
+    "b": "split–concat: paths joined before the last 1×1",
+    "c": "grouped convolution",
+}
+"""Letter of each form in the paper's Figure 3 → what it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What an op of a path holds: slice `index` of `count` equal ones, along `axis`, of each tensor of the op `source`.
+
+    A bias without that axis is shared out, 1/`count` to each path; a counter is held whole.
+    """
+
+    source: str
+    axis: int
+    index: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A block or network in one form; `parts` maps its paths' ops to the grouped form's, others are equal by name."""
+
+    letter: str
+    graph: Graph
+    parts: Mapping[str, Part]
+
+
+def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
+    """(path, block) of every bottleneck whose inner convolution is grouped, in execution order.
+
+    A block whose transform is held by sub-graphs has their ops as its own here, `f.a.0` as `f_a_0`.
+    """
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            block = opened(node.op)
+            if _chain(block):
+                yield node.name, block
+            else:
+                yield from ((f"{node.name}.{path}", block) for path, block in grouped_blocks(node.op))
+
+
+def cardinality(block: Graph) -> int:
+    """Number of paths C of a block with a grouped convolution."""
+    return max(node.op.groups for node in _required_chain(block) if isinstance(node.op, Conv2d))
+
+
+def forms(block: Graph) -> tuple[Form, Form, Form]:
+    """The forms (a), (b) and (c) of one block; InvalidInput where it has no grouped convolution between two others."""
+    return split_transform_merge(block), split_concat(block), _grouped(block)
+
+
+def _grouped(block: Graph) -> Form:
+    return Form(letter="c", graph=block, parts={})
+
+
+def split_transform_merge(block: Graph) -> Form:
+    """Form (a): C paths of 1×1, 3×3, 1×1, one sum over them, then the batch norm, the shortcut and the ReLU."""
+    return _split(block, "a", _required_chain(block), Node("sum", Add(), ()))
+
+
+def split_concat(block: Graph) -> Form:
+    """Form (b): C paths of 1×1, 3×3, their concatenation, then the one last 1×1 and all that follows it."""
+    return _split(block, "b", _required_chain(block)[:-1], Node("concat", Concat(), ()))
+
+
+def network_forms(graph: Graph) -> tuple[Form, Form, Form]:
+    """The forms (a), (b) and (c) of a whole network: each of its grouped blocks in that form."""
+    return _everywhere(graph, "a"), _everywhere(graph, "b"), _everywhere(graph, "c")
+
+
+def nothing_to_prove(graph: Graph) -> str:
+    """Why the forms coincide or do not exist for this network, in one sentence; "" where it has grouped bottlenecks."""
+    if next(grouped_blocks(graph), None) is not None:
+        return ""
+    kinds = {part.kind for part in _sub_graphs(graph)}
+    if any(isinstance(op, Conv2d) and op.groups > 1 for _, op in leaf_ops(graph)):
+        return _GATED if "squeeze_excitation" in kinds else _NO_GROUPS
+    return next((reason for kind, reason in _REASONS.items() if kind in kinds), _NO_GROUPS)
+
+
+_REASONS = {
+    "basic": "Its blocks have depth 2, where splitting leads only to a wide, dense block; "
+    "the three forms differ only from depth 3 on (Xie et al. 2017, §3.3 and Figure 4).",
+    "bottleneck": "Its bottlenecks have cardinality 1, one path, for which the three forms are one and the same graph.",
+    "dense_layer": "Its dense layers are concatenated, not summed, and none has a grouped convolution, "
+    "so there are no paths to split.",
+}
+_GATED = (
+    "Its blocks have a gate (squeeze-and-excitation) between the grouped convolution and the last 1×1, "
+    "which reads all paths at once, so they are not apart."
+)
+_NO_GROUPS = "It has no bottleneck with a grouped convolution, so there are no paths to split."
+
+
+def _sub_graphs(graph: Graph) -> Iterator[Graph]:
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            yield node.op
+            yield from _sub_graphs(node.op)
+
+
+HOLDERS = ("transform", "convolution")
+"""Kinds of sub-graphs that hold ops of a block's transform."""
+
+
+def opened(graph: Graph) -> Graph:
+    """The graph with the ops of its transform's sub-graphs in their place, `f.a.0` as `f_a_0`; itself without such."""
+    if not any(isinstance(node.op, Graph) and node.op.kind in HOLDERS for node in graph.nodes):
+        return graph
+    nodes: list[Node] = []
+    ends: dict[str, str] = {}
+    for node in graph.nodes:
+        inputs = tuple(ends.get(name, name) for name in node.inputs)
+        if isinstance(node.op, Graph) and node.op.kind in HOLDERS:
+            inner = opened(node.op).nodes
+            nodes += [_taken_out(each, node.name, inputs[0]) for each in inner]
+            ends[node.name] = nodes[-1].name
+        else:
+            nodes.append(replace(node, inputs=inputs))
+    return Graph(graph.kind, tuple(nodes))
+
+
+def _taken_out(node: Node, holder: str, source: str) -> Node:
+    """A node of a sub-graph that reads `source`, in the graph around it."""
+    inputs = tuple(source if name == INPUT else f"{holder}_{name}" for name in node.inputs)
+    return replace(node, name=f"{holder}_{node.name}", inputs=inputs)
+
+
+def _chain(block: Graph) -> tuple[Node, ...]:
+    """The nodes from the convolution before the grouped one to the one after it; () where there are none such."""
+    convs = [index for index, node in enumerate(block.nodes) if isinstance(node.op, Conv2d)]
+    for first, grouped, last in zip(convs, convs[1:], convs[2:], strict=False):
+        chain = block.nodes[first : last + 1]
+        if _groups(block.nodes[grouped]) > 1 and _groups(chain[0]) == _groups(chain[-1]) == 1 and _is_path(chain):
+            return chain
+    return ()
+
+
+def _groups(node: Node) -> int:
+    return node.op.groups if isinstance(node.op, Conv2d) else 0
+
+
+def _is_path(chain: tuple[Node, ...]) -> bool:
+    linked = all(node.inputs == (before.name,) for before, node in pairwise(chain))
+    return linked and all(isinstance(node.op, Conv2d | BatchNorm2d | ReLU) for node in chain)
+
+
+def _required_chain(block: Graph) -> tuple[Node, ...]:
+    chain = _chain(block)
+    if not chain:
+        raise InvalidInput(
+            f"block {block.kind}: has no grouped convolution between two others, so it has no paths to split."
+        )
+    return chain
+
+
+def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> Form:
+    """The block with `chain` replaced by C sliced copies of itself, whose outputs `merge` joins."""
+    count = cardinality(block)
+    names = [f"path{index}" for index in range(count)]
+    path = _path(chain, count)
+    paths = [Node(name, path, chain[0].inputs) for name in names]
+    start = block.nodes.index(chain[0])
+    after = [_rewired(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
+    nodes = (*block.nodes[:start], *paths, replace(merge, inputs=tuple(names)), *after)
+    parts = {
+        f"{name}.{node.name}": Part(source=node.name, axis=_axis(node, chain), index=index, count=count)
+        for index, name in enumerate(names)
+        for node in chain
+    }
+    return Form(letter=letter, graph=Graph(block.kind, nodes), parts=parts)
+
+
+def _rewired(node: Node, old: str, new: str) -> Node:
+    return replace(node, inputs=tuple(new if name == old else name for name in node.inputs))
+
+
+def _path(chain: tuple[Node, ...], count: int) -> Graph:
+    return Graph("path", tuple(sequence(*((node.name, _sliced(node, chain, count)) for node in chain))))
+
+
+def _sliced(node: Node, chain: tuple[Node, ...], count: int) -> Op:
+    """One path's share of an op of the chain."""
+    match node.op:
+        case Conv2d() as conv if _axis(node, chain) == 1:
+            return replace(conv, in_channels=conv.in_channels // count)
+        case Conv2d(groups=1) as conv:
+            return replace(conv, out_channels=conv.out_channels // count)
+        case Conv2d() as conv:
+            return replace(
+                conv, in_channels=conv.in_channels // count, out_channels=conv.out_channels // count, groups=1
+            )
+        case BatchNorm2d() as norm:
+            return BatchNorm2d(norm.channels // count)
+        case ReLU() as relu:
+            return relu
+        case op:
+            raise TypeError(f"{node.name}: a path has no {type(op).__name__}")
+
+
+def _axis(node: Node, chain: tuple[Node, ...]) -> int:
+    """Axis along which a path's weights are cut: input channels (1) in the last, ungrouped convolution, else 0."""
+    return 1 if node is not chain[0] and _groups(node) == 1 else 0
+
+
+def _everywhere(graph: Graph, letter: str) -> Form:
+    parts: dict[str, Part] = {}
+    split = {"a": split_transform_merge, "b": split_concat, "c": _grouped}[letter]
+
+    def rebuilt(part: Graph, prefix: str) -> Graph:
+        block = opened(part)
+        if _chain(block):
+            form = split(block)
+            parts.update(
+                {prefix + path: replace(held, source=prefix + held.source) for path, held in form.parts.items()}
+            )
+            return form.graph
+        return Graph(part.kind, tuple(rebuilt_node(node, prefix) for node in part.nodes))
+
+    def rebuilt_node(node: Node, prefix: str) -> Node:
+        return replace(node, op=rebuilt(node.op, f"{prefix}{node.name}.")) if isinstance(node.op, Graph) else node
+
+    return Form(letter=letter, graph=rebuilt(graph, ""), parts=parts)

@@ -1,0 +1,105 @@
+"""A device's own factor, from networks measured on it: our records, or a table with timm's columns."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.errors import InvalidInput, shortened
+from analyzer.latency.predict.devices import Device, plain
+from analyzer.latency.predict.predict import predict_total
+from analyzer.latency.predict.target import LatencyTarget
+from analyzer.latency.run_settings import PRECISIONS, RunSettings
+
+
+class Measured(NamedTuple):
+    """One measured network: how it ran, and its milliseconds for one batch; `host_bound`: the GPU was waiting."""
+
+    analysis: Analysis
+    run: RunSettings
+    batch_ms: float
+    host_bound: bool = False
+
+
+def calibrated_factor(path: str | Path, device: Device, run: RunSettings) -> float:
+    """The median of measured / predicted over the file's networks, of those that ran as `run` does where there are any.
+
+    Raises InvalidInput in one sentence where the file is damaged, of another device, or says nothing of its networks.
+    """
+    place = Path(path)
+    found = list(_from_table(place, device, run) if place.suffix == ".csv" else _from_records(place, device))
+    alike = [each for each in found if _mode(each.run) == _mode(run)] or found
+    free = [each for each in alike if not each.host_bound]
+    if not free:
+        why = "starting the kernels took longer than computing them" if alike else "it holds no network known here"
+        raise InvalidInput(f"calibration {shortened(place, 200)}: {why}, so it says nothing of {device.name}.")
+    return median([_ratio(each, device) for each in free])
+
+
+def _ratio(measured: Measured, device: Device) -> float:
+    target = LatencyTarget(device, measured.run, host_us=0.0)
+    return measured.batch_ms / predict_total(measured.analysis, target).device_ms
+
+
+def _mode(run: RunSettings) -> tuple[object, ...]:
+    return run.precision == "float32", run.compiled, run.channels_last, run.training
+
+
+def _from_records(path: Path, device: Device) -> Iterator[Measured]:
+    from analyzer.latency.records.record import read_records  # a table needs none of it
+
+    for record in read_records(path):
+        if plain(record.conditions.device_name) != plain(device.name):
+            told = shortened(record.conditions.device_name)
+            raise InvalidInput(f"calibration {shortened(path, 200)}: was measured on {told}, not on {device.name}.")
+        analysis = analyze(record.variant, record.input_shape[1:])
+        if analysis.fingerprint != record.fingerprint:
+            told = shortened(record.variant)
+            raise InvalidInput(f"calibration {shortened(path, 200)}: its {told} is another network than {told} here.")
+        waiting = record.host is not None and bool(record.host.host_bound) and not record.settings.cuda_graph
+        yield Measured(analysis, record.settings, record.batch_ms, waiting)
+
+
+def _from_table(path: Path, device: Device, run: RunSettings) -> Iterator[Measured]:
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"calibration {shortened(path, 200)}: cannot be read ({shortened(error, 120)}).") from None
+    if not rows or not {"model", "param_count"} <= set(rows[0]):
+        raise InvalidInput(f"calibration {shortened(path, 200)}: has no columns model and param_count, as timm's have.")
+    return _known_rows(path, _of_device(path, rows, device), run)
+
+
+def _of_device(path: Path, rows: Iterable[dict[str, str]], device: Device) -> list[dict[str, str]]:
+    """The rows of that device; all where the table names none, as timm's own do not."""
+    own = [row for row in rows if not row.get("device") or plain(row["device"]) == plain(device.name)]
+    if not own:
+        raise InvalidInput(f"calibration {shortened(path, 200)}: has no row of {device.name}.")
+    return own
+
+
+def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: RunSettings) -> Iterator[Measured]:
+    """Rows whose name is a network here of as many parameters."""
+    kind = "train" if run.training else "infer"
+    for row in rows:
+        try:
+            analysis = analyze(row["model"], int(float(row[f"{kind}_img_size"])))
+        except KeyError as error:
+            raise InvalidInput(f"calibration {shortened(path, 200)}: has no column {error.args[0]}.") from None
+        except (InvalidInput, ValueError, TypeError):
+            continue
+        if abs(analysis.params / 1e6 - float(row["param_count"])) < 0.006:
+            batch, step = int(float(row[f"{kind}_batch_size"])), float(row[f"{kind}_step_time"])
+            yield Measured(analysis, _own_run(row, run)._replace(batch_size=batch), step)
+
+
+def _own_run(row: dict[str, str], run: RunSettings) -> RunSettings:
+    """The run that a row names in columns of its own, otherwise the one asked for."""
+    precision = {"fp32": "float32"}.get(row.get("precision", ""), row.get("precision", ""))
+    return run._replace(
+        precision=precision if precision in PRECISIONS else run.precision,
+        compiled=row["compiled"] == "1" if row.get("compiled") else run.compiled,
+        channels_last=row["layout"] == "nhwc" if row.get("layout") else run.channels_last,
+    )

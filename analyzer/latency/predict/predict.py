@@ -1,0 +1,170 @@
+"""Latency predicted without the device: the kernels of a mode, a roofline for each, and a host term over all.
+
+A network's time is max(sum of its kernels' times, calls · host cost). Both are sums over ops, so a design space can
+gather them from distinct blocks: `predict_op_times` gives every op's share. Only fusion reaches over a block's border,
+and a fused kernel's time is given to the last op in it.
+"""
+
+from math import exp, fsum, hypot, log
+from typing import NamedTuple
+
+from analyzer.cost import memory_budget
+from analyzer.cost.analysis import Analysis
+from analyzer.latency.predict.breakdown import Scaling, device_ms, kind_times, launched, row_times, spent, stage_times
+from analyzer.latency.predict.devices import Device, Rates, rates, sustained
+from analyzer.latency.predict.prediction import Prediction
+from analyzer.latency.predict.roofline import Coefficients, coefficients
+from analyzer.latency.predict.target import LatencyTarget
+
+MARGIN = 0.10
+"""Of a GPU's memory left to its context, workspaces and fragmentation when the largest batch is asked for."""
+
+PER_CLOCK = 768.0
+"""FLOP that tensor cores do a clock and multiprocessor at most in the cards that the GPU fit knows (512), with room."""
+
+HOST_SPAN = 8.0
+"""How many times faster than the fitted host, of 2021, one may start kernels where nothing is known of it."""
+
+CLOCK_EXPONENT = 1 / 3
+"""How far the exponent of the power cap's effect on the clock may lie from its square root, over that root."""
+
+
+class OpTime(NamedTuple):
+    """The time that an op's own kernels take, and how many those are."""
+
+    path: str
+    stage: str
+    ms: float
+    num_kernels: int
+
+
+class Total(NamedTuple):
+    """A whole network's time for one batch with its 90 % interval."""
+
+    ms: float
+    low_ms: float
+    high_ms: float
+    device_ms: float
+    host_ms: float
+    evidence: str
+
+    @property
+    def host_bound(self) -> bool:
+        """Whether starting the kernels takes longer than computing them."""
+        return self.host_ms > self.device_ms
+
+
+def predict_latency(analysis: Analysis, target: LatencyTarget, *, with_memory: bool = True) -> Prediction:
+    """One batch's latency in milliseconds on a device that need not be here: whole, by stage and by kernel.
+
+    Without `with_memory` no largest batch is worked out, and it is 0.
+    """
+    device, run, known = target.device, target.run, coefficients()
+    found = spent(analysis, device, run, known)
+    kernels_ms = fsum([each.ms for each in found])
+    total = _total(analysis, target, known, kernels_ms)
+    scaling = Scaling(total.ms / kernels_ms, *_stage_spans(total, known.intervals["stage"]), total.host_bound)
+    return Prediction(
+        variant=analysis.variant,
+        fingerprint=analysis.fingerprint,
+        input_shape=analysis.input_shape,
+        device=device.name,
+        **run._asdict(),
+        ms=total.ms,
+        low_ms=total.low_ms,
+        high_ms=total.high_ms,
+        device_ms=total.device_ms,
+        host_ms=total.host_ms,
+        evidence=total.evidence,
+        stages=stage_times(analysis, found, run, scaling),
+        kernels=kind_times(found, run, scaling),
+        max_batch_size=largest_batch(analysis, target) if with_memory else 0,
+    )
+
+
+def _stage_spans(total: Total, half_width: float) -> tuple[float, float]:
+    """A stage's low and high over its time: the whole's, each widened by what a stage's share is uncertain by."""
+    below, above = log(total.ms / total.low_ms), log(total.high_ms / total.ms)
+    return exp(-hypot(below, half_width)), exp(hypot(above, half_width))
+
+
+def predict_total(analysis: Analysis, target: LatencyTarget) -> Total:
+    """The whole's time and interval alone, for sweeps: a third of the work of `predict_latency`."""
+    known = coefficients()
+    return _total(analysis, target, known, device_ms(analysis, target.device, target.run, known))
+
+
+def _total(analysis: Analysis, target: LatencyTarget, known: Coefficients, kernels_ms: float) -> Total:
+    own_ms = kernels_ms * (1.0 if target.factor is None else target.factor)
+    host_ms = _host_ms(analysis, target, known.host_us if target.host_us is None else target.host_us)
+    evidence = _evidence(known, target)
+    low, high = _interval(known, own_ms, host_ms, _half_width(known, target, evidence), target.host_us is not None)
+    return Total(max(own_ms, host_ms), low, high, own_ms, host_ms, evidence)
+
+
+def _host_ms(analysis: Analysis, target: LatencyTarget, host_us: float) -> float:
+    """What the host takes to start the kernels one by one; nothing for a CPU, whose ops start themselves."""
+    device, run = target.device, target.run
+    if run.cuda_graph or device.kind == "cpu":
+        return 0.0
+    return launched(analysis, run, rates(device, run.precision)).calls * host_us / 1000
+
+
+def predict_op_times(analysis: Analysis, target: LatencyTarget) -> tuple[OpTime, ...]:
+    """Each row's time in the order of `analysis.rows`, far less certain than the whole's `ms`, to which they sum.
+
+    By stage they sum to the stages' times.
+    """
+    times = row_times(analysis, target.device, target.run, coefficients())
+    scale = predict_total(analysis, target).ms / fsum([ms for ms, _ in times])
+    pairs = zip(analysis.rows, times, strict=True)
+    return tuple([OpTime(row.path, row.stage, scale * ms, count) for row, (ms, count) in pairs])
+
+
+def _evidence(known: Coefficients, target: LatencyTarget) -> str:
+    """Known, calibrated or specs."""
+    if target.factor is not None:
+        return "calibrated"
+    return "known" if known.knows(target.device, target.run) else "specs"
+
+
+def _half_width(known: Coefficients, target: LatencyTarget, evidence: str) -> float:
+    """Of the interval of the device's time, as a logarithm."""
+    device, run = target.device, target.run
+    mode = "cpu" if device.kind == "cpu" else "training" if run.training else "gpu"
+    own = known.intervals[mode]
+    if evidence == "known":
+        return own
+    if evidence == "calibrated":
+        return max(own, known.intervals["calibrated"])
+    peaks = rates(device, run.precision)
+    unseen = known.intervals["alike" if _like_the_fitted(device, peaks) else "unlike"]
+    # log of the clock's share over its root's exponent: 0 for a card that is not held back
+    capped = CLOCK_EXPONENT * (1 - sustained(device))
+    return hypot(own, unseen, capped) if mode != "gpu" else hypot(unseen, capped)
+
+
+def _like_the_fitted(device: Device, peaks: Rates) -> bool:
+    if not (peaks.gpu and peaks.tensor) or peaks.old:
+        return False
+    return sustained(device) == 1.0 and peaks.flops <= PER_CLOCK * peaks.clocks
+
+
+def _interval(
+    known: Coefficients, own_ms: float, host_ms: float, half_width: float, host_known: bool
+) -> tuple[float, float]:
+    """90 % of the longer of device and host; an unknown host may be far faster than the fitted one."""
+    low, high = own_ms / exp(half_width), own_ms * exp(half_width)
+    if not host_ms:
+        return low, high
+    span = exp(known.intervals["host"])
+    least = host_ms / span if host_known else host_ms / HOST_SPAN
+    return max(low, least), max(high, host_ms * span)
+
+
+def largest_batch(analysis: Analysis, target: LatencyTarget) -> int:
+    """The largest batch that fits nine tenths of the device's memory; 0 where none does or its size is not known."""
+    device, run = target.device, target.run
+    dtype = run.precision if run.precision in ("float16", "bfloat16") else "float32"
+    budget = int((1 - MARGIN) * device.mem_gb * 1e9)
+    return memory_budget.largest_batch(analysis, budget, training=run.training, dtype=dtype) if budget else 0

@@ -1,0 +1,1 @@
+"""Measured latencies as data: every sample and every condition, read and written without torch."""

@@ -1,0 +1,1 @@
+"""What others published of these networks: figures, counting rules, claims, and how they agree with ours."""

@@ -1,0 +1,148 @@
+"""A statement that people make, its readings as cases, and the verdict that follows from these alone."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
+from typing import Self, assert_never
+
+from analyzer.literature.claims.figures import Figure
+from analyzer.literature.published import prints_as
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """The ratio is `target`."""
+
+    target: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """The ratio is anything but `target`."""
+
+    target: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The ratio is within a tenth of `target`."""
+
+    target: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """The ratio is smaller than `target`."""
+
+    target: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The ratio is larger than `target`."""
+
+    target: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A single figure, in units of `unit`, rounds or truncates to these digits."""
+
+    digits: str
+    unit: int = 1
+
+
+Claimed = Exactly | Other | About | Under | Over | Printed
+
+EQUAL, DIFFERENT, FEWER, MORE = Exactly(Fraction(1)), Other(Fraction(1)), Under(Fraction(1)), Over(Fraction(1))
+NEGLIGIBLE = Under(Fraction(1, 100))
+"""What people mean by negligible, as far as that can be counted."""
+_NEAR = Fraction(1, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One reading of a statement: `when` completes "it holds if …"; a figure, what it is held against, what is claimed.
+
+    A printed figure stands alone; every other claim is one about the ratio of `figure` to `against`.
+    """
+
+    when: str
+    claimed: Claimed
+    figure: Figure
+    against: Figure | None = None
+
+    @property
+    def ratio(self) -> Fraction:
+        """The figure over the one that it is held against, or over the printed one."""
+        if isinstance(self.claimed, Printed):
+            return Fraction(int(self.figure.value)) / (Fraction(Decimal(self.claimed.digits)) * self.claimed.unit)
+        if self.against is None:
+            raise ValueError(f"{self.when!r} is held against nothing")
+        return Fraction(int(self.figure.value), int(self.against.value))
+
+    @property
+    def holds(self) -> bool:
+        """Whether the figures are as claimed."""
+        match self.claimed:
+            case Exactly(target):
+                return self.ratio == target
+            case Other(target):
+                return self.ratio != target
+            case About(target):
+                return abs(self.ratio - target) <= _NEAR * target
+            case Under(target):
+                return self.ratio < target
+            case Over(target):
+                return self.ratio > target
+            case Printed(digits, unit):
+                return prints_as(int(self.figure.value), digits, unit)
+            case _:
+                assert_never(self.claimed)
+
+
+class Verdict(StrEnum):
+    """What the cases together say of a statement."""
+
+    HOLDS = "holds"
+    ONLY_IF = "holds only if"
+    FAILS = "does not hold"
+
+    @classmethod
+    def of(cls, cases: tuple[Case, ...]) -> Self:
+        """It holds where every reading does, and does not where none does."""
+        held = [case.holds for case in cases]
+        return cls(cls.HOLDS if all(held) else cls.ONLY_IF if any(held) else cls.FAILS)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement, why it is as it is, for whom that matters, and the function that yields its cases."""
+
+    statement: str
+    why: str
+    matters: str
+    weigh: Callable[[], Iterator[Case]]
+
+    @property
+    def key(self) -> str:
+        """Its name in files and links: that of the function."""
+        return self.weigh.__name__
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """Its readings, worked out once."""
+        return tuple(self.weigh())
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the cases say."""
+        return Verdict.of(self.cases)
+
+
+def claim(statement: str, *, why: str, matters: str) -> Callable[[Callable[[], Iterator[Case]]], Claim]:
+    """Make a claim of the function that yields its cases."""
+    return lambda weigh: Claim(statement, why, matters, weigh)

@@ -1,0 +1,278 @@
+"""Figures of networks as claims need them: each a Term, so that its arithmetic can be written out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+from analyzer.cost import formulas
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.cost.memory import item_bytes, memory
+from analyzer.cost.training import transfer
+from analyzer.cost.walk import Row
+from analyzer.explain.figures import explained, op_figures, place_at
+from analyzer.explain.traced_int import Term, given, total
+from analyzer.families.network import network as resolved
+from analyzer.graph.graph import Graph, leaf_ops
+from analyzer.graph.ops import BatchNorm2d, Concat, Conv2d, Linear, Op, Weighted
+from analyzer.graph.resnext_forms import forms, grouped_blocks
+
+Only = Callable[[Op], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A number of a network, or of what is at a path in it; `input_size` where it is not the variant's own.
+
+    `unit` is "B" or "px", or nothing for a count.
+    """
+
+    network: str
+    path: str = ""
+    quantity: str
+    value: int
+    input_size: int | None = None
+    unit: str = ""
+
+
+_kept = lru_cache(maxsize=128)(analyze)
+
+
+def analysis_of(network: str, size: int | None = None) -> Analysis:
+    """The analysis of an expression at an input size, kept while the claims are weighed."""
+    return _kept(network, size)
+
+
+def every_op(_: Op) -> bool:
+    """All ops."""
+    return True
+
+
+def convolutions(op: Op) -> bool:
+    """Convolutions of any kernel."""
+    return isinstance(op, Conv2d)
+
+
+def pointwise(op: Op) -> bool:
+    """1×1 convolutions."""
+    return isinstance(op, Conv2d) and op.kernel == 1
+
+
+def norms(op: Op) -> bool:
+    """Batch norms."""
+    return isinstance(op, BatchNorm2d)
+
+
+def with_weights(op: Op) -> bool:
+    """Convolutions and linear layers."""
+    return isinstance(op, Weighted)
+
+
+def linears(op: Op) -> bool:
+    """Fully connected layers."""
+    return isinstance(op, Linear)
+
+
+def params(network: str, path: str = "", *, only: Only = every_op, of: str = "", size: int | None = None) -> Figure:
+    """Parameters of a network or of what is at a path, of all its ops or of those told by `of`."""
+    return _counted("params", "parameters", network, path, only, of, size)
+
+
+def weights(network: str, path: str) -> Figure:
+    """Parameters of the convolutions at a path."""
+    return params(network, path, only=convolutions, of="convolutions")
+
+
+def macs(network: str, path: str = "", *, only: Only = every_op, of: str = "", size: int | None = None) -> Figure:
+    """Multiply-accumulates of a network or of what is at a path, of all its ops or of those told by `of`."""
+    return _counted("MACs", "MACs", network, path, only, of, size)
+
+
+def flops(network: str) -> Figure:
+    """2 × MACs of a network."""
+    figure = next(figure for figure in explained(analysis_of(network)).figures if figure.name == "FLOPs")
+    return Figure(network=network, quantity="FLOPs, two a MAC", value=figure.value)
+
+
+def activations(network: str, path: str = "") -> Figure:
+    """Output elements of the convolutions and linear layers."""
+    return _counted("activations", "activations", network, path, every_op, "", None)
+
+
+def _counted(name: str, words: str, network: str, path: str, only: Only, of: str, size: int | None) -> Figure:
+    analysis = analysis_of(network, size)
+    place = place_at(analysis, path)
+    rows = [row for row in analysis.rows[place.start : place.stop] if only(row.operation)]
+    figure = _traced(rows, name) if place.level in ("block", "op") else _by_stage(rows, name)
+    quantity = f"{words} of its {of}" if of else words
+    return Figure(network=network, path=path, quantity=quantity, value=figure, input_size=size)
+
+
+def _traced(rows: Sequence[Row], name: str) -> Term:
+    """The sum over ops, each by its own formula."""
+    return total(figure.value for row in rows for figure in op_figures(row) if figure.name == name)
+
+
+_COUNTS: dict[str, Callable[[Row], int]] = {
+    "params": lambda row: row.params,
+    "MACs": lambda row: row.macs,
+    "activations": lambda row: row.activations,
+    "ops": lambda _: 1,
+}
+
+
+def _by_stage(rows: Sequence[Row], name: str) -> Term:
+    """The sum over stages."""
+    stages = groupby(rows, lambda row: row.stage)
+    return total(given(sum(_COUNTS[name](row) for row in members), stage) for stage, members in stages)
+
+
+def num_ops(network: str, *, only: Only = every_op, of: str = "ops") -> Figure:
+    """How many ops a network has, of all or of those told by `of`, by stage."""
+    rows = [row for row in analysis_of(network).rows if only(row.operation)]
+    return Figure(network=network, quantity=f"number of {of}", value=_by_stage(rows, "ops"))
+
+
+def seen(network: str, quantity: str, path: str = "") -> Figure:
+    """One of `explain`'s figures: depth, receptive field, height, …."""
+    figure = next(item for item in explained(analysis_of(network), path).figures if item.name == quantity)
+    return Figure(
+        network=network,
+        path=path,
+        quantity=quantity,
+        value=figure.value,
+        unit="px" if quantity == "receptive field" else "",
+    )
+
+
+def side(network: str, path: str, input_size: int) -> Figure:
+    """Side of the map at a path."""
+    explanation = explained(analysis_of(network, input_size), path)
+    figure = next(item for item in explanation.figures if item.name == "height")
+    return Figure(network=network, path=path, quantity="side", value=figure.value, input_size=input_size, unit="px")
+
+
+def pixels(network: str, size: int | None = None) -> Figure:
+    """Side of the input."""
+    _, height, _ = analysis_of(network, size).input_shape
+    return Figure(network=network, quantity="side of the input", value=given(height, "n"), input_size=size, unit="px")
+
+
+def out_channels(network: str, path: str) -> Figure:
+    """Channels that an op or block puts out."""
+    place = place_at(analysis_of(network), path)
+    channels = analysis_of(network).rows[place.stop - 1].output_shape[0]
+    return Figure(network=network, path=path, quantity="output channels", value=given(channels, "C"))
+
+
+def inference_bytes(network: str, batch_size: int) -> Figure:
+    """Weights, buffers and the peak of activations in float32."""
+    needed = memory(analysis_of(network), batch_size)
+    held = (needed.params_bytes, needed.buffers_bytes, *(alive.bytes for alive in needed.alive))
+    words = _at_batch("bytes of weights, buffers and the peak of activations", batch_size)
+    return Figure(network=network, quantity=words, value=total(given(part, "bytes") for part in held), unit="B")
+
+
+def weight_bytes(network: str, dtype: str = "float32") -> Figure:
+    """Bytes of the parameters."""
+    value = given(analysis_of(network).params, "params") * given(item_bytes(dtype), "bytes")
+    return Figure(network=network, quantity=f"bytes of parameters, {dtype}", value=value, unit="B")
+
+
+def peak_bytes(network: str, batch_size: int = 1) -> Figure:
+    """The peak of activations in inference, float32."""
+    alive = memory(analysis_of(network), batch_size).alive
+    words = _at_batch("bytes at the peak of activations", batch_size)
+    return Figure(
+        network=network, quantity=words, value=total(given(part.bytes, part.path) for part in alive), unit="B"
+    )
+
+
+def stored_bytes(network: str, batch_size: int, dtype: str = "float32") -> Figure:
+    """What training stores of the forward pass."""
+    stages = transfer(analysis_of(network), batch_size=batch_size, dtype=dtype).stages
+    words = _at_batch(f"bytes stored for training, {dtype}", batch_size)
+    return Figure(
+        network=network, quantity=words, value=total(given(row.stored_bytes, row.stage) for row in stages), unit="B"
+    )
+
+
+def _at_batch(words: str, batch_size: int) -> str:
+    return f"{words}, batch {batch_size}"
+
+
+def training_macs(network: str, mode: str = "all") -> Figure:
+    """MACs of the forward pass, the input gradients and the weight gradients where that mode's parameters learn."""
+    trained = transfer(analysis_of(network), mode)
+    passes = (trained.forward_macs, trained.input_gradient_macs, trained.weight_gradient_macs)
+    words = "MACs of training" if mode == "all" else f"MACs of training, {mode} alone"
+    return Figure(network=network, quantity=words, value=total(given(part, "pass") for part in passes))
+
+
+def connections(network: str, path: str = "") -> Figure:
+    """Direct connections of a dense block, or of all of a network's: what its layers read, concats taken apart."""
+    stages = [
+        part for name, part in _sub_graphs(resolved(network).graph) if part.kind == "stage" and path in ("", name)
+    ]
+    return Figure(
+        network=network,
+        path=path,
+        quantity="direct connections",
+        value=total(given(len(sources), "layer") for stage in stages for sources in _dense_inputs(stage)),
+    )
+
+
+def _dense_inputs(stage: Graph) -> Iterator[list[str]]:
+    """The tensors that each dense layer of a block reads."""
+    by_name = {node.name: node for node in stage.nodes}
+
+    def sources(name: str) -> list[str]:
+        node = by_name.get(name)
+        joined = node is not None and isinstance(node.op, Concat)
+        return [each for part in by_name[name].inputs for each in sources(part)] if joined else [name]
+
+    yield from (sources(node.inputs[0]) for node in stage.nodes if isinstance(node.op, Graph))
+
+
+def half_square(network: str, path: str = "") -> Figure:
+    """L(L + 1)/2 for the dense layers of a block, or for the depth of the whole network."""
+    stages = dict(_sub_graphs(resolved(network).graph))
+    num_layers = len(list(_dense_inputs(stages[path]))) if path else analysis_of(network).depth
+    layers = given(num_layers, "L")
+    return Figure(
+        network=network,
+        path=path,
+        quantity="L(L + 1)/2",
+        value=layers * (layers + 1) // given(2, "2", divides=True),
+    )
+
+
+def _sub_graphs(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Graph]]:
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            yield prefix + node.name, node.op
+            yield from _sub_graphs(node.op, f"{prefix}{node.name}.")
+
+
+def form_params(network: str, path: str, letter: str) -> Figure:
+    """Parameters of a grouped block in one of ResNeXt's three forms, convolutions without biases."""
+    counts = Counter(formulas.params(op) for _, op in leaf_ops(_form(network, path, letter)))
+    value = total(given(count, "ops") * given(each, "params") for each, count in counts.items() if each)
+    return Figure(network=network, path=path, quantity=f"parameters in form ({letter})", value=value)
+
+
+def form_biases(network: str, path: str, letter: str) -> Figure:
+    """Biases of a grouped block's transform in one of the three forms, where every convolution of every path has one.
+
+    The projection, which all forms share, is left out.
+    """
+    ops = [op for path, op in leaf_ops(_form(network, path, letter)) if not path.startswith("downsample")]
+    counts = Counter(op.out_channels for op in ops if isinstance(op, Conv2d))
+    value = total(given(count, "ops") * given(channels, "C_out") for channels, count in counts.items())
+    return Figure(network=network, path=path, quantity=f"biases in form ({letter})", value=value)
+
+
+def _form(expression: str, path: str, letter: str) -> Graph:
+    block = dict(grouped_blocks(resolved(expression).graph))[path]
+    return next(form.graph for form in forms(block) if form.letter == letter)

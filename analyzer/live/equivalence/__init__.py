@@ -1,0 +1,1 @@
+"""The proof that ResNeXt's three forms are one function."""

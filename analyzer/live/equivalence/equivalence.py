@@ -1,0 +1,237 @@
+"""The proof that ResNeXt's three forms are one function, run on every grouped block and on the whole network."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from analyzer.cost.walk import walk
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.network import Network, network
+from analyzer.families.spec import Spec
+from analyzer.graph.graph import Graph, in_channels
+from analyzer.graph.ops import Conv2d
+from analyzer.graph.resnext_forms import TITLES, cardinality, forms, grouped_blocks, network_forms, nothing_to_prove
+from analyzer.live.equivalence import network as equivalence_network
+from analyzer.live.equivalence.comparison import (
+    DTYPES,
+    SIDE,
+    Bench,
+    Case,
+    Trio,
+    beside,
+    compared,
+    comparisons,
+    controls,
+    in_common,
+    planted,
+    quick_backward,
+    sizes,
+    trio,
+)
+from analyzer.live.equivalence.forms import FAULTS, Evaluation, evaluate, runnable
+from analyzer.live.equivalence.proof import BlockCheck, Comparison, Control, FormCost, Proof, Spread
+from analyzer.live.identities.check import check_identities
+
+DEFAULT_DTYPES = ("float64", "float32")
+CONTROLLED = ("float64", "float32")
+"""Types in which a fault in one path of many is larger than the bound; in shorter ones it need not be."""
+
+MODES = ("eval", "train")
+SEED = 2017
+SEEDS_A_BLOCK = 100
+"""Distance between the seeds of neighbouring blocks."""
+
+
+Progress = Callable[[int, int, str], None]
+"""Told the number of the block that begins, how many there are, and its path; with one more than that at the end."""
+
+
+def _silent(_done: int, _total: int, _path: str) -> None:
+    pass
+
+
+def check_equivalence(
+    variant: str | Spec | Graph | Network,
+    *,
+    dtypes: Sequence[str] = DEFAULT_DTYPES,
+    full: bool = False,
+    seed: int = SEED,
+    progress: Progress = _silent,
+) -> Proof:
+    """Compare forms (a) and (b) with (c) in every grouped block, forward and back, eval and train, and in the whole.
+
+    Then prove every other identity that the network has a place for. Each block has its own random weights and batch
+    norm statistics; planted faults must be detected for it to pass. Without `full`, the whole network's forms are
+    compared by their outputs in evaluation mode alone, and faults planted in the coarsest of the types only.
+    Raises InvalidInput where `variant` is no network or a dtype is unknown.
+    """
+    for dtype in dtypes:
+        if dtype not in DTYPES:
+            raise InvalidInput(f"dtype {shortened(dtype)!r}: must be one of {', '.join(DTYPES)}.")
+    resolved = network(variant)
+    blocks = dict(grouped_blocks(resolved.graph))
+    with _one_thread():
+        rows, found = _over_blocks(blocks, dtypes, _controlled(dtypes, full), seed, progress)
+        progress(len(blocks) + 1, len(blocks), "")
+        rows += equivalence_network.network_rows(resolved, dtypes, seed) if blocks and full else ()
+        others = check_identities(resolved, dtypes, seed)
+        progress(len(blocks) + 1, len(blocks), "done")
+    return Proof(
+        variant=resolved.expression,
+        title=resolved.title,
+        reason=nothing_to_prove(resolved.graph),
+        blocks={path: cardinality(block) for path, block in blocks.items()},
+        rows=(*rows, *others.rows),
+        controls=(*found, *others.controls),
+        costs=tuple(_costs(resolved)) if blocks else (),
+        identities=others.identities,
+        conditions=_conditions(resolved, dtypes, full, seed),
+    )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for torch: on small tensors threads wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _controlled(dtypes: Sequence[str], full: bool) -> list[str]:
+    """The types in which faults are planted: all that can show them, or the coarsest; else float32."""
+    able = [dtype for dtype in CONTROLLED if dtype in dtypes] or ["float32"]
+    return able if full else able[-1:]
+
+
+def _over_blocks(
+    blocks: dict[str, Graph], dtypes: Sequence[str], controlled: Sequence[str], seed: int, progress: Progress
+) -> tuple[list[Comparison], list[Control]]:
+    rows: list[Comparison] = []
+    found: list[Control] = []
+    for number, bench in enumerate(_benches(blocks, seed), 1):
+        progress(number, len(blocks), bench.path)
+        for case in product(dtypes, MODES):
+            rows += comparisons(bench, Case(*case))
+        for dtype in controlled:
+            found += controls(bench, dtype)
+    return rows, found
+
+
+def _benches(blocks: dict[str, Graph], seed: int) -> Iterator[Bench]:
+    """One bench a block; equal neighbours share their modules, which hold no weights."""
+    shared: Trio | None = None
+    for index, (path, block) in enumerate(blocks.items()):
+        if shared is None or block != shared.block:
+            shared = trio(block)
+        yield Bench(path=path, trio=shared, seed=seed + SEEDS_A_BLOCK * index)
+
+
+def _conditions(resolved: Network, dtypes: Sequence[str], full: bool, seed: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "dtypes": list(dtypes),
+        "full": full,
+        "block_inputs": {dtype: list(sizes(dtype)) for dtype in dtypes},
+        "network_batch_size": equivalence_network.BATCH_SIZE,
+        "network_input_shape": list(equivalence_network.small_shape(resolved)),
+        "torch": torch.__version__,
+        "threads": 1,
+    }
+
+
+def _costs(resolved: Network) -> Iterator[FormCost]:
+    for form in network_forms(resolved.graph):
+        rows = walk(form.graph, resolved.input_shape()).rows
+        biases = sum(
+            row.operation.out_channels for row in rows if isinstance(row.operation, Conv2d) and row.operation.bias
+        )
+        yield FormCost(
+            form=form.letter,
+            title=TITLES[form.letter],
+            params=sum(row.params for row in rows),
+            biases=biases,
+            macs=sum(row.macs for row in rows),
+            num_ops=len(rows),
+        )
+
+
+BINS_A_DECADE = 4
+_LOWEST = -20.0
+"""Exponent of ten at which bins begin; double precision ends near -16."""
+
+
+def check_block(
+    variant: str | Spec | Graph | Network,
+    path: str,
+    *,
+    dtype: str = "float64",
+    mode: str = "train",
+    fault: str = "",
+    seed: int = SEED,
+) -> BlockCheck:
+    """Forms (a) and (b) of the block at a path against (c), number by number, with a fault planted in both if named.
+
+    Weights and input are those that `check_equivalence` draws for this block with the same seed. Raises InvalidInput
+    for an unknown block, dtype, mode or fault.
+    """
+    blocks = dict(grouped_blocks(network(variant).graph))
+    for name, value, known in (
+        ("block", path, tuple(blocks)),
+        ("dtype", dtype, tuple(DTYPES)),
+        ("mode", mode, MODES),
+        ("fault", fault, ("", *FAULTS)),
+    ):
+        if value not in known:
+            raise InvalidInput(f"{name} {shortened(value)!r}: must be one of {', '.join(known) or 'none'}.")
+    bench = Bench(path=path, trio=_trio(blocks[path]), seed=seed + SEEDS_A_BLOCK * list(blocks).index(path))
+    case = Case(dtype, mode)
+    rows, spreads = [], []
+    for identity, found, reference, crossed in _evaluated(bench, case, fault):
+        for what, gradient, pairs in in_common(found, reference, case.training):
+            net = next(net for net in bench.trio.nets if net.form.letter == identity[1])
+            tolerance = bench.tolerance(case, net.form, gradient=gradient)
+            place = {"identity": identity, "block": path, "dtype": dtype, "mode": mode}
+            rows.append(compared(pairs, what=what, tolerance=tolerance, crossed=crossed, **place))
+            spreads.append(_spread(identity, what, list(pairs.values())))
+    return BlockCheck(fault=fault, rows=tuple(rows), spreads=tuple(spreads))
+
+
+def _trio(block: Graph) -> Trio:
+    rows = walk(block, (in_channels(block), SIDE, SIDE)).rows
+    return Trio(block, tuple(runnable(form) for form in forms(block)), (), rows)
+
+
+def _evaluated(bench: Bench, case: Case, fault: str) -> Iterator[tuple[str, Evaluation, Evaluation, int]]:
+    """(identity, form, grouped form, ReLUs that rounding moved) of forms (a) and (b)."""
+    given = bench.draw.cut(case)
+    with quick_backward(case.dtype):
+        reference = evaluate(bench.trio.nets[-1], *given, training=case.training)
+        for net in bench.trio.nets[:-1]:
+            faulty = planted(net, FAULTS[fault]) if fault else net
+            found, crossed = beside(faulty, reference, given, case)
+            yield f"({net.form.letter}) = (c)", found, reference, crossed
+
+
+def _spread(identity: str, what: str, pairs: list[tuple[Tensor, Tensor]]) -> Spread:
+    """How many numbers are equal, and how many lie in each bin of log10 |a − b| / max|b|, tensor by tensor."""
+    exponents = torch.cat([_exponents(*pair) for pair in pairs])
+    known = exponents[torch.isfinite(exponents)].clamp(min=_LOWEST)
+    bins, counts = torch.unique(torch.floor(known * BINS_A_DECADE), return_counts=True)
+    return Spread(
+        identity=identity,
+        what=what,
+        equal=int((exponents == -torch.inf).sum()),
+        bins={place / BINS_A_DECADE: count for place, count in zip(bins.tolist(), counts.tolist(), strict=True)},
+    )
+
+
+def _exponents(one: Tensor, reference: Tensor) -> Tensor:
+    largest = float(reference.abs().max())
+    return ((one - reference).double().abs() / (largest or 1.0)).log10().flatten()

@@ -1,0 +1,118 @@
+"""A whole network in its three forms: outputs and gradients in evaluation mode, in training mode what they drift by."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from analyzer.cost.walk import Row, walk
+from analyzer.errors import InvalidInput
+from analyzer.families.network import Network
+from analyzer.families.spec import MAX_OPS
+from analyzer.graph.graph import Graph, num_ops
+from analyzer.graph.ops import Shape
+from analyzer.graph.resnext_forms import network_forms
+from analyzer.live.equivalence.comparison import DTYPES, SLOW, Case, beside, compared, in_common, quick_backward
+from analyzer.live.equivalence.forms import Runnable, State, calibrated, evaluate, random_state, runnable, whole
+from analyzer.live.equivalence.proof import Comparison
+from analyzer.live.equivalence.rounding import path_additions, tolerance
+
+BATCH_SIZE = 2
+TRAIN_CEILING = 1e-11
+"""What training mode in float64 holds within: batch norm's statistics of few samples magnify rounding."""
+
+TRAINED = ("float64", "float32")
+"""Types in which training mode is run; float32's drift is reported and not judged."""
+
+
+class Ground(NamedTuple):
+    """A network's random weights, images and output gradient in float64, and its ops at the images' size."""
+
+    state: State
+    images: Tensor
+    cotangent: Tensor
+    rows: tuple[Row, ...]
+
+    def cut(self, dtype: str) -> tuple[State, Tensor, Tensor]:
+        """The same in a type; images of half the side and one of them where the type is slow."""
+        images, cotangent = self.images, self.cotangent
+        if dtype in SLOW and images.shape[-1] % 2 == 0 and cotangent.ndim == 2:
+            side = images.shape[-1] // 2
+            images, cotangent = images[:1, :, :side, :side], cotangent[:1]
+        return self.state, images.to(DTYPES[dtype]), cotangent.to(DTYPES[dtype])
+
+
+def small_shape(resolved: Network) -> tuple[int, int, int]:
+    """(C, H, W) of the smallest images that leave maps of at least 2×2 and fit the head; else the variant's own."""
+    usual = resolved.input_shape()
+    stride = max(row.total_stride for row in walk(resolved.graph, usual).rows)
+    try:
+        shape = resolved.input_shape(2 * stride)
+        walk(resolved.graph, shape)
+    except InvalidInput:
+        return usual
+    return shape
+
+
+def ground(net: Runnable, shape: Shape, seed: int) -> Ground:
+    """Weights whose statistics fit the images, so that activations keep their size through all blocks."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = walk(net.form.graph, shape).rows
+    images, cotangent = (
+        torch.empty(BATCH_SIZE, *size, dtype=torch.float64).normal_(generator=generator)
+        for size in (shape, rows[-1].output_shape)
+    )
+    return Ground(calibrated(net, random_state(net.form.graph, generator), images), images, cotangent, rows)
+
+
+def network_rows(resolved: Network, dtypes: Sequence[str], seed: int) -> Iterator[Comparison]:
+    """The forms that stay within the bound on ops against (c), forward and back.
+
+    In evaluation mode in every type; in training mode in float64 and float32.
+    """
+    *split, grouped = network_forms(resolved.graph)
+    nets = [runnable(form) for form in split if num_ops(form.graph) <= MAX_OPS]
+    if not nets:
+        return
+    reference = whole(grouped.graph)
+    given = ground(reference, small_shape(resolved), seed)
+    for dtype in dtypes:
+        for mode in ("eval", "train") if dtype in TRAINED else ("eval",):
+            yield from _case_rows(nets, reference, given, Case(dtype, mode))
+
+
+def _case_rows(nets: Sequence[Runnable], reference: Runnable, given: Ground, case: Case) -> Iterator[Comparison]:
+    cut = given.cut(case.dtype)
+    with quick_backward(case.dtype):
+        expected = evaluate(reference, *cut, training=case.training)
+        beside_it = [beside(net, expected, cut, case) for net in nets]
+    for net, (found, crossed) in zip(nets, beside_it, strict=True):
+        for what, gradient, pairs in in_common(found, expected, case.training):
+            yield compared(
+                pairs,
+                identity=f"({net.form.letter}) = (c)",
+                block="",
+                what=what,
+                dtype=case.dtype,
+                mode=case.mode,
+                tolerance=_bound(given, net.form.graph, reference.form.graph, case, gradient),
+                crossed=crossed,
+            )
+
+
+def _bound(given: Ground, graph: Graph, reference: Graph, case: Case, gradient: bool) -> float | None:
+    """The bound over all ops of the network; None for float32 in training mode, and where it says nothing: at 1."""
+    if case.training and case.dtype == "float32":
+        return None
+    limits = {"ceiling": TRAIN_CEILING} if case.training else {}
+    bound = tolerance(
+        given.rows,
+        case.dtype,
+        batch_size=BATCH_SIZE,
+        training=case.training,
+        gradient=gradient,
+        additions=path_additions(graph, reference, gradient=gradient),
+        **limits,
+    )
+    return bound if bound < 1 else None

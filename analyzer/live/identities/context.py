@@ -1,0 +1,241 @@
+"""What the proofs of the single identities share: random tensors, rows and controls, for one dtype."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
+from zlib import crc32
+
+import torch
+from torch import Tensor
+
+from analyzer.cost.walk import walk
+from analyzer.families.network import Network
+from analyzer.graph.graph import INPUT, Graph, Node, in_channels, leaf_ops, sequence
+from analyzer.graph.ops import BatchNorm2d, Conv2d, Op, Shape
+from analyzer.graph.resnext_forms import opened
+from analyzer.live.equivalence import network as equivalence_network
+from analyzer.live.equivalence.comparison import DTYPES, compared, difference
+from analyzer.live.equivalence.forms import Runnable, State, copied, random_state, whole
+from analyzer.live.equivalence.proof import Comparison, Control
+from analyzer.live.equivalence.rounding import tolerance
+
+BATCH_SIZE = 4
+SIDE = 5
+MOST = 4
+"""Places that are taken of one identity: distinct ones, from first to last."""
+
+
+Found = TypeVar("Found")
+
+
+class Site(NamedTuple):
+    """A part of the network by itself, at its path, and the shape (C, H, W) of the input that it is given.
+
+    `widths` are the channels of the tensors that a concatenated input is made of.
+    """
+
+    path: str
+    graph: Graph
+    shape: Shape
+    widths: tuple[int, ...] = ()
+
+
+def convolutions(graph: Graph, wanted: Callable[[Conv2d], bool]) -> list[Site]:
+    """The distinct convolutions that are wanted, each as a graph of its own with one node, `conv`."""
+    found = ((path, op) for path, op in leaf_ops(graph) if isinstance(op, Conv2d) and wanted(op))
+    return [conv_site(path, conv) for path, conv in spread(found)]
+
+
+def conv_site(path: str, conv: Conv2d) -> Site:
+    """A convolution by itself, on an input of at least its window."""
+    side = max(SIDE, conv.dilation * (conv.kernel - 1) + 1)
+    return Site(path, alone("conv", conv), (conv.in_channels, side, side))
+
+
+def alone(name: str, op: Op) -> Graph:
+    """One op as a graph."""
+    return Graph("op", tuple(sequence((name, op))))
+
+
+def blocks(graph: Graph, wanted: Callable[[Graph], bool]) -> list[Site]:
+    """The distinct blocks that are wanted."""
+    found = spread((path, block) for path, block in stage_blocks(graph) if wanted(block))
+    return [Site(path, block, (in_channels(block), SIDE, SIDE)) for path, block in found]
+
+
+def normed_sites(graph: Graph) -> list[Site]:
+    """Distinct blocks with a batch norm that alone reads a convolution; in networks without blocks, such pairs."""
+    found = blocks(graph, lambda block: bool(normed_convs(block)))
+    if found or next(stage_blocks(graph), None) is not None:
+        return found
+    pairs = spread(
+        (f"{prefix}{conv.name}", Graph("pair", tuple(sequence(("conv", conv.op), ("norm", norm.op)))))
+        for prefix, part in parts(graph)
+        for conv, norm in normed_convs(part)
+    )
+    return [Site(path, pair, (in_channels(pair), SIDE, SIDE)) for path, pair in pairs]
+
+
+def parts(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Graph]]:
+    """(prefix of its paths, graph) of the network and every sub-graph."""
+    yield prefix, graph
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            yield from parts(node.op, f"{prefix}{node.name}.")
+
+
+def stage_blocks(graph: Graph, prefix: str = "", inside: bool = False) -> Iterator[tuple[str, Graph]]:
+    """(path, block) of the sub-graphs of stages, in order; with the ops of a transform's sub-graphs as their own."""
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            if inside:
+                yield f"{prefix}{node.name}", opened(node.op)
+            else:
+                yield from stage_blocks(node.op, f"{prefix}{node.name}.", node.op.kind == "stage")
+
+
+def spread(found: Iterable[tuple[str, Found]]) -> list[tuple[str, Found]]:
+    """The first of each distinct kind, and of these at most MOST, evenly from first to last."""
+    distinct: dict[Found, str] = {}
+    for path, item in found:
+        distinct.setdefault(item, path)
+    items = [(path, item) for item, path in distinct.items()]
+    if len(items) <= MOST:
+        return items
+    return [items[round(place * (len(items) - 1) / (MOST - 1))] for place in range(MOST)]
+
+
+def has_batch_norm(graph: Graph) -> bool:
+    """Whether any op is a batch norm."""
+    return any(isinstance(op, BatchNorm2d) for _, op in leaf_ops(graph))
+
+
+def has_shortcut(block: Graph) -> bool:
+    """Whether a block adds its own input to its transform, unchanged."""
+    return shortcut_node(block) is not None
+
+
+def shortcut_node(block: Graph) -> Node | None:
+    """The addition of a block's input to its transform; None where there is none."""
+    return next((node for node in block.nodes if len(node.inputs) == 2 and node.inputs[1] == INPUT), None)
+
+
+def before(block: Graph, node: Node) -> Iterator[Node]:
+    """The nodes on the way back from a node along first inputs, to the block's input."""
+    named = {item.name: item for item in block.nodes}
+    while node.inputs[0] in named:
+        node = named[node.inputs[0]]
+        yield node
+
+
+def normed_convs(graph: Graph) -> list[tuple[Node, Node]]:
+    """(convolution, batch norm) where the batch norm alone reads the convolution, both in this graph itself."""
+    readers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for source in node.inputs:
+            readers.setdefault(source, []).append(node)
+    return [
+        (node, readers[node.name][0])
+        for node in graph.nodes
+        if isinstance(node.op, Conv2d)
+        and len(readers.get(node.name, ())) == 1
+        and isinstance(readers[node.name][0].op, BatchNorm2d)
+    ]
+
+
+def strided(graph: Graph) -> bool:
+    """Whether a bottleneck of the network strides."""
+    return any(
+        one.kernel != other.kernel and one.stride * other.stride > 1
+        for _, block in stage_blocks(graph)
+        for one, other in pairwise(node.op for node in block.nodes if isinstance(node.op, Conv2d))
+    )
+
+
+Finding = Comparison | Control
+Images = tuple[Runnable, equivalence_network.Ground]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """One identity of one network, in one dtype and from one seed; `images` makes what whole networks are run on."""
+
+    identity: str
+    network: Network
+    dtype: str
+    seed: int
+    images: Callable[[], Images]
+
+    @property
+    def type(self) -> torch.dtype:
+        """Torch's own word for the dtype."""
+        return DTYPES[self.dtype]
+
+    def generator(self, path: str) -> torch.Generator:
+        """The random numbers of one place, the same whatever else was proved."""
+        return torch.Generator().manual_seed(self.seed + crc32(f"{self.identity} {path}".encode()))
+
+    def features(self, generator: torch.Generator, *shape: int) -> Tensor:
+        """Normally distributed numbers in the dtype."""
+        return torch.empty(shape).normal_(generator=generator).to(self.type)
+
+    def batch(self, site: Site, generator: torch.Generator) -> Tensor:
+        """A batch of the site's inputs."""
+        return self.features(generator, BATCH_SIZE, *site.shape)
+
+    def state(self, graph: Graph, generator: torch.Generator) -> State:
+        """Random weights and statistics in the dtype."""
+        return copied(random_state(graph, generator), self.type)
+
+    def tolerance(self, site: Site, *, training: bool = False, gradient: bool = False) -> float:
+        """The bound on rounding for this part of the network."""
+        rows = walk(site.graph, site.shape).rows
+        return tolerance(rows, self.dtype, batch_size=BATCH_SIZE, training=training, gradient=gradient)
+
+    def row(
+        self,
+        path: str,
+        what: str,
+        pairs: dict[str, tuple[Tensor, Tensor]],
+        tolerance: float,
+        mode: str = "eval",
+    ) -> Comparison:
+        """A row about the worst of some tensors, each beside its reference."""
+        return compared(
+            pairs,
+            identity=self.identity,
+            block=path,
+            what=what,
+            dtype=self.dtype,
+            mode=mode,
+            tolerance=tolerance,
+        )
+
+    def control(self, path: str, fault: str, one: Tensor, reference: Tensor, tolerance: float) -> Control:
+        """A fault whose tensor must differ from the reference."""
+        return Control(
+            fault=fault,
+            identity=self.identity,
+            block=path,
+            dtype=self.dtype,
+            max_rel=difference(one.detach(), reference.detach()).max_rel,
+            tolerance=tolerance,
+        )
+
+
+def images_maker(network: Network, seed: int) -> Callable[[], Images]:
+    """What makes the whole network, ready to run, and weights and images that suit each other, in float64; once."""
+
+    @cache
+    def made() -> Images:
+        net = whole(network.graph)
+        return net, equivalence_network.ground(net, equivalence_network.small_shape(network), seed)
+
+    return made
+
+
+def network_tolerance(ground: Ground, given: equivalence_network.Ground, *, training: bool) -> float:
+    """The bound on rounding through all of the network's ops."""
+    return tolerance(given.rows, ground.dtype, batch_size=len(given.images), training=training, gradient=False)

@@ -1,0 +1,197 @@
+"""Identities of residual networks: zero transforms, sums of transforms under pre-activation, v1 beside v1.5."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from analyzer.cost.walk import walk
+from analyzer.errors import InvalidInput
+from analyzer.families.network import Network
+from analyzer.families.resnet import ResNetSpec
+from analyzer.graph.graph import Graph, Node, in_channels
+from analyzer.graph.ops import Norm, ReLU, Weighted
+from analyzer.live.equivalence.forms import State, evaluate, run, take_sides, whole
+from analyzer.live.identities.context import (
+    SIDE,
+    Finding,
+    Ground,
+    Site,
+    before,
+    blocks,
+    has_shortcut,
+    parts,
+    shortcut_node,
+    spread,
+    stage_blocks,
+)
+from analyzer.live.network.build import build
+
+
+def residual_sites(graph: Graph) -> list[Site]:
+    """The distinct blocks with an identity shortcut that leave what comes out of a ReLU as it is but for the sum."""
+    return blocks(graph, lambda block: has_shortcut(block) and not _changes_sum(block))
+
+
+def _changes_sum(block: Graph) -> bool:
+    """Whether something else than a ReLU follows the addition."""
+    names = [node.name for node in block.nodes]
+    add = shortcut_node(block)
+    after = block.nodes[names.index(add.name) + 1 :] if add else ()
+    return any(not isinstance(node.op, ReLU) for node in after)
+
+
+def has_changed_sums(graph: Graph) -> bool:
+    """Whether there are blocks with an identity shortcut, and something else than a ReLU follows the addition."""
+    return bool(blocks(graph, lambda block: has_shortcut(block) and _changes_sum(block)))
+
+
+def _last_weights(block: Graph) -> Node:
+    """The op with weights that makes the transform: the last convolution, or the norm after it."""
+    add = shortcut_node(block)
+    if add is None:
+        raise TypeError(f"{block.kind}: has no identity shortcut")
+    return next(node for node in before(block, add) if isinstance(node.op, Norm | Weighted))
+
+
+def zero_transform(ground: Ground, site: Site) -> Iterator[Finding]:
+    """A block whose transform ends in zero weights, on an input as a ReLU leaves it: bit for bit the input."""
+    generator, last = ground.generator(site.path), _last_weights(site.graph)
+    state, features = ground.state(site.graph, generator), ground.batch(site, generator).abs()
+    zeroed = _zeroed(state, last.name)
+    net = whole(site.graph)
+    for mode in ("eval", "train"):
+        found = evaluate(net, zeroed, features, features, training=mode == "train")
+        yield ground.row(site.path, "output", {"output": (found.output, features)}, 0.0, mode)
+        yield ground.row(site.path, "gradient of input", {"input": (found.input_gradient, features)}, 0.0, mode)
+    kept = evaluate(net, state, features, features, training=False, backward=False)
+    yield ground.control(site.path, "the transform's last weights kept", kept.output, features, 0.0)
+
+
+def _zeroed(state: State, path: str) -> State:
+    return state | {name: torch.zeros_like(state[name]) for name in (f"{path}.weight", f"{path}.bias") if name in state}
+
+
+def preactivated_sites(graph: Graph) -> list[Site]:
+    """The distinct stages that end in blocks with an identity shortcut and nothing after the addition."""
+    found = spread(
+        (f"{prefix}{node.name}", node.op)
+        for prefix, part in parts(graph)
+        for node in part.nodes
+        if isinstance(node.op, Graph) and node.op.kind == "stage" and _chain(node.op)
+    )
+    return [Site(path, stage, (in_channels(stage), 2 * SIDE, 2 * SIDE)) for path, stage in found]
+
+
+def _chain(stage: Graph) -> list[Node]:
+    """The blocks at the end of a stage that end in the addition of their input."""
+    kept: list[Node] = []
+    for node in reversed(stage.nodes):
+        if not isinstance(node.op, Graph) or shortcut_node(node.op) is not node.op.nodes[-1]:
+            break
+        kept.insert(0, node)
+    return kept
+
+
+@torch.no_grad()
+def pre_activation(ground: Ground, site: Site) -> Iterator[Finding]:
+    """A stage's output against the input of its first block with an identity shortcut plus all transforms since."""
+    generator, chain = ground.generator(site.path), _chain(site.graph)
+    net = whole(site.graph)
+    state, features = ground.state(site.graph, generator), ground.batch(site, generator)
+    for training in (False, True):
+        seen = _Seen()
+        handles = [handle for node in chain for handle in seen.watch(net.module.get_submodule(node.name), node.op)]
+        take_sides(net, None)
+        output = run(net, dict(state), features, training=training)
+        for handle in handles:
+            handle.remove()
+        bound, mode = ground.tolerance(site, training=training), "train" if training else "eval"
+        total = torch.stack([seen.inputs[0], *seen.transforms]).sum(0)
+        yield ground.row(site.path, "output", {"output": (total, output)}, bound, mode)
+        short = total - seen.transforms[-1]
+        yield ground.control(site.path, "the last transform left out", short, output, bound)
+
+
+class _Seen:
+    """Inputs and transforms of a stage's blocks, as they pass."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Tensor] = []
+        self.transforms: list[Tensor] = []
+
+    def watch(self, block: nn.Module, graph: "Graph | Any") -> Iterator[Any]:
+        """Hooks on a block, which keep its input and its transform."""
+        add = shortcut_node(graph)
+        if add is None:
+            raise TypeError(f"{graph.kind}: has no identity shortcut")
+        yield block.register_forward_pre_hook(_keeper(self.inputs))
+        yield block.get_submodule(add.name).register_forward_pre_hook(_keeper(self.transforms))
+
+
+def _keeper(kept: list[Tensor]) -> Callable[[nn.Module, Any], None]:
+    return lambda _module, inputs: kept.append(inputs[0].clone())
+
+
+def versions_of(network: Network) -> tuple[Network, Network] | None:
+    """The network with its stride on the 1×1 and on the 3×3; None where it has no bottleneck that strides."""
+    spec = network.spec
+    if not isinstance(spec, ResNetSpec) or spec.block != "bottleneck":
+        return None
+    one, other = spec.changed(stride_on="1x1"), spec.changed(stride_on="3x3")
+    return (_resolved(one), _resolved(other)) if one.graph() != other.graph() else None
+
+
+def _resolved(spec: ResNetSpec) -> Network:
+    from analyzer.families.network import network
+
+    return network(spec)
+
+
+def costs(network: Network) -> tuple[int, int]:
+    """Parameters and MACs at the variant's own input size."""
+    rows = walk(network.graph, network.input_shape()).rows
+    return sum(row.params for row in rows), sum(row.macs for row in rows)
+
+
+@torch.no_grad()
+def versions(ground: Ground, site: Site) -> Iterator[Finding]:
+    """v1 and v1.5: one state_dict; blocks that do not stride equal bit for bit; those that do differ, as do MACs."""
+    pair = versions_of(ground.network)
+    if pair is None:
+        raise InvalidInput(f"{ground.network.expression}: has no bottleneck that strides.")
+    v1, v15 = pair
+    (params, macs), (params15, macs15) = costs(v1), costs(v15)
+    layouts = [_layout(item.graph) for item in pair]
+    differing = sum(layouts[0][name] != layouts[1].get(name) for name in layouts[0]) + abs(
+        len(layouts[0]) - len(layouts[1])
+    )
+    yield ground.row("", "names and shapes of weights", {"state_dict": _counted(differing, 0)}, 0.0)
+    yield ground.row("", "parameters", {"parameters": _counted(params, params15)}, 0.0)
+    yield ground.control("", "MACs taken for equal", *_counted(macs, macs15), 0.0)
+    yield from _blocks_of_both(ground, v1.graph, v15.graph)
+
+
+def _counted(one: int, other: int) -> tuple[Tensor, Tensor]:
+    return torch.tensor(one, dtype=torch.float64), torch.tensor(other, dtype=torch.float64)
+
+
+def _layout(graph: Graph) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in build(graph, device="meta").state_dict().items()}
+
+
+def _blocks_of_both(ground: Ground, v1: Graph, v15: Graph) -> Iterator[Finding]:
+    """The first block that strides, whose outputs differ with the same weights."""
+    for (path, one), (_, other) in zip(stage_blocks(v1), stage_blocks(v15), strict=True):
+        if one != other:
+            generator = ground.generator(path)
+            site = Site(path, other, (in_channels(other), 2 * SIDE, 2 * SIDE))
+            state, features = ground.state(one, generator), ground.batch(site, generator)
+            outputs = [_output(block, state, features) for block in (one, other)]
+            yield ground.control(path, "outputs taken for equal", outputs[0], outputs[1], ground.tolerance(site))
+            return
+
+
+def _output(block: Graph, state: State, features: Tensor) -> Tensor:
+    return run(whole(block), state, features, training=False)

@@ -1,0 +1,1 @@
+"""The live network: modules made from a Graph, and what they say of themselves."""

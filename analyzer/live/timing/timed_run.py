@@ -1,0 +1,348 @@
+"""Networks ready to be timed: in inference or a training step; eager, as a CUDA graph, or compiled."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from types import FunctionType
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.split_module import split_module
+
+from analyzer.cost.analysis import Analysis
+from analyzer.errors import Unavailable
+from analyzer.latency.records.conditions import OutputCheck
+from analyzer.latency.run_settings import RunSettings
+from analyzer.live.network.build import build, transform_ends
+from analyzer.live.timing.devices import Captured, Device, Work
+from analyzer.live.timing.limits import Precision, precision_named, stage_starts
+
+
+def compiled(net: Callable[..., Any]) -> Callable[..., Any]:
+    """A network through torch.compile, for one shape; each has code of its own, which Dynamo's limit counts by."""
+
+    def forward(*inputs: Tensor) -> Any:
+        return net(*inputs)
+
+    own = FunctionType(
+        forward.__code__.replace(), forward.__globals__, "forward", forward.__defaults__, forward.__closure__
+    )
+    return torch.compile(own, dynamic=False)
+
+
+def require_compiler(kind: str) -> None:
+    """Unavailable where torch.compile lacks what it generates code with on that kind of device."""
+    compiler = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "gcc", "clang", "cc")), None)
+    missing = "a C++ compiler (g++ or clang++)" if compiler is None else ""
+    if kind == "cuda" and find_spec("triton") is None:
+        missing = "triton"
+    if missing:
+        raise Unavailable(f"execution compiled: torch.compile needs {missing}, which this machine lacks.")
+
+
+class Part(nn.Module):
+    """A stage of a network, compiled by itself; hooks fire around it."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self._run = compiled(part)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the stage gives."""
+        return self._run(*inputs)
+
+
+def compiled_parts(net: nn.Module, paths: tuple[str, ...]) -> tuple[nn.Module, tuple[str, ...]] | None:
+    """The network as a chain of stages, each compiled by itself, and the stages' paths in it; None where it is none.
+
+    `paths` are those of each stage's first module. The weights are the network's own.
+    """
+    traced = fx.symbolic_trace(net)
+    stage_of = dict(_stages(traced, paths))
+    if len(set(stage_of.values())) != len(paths):
+        return None
+    split = split_module(traced, net, lambda node: stage_of[node])
+    names = tuple(f"submod_{index}" for index in range(len(paths)))
+    for name in names:
+        setattr(split, name, Part(split.get_submodule(name)))
+    return split, names
+
+
+def _stages(traced: fx.GraphModule, paths: tuple[str, ...]) -> Iterator[tuple[fx.Node, int]]:
+    """Each node with the number of its stage: the next one begins at the first module of its path."""
+    stage = 0
+    for node in traced.graph.nodes:
+        following = paths[stage + 1] if stage + 1 < len(paths) else None
+        if following is not None and f"{node.target}.".startswith(f"{following}.") and node.op == "call_module":
+            stage += 1
+        yield node, stage
+
+
+TRAINING_PARTS = ("forward", "backward", "optimizer")
+
+CHECKED_IMAGES = 4
+"""Images of a batch whose output is held against the reference; a network treats each image by itself."""
+
+STATISTICS_IMAGES = 4
+"""Images from which batch norm's running statistics are taken, so that 16-bit activations stay in range."""
+
+DRAWN_IMAGES = 64
+"""Images drawn at a time in the host's memory, which may be smaller than the device's; a multiple of 16 draws the
+same numbers as all at a time."""
+
+TRANSFORM_SCALE = 0.25
+"""Of each transform beside its shortcut: random residual networks magnify roundings, those of trained ones fade."""
+
+MOST_BOUND = 0.5
+"""Bound from which another function could pass, so that nothing is judged."""
+
+
+SMALL_CHANGE = 1e-3
+"""Relative change of the input by which a network's sensitivity is measured."""
+
+
+def _nothing() -> None:
+    """No border."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One network under one setting on its device, with its input: what is run, whole and part by part."""
+
+    analysis: Analysis
+    settings: RunSettings
+    device: Device
+    precision: Precision
+    run: Callable[[], Tensor]
+    run_parts: Callable[[], object] | None
+    parts: tuple[str, ...]
+    outputs: Callable[[], Tensor]
+    reference: "Reference | None"
+    captured: Captured | None = field(default=None)
+
+    def whole_ms(self, flushed: bool = False) -> float:
+        """Latency of one batch, waited for; `flushed`: with the last cache written over before."""
+        if flushed:
+            self.device.flush()
+        self.device.mark()
+        self.run()
+        self.device.mark()
+        return self.device.spans_ms()[0]
+
+    def parts_ms(self, flushed: bool = False) -> list[float]:
+        """Latency of each part in one run, in the order of `parts`."""
+        if flushed:
+            self.device.flush()
+        assert self.run_parts is not None
+        self.run_parts()
+        self.device.mark()
+        return self.device.spans_ms()
+
+    def queued_ms(self, count: int) -> float:
+        """Time a batch takes when so many are given without waiting."""
+        self.device.mark()
+        for _ in range(count):
+            self.run()
+        self.device.mark()
+        return self.device.spans_ms()[0] / count
+
+    def output_check(self) -> OutputCheck | None:
+        """How far the output is from eager float32; None in training, whose step changes the weights."""
+        if self.reference is None:
+            return None
+        error = _distance(self.outputs()[:CHECKED_IMAGES].double().cpu(), self.reference.output)
+        finite = error == error and error != float("inf")
+        bound = self._bound(self.reference.sensitivity)
+        return OutputCheck(
+            error=round(error, 9) if finite else None, bound=round(bound, 9) if bound < MOST_BOUND else None
+        )
+
+    def _bound(self, sensitivity: float) -> float:
+        """Three roundings of the coarsest type on the way, as the network magnifies a change of its input.
+
+        One was seen in every kind of network: later roundings are magnified less, and add to the input's at random.
+        """
+        coarsest = torch.finfo(self.precision.autocast or self.precision.dtype).eps
+        if self.device.kind == "cuda" and torch.backends.cudnn.allow_tf32:
+            coarsest = max(coarsest, torch.finfo(torch.float16).eps)  # TF32 has float16's mantissa
+        return max(1e-4, 3 * coarsest * max(1.0, sensitivity))
+
+
+class Reference(NamedTuple):
+    """Eager float32's output, and how many times larger a small change of the input is in the output."""
+
+    output: Tensor
+    sensitivity: float
+
+
+def _distance(output: Tensor, reference: Tensor) -> float:
+    return float((output - reference).norm() / reference.norm())
+
+
+def master(analysis: Analysis, device: Device) -> nn.Module:
+    """A network in float32 in evaluation mode on its device, batch norm's statistics taken from random images."""
+    net = build(analysis.network, device=device.place)
+    with torch.no_grad():
+        for last in transform_ends(net):
+            cast(Tensor, last.weight).mul_(TRANSFORM_SCALE)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the mean over all batches, and there is one
+    with torch.no_grad():
+        net(random_images(STATISTICS_IMAGES, analysis, device))
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.1
+    return net.eval()
+
+
+def random_images(count: int, analysis: Analysis, device: Device) -> Tensor:
+    """Random normal images on the device, the same on every machine; too many fail before any is drawn."""
+    generator = torch.Generator().manual_seed(2015)
+    images = torch.empty(count, *analysis.input_shape, device=device.place)
+    for some in torch.split(images, DRAWN_IMAGES):
+        some.copy_(torch.randn(some.shape, generator=generator))
+    return images
+
+
+def prepared(
+    net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor, *, stages: bool = True
+) -> Job:
+    """The job of one cell: `net` is a master, `images` a float32 batch in contiguous layout on the device."""
+    precision = precision_named(settings.precision, device.kind)
+    own = _fitted(net, settings, precision)
+    batch = images.to(dtype=precision.dtype).contiguous(memory_format=_layout(settings))
+    if settings.task == "training":
+        return _training(own, analysis, settings, device, batch)
+    reference = _reference(net, images[:CHECKED_IMAGES], device)
+    job = _inference(own, analysis, settings, device, batch, stages)
+    job.reference = reference
+    return job
+
+
+def _layout(settings: RunSettings) -> torch.memory_format:
+    return torch.channels_last if settings.layout == "channels_last" else torch.contiguous_format
+
+
+def _fitted(net: nn.Module, settings: RunSettings, precision: Precision) -> nn.Module:
+    if settings.task == "inference" and precision.dtype == torch.float32 and settings.layout == "contiguous":
+        return net
+    own = deepcopy(net).to(dtype=precision.dtype)
+    return own.to(memory_format=_layout(settings))
+
+
+def _reference(net: nn.Module, images: Tensor, device: Device) -> Reference:
+    change = SMALL_CHANGE * images.flip(-1)  # as large everywhere as the image, and unlike it
+    with torch.inference_mode(), device.tuned(cudnn_benchmark=False, tf32=False):
+        output, moved = net(images).double().cpu(), net(images + change).double().cpu()
+    return Reference(output, _distance(moved, output) / SMALL_CHANGE)
+
+
+def _autocast(device: Device, precision: Precision) -> AbstractContextManager[object]:
+    if precision.autocast is None:
+        return nullcontext()
+    return torch.autocast(device.kind, dtype=precision.autocast)
+
+
+def _inference(
+    net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor, stages: bool
+) -> Job:
+    precision = precision_named(settings.precision, device.kind)
+    starts = stage_starts(analysis.network.graph) if stages else ()
+    whole, chain, borders = _callables(net, settings, tuple(path for _, path in starts))
+
+    def forward(called: Callable[[Tensor], Tensor] = whole) -> Tensor:
+        with torch.inference_mode(), _autocast(device, precision):
+            return called(images)
+
+    def split(border: Work) -> Tensor:
+        with _borders(chain, borders, border):
+            return forward(chain)
+
+    job = Job(
+        analysis=analysis,
+        settings=settings,
+        device=device,
+        precision=precision,
+        run=forward,
+        run_parts=(lambda: split(device.mark)) if borders else None,
+        parts=tuple(stage for stage, _ in starts) if borders else (),
+        outputs=forward,
+        reference=None,
+    )
+    return _captured(job, split, len(borders)) if settings.execution == "cuda_graph" else job
+
+
+def _callables(
+    net: nn.Module, settings: RunSettings, paths: tuple[str, ...]
+) -> tuple[Callable[[Tensor], Tensor], nn.Module, tuple[str, ...]]:
+    """What is run whole, what is run in parts, and the paths of the modules with which its parts begin."""
+    if settings.execution != "compiled":
+        return net, net, paths
+    chain, borders = (compiled_parts(net, paths) if paths else None) or (net, ())
+    return compiled(net), chain, borders
+
+
+def _captured(job: Job, work: Callable[[Work], Tensor], num_parts: int) -> Job:
+    captured = job.device.capture(work, num_parts)
+    job.captured, job.run, job.outputs = captured, captured.run, captured.run
+    job.run_parts = captured.run_parts if num_parts else None
+    return job
+
+
+def graph_of(job: Job) -> Captured:
+    """An eager inference job's forward as one CUDA graph, not split; Unavailable where it cannot be made."""
+    return job.device.capture(lambda _: job.run(), 0)
+
+
+@contextmanager
+def _borders(net: nn.Module, paths: tuple[str, ...], border: Work) -> Iterator[None]:
+    """`border` is called before each of these modules runs, while the context is open."""
+    handles = [net.get_submodule(path).register_forward_pre_hook(lambda *_: border()) for path in paths]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _training(net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor) -> Job:
+    """A step of timm's benchmark: forward, cross-entropy, backward, SGD with momentum 0.9; no gradient is scaled."""
+    precision = precision_named(settings.precision, device.kind)
+    net.train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    called = compiled(net) if settings.execution == "compiled" else net
+    with torch.inference_mode(False):
+        targets = torch.arange(len(images), device=device.place) % analysis.rows[-1].output_shape[0]
+
+    def step(border: Work = _nothing) -> Tensor:
+        border()
+        optimizer.zero_grad(set_to_none=True)
+        with _autocast(device, precision):
+            loss = nn.functional.cross_entropy(called(images), targets)
+        border()
+        loss.backward()  # type: ignore[no-untyped-call]
+        border()
+        optimizer.step()
+        return loss.detach()
+
+    job = Job(
+        analysis=analysis,
+        settings=settings,
+        device=device,
+        precision=precision,
+        run=step,
+        run_parts=lambda: step(device.mark),
+        parts=TRAINING_PARTS,
+        outputs=step,
+        reference=None,
+    )
+    if settings.execution != "cuda_graph":
+        return job
+    job.parts = ()
+    return _captured(job, lambda _: step(), 0)

@@ -1,0 +1,229 @@
+"""Another library's own network of the same name, given the same weights: the reference that ours must reproduce."""
+
+import copy
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from analyzer.cost.analysis import Analysis, analyze
+from analyzer.live.verify.checks import Check, entries, figure, silent
+
+TOOL = f"torchvision {torchvision.__version__}"
+IMAGES = (2, 3, 64, 64)
+"""Shape of the images that both networks are given: small, so that every network can be run forward and backward."""
+
+FLOAT64_TOLERANCE = 1e-10
+"""Of the largest magnitude, where the reference sums in another order; only in float64, where rounding is far below."""
+
+
+class Reference(NamedTuple):
+    """A library's network on `meta`; `rename` turns our weight names into its; `exact`: the same bits are expected.
+
+    `why` says why they are not.
+    """
+
+    oracle: str
+    tool: str
+    net: nn.Module
+    rename: Callable[[str], str]
+    exact: bool = True
+    why: str = "its classifier is a convolution"
+
+
+def reference_checks(analysis: Analysis, live: nn.Module) -> list[Check]:
+    """Published figures, state_dict, outputs, gradients, statistics; a silent row where a library has no such name.
+
+    `live` is trained by one step's worth of statistics and gradients on the way.
+    """
+    return [*_torchvision(analysis, live), *_timm(analysis, live)]
+
+
+def _torchvision(analysis: Analysis, live: nn.Module) -> list[Check]:
+    if analysis.variant not in torchvision.models.list_models():
+        return [silent("torchvision's network", TOOL, "all of it", "no such network in torchvision")]
+    net = torchvisions(analysis.variant)
+    return [*_published(analysis), *compared(live, Reference("torchvision's network", TOOL, net, str))]
+
+
+class Weightless(TorchFunctionMode):
+    """Puts modules' weights on `meta`, and leaves alone what else is made: RegNet's builder computes with tensors."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call torch's function, elsewhere where it makes weights."""
+        where = {"device": "meta"} if func in (torch.empty, torch.zeros, torch.ones) else {}
+        return func(*args, **{**(kwargs or {}), **where})
+
+
+def torchvisions(name: str) -> nn.Module:
+    """Torchvision's network of that name, its weights on `meta`."""
+    with Weightless():
+        return torchvision.models.get_model(name)  # type: ignore[no-any-return]
+
+
+def _published(analysis: Analysis) -> list[Check]:
+    weights = torchvision.models.get_model_weights(analysis.variant).DEFAULT
+    meta, side = weights.meta, weights.transforms.keywords["crop_size"]
+    cropped = analyze(analysis.network, side)
+    return [
+        figure("published figures", TOOL, "num_params", analysis.params, meta["num_params"]),
+        figure(
+            "published figures", TOOL, f"_ops: 10⁹ MACs at {side}×{side}", round(cropped.macs / 10**9, 3), meta["_ops"]
+        ),
+    ]
+
+
+def _timm(analysis: Analysis, live: nn.Module) -> list[Check]:
+    reason = _no_timm(analysis)
+    if reason:
+        return [silent("timm's network", "timm", "all of it", reason)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # timm imports parts of torch that warn
+        import timm
+    tool, name = f"timm {timm.__version__}", TIMM_REGNETS.get(analysis.variant, analysis.variant)
+    if name not in timm.list_models():
+        return [silent("timm's network", tool, "all of it", "no such network in timm")]
+    with Weightless():
+        net = timm.create_model(name)
+    reference = Reference("timm's network", tool, net, str)
+    if name.startswith("resnetv2"):
+        reference = reference._replace(rename=timm_preactivation_name, exact=False)
+    elif name != analysis.variant:
+        reference = reference._replace(rename=timm_regnet_name, exact=False, why="its weights are in another order")
+    return compared(live, reference)
+
+
+TIMM_REGNETS = {
+    **{f"regnet_x_{name}": f"regnetx_{timm}" for name, timm in (("400mf", "004_tv"), ("800mf", "008"))},
+    **{f"regnet_y_{name}": f"regnety_{timm}" for name, timm in (("400mf", "004"), ("800mf", "008_tv"))},
+    **{f"regnet_x_{name}": f"regnetx_{timm}" for name, timm in (("1_6gf", "016"), ("3_2gf", "032"), ("8gf", "080"))},
+    **{f"regnet_y_{name}": f"regnety_{timm}" for name, timm in (("1_6gf", "016"), ("3_2gf", "032"), ("8gf", "080_tv"))},
+    **{f"regnet_{kind}_{size}gf": f"regnet{kind}_{size}0" for kind in "xy" for size in (16, 32)},
+    "regnet_y_128gf": "regnety_1280",
+}
+"""Our RegNets, which are torchvision's → timm's, whose `_tv` are those that differ from the paper's."""
+
+
+def _no_timm(analysis: Analysis) -> str:
+    """Why timm cannot speak; "" where it may."""
+    if ":" in analysis.variant or "." in analysis.variant:
+        return "no such network in timm"
+    if analysis.network.family not in ("resnet", "densenet", "regnet"):
+        return "timm writes the head as convolutions, so the weights do not fit"
+    return "" if find_spec("timm") else "timm is not installed; install resnet-analyzer[oracles]"
+
+
+def timm_preactivation_name(name: str) -> str:
+    """Our weight name of a pre-activation network as timm's resnetv2 has it."""
+    name = re.sub(r"^layer(\d+)\.(\d+)\.", lambda at: f"stages.{int(at[1]) - 1}.blocks.{at[2]}.", name)
+    name = re.sub(r"\.bn(\d)\.", r".norm\1.", name).replace(".downsample.0.", ".downsample.conv.")
+    return re.sub(r"^fc\.", "head.fc.", re.sub(r"^conv1\.", "stem.conv.", name))
+
+
+def timm_regnet_name(name: str) -> str:
+    """Our weight name of a RegNet as timm has it."""
+    name = re.sub(r"^trunk_output\.block(\d+)\.block\d+-(\d+)\.", lambda at: f"s{at[1]}.b{int(at[2]) + 1}.", name)
+    name = re.sub(r"\.f\.([abc])\.", lambda at: f".conv{'abc'.index(at[1]) + 1}.", name).replace(".f.se.", ".se.")
+    name = re.sub(r"^(stem|.*\.(?:conv\d|proj))\.([01])\.", lambda at: f"{at[1]}.{('conv', 'bn')[int(at[2])]}.", name)
+    return re.sub(r"^fc\.", "head.fc.", name.replace(".proj.", ".downsample."))
+
+
+def compared(live: nn.Module, reference: Reference) -> list[Check]:
+    """State_dict, and where it is equal: outputs, gradients and statistics with the same weights."""
+    theirs = reference.net.state_dict()
+    ours = {
+        reference.rename(name): _fitted(value, theirs, reference, name) for name, value in live.state_dict().items()
+    }
+    quantity = "state_dict: names, shapes" + (", order" if reference.exact else "")
+    arranged: Callable[[Mapping[str, Tensor]], dict[Any, Any]] = layout if reference.exact else _shapes
+    names = entries(reference.oracle, reference.tool, quantity, arranged(ours), arranged(theirs))
+    return [names, *(_computed(live, reference, copy.deepcopy(ours)) if names.passed else [])]
+
+
+def _fitted(value: Tensor, theirs: dict[str, Tensor], reference: Reference, name: str) -> Tensor:
+    """A linear layer's weight in the shape of the 1×1 convolution that stands for it in the other network."""
+    there = theirs.get(reference.rename(name))
+    same = there is None or reference.exact or there.numel() != value.numel()
+    return value if same or there is None else value.reshape(there.shape)
+
+
+def layout(state: Mapping[str, Tensor]) -> dict[int, tuple[str, tuple[int, ...]]]:
+    """Place in a state_dict → name and shape there."""
+    return {place: (name, tuple(value.shape)) for place, (name, value) in enumerate(state.items())}
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def _computed(live: nn.Module, reference: Reference, weights: dict[str, Tensor]) -> list[Check]:
+    reference.net.load_state_dict(weights, assign=True)
+    nets = (live, reference.net) if reference.exact else (copy.deepcopy(live).double(), reference.net.double())
+    images = torch.randn(IMAGES, dtype=next(nets[0].parameters()).dtype)
+    evaluated = [_evaluated(net, images) for net in nets]
+    direction = torch.randn_like(evaluated[0])
+    ours, theirs = (_trained(net, images, direction) for net in nets)
+    first, second = ({"outputs": outputs} for outputs in evaluated)
+    checks = [_tensors("outputs, evaluation mode", first, second, reference)]
+    for part in ours:
+        if ours[part]:
+            renamed = {reference.rename(name): value for name, value in ours[part].items()}
+            checks.append(_tensors(f"{part}, training mode", renamed, theirs[part], reference))
+    return checks
+
+
+def _evaluated(net: nn.Module, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        outputs: Tensor = net.eval()(images)
+        return outputs
+
+
+def _trained(net: nn.Module, images: Tensor, direction: Tensor) -> dict[str, dict[str, Tensor]]:
+    """What one forward and one backward pass leave, the gradient of the outputs being `direction`."""
+    net.zero_grad()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # dropout draws the same masks in both networks
+        outputs = net.train()(images)
+    outputs.backward(direction)
+    return {
+        "outputs": {"outputs": outputs.detach()},
+        "gradients": {name: weight.grad for name, weight in net.named_parameters() if weight.grad is not None},
+        "running statistics": dict(net.named_buffers()),
+    }
+
+
+def _tensors(quantity: str, ours: dict[str, Tensor], theirs: dict[str, Tensor], reference: Reference) -> Check:
+    """The largest magnitude on either side and of the difference, which must be 0.0, the same bits, where `exact`."""
+    alike = ours.keys() == theirs.keys()
+    pairs = [(ours[name].reshape(there.shape), there) for name, there in theirs.items()] if alike else []
+    gap = max((float((here - there).abs().max()) for here, there in pairs), key=_with_nan, default=float("nan"))
+    within = all(_close(here, there) for here, there in pairs)
+    return Check(
+        oracle=reference.oracle,
+        tool=reference.tool,
+        quantity=f"{quantity}: largest magnitude",
+        ours=_largest(ours),
+        theirs=_largest(theirs),
+        difference=gap,
+        passed=alike and (all(torch.equal(here, there) for here, there in pairs) if reference.exact else within),
+        note="" if reference.exact else f"within {FLOAT64_TOLERANCE} of it, in float64: {reference.why}",
+    )
+
+
+def _with_nan(value: float) -> float:
+    """A key that puts not-a-number above everything."""
+    return float("inf") if value != value else value
+
+
+def _close(here: Tensor, there: Tensor) -> bool:
+    return bool((here - there).abs().max() <= FLOAT64_TOLERANCE * max(float(there.abs().max()), 1e-300))
+
+
+def _largest(tensors: dict[str, Tensor]) -> float:
+    return max(float(values.abs().max()) for values in tensors.values())

@@ -1,0 +1,156 @@
+"""The closed form against every oracle that runs here: hooks, counters, torchvision's figures and its networks."""
+
+from importlib.metadata import version
+
+import torch
+from torch import nn
+
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.training import training
+from analyzer.graph.ops import Conv2d, Shape
+from analyzer.literature.counting_rules import fvcore_by_operator
+from analyzer.live.network.build import build
+from analyzer.live.verify import meters as measure
+from analyzer.live.verify import meters as memory
+from analyzer.live.verify.checks import Check, Verification, beside, entries, figure, silent
+from analyzer.live.verify.reference_networks import layout, reference_checks
+
+MAX_FVCORE_MACS = 10**11
+"""fvcore runs the network for real: above this it is left out, lest the user wait or the memory run out."""
+
+_TORCH = f"torch {torch.__version__}"
+_FVCORE = f"fvcore {version('fvcore')}"
+
+
+def verify(analysis: Analysis, net: nn.Module | None = None) -> Verification:
+    """Build the analysed network and compare every closed-form figure with what it, other tools and torchvision show.
+
+    With `net`, that network is measured in place of ours, and its state_dict compared with ours; it is left as found:
+    modes, hooks, weights, gradients, buffers. The random state is left as found; our weights are always the same.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        checks = _own(analysis) if net is None else _given(analysis, net)
+    return Verification(variant=analysis.variant, input_shape=analysis.input_shape, checks=tuple(checks))
+
+
+def _own(analysis: Analysis) -> list[Check]:
+    live, on_meta = build(analysis.network), build(analysis.network, device="meta")
+    return [
+        *_measured(analysis, on_meta),
+        *_trained(analysis, on_meta),
+        *_allocated(analysis, live, on_meta),
+        *_fvcore(analysis, live),
+        *reference_checks(analysis, live),
+    ]
+
+
+def _given(analysis: Analysis, net: nn.Module) -> list[Check]:
+    """The checks of someone's own network; its modules need not be ours, so they are compared where paths are."""
+    shapes, params = measure.output_shapes(net, analysis.input_shape), measure.num_params(net)
+    described = described_shapes(analysis)
+    both = {path: shape for path, shape in described.items() if path in shapes}
+    seen = {path: shape for path, shape in shapes.items() if path in described}
+    quantity = f"output shape of the {len(both)} modules that stand where ours do"
+    ours, theirs = layout(build(analysis.network, device="meta").state_dict()), layout(net.state_dict())
+    return [
+        figure("parameters()", _TORCH, "params", analysis.params, params[""]),
+        entries("state_dict", _TORCH, "names, shapes, order", ours, theirs),
+        entries("forward hooks", _TORCH, quantity, both, seen),
+        figure(
+            "FlopCounterMode",
+            _TORCH,
+            "FLOPs = 2 · MACs",
+            analysis.flops,
+            measure.torch_flops(net, analysis.input_shape),
+        ),
+        *_trained(analysis, net),
+        *_fvcore(analysis, net),
+    ]
+
+
+def _trained(analysis: Analysis, net: nn.Module) -> list[Check]:
+    """Forward and backward MACs; torch's own counter multiplies a grouped weight gradient by its groups."""
+    found = training(analysis)
+    counted = memory.training_flops(net, analysis.input_shape, grouped=True)
+    plain = memory.training_flops(net, analysis.input_shape)
+    overcount = sum((row.operation.groups - 1) * row.macs for row in analysis.rows if isinstance(row.operation, Conv2d))
+    return [
+        figure("backward counter", _TORCH, "training FLOPs, groups counted once", 2 * found.macs, counted),
+        figure("FlopCounterMode", _TORCH, "training FLOPs by its rule for groups", 2 * (found.macs + overcount), plain),
+    ]
+
+
+def _allocated(analysis: Analysis, live: nn.Module, on_meta: nn.Module) -> list[Check]:
+    """Memory: storages as torch's dispatcher hands them out, to the byte; allocators' peaks beside them, not judged."""
+    shape, peak = analysis.input_shape, analysis.memory().peak_bytes
+    stored = analysis.transfer(batch_size=2).stored_bytes  # one image may leave batch norm a single number
+    kept = memory.stored_bytes(on_meta, shape, 2)
+    checks = [figure("saved tensors", _TORCH, "bytes kept for the backward pass of 2 images", stored, kept)]
+    if analysis.macs > MAX_FVCORE_MACS:
+        return [*checks, silent("allocation meter", _TORCH, "peak activation bytes", _too_large(analysis, "it"))]
+    metered, allocated = memory.peak_activation_bytes(live, shape), memory.allocator_peak_bytes(live, shape)
+    return [
+        *checks,
+        figure("allocation meter", _TORCH, "peak activation bytes", peak, metered),
+        beside("CPU allocator", _TORCH, "peak activation bytes", peak, allocated, _SCRATCH),
+        _on_cuda(analysis, live, peak),
+    ]
+
+
+_SCRATCH = "kernels' scratch space and reordered weights come on top"
+
+
+def _on_cuda(analysis: Analysis, live: nn.Module, peak: int) -> Check:
+    if not torch.cuda.is_available():
+        return silent("max_memory_allocated", _TORCH, "peak activation bytes", "this machine has no CUDA device")
+    measured = memory.cuda_peak_bytes(live.to("cuda"), analysis.input_shape)
+    live.to("cpu")
+    note = "storages are rounded up to 512 bytes, and cuDNN's work space comes on top"
+    return beside("max_memory_allocated", _TORCH, "peak activation bytes", peak, measured, note)
+
+
+def described_shapes(analysis: Analysis) -> dict[str, Shape]:
+    """Path to output shape of every op, block and stage by the closed form; "" is the network itself."""
+    shapes = {row.path: row.output_shape for row in analysis.rows}
+    shapes |= {span.path: analysis.rows[span.stop - 1].output_shape for span in analysis.spans}
+    return shapes | {"": analysis.totals.output_shape}
+
+
+def described_params(analysis: Analysis) -> dict[str, int]:
+    """Path to learned numbers of every op, block and stage by the closed form; "" is the network itself."""
+    params = {row.path: row.params for row in analysis.rows}
+    for span in analysis.spans:
+        params[span.path] = sum(row.params for row in analysis.rows[span.start : span.stop])
+    return params | {"": analysis.params}
+
+
+def _measured(analysis: Analysis, on_meta: nn.Module) -> list[Check]:
+    shapes, params = measure.output_shapes(on_meta, analysis.input_shape), measure.num_params(on_meta)
+    buffers, flops = measure.num_buffers(on_meta)[""], measure.torch_flops(on_meta, analysis.input_shape)
+    return [
+        entries("forward hooks", _TORCH, "output shape of every op, block, stage", described_shapes(analysis), shapes),
+        entries("parameters()", _TORCH, "params of every op, block, stage", described_params(analysis), params),
+        figure("parameters()", _TORCH, "params", analysis.params, params[""]),
+        figure("buffers()", _TORCH, "buffers", analysis.totals.buffers, buffers),
+        figure("FlopCounterMode", _TORCH, "FLOPs = 2 · MACs", analysis.flops, flops),
+    ]
+
+
+def _too_large(analysis: Analysis, what: str) -> str:
+    return f"left out: {what} runs the network, and its {analysis.macs} MACs are over {MAX_FVCORE_MACS}"
+
+
+def _fvcore(analysis: Analysis, live: nn.Module) -> list[Check]:
+    if analysis.macs > MAX_FVCORE_MACS:
+        return [silent("fvcore", _FVCORE, "flops and activations", _too_large(analysis, "fvcore"))]
+    ours, theirs = fvcore_by_operator(analysis), measure.fvcore_flops(live, analysis.input_shape)
+    activations = measure.fvcore_activations(live, analysis.input_shape)
+    return [
+        *(
+            figure("fvcore", _FVCORE, f"flops: {operator}", ours.get(operator, 0), theirs.get(operator, 0))
+            for operator in {**ours, **theirs}
+        ),
+        figure("fvcore", _FVCORE, "flops", sum(ours.values()), sum(theirs.values())),
+        figure("fvcore", _FVCORE, "activations", analysis.activations, sum(activations.values())),
+    ]

@@ -1,0 +1,1 @@
+"""The page Equivalence: one block in three forms, the whole network, and the other identities."""

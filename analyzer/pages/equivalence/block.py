@@ -1,0 +1,199 @@
+"""One block in its three forms: drawn, with as many paths as wanted, and compared number by number on request."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from analyzer.errors import InvalidInput, Unavailable
+from analyzer.families.expression import canonical, parse
+from analyzer.graph.resnext_forms import grouped_blocks
+from analyzer.pages.equivalence.network import ONE_THREAD
+from analyzer.pages.explore.cached import analysis_of, forms_of, svg_of
+from analyzer.pages.explore.viewer import show_drawing
+from analyzer.pages.jobs import jobs
+from analyzer.pages.state.server_values import following, hold, keep, restore, stands
+from analyzer.pages.state.style import literal, show_problem
+from analyzer.pages.state.url_parameters import expect_choice, expect_switch
+from analyzer.text.units import exact
+
+MAX_PATHS = 256
+"""A page draws and runs no more."""
+
+_BLOCK, _COUNT, _DTYPE, _MODE, _WRONG = "block", "cardinality", "dtype", "mode", "wrong_slice"
+_PLACE = "comparing"
+_FAULT = "wrong slice"
+_COLOURS = {
+    "output": "#3b78e7",
+    "gradient of input": "#f58518",
+    "gradients of weights": "#54a24b",
+    "running statistics": "#b279a2",
+}
+_MODES = {"training": "train", "evaluation": "eval"}
+
+
+class _Subject(NamedTuple):
+    variant: str
+    path: str
+    dtype: str
+    mode: str
+    fault: str
+
+
+def show_block(variant: str, expression: str, reason: str, unable: str) -> None:
+    """The widgets, the drawing and the comparison; `expression` is the key of the text box that the slider writes."""
+    restore(_BLOCK, _DTYPE, _MODE, _WRONG)
+    chooser, slider = st.columns([3, 4.4], vertical_alignment="bottom")
+    with slider:
+        _show_cardinality(variant, expression)
+    paths = _paths(variant)
+    if reason or not paths:
+        return
+    expect_choice(_BLOCK, paths)
+    path = chooser.selectbox("Block", paths, key=_BLOCK, bind="query-params", help="Every block with grouped paths.")
+    keep(**{_BLOCK: path})
+    with st.container(key="drawing"):
+        _draw(variant, path)
+    _show_comparison(variant, path, unable)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _paths(variant: str) -> list[str]:
+    return [path for path, _ in grouped_blocks(analysis_of(variant, None).network.graph)]
+
+
+def _show_cardinality(variant: str, expression: str) -> None:
+    """A slider over the ways to cut the same inner width into paths, one being ResNet's own bottleneck."""
+    options = _cardinalities(variant)
+    if len(options) < 2:
+        return
+    current = getattr(parse(variant), "cardinality", 1)
+    slider = following(_COUNT, current)
+    st.select_slider(
+        "Cardinality C: into how many paths the same inner width is cut",
+        sorted({current, *options}),
+        current,
+        key=slider,
+        on_change=_take_cardinality,
+        args=(options, expression, slider),
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _cardinalities(variant: str) -> dict[int, str]:
+    """Number of paths → the network with so many, and paths as narrow as to keep the inner width."""
+    spec = parse(variant)
+    inner = getattr(spec, "cardinality", 0) * getattr(spec, "base_width", 0)
+    found = {}
+    for count in (count for count in range(1, min(inner, MAX_PATHS) + 1) if inner % count == 0):
+        try:
+            found[count] = canonical(spec.changed(cardinality=count, base_width=inner // count))
+        except InvalidInput:  # a block without paths, or paths too narrow for a stage
+            continue
+    return found
+
+
+def _take_cardinality(options: dict[int, str], expression: str, slider: str) -> None:
+    if stands(slider) and (wanted := options.get(st.session_state[slider])):
+        hold(expression, wanted)
+
+
+def _draw(variant: str, path: str) -> None:
+    dot = forms_of(variant, path)
+    try:
+        show_drawing(svg_of(dot), f"The three forms of {path}", key="forms")
+    except Unavailable as error:
+        st.graphviz_chart(dot)
+        st.caption(literal(str(error)))
+
+
+def _show_comparison(variant: str, path: str, unable: str) -> None:
+    st.html('<h2 class="section">This block, number by number</h2>')
+    with st.container(horizontal=True, vertical_alignment="center"):
+        dtype = _segments("dtype", ("float64", "float32"), _DTYPE)
+        mode = _segments("mode", tuple(_MODES), _MODE)
+        expect_switch(_WRONG)
+        wrong = st.toggle(
+            "Plant a wrong slice",
+            key=_WRONG,
+            bind="query-params",
+            help="Path 1 gets the 3×3 weights of path 2, in forms (a) and (b): the comparison has to fail.",
+        )
+        keep(**{_DTYPE: dtype, _MODE: mode, _WRONG: wrong})
+        subject = _Subject(variant, path, dtype, _MODES[mode], _FAULT if wrong else "")
+        job = jobs.current(_PLACE, subject)
+        st.button(
+            "Compare the forms",
+            disabled=bool(unable) or (job is not None and job.running),
+            on_click=jobs.start,
+            args=(_PLACE, partial(_job, subject)),
+        )
+    if job is not None and job.running:
+        jobs.follow(job)
+    elif job is not None:
+        _show_result(job.result)
+
+
+def _segments(label: str, options: tuple[str, ...], key: str) -> str:
+    expect_choice(key, options)
+    chosen: str = st.segmented_control(
+        label, options, default=options[0], key=key, bind="query-params", required=True, label_visibility="collapsed"
+    )
+    return chosen
+
+
+def _job(subject: _Subject) -> jobs.Job:
+    return jobs.Job(subject, jobs.program("prove_block", *subject), ONE_THREAD)
+
+
+def _show_result(result: dict[str, Any]) -> None:
+    if "problem" in result:
+        show_problem(result["problem"])
+        return
+    (st.success if result["passed"] else st.error)(result["verdict"])
+    with st.container(key="table-block"):
+        st.markdown(result["table"])
+    for column, identity in zip(st.columns(2), ("(a) = (c)", "(b) = (c)"), strict=True):
+        with column:
+            _show_histogram(result, identity)
+    st.caption(
+        "Each number of a tensor against the grouped form's: |a − b| over the tensor's largest. Differences that are "
+        "rounding stay left of the dashed bound."
+    )
+
+
+def _show_histogram(result: dict[str, Any], identity: str) -> None:
+    spreads = [spread for spread in result["spreads"] if spread["identity"] == identity]
+    equal = sum(spread["equal"] for spread in spreads)
+    different = sum(count for spread in spreads for _, count in spread["bins"])
+    st.html(
+        f'<h3 class="section">{identity}: {exact(equal)} numbers equal bit for bit, {exact(different)} different</h3>'
+    )
+    bars = pd.DataFrame(
+        [
+            {"what": spread["what"], "from": start, "to": start + result["bin_width"], "count": count}
+            for spread in spreads
+            for start, count in spread["bins"]
+        ],
+        columns=["what", "from", "to", "count"],
+    )
+    bounds = sorted({row["tolerance"] for row in result["rows"] if row["identity"] == identity and row["tolerance"]})
+    st.altair_chart(_histogram(bars, bounds), height=230, alt=f"Histogram of the differences of {identity}")
+
+
+def _histogram(bars: pd.DataFrame, bounds: list[float]) -> Any:
+    scale = alt.Scale(domain=[-20, 1], nice=False)
+    colours = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
+    axis = alt.Axis(title="difference, as a power of ten", tickCount=8, labelExpr="'1e' + datum.value", grid=False)
+    shown = alt.Chart(bars).mark_bar(binSpacing=0)
+    drawn = shown.encode(
+        x=alt.X("from:Q", bin="binned", scale=scale, axis=axis),
+        x2="to:Q",
+        y=alt.Y("count:Q", title="numbers", stack=True, axis=alt.Axis(format="~s", tickCount=4)),
+        color=alt.Color("what:N", title=None, scale=colours, legend=alt.Legend(orient="bottom", columns=2)),
+        tooltip=["what:N", alt.Tooltip("from:Q", title="from 10 to the"), alt.Tooltip("count:Q", format=",d")],
+    )
+    rules = alt.Chart(pd.DataFrame({"bound": bounds})).transform_calculate(at="log(datum.bound) / LN10")
+    return alt.layer(drawn, rules.mark_rule(strokeDash=[4, 3], size=1.5, color="#d33f2f").encode(x="at:Q"))

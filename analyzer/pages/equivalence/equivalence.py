@@ -1,0 +1,116 @@
+"""Equivalence: why ResNeXt's three forms of a block are one function, and the proofs by numbers, run on request."""
+
+import streamlit as st
+
+from analyzer.errors import InvalidInput, Unavailable
+from analyzer.families.expression import canonical, parse
+from analyzer.graph.resnext_forms import nothing_to_prove
+from analyzer.pages.equivalence.block import show_block
+from analyzer.pages.equivalence.network import show_forms_proof, show_identities
+from analyzer.pages.explore.cached import analysis_of, grouped_names
+from analyzer.pages.explore.variant_picker import expression_box, show_picker
+from analyzer.pages.jobs import jobs
+from analyzer.pages.state.style import show_problem
+from analyzer.pages.state.url_parameters import bounded, expect_choice
+from analyzer.text.units import exact
+
+_FIRST = "resnext50_32x4d"
+_EXPRESSION = "grouped"
+_TAB = "identities"
+_TABS = ("Three forms of a block", "Other identities")
+MAX_PARAMS = 500_000_000
+"""A proof holds several copies of a block's weights."""
+
+_PROSE = 960
+"""Longest line of running text in pixels."""
+
+_INTRO = (
+    "A ResNeXt block (Xie et al. 2017, Figure 3) sends its input down $C$ equal paths and sums what they make of it. "
+    "Libraries ship one grouped convolution instead. Both are one function, which can be written in three ways; "
+    r"path $i$ computes ${z_i = \sigma(W_2^{(i)} * \sigma(W_1^{(i)} x))}$."
+)
+_FORMS = (
+    (
+        "(a) split, transform, merge",
+        r"y = x + {\textstyle\sum_{i=1}^{C}} W_3^{(i)} z_i",
+        "$C$ paths to the end, then one sum.",
+    ),
+    ("(b) split, concatenate", r"y = x + W_3 \, [z_1; \dots; z_C]", "The paths' channels side by side, then one 1×1."),
+    (
+        "(c) grouped convolution",
+        r"y = x + W_3 \, \sigma(W_2 *_C \sigma(W_1 x))",
+        "One wide 3×3 convolution in $C$ groups.",
+    ),
+)
+_WHY = (
+    r"**(a) = (b).** Cut the last 1×1 along its input channels, $W_3 = [W_3^{(1)} \dots W_3^{(C)}]$. "
+    "A product with a stack is the sum of the products with its parts: "
+    r"$W_3 [z_1; \dots; z_C] = \sum_i W_3^{(i)} z_i$.",
+    "**(b) = (c).** The first 1×1 is only cut along its output channels, and $C$ convolutions side by side, "
+    "each on its own channels, are by definition one convolution in $C$ groups. "
+    r"Batch norm and ReLU, the $\sigma$, act on each channel alone, so it does not matter which path holds it.",
+)
+
+
+def show() -> None:
+    """The whole page."""
+    st.html('<h1 class="page-title">Grouped convolution is split, transform, merge</h1>')
+    st.markdown(_INTRO, width=_PROSE)
+    variant, problem = _choose()
+    if problem:
+        show_problem(problem)
+    expect_choice(_TAB, _TABS)
+    forms, others = st.tabs(_TABS, key=_TAB, bind="query-params")
+    unable = problem or _unable(variant)
+    with forms:
+        if forms.open:
+            _show_forms(variant, unable)
+    with others:
+        if others.open:
+            show_identities(variant, unable)
+
+
+def _choose() -> tuple[str, str]:
+    """The widgets; the canonical expression, or "" and what is wrong with the one that was typed."""
+    picker, box = st.columns([3, 4.4], vertical_alignment="bottom")
+    expression = expression_box(box, _EXPRESSION, _FIRST)
+    try:
+        variant, problem = canonical(parse(bounded("variant", expression))), ""
+    except InvalidInput as error:
+        variant, problem = "", str(error)
+    show_picker(picker, _EXPRESSION, grouped_names(), variant)
+    return variant, problem
+
+
+def _unable(variant: str) -> str:
+    """Why no proof can run on this server, in one sentence; "" where one can."""
+    try:
+        analysis = analysis_of(variant, None)
+        if analysis.params > MAX_PARAMS:
+            return f"{exact(analysis.params)} parameters are more than a page proves; use the command line."
+        jobs.require_torch()
+    except (InvalidInput, Unavailable) as error:
+        return str(error)
+    return ""
+
+
+def _show_forms(variant: str, unable: str) -> None:
+    reason = nothing_to_prove(analysis_of(variant, None).network.graph) if variant else ""
+    if reason:
+        show_problem(reason)
+    if variant:
+        show_block(variant, _EXPRESSION, reason, unable)
+    _explain()
+    if variant and not reason:
+        show_forms_proof(variant, unable)
+
+
+def _explain() -> None:
+    st.html('<h2 class="section">What is computed</h2>')
+    for column, (title, formula, meaning) in zip(st.columns(len(_FORMS)), _FORMS, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            st.markdown(f"**{title}**")
+            st.latex(formula)
+            st.markdown(meaning)
+    for sentence in _WHY:
+        st.markdown(sentence, width=_PROSE)

@@ -1,0 +1,99 @@
+"""The proofs of a whole network, run in the background: each grouped block in its three forms, and other identities."""
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from analyzer.families.expression import slug
+from analyzer.pages.jobs import jobs
+from analyzer.pages.state.style import show_problem
+from analyzer.render.equivalence.equivalence import BOUND
+from analyzer.render.report.html import rendered
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""On small tensors, threads wait for each other more than they help."""
+
+_PLACE = "proving"
+_OTHERS = (
+    "Twelve other pairs of formulas are one function each: batch norm folds into a convolution, a zero-padded shortcut "
+    "is a 1×1 convolution, a dense layer's concatenation is a sum of convolutions, and so on. The proof finds each "
+    "place that this network has for them, computes both sides with random weights, forward and back, and plants a "
+    "fault that must be seen."
+)
+
+
+def show_forms_proof(variant: str, unable: str) -> None:
+    """Every grouped block in its three forms: the button, the progress, or what was found."""
+    st.html('<h2 class="section">The proof for every block</h2>')
+    result = _proof(variant, unable, "Prove it")
+    if not result:
+        return
+    (st.success if result["proof"]["passed"] else st.error)(result["verdict"])
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.html('<h2 class="section">Worst errors over all blocks, against their tolerance</h2>')
+        _show_downloads(variant, result)
+    _show_table("errors", result)
+    st.caption(BOUND)
+    st.html('<h2 class="section">Negative controls: planted faults must be seen</h2>')
+    _show_table("faults", result)
+    st.html('<h2 class="section">The three forms cost the same</h2>')
+    _show_table("costs", result)
+    with st.expander("Every block"):
+        _show_table("blocks", result)
+
+
+def show_identities(variant: str, unable: str) -> None:
+    """The identities that need no cardinality, for any network."""
+    st.markdown(_OTHERS, width=960)
+    result = _proof(variant, unable, "Prove the identities")
+    if not result:
+        return
+    (st.success if result["proof"]["passed"] else st.error)(result["verdict"])
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.html('<h2 class="section">Worst errors, against their tolerance</h2>')
+        _show_downloads(variant, result)
+    _show_table("identities", result)
+    st.html('<h2 class="section">What each says, and why</h2>')
+    st.html(f'<div class="told">{rendered(result["identity_words"])}</div>')
+    if result["elsewhere"]:
+        st.html('<h2 class="section">Not in this network</h2>')
+        st.html(f'<div class="told">{rendered(result["elsewhere"])}</div>')
+
+
+def _proof(variant: str, unable: str, label: str) -> dict[str, Any]:
+    """The button and the progress; what was found of this network, empty while nothing is."""
+    job = jobs.current(_PLACE, variant)
+    running = job is not None and job.running
+    st.button(label, type="primary", disabled=running or bool(unable), on_click=_start, args=(variant,))
+    if unable and variant:
+        show_problem(unable)
+    elif job is not None and running:
+        jobs.follow(job)
+    elif job is not None and "problem" in job.result:
+        show_problem(job.result["problem"])
+    elif job is not None:
+        return job.result
+    return {}
+
+
+def _start(variant: str) -> None:
+    jobs.start(_PLACE, lambda: jobs.Job(variant, jobs.program("prove_network", variant), ONE_THREAD))
+
+
+def _show_table(name: str, result: dict[str, Any]) -> None:
+    with st.container(key=f"table-{name}"):
+        st.markdown(result[name])
+
+
+def _show_downloads(variant: str, result: dict[str, Any]) -> None:
+    with st.container(horizontal=True, width="content"):
+        for ending, content in (("md", str(result["report"])), ("json", json.dumps(result["proof"], indent=2) + "\n")):
+            st.download_button(
+                ending.upper(),
+                content,
+                f"{slug(variant)}-equivalence.{ending}",
+                key=f"proof-{ending}",
+                on_click="ignore",
+                type="tertiary",
+            )

@@ -1,0 +1,1 @@
+"""The page Explore: one network, its tables, its diagram and its latency."""

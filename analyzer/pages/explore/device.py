@@ -1,0 +1,97 @@
+"""Latency on a device that need not be here: the device and the run, in the address, and what is predicted for them."""
+
+import streamlit as st
+
+from analyzer.errors import InvalidInput
+from analyzer.families.network import Size
+from analyzer.latency.predict.devices import devices
+from analyzer.latency.predict.parse_target import latency_target
+from analyzer.latency.predict.predict import predict_latency
+from analyzer.latency.predict.prediction import Prediction
+from analyzer.latency.predict.target import LatencyTarget
+from analyzer.latency.run_settings import PRECISIONS, RunSettings
+from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.state.server_values import keep, restore
+from analyzer.pages.state.url_parameters import bounded, expect_choice, expect_switch
+from analyzer.render.diagram.style import OpTimes
+from analyzer.render.latency.predicted import latency_section, op_times
+from analyzer.render.report.html import rendered
+
+FIRST = "RTX 4090"
+_MODES = {
+    "compiled": ("torch.compile", "Kernels as torch.compile makes them, instead of PyTorch's own"),
+    "nhwc": ("channels last", "Tensors in channels-last (NHWC) layout"),
+    "train": ("training step", "Forward, backward and update, instead of inference"),
+}
+"""Name in the address → what the switch says, and its help."""
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def predicted(expression: str, size: Size | None, target: LatencyTarget) -> Prediction:
+    """The predicted latency, shared, since it is immutable."""
+    return predict_latency(analysis_of(expression, size), target)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def op_times_on(expression: str, size: Size | None, target: LatencyTarget) -> OpTimes:
+    """Each op's predicted time, for drawings; shared."""
+    return op_times(analysis_of(expression, size), target)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def latency_html(expression: str, size: Size | None, target: LatencyTarget) -> str:
+    """The answer, the stages and the kinds of kernels as HTML."""
+    return f'<section class="told latency">{rendered(latency_section(predicted(expression, size, target)))}</section>'
+
+
+def choose_target(batch: int, prefix: str = "", first: str | None = FIRST) -> tuple[LatencyTarget | None, str]:
+    """The widgets, side by side; what they name, None where no device is, and what is wrong with it.
+
+    `prefix` sets them apart in the address from another page's; `first` is the device at first.
+    """
+    keys = {name: f"{prefix}{name}" for name in ("device", "precision", *_MODES)}
+    restore(*keys.values())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        name = _device_box(keys["device"], first)
+        precision = _precision_box(keys["precision"])
+        modes = {mode: _switch(keys[mode], *words) for mode, words in _MODES.items()}
+    keep(**dict(zip(keys.values(), (name, precision, *modes.values()), strict=True)))
+    if not name:
+        return None, ""
+    compiled, channels_last, training = modes.values()
+    run = RunSettings(batch, precision, compiled, channels_last, training=training)
+    try:
+        return latency_target(bounded("device", name), run), ""
+    except InvalidInput as error:
+        return None, str(error)
+
+
+def _device_box(key: str, first: str | None) -> str | None:
+    names = list(devices())
+    name: str | None = st.selectbox(
+        "Device",
+        names,
+        index=names.index(first) if first else None,
+        key=key,
+        bind="query-params",
+        accept_new_options=True,
+        placeholder="latency on … (pick a device)",
+        label_visibility="collapsed",
+        width=230,
+        help="A GPU or CPU by name, such as RTX 4090 or rtx4090; `analyzer latency --list-devices` has their figures.",
+    )
+    return name
+
+
+def _precision_box(key: str) -> str:
+    expect_choice(key, PRECISIONS)
+    precision: str = st.selectbox(
+        "Precision", PRECISIONS, index=1, key=key, bind="query-params", label_visibility="collapsed", width=150
+    )
+    return precision
+
+
+def _switch(key: str, label: str, words: str) -> bool:
+    expect_switch(key)
+    on: bool = st.toggle(label, key=key, bind="query-params", help=words)
+    return on

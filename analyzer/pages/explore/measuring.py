@@ -1,0 +1,109 @@
+"""Latency by stage, measured on the machine that serves the page, in a process of its own."""
+
+from functools import partial
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from analyzer.errors import Unavailable
+from analyzer.families.expression import slug
+from analyzer.families.network import Size, size_text
+from analyzer.pages.explore.cached import bytes_of
+from analyzer.pages.explore.variant_picker import Chosen
+from analyzer.pages.jobs import jobs
+from analyzer.pages.state.style import literal, show_problem
+from analyzer.text.units import exact, size_bytes
+
+MAX_MACS = 2 * 10**12
+"""Of a batch: about ten seconds a run on a few cores."""
+
+MAX_BYTES = 4 * 2**30
+"""Of weights and activations; a server lends no more."""
+
+_PLACE = "measuring"
+_DEVICE = "measured_on"
+_DEVICES = {"cpu": "its CPU", "cuda": "its GPU (CUDA)"}
+
+
+class _Subject(NamedTuple):
+    expression: str
+    size: Size
+    batch: int
+    device: str
+
+
+def show_measuring(chosen: Chosen) -> None:
+    """The button, the progress, and what was measured last of this network at this size and batch."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html('<h2 class="section">Latency by stage, measured</h2>')
+        device = st.selectbox(
+            "Device", _DEVICES, key=_DEVICE, format_func=_DEVICES.__getitem__, width=170, label_visibility="collapsed"
+        )
+        subject = _Subject(chosen.expression, chosen.analysis.input_shape[1:], chosen.batch, device)
+        job, reason = jobs.current(_PLACE, subject), _reason(chosen)
+        st.button(
+            "Measure on this machine",
+            disabled=bool(reason) or (job is not None and job.running),
+            on_click=jobs.start,
+            args=(_PLACE, partial(_job, subject)),
+            help="Runs the network with random weights on the machine that serves this page.",
+        )
+    if reason:
+        st.caption(literal(reason))
+    elif job is not None and job.running:
+        jobs.follow(job)
+    elif job is not None:
+        _show_result(subject, job)
+
+
+def _job(subject: _Subject) -> jobs.Job:
+    arguments = subject.expression, size_text(subject.size), str(subject.batch), subject.device
+    return jobs.Job(subject, jobs.program("measure", *arguments))
+
+
+def _reason(chosen: Chosen) -> str:
+    """Why nothing can be measured here, in one sentence; "" where it can."""
+    macs, needed = chosen.batch * chosen.analysis.macs, bytes_of(chosen.expression, chosen.size, chosen.batch)
+    if macs > MAX_MACS:
+        return f"{exact(macs)} MACs a batch are more than a page measures ({exact(MAX_MACS)}); use the command line."
+    if needed > MAX_BYTES:
+        told = f"{size_bytes(needed)} of weights and activations"
+        return f"{told} are more than a page measures ({size_bytes(MAX_BYTES)}); use the command line."
+    try:
+        jobs.require_torch()
+    except Unavailable as error:
+        return str(error)
+    return ""
+
+
+def _show_result(subject: _Subject, job: jobs.Job) -> None:
+    result = job.result
+    if "problem" in result:
+        show_problem(result["problem"])
+        return
+    for sentence in result["warnings"]:
+        st.warning(literal(sentence))
+    frame = pd.DataFrame([*result["stages"], result["network"]])
+    st.dataframe(frame, hide_index=True, column_config=_COLUMNS, row_height=32, alt="Measured latency by stage")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Measured: medians of one batch of {subject.batch}, with the tenth and ninetieth percentile.")
+        st.download_button(
+            "Measurement as JSON",
+            result["record"],
+            f"{slug(subject.expression)}-latency.json",
+            "application/json",
+            on_click="ignore",
+            type="tertiary",
+        )
+    with st.expander("Conditions, as the command line tells them"):
+        st.code(result["told"], language=None, wrap_lines=True)
+
+
+_COLUMNS = {
+    "stage": st.column_config.TextColumn("stage", pinned=True),
+    "median": st.column_config.NumberColumn("measured ms, median", format="%.3f"),
+    "low": st.column_config.NumberColumn("10 % below", format="%.3f"),
+    "high": st.column_config.NumberColumn("90 % below", format="%.3f"),
+    "share": st.column_config.ProgressColumn("% of the stages", format="%.1f %%", min_value=0, max_value=110),
+}

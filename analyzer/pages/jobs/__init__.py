@@ -1,0 +1,1 @@
+"""Work that the page hands to another process."""

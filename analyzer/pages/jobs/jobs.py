@@ -1,0 +1,166 @@
+"""Work that runs in a process of its own, so that torch is never imported in the server and a page can stop it.
+
+The program writes one JSON object a line: any number with `words` (and `share`, from 0 to 1), then one with what it
+found, or with the `problem` that it met. A session runs one at a time, a server two.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from analyzer.errors import Unavailable
+from analyzer.extras import require
+from analyzer.pages.state.style import literal
+
+MAX_SECONDS = 600
+MAX_JOBS = 2
+_PLACES = threading.BoundedSemaphore(MAX_JOBS)
+"""Jobs that one server runs at a time, of all sessions."""
+
+_JOBS = "jobs"
+_POLL_SECONDS = 1.0
+"""Each poll costs the machine, whose latency may just be measured, a tenth of a second or more."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the process has said so far."""
+
+    progress: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+class Job:
+    """A started program; it ends by itself, by `stop()`, after ten minutes, or when nothing refers to it any more.
+
+    `subject` is what it is about. Raises Unavailable where the server already runs as many as it may.
+    """
+
+    def __init__(self, subject: Hashable, command: tuple[str, ...], setting: Mapping[str, str] | None = None) -> None:
+        if not _PLACES.acquire(blocking=False):
+            raise Unavailable(f"{MAX_JOBS} other computations are running on this server; try again in a minute.")
+        self.subject = subject
+        self._told = _Told()
+        self._start = time.monotonic()
+        try:
+            process = _started(command, setting or {})
+        except BaseException:
+            _PLACES.release()
+            raise
+        self._listener = threading.Thread(target=_listen, args=(process, self._told), daemon=True)
+        self._listener.start()
+        self.stop = weakref.finalize(self, process.kill)
+
+    @property
+    def running(self) -> bool:
+        """Whether a result is still to come."""
+        return self._listener.is_alive()
+
+    @property
+    def seconds(self) -> float:
+        """Time since its start."""
+        return time.monotonic() - self._start
+
+    @property
+    def progress(self) -> tuple[float, str]:
+        """Share done from 0 to 1, and what is being done."""
+        told = self._told.progress
+        return min(max(float(told.get("share", 0)), 0.0), 1.0), str(told.get("words", "Loading torch …"))
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What the program found, or the `problem` it met; empty while it runs."""
+        return {} if self.running else self._told.result
+
+
+def program(name: str, *arguments: str) -> tuple[str, ...]:
+    """The command that runs a program among the pages."""
+    return (sys.executable, "-m", f"analyzer.pages.jobs.{name}", *arguments)
+
+
+def _started(command: tuple[str, ...], setting: Mapping[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, **setting},
+    )
+
+
+def _listen(process: "subprocess.Popen[str]", told: _Told) -> None:
+    """Take down what the process says until it ends; the place is free again then."""
+    limit = threading.Timer(MAX_SECONDS, process.kill)
+    limit.daemon = True
+    limit.start()
+    try:
+        with process:
+            for line in process.stdout or ():
+                _take_down(line, told)
+    finally:
+        process.kill()
+        limit.cancel()
+        if not told.result:
+            told.result = {"problem": f"It ended before it had a result (exit status {process.wait()})."}
+        _PLACES.release()
+
+
+def _take_down(line: str, told: _Told) -> None:
+    facts = json.loads(line) if line.startswith("{") else {}  # a library may talk on stdout, too
+    if "words" in facts:
+        told.progress = facts
+    elif facts:
+        told.result = facts
+
+
+def start(place: str, make: Callable[[], Job]) -> None:
+    """Start a job at its place in the session, which runs one at a time; a toast says why it was not."""
+    jobs = st.session_state.setdefault(_JOBS, {})
+    try:
+        if any(job.running for job in jobs.values()):
+            raise Unavailable("You have started a computation that is still running; wait for it, or cancel it.")
+        jobs[place] = make()
+    except Unavailable as error:
+        st.toast(literal(str(error)))
+
+
+def current(place: str, subject: Hashable) -> Job | None:
+    """The job at that place, if it is about this; one about something else is stopped and forgotten."""
+    jobs: dict[str, Job] = st.session_state.setdefault(_JOBS, {})
+    job = jobs.get(place)
+    if job is not None and job.subject != subject:
+        job.stop()
+        del jobs[place]
+        return None
+    return job
+
+
+def follow(job: Job) -> None:
+    """Show a running job's progress with a button that cancels it; the page runs again when it has ended."""
+    st.fragment(_show_progress, run_every=_POLL_SECONDS)(job)
+
+
+def _show_progress(job: Job) -> None:
+    if not job.running:
+        st.rerun()
+    share, words = job.progress
+    bar, button = st.columns([6, 1], vertical_alignment="center")
+    bar.progress(share, f"{words} · {job.seconds:.0f} s")
+    button.button("Cancel", key=f"cancel-{id(job)}", on_click=job.stop, width="stretch")
+
+
+def require_torch() -> None:
+    """Raise Unavailable, with what to install, where torch is missing; it is not imported."""
+    require("live", "torch")

@@ -1,0 +1,1 @@
+"""The page Learn: a chapter a file."""

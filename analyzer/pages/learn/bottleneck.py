@@ -1,0 +1,140 @@
+"""Chapter: basic block and bottleneck at equal cost."""
+
+import streamlit as st
+
+from analyzer.cost.network_costs import BlockRow
+from analyzer.graph.ops import Conv2d
+from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.learn.parts import (
+    Chapter,
+    Link,
+    bench,
+    draw,
+    heading,
+    look_further,
+    pick,
+    ratio,
+    say,
+    share,
+    slider,
+    table,
+    times,
+)
+from analyzer.render.lessons.block_drawings import bottleneck_dot
+from analyzer.text.units import exact, short
+
+_WIDTHS = (16, 32, 64, 128, 256)
+_BLOCK = "layer1.1"
+_SIDES = (7, 14, 28, 56)
+
+_SAVES = (
+    "A basic block is two 3×3 convolutions. Their weights grow with the square of the width, so a network that wants "
+    "wide maps between its blocks pays for them in every one. The bottleneck separates the two: a 1×1 narrows the "
+    "map, the 3×3 works on the narrow one, and a second 1×1 widens it again. The expansion says by how much."
+)
+_PAPER = (
+    "The paper draws a basic block of @narrow channels beside a bottleneck that is @narrow wide inside and @wide "
+    "outside, and says that they cost about the same. They do: the bottleneck has @bottleneck weights against @basic, "
+    "which is @share, at @factor times the outer width. That is what it is for; it is not, as is often read into the "
+    "figure, a smaller block. A basic block as wide as the bottleneck's ends would have @wide_basic weights, "
+    "@wide_ratio times as many."
+)
+_PRICE = (
+    "What it costs instead is activations. The wide ends have to be kept for the backward pass, and the block puts "
+    "out @more times the activations of the basic one. It also looks around less often: @deep and @shallow have "
+    "@blocks blocks each, and @deep_threes 3×3 convolutions in them against @shallow_threes."
+)
+
+
+def _show() -> None:
+    say(_SAVES)
+    with bench():
+        first, second = st.columns(2, gap="large")
+        with first:
+            width = pick("Inner width w", "inner_width", _WIDTHS, 64)
+            side = pick("Side of the map", "map_side", _SIDES, 56)
+        with second:
+            factor = slider("Expansion e", "expansion", 1, 8, 4, meaning="outer width = e · w")
+        basic, bottleneck, wide = _expressions(width, factor)
+        blocks = [_block(expression, side) for expression in (basic, bottleneck, wide)]
+        table(*_compared(blocks))
+    draw(bottleneck_dot(basic, bottleneck), "A basic block and a bottleneck", "bottleneck")
+    heading("Equal cost, wider ends")
+    say(_PAPER, _PRICE, **_figures())
+    look_further(
+        Link("compare", "ResNet-34 against ResNet-50", {"networks": ["resnet34", "resnet50"]}),
+        Link("explore", "A bottleneck with every formula", {"variant": "resnet50", "part": "stage 1 · layer1.1"}),
+    )
+
+
+def _expressions(width: int, factor: int) -> tuple[str, str, str]:
+    """A basic block, a bottleneck, and a basic block as wide as the bottleneck's ends."""
+    return (
+        f"resnet:block=basic,depths=2,widths={width}",
+        f"resnet:block=bottleneck,depths=2,widths={width},expansion={factor}",
+        f"resnet:block=basic,depths=2,widths={width * factor}",
+    )
+
+
+def _block(expression: str, side: int) -> BlockRow:
+    """The block that is repeated, on a map of that side; the stem quarters the image."""
+    return next(block for block in analysis_of(expression, 4 * side).blocks if block.path == _BLOCK)
+
+
+def _compared(blocks: list[BlockRow]) -> tuple[list[str], list[list[str]], str]:
+    names = ("basic", "bottleneck", "basic, as wide outside")
+    first = blocks[0]
+    rows = []
+    for name, block in zip(names, blocks, strict=True):
+        convs = [row.operation for row in block.rows if isinstance(row.operation, Conv2d)]
+        widths = " → ".join(str(conv.out_channels) for conv in convs)
+        cells = [name, widths]
+        for ours, theirs in (
+            (block.params, first.params),
+            (block.macs, first.macs),
+            (block.activations, first.activations),
+        ):
+            cells += [exact(ours), ratio(ours, theirs)]
+        rows.append(cells)
+    heads = ["block", "channels", "parameters", "×", "MACs", "×", "activations", "×"]
+    return heads, rows, "llrrrrrr"
+
+
+def _figures() -> dict[str, str]:
+    """The paper's own pair, and two networks."""
+    basic, bottleneck, wide = (_block(expression, _SIDES[-1]) for expression in _expressions(64, 4))
+    ours, theirs, wides = map(_weights, (bottleneck, basic, wide))
+    deep, shallow = (analysis_of(name, None) for name in ("resnet50", "resnet34"))
+    return {
+        "narrow": str(basic.output_shape[0]),
+        "wide": str(bottleneck.output_shape[0]),
+        "bottleneck": exact(ours),
+        "basic": exact(theirs),
+        "share": share(ours, theirs),
+        "factor": times(bottleneck.output_shape[0], basic.output_shape[0]),
+        "wide_basic": short(wides),
+        "wide_ratio": times(wides, ours),
+        "more": times(bottleneck.activations, basic.activations),
+        "blocks": " or ".join(dict.fromkeys(str(len(each.blocks)) for each in (deep, shallow))),
+        "deep": deep.network.title,
+        "deep_threes": str(_threes(deep.variant)),
+        "shallow": shallow.network.title,
+        "shallow_threes": str(_threes(shallow.variant)),
+    }
+
+
+def _weights(block: BlockRow) -> int:
+    return sum(row.params for row in block.rows if isinstance(row.operation, Conv2d))
+
+
+def _threes(name: str) -> int:
+    operations = (row.operation for row in analysis_of(name, None).rows)
+    return sum(isinstance(op, Conv2d) and op.kernel == 3 for op in operations)
+
+
+CHAPTER = Chapter(
+    "Bottlenecks",
+    "Three convolutions at the price of two, and wider maps between the blocks.",
+    _show,
+    ("He 2015",),
+)

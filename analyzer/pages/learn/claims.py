@@ -1,0 +1,110 @@
+"""Chapter: the claims checked, filterable by verdict, subject and words."""
+
+from collections import Counter
+from html import escape
+
+import streamlit as st
+
+from analyzer.errors import InvalidInput
+from analyzer.literature.claims.catalogue import GROUPS
+from analyzer.literature.claims.claim import Verdict
+from analyzer.pages.learn.parts import Chapter, bench, say
+from analyzer.pages.state.server_values import MAX_CHARS
+from analyzer.pages.state.style import show_problem
+from analyzer.pages.state.url_parameters import bounded, expect_choice
+from analyzer.render.report.claims import Told, told_claims
+from analyzer.render.report.html import rendered
+
+_MARKS = {Verdict.HOLDS: "holds", Verdict.ONLY_IF: "partly", Verdict.FAILS: "fails"}
+
+_TELLS = (
+    "Papers, tutorials and forums say many things of these networks, and many of them are copied. Here are @count "
+    "such statements, each computed from the networks' graphs at this moment: @holds hold, @fails do not, and @partly "
+    "hold only under a condition that is seldom told. Open one for its readings, the figures that decide it with "
+    "their arithmetic, and for whom it matters."
+)
+_TERMS = (
+    "A statement **holds** where all of its readings do, **does not hold** where none does, and **holds only if** a "
+    "reading is meant for which it does. “About” is within a tenth, “negligible” less than a hundredth, and a printed "
+    "figure agrees where ours rounds or truncates to its digits."
+)
+_NONE = "No statement has all of this; take a word or a filter away."
+
+
+def _show() -> None:
+    told = _told()
+    verdicts = Counter(_MARKS[each.claim.verdict] for each in told)
+    say(_TELLS, _TERMS, count=len(told), **{mark: str(verdicts[mark]) for mark in _MARKS.values()})
+    with bench():
+        verdict, group, words = _filters()
+    try:
+        bounded("words", words)
+    except InvalidInput as error:
+        show_problem(str(error))
+        return
+    found = [
+        each
+        for each in told
+        if (verdict is None or each.claim.verdict.value == verdict)
+        and (group is None or each.group == group)
+        and all(word in _text(each) for word in words.casefold().split())
+    ]
+    if not found:
+        say(_NONE)
+    st.html(f'<div class="claims">{"".join(_cards()[each.number - 1] for each in found)}</div>')
+
+
+def _filters() -> tuple[str | None, str | None, str]:
+    expect_choice("verdict", [each.value for each in Verdict])
+    expect_choice("subject", GROUPS)
+    verdict: str | None = st.segmented_control(
+        "Verdict", [each.value for each in Verdict], key="verdict", bind="query-params"
+    )
+    first, second = st.columns(2)
+    group: str | None = first.selectbox(
+        "Subject", list(GROUPS), index=None, key="subject", bind="query-params", placeholder="all"
+    )
+    words: str = second.text_input(
+        "Words",
+        key="words",
+        bind="query-params",
+        max_chars=MAX_CHARS,
+        placeholder="such as bottleneck, or memory batch",
+    )
+    return verdict, group, words
+
+
+def _text(told: Told) -> str:
+    return " ".join((told.claim.statement, told.claim.why, told.claim.matters, told.condition, told.cases)).casefold()
+
+
+@st.cache_resource(show_spinner=False)
+def _told() -> tuple[Told, ...]:
+    return told_claims()
+
+
+@st.cache_data(show_spinner=False)
+def _cards() -> list[str]:
+    """Every claim as HTML that opens to its figures."""
+    return [_card(told) for told in _told()]
+
+
+def _card(told: Told) -> str:
+    verdict = told.claim.verdict
+    condition = f" {escape(told.condition)}" if told.condition else ""
+    found = rendered(told.found).strip().removeprefix("<p>").removesuffix("</p>")
+    formulas = f"<details><summary>What is counted, and how</summary>{rendered(told.formulas)}</details>"
+    statement = f'<span class="statement">{escape(told.claim.statement)}</span>'
+    return (
+        f'<details class="claim {_MARKS[verdict]}"><summary>{statement}<span class="found">{found}</span>'
+        f'<span class="verdict"><b>{escape(verdict.value)}</b>{condition}</span></summary>'
+        f'<div class="told">{rendered(told.why)}{rendered(told.cases)}{formulas}</div></details>'
+    )
+
+
+CHAPTER = Chapter(
+    "Claims checked",
+    "What tutorials say of these networks, and whether it holds.",
+    _show,
+    (),
+)

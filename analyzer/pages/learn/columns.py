@@ -1,0 +1,96 @@
+"""Chapter: VGG-19, plain-34 and ResNet-34 side by side."""
+
+from analyzer.cost.analysis import Analysis
+from analyzer.graph.ops import Conv2d, Linear
+from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.learn.parts import Chapter, Link, draw, heading, look_further, ratio, say, share, table
+from analyzer.render.lessons.block_drawings import figure_dot
+from analyzer.render.notation import shortcut_words
+from analyzer.text.units import exact, short
+
+_NETWORKS = ("vgg19", "plain34", "resnet34")
+
+_RULES = (
+    "VGG (Simonyan and Zisserman 2015) settled what such networks are made of: 3×3 convolutions, and twice the "
+    "channels whenever the map halves. He et al. (2015) kept both rules, let strided convolutions do most of the "
+    "halving, and put a global average pool where VGG has its large linear layers. The result is the plain network in "
+    "the middle; with shortcuts around every two convolutions it becomes the residual one on the right."
+)
+_LIGHTER = (
+    "The deeper networks are the lighter ones. @plain has @depth weighted layers against @vgg_depth, and costs @macs "
+    "MACs against @vgg_macs, @macs_share of it, because its stem brings the map down to @stem_side before the long "
+    "stack begins, where VGG computes at @vgg_side and @vgg_next. The parameters tell another story: @linear_share of "
+    "VGG-19's are in its linear layers, while its convolutions have @vgg_convs, about what all of ResNet-34 has, "
+    "@resnet_params."
+)
+_SAME = (
+    "Between the middle and the right there is next to no difference in cost: the projections at the @changes changes "
+    "of shape are @more parameters, @more_share. That is why the pair made the case for residual learning: same "
+    "layers, same price, and one of them trains."
+)
+
+
+def _show() -> None:
+    say(_RULES)
+    draw(figure_dot("vgg19-plain34-resnet34"), "VGG-19, plain-34 and ResNet-34 side by side", "columns")
+    heading("The three in numbers")
+    found = [analysis_of(name, None) for name in _NETWORKS]
+    table(*_compared(found))
+    say(_LIGHTER, _SAME, **_figures(*found))
+    look_further(
+        Link("compare", "The three, stage by stage", {"networks": list(_NETWORKS)}),
+        Link("explore", "ResNet-34", {"variant": "resnet34"}),
+        Link("explore", "VGG-19", {"variant": "vgg19"}),
+    )
+
+
+def _compared(found: list[Analysis]) -> tuple[list[str], list[list[str]], str]:
+    first = found[0]
+    rows = [
+        [
+            each.network.title,
+            str(each.depth),
+            exact(each.params),
+            ratio(each.params, first.params),
+            exact(each.macs),
+            ratio(each.macs, first.macs),
+            exact(each.activations),
+            f"{exact(each.receptive_field)} px",
+        ]
+        for each in found
+    ]
+    heads = ["network", "depth", "parameters", "×", "MACs", "×", "activations", "receptive field"]
+    return heads, rows, "lrrrrrrr"
+
+
+def _figures(vgg: Analysis, plain: Analysis, resnet: Analysis) -> dict[str, str]:
+    linear = sum(row.params for row in vgg.rows if isinstance(row.operation, Linear))
+    return {
+        "plain": plain.network.title,
+        "depth": str(plain.depth),
+        "vgg_depth": str(vgg.depth),
+        "macs": short(plain.macs),
+        "vgg_macs": short(vgg.macs),
+        "macs_share": share(plain.macs, vgg.macs),
+        "stem_side": _side(plain, 0),
+        "vgg_side": str(vgg.rows[0].output_shape[1]),
+        "vgg_next": _side(vgg, 0),
+        "linear_share": share(linear, vgg.params),
+        "vgg_convs": short(sum(row.params for row in vgg.rows if isinstance(row.operation, Conv2d))),
+        "resnet_params": short(resnet.params),
+        "changes": str(sum(shortcut_words(block) == "projection" for block in resnet.blocks)),
+        "more": exact(resnet.params - plain.params),
+        "more_share": share(resnet.params - plain.params, resnet.params),
+    }
+
+
+def _side(analysis: Analysis, stage: int) -> str:
+    return str(analysis.stages[stage].output_shape[1])
+
+
+CHAPTER = Chapter(
+    "VGG-19, plain-34, ResNet-34",
+    "The figure that made the case: three networks side by side, aligned by the size of their maps.",
+    _show,
+    ("Simonyan 2015", "He 2015"),
+)

@@ -1,0 +1,213 @@
+"""What every chapter is made of: prose with computed figures, controls, tables, drawings and links."""
+
+import re
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from analyzer.errors import Unavailable
+from analyzer.pages.explore.cached import analysis_of, drawn_safely
+from analyzer.pages.navigation import page_named
+from analyzer.pages.state.style import literal
+from analyzer.pages.state.url_parameters import expect_choice, expect_number
+from analyzer.render.report.html import rendered
+from analyzer.text.tables import markdown_table
+from analyzer.text.units import percent
+
+_HERE = Path(__file__).parent
+_COLOURS = (
+    (_HERE.parent / "explore" / "viewer.css")
+    .read_text(encoding="utf-8")
+    .partition("/* The drawing's colours")[2]
+    .partition("*/")[2]
+)
+"""How the viewer's style sheet turns Graphviz's colours into the theme's."""
+_PLATE: Any = st.components.v2.component(
+    "resnet_analyzer_plate",
+    html='<div class="plate" role="region" tabindex="0"></div>',
+    css=(_HERE / "plate.css").read_text(encoding="utf-8") + _COLOURS,
+    js=(_HERE / "plate.js").read_text(encoding="utf-8"),
+)
+
+
+def show_plate(svg: str, label: str, key: str, zoom: float = 1.0) -> None:
+    """Show an SVG of our own making, which has numbers and fixed words in it and nothing that a visitor typed.
+
+    It is at most `zoom` pixels a unit large.
+    """
+    _PLATE(key=key, data={"svg": svg, "label": label, "zoom": zoom})
+
+
+_PAPERS = {
+    "Simonyan 2015": (
+        "Simonyan and Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image Recognition",
+        "1409.1556",
+    ),
+    "Ioffe 2015": (
+        "Ioffe and Szegedy 2015, Batch Normalization: Accelerating Deep Network Training by Reducing Internal "
+        "Covariate Shift",
+        "1502.03167",
+    ),
+    "He 2015": ("He, Zhang, Ren and Sun 2015, Deep Residual Learning for Image Recognition", "1512.03385"),
+    "Dumoulin 2016": ("Dumoulin and Visin 2016, A guide to convolution arithmetic for deep learning", "1603.07285"),
+    "He 2016": ("He, Zhang, Ren and Sun 2016, Identity Mappings in Deep Residual Networks", "1603.05027"),
+    "Zagoruyko 2016": ("Zagoruyko and Komodakis 2016, Wide Residual Networks", "1605.07146"),
+    "Xie 2017": (
+        "Xie, Girshick, Dollár, Tu and He 2017, Aggregated Residual Transformations for Deep Neural Networks",
+        "1611.05431",
+    ),
+    "Goyal 2017": (
+        "Goyal et al. 2017, Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour",
+        "1706.02677",
+    ),
+    "Huang 2017": (
+        "Huang, Liu, van der Maaten and Weinberger 2017, Densely Connected Convolutional Networks",
+        "1608.06993",
+    ),
+    "Pleiss 2017": ("Pleiss et al. 2017, Memory-Efficient Implementation of DenseNets", "1707.06990"),
+    "He 2019": (
+        "He, T. et al. 2019, Bag of Tricks for Image Classification with Convolutional Neural Networks",
+        "1812.01187",
+    ),
+}
+
+
+def sources_html(*keys: str) -> str:
+    """The papers as a list, each with its arXiv number as text."""
+    cited = (_PAPERS[key] for key in keys)
+    items = "".join(f"<li>{title}. arXiv:{number}</li>" for title, number in cited)
+    return f'<section class="sources"><h2>Sources</h2><ul>{items}</ul></section>'
+
+
+PROSE = 720
+"""Longest line of running text in pixels."""
+_ZOOM = 1.15
+"""Pixels a unit of Graphviz's drawings, whose text is small."""
+
+
+class Chapter(NamedTuple):
+    """A chapter: its title, the sentence below it, what shows it, and the papers that it cites."""
+
+    title: str
+    lead: str
+    show: Callable[[], None]
+    sources: tuple[str, ...]
+
+
+class Link(NamedTuple):
+    """A page with what it is to show."""
+
+    page: str
+    words: str
+    parameters: dict[str, Any]
+
+
+class _Prose(Template):
+    """Text in which `@name` stands for a computed figure, since `$` begins a formula."""
+
+    delimiter = "@"
+
+
+def filled(text: str, **figures: object) -> str:
+    """Prose with its figures; KeyError where one is missing."""
+    return _Prose(text).substitute(figures)
+
+
+def say(*paragraphs: str, **figures: object) -> None:
+    """Paragraphs of prose, their `@names` filled in with computed figures."""
+    st.markdown(filled("\n\n".join(paragraphs), **figures), width=PROSE)
+
+
+def heading(words: str) -> None:
+    """A section inside a chapter."""
+    st.html(f'<h2 class="section">{escape(words)}</h2>')
+
+
+def formula(text: str) -> None:
+    """A formula with its numbers, in a line of its own that wraps between its terms; C_in has its index below."""
+    lowered = re.sub(r"_(in|out)\b", r"<sub>\1</sub>", escape(text))
+    st.html(f'<p class="formula">{lowered.replace(" = ", " <b>=</b> ")}</p>')
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> None:
+    """A table; its cells are markdown."""
+    st.html(f'<div class="told">{rendered(markdown_table(heads, rows, align))}</div>')
+
+
+def bench() -> Any:
+    """A framed place for a chapter's controls and what they change."""
+    return st.container(border=True, gap="small")
+
+
+def slider(label: str, key: str, low: int, high: int, first: int, *, step: int = 1, meaning: str = "") -> int:
+    """A slider for a whole number, bound to the address."""
+    expect_number(key, low, high)
+    value: int = st.slider(label, low, high, first, step, key=key, bind="query-params", help=meaning or None)
+    return value
+
+
+def pick(label: str, key: str, options: Sequence[int], first: int, *, meaning: str = "") -> int:
+    """A slider over a few numbers, bound to the address."""
+    expect_choice(key, options)
+    value: int = st.select_slider(label, list(options), first, key=key, bind="query-params", help=meaning or None)
+    return value
+
+
+def pick_network(label: str, key: str, names: Sequence[str], first: str) -> str:
+    """One of a few networks, told by its title, bound to the address."""
+    expect_choice(key, map(title_of, names))
+    value: str = st.selectbox(
+        label, names, names.index(first), key=key, bind="query-params", format_func=title_of, width=320
+    )
+    return value
+
+
+def title_of(expression: str) -> str:
+    """A network's title."""
+    return analysis_of(expression, None).network.title
+
+
+def draw(dot: str, label: str, key: str) -> None:
+    """A drawing by Graphviz; its text where this machine has no renderer."""
+    try:
+        show_plate(_svg_of(dot), label, f"plate-{key}", zoom=_ZOOM)
+    except Unavailable as error:
+        st.graphviz_chart(dot)
+        st.caption(literal(str(error)))
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _svg_of(dot: str) -> str:
+    """Kept apart from the other pages' drawings, which are larger."""
+    return drawn_safely(dot, "svg").decode()
+
+
+def look_further(*links: Link) -> None:
+    """Links to other pages that show what the chapter tells of."""
+    with st.container(horizontal=True, gap="small", key="further"):
+        for page, words, parameters in links:
+            st.page_link(page_named(page), label=f"{words} →", query_params=parameters)
+
+
+def cite(sources: Sequence[str]) -> None:
+    """The papers of a chapter."""
+    st.html(sources_html(*sources))
+
+
+def share(part: int, whole: int, places: int = 1) -> str:
+    """A share with its sign: "58.6 %"."""
+    return f"{percent(part, whole, places)} %"
+
+
+def times(ours: int, theirs: int) -> str:
+    """How many times as much, in prose: "5.36", "4"."""
+    return f"{ours / theirs:.3g}" if theirs else "–"
+
+
+def ratio(ours: int, theirs: int) -> str:
+    """The same in a table, always with three digits: "5.36", "4.00"."""
+    return f"{ours / theirs:#.3g}" if theirs else "–"

@@ -1,0 +1,103 @@
+"""A drawing as people hold it: its DOT text, laid out when asked, shown by notebooks, saved by suffix."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from analyzer.cost.analysis import Analysis
+from analyzer.errors import InvalidInput
+from analyzer.files import write_whole
+from analyzer.render.diagram.dot import dot_text, picture
+from analyzer.render.diagram.graphviz import FORMATS, render
+from analyzer.render.diagram.picture import Picture
+from analyzer.render.diagram.style import DEFAULT, Look
+
+_SUFFIXES = (*FORMATS, "dot", "mmd", "html")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A network drawn at a level; `dot` needs no Graphviz, `svg` and `save` do (Unavailable says what to install)."""
+
+    title: str
+    level: str
+    dot: str
+    picture: Picture = field(repr=False)
+    look: Look = field(default=DEFAULT, repr=False)
+    page: Callable[[], str] = field(repr=False)
+    """The self-contained HTML page."""
+
+    @cached_property
+    def svg(self) -> str:
+        """The drawing as SVG text."""
+        return render(self.dot, "svg").decode()
+
+    @property
+    def mermaid(self) -> str:
+        """The drawing as a Mermaid flowchart, which GitHub shows; InvalidInput where it is over Mermaid's limits."""
+        from analyzer.render.diagram.mermaid import mermaid_text
+
+        return mermaid_text(self.picture, self.look)
+
+    def content(self, form: str, scale: float = 1.0) -> str | bytes:
+        """The drawing in one of the formats; `scale` enlarges a PNG's pixels."""
+        if form == "dot":
+            return self.dot
+        if form == "mermaid":
+            return self.mermaid
+        if form == "html":
+            return self.page()
+        return render(self.dot, form, scale)
+
+    def save(self, path: str | Path, scale: float = 1.0) -> None:
+        """Write it as its suffix says: .svg, .png, .pdf, .dot, .mmd or .html; InvalidInput for another suffix."""
+        target = Path(path)
+        form = target.suffix.removeprefix(".").lower()
+        if form not in _SUFFIXES:
+            raise InvalidInput(f"file {target.name!r} must end in .svg, .png, .pdf, .dot, .mmd or .html.")
+        write_whole(target, self.content("mermaid" if form == "mmd" else form, scale))
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.title!r}, level={self.level!r})"
+
+
+def drawing(
+    analysis: Analysis, level: str, look: Look = DEFAULT, *, stage: str | None = None, path: str | None = None
+) -> Drawing:
+    """The drawing of an analysed network, or of one stage or weight path; InvalidInput for an unknown level or part."""
+
+    def page() -> str:
+        from analyzer.render.diagram.html_viewer import network_page
+
+        return network_page(analysis, level, look, stage=stage, path=path)
+
+    drawn = picture(analysis, level, look, stage=stage, path=path)
+    return Drawing(
+        title=analysis.network.title, level=level, dot=dot_text(drawn, look), picture=drawn, look=look, page=page
+    )
+
+
+def level_of(level: str | None, stage: str | None, path: str | None) -> str:
+    """The level where none is given: the network's for a network, a stage's blocks, and every op of a path."""
+    if level is not None:
+        return level
+    return "op" if path else "stage" if stage else "network"
+
+
+def figure_drawing(name: str, look: Look) -> Drawing:
+    """A figure of the papers, drawn from our own Graphs; InvalidInput with all names for an unknown one."""
+    from analyzer.render.diagram.paper_figures import figure_picture
+
+    drawn = figure_picture(name, look)
+
+    def page() -> str:
+        raise InvalidInput(f"figure {name}: has no levels, so there is no page of it; take svg, png or pdf.")
+
+    return Drawing(title=drawn.title, level="figure", dot=dot_text(drawn, look), picture=drawn, look=look, page=page)

@@ -1,0 +1,396 @@
+"""The papers' figures, each drawn from our own Graphs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple, assert_never
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput, shortened
+from analyzer.graph.graph import INPUT, Graph, Node
+from analyzer.graph.ops import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    GlobalAvgPool2d,
+    MaxPool2d,
+    Multiply,
+    Norm,
+    Op,
+    Rearrangement,
+    Weighted,
+)
+from analyzer.graph.resnext_forms import TITLES, Form, cardinality, forms
+from analyzer.render.diagram.grouping import shortcut_flow, view
+from analyzer.render.diagram.labels import Ledger, facts_legend, legend
+from analyzer.render.diagram.levels import network_picture, opened, section_cell, stage_picture
+from analyzer.render.diagram.picture import Arrow, Box, Cell, Flow, Frame, Picture, in_grid
+from analyzer.render.diagram.style import Look
+from analyzer.render.diagram.units import Part, role
+from analyzer.render.notation import op_words
+from analyzer.text.units import short as short_number
+
+
+class Tie(NamedTuple):
+    """What an op reads: another op by its weight path, or INPUT; and what flows, a shortcut's ops left out."""
+
+    tail: str
+    flow: Flow
+
+
+class Short(NamedTuple):
+    """An op that is drawn, and what it reads."""
+
+    path: str
+    op: Op
+    ties: tuple[Tie, ...]
+
+
+def _is_drawn(op: Op) -> bool:
+    match op:
+        case Weighted() | MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | Add() | Concat():
+            return True
+        case Norm() | Activation() | AdaptiveAvgPool2d() | Multiply() | Rearrangement() | Dropout():
+            return False
+        case _:
+            assert_never(op)
+
+
+def shortened_graph(graph: Graph) -> list[Short]:
+    """The ops to draw, in execution order; an Add that reads its block's input reads it as an identity shortcut."""
+    found: list[Short] = []
+    _shorten(graph, "", Tie(INPUT, "data"), found)
+    return found
+
+
+def _shorten(graph: Graph, prefix: str, entry: Tie, found: list[Short]) -> Tie:
+    ties = {INPUT: entry}
+    for node in graph.nodes:
+        path, read = f"{prefix}{node.name}", tuple(ties[name] for name in node.inputs)
+        flow = shortcut_flow(node)
+        if flow:
+            ties[node.name] = Tie(read[0].tail, flow)
+        elif isinstance(node.op, Graph):
+            ties[node.name] = _shorten(node.op, f"{path}.", Tie(read[0].tail, "data"), found)
+        elif _is_drawn(node.op):
+            if isinstance(node.op, Add):
+                read = tuple(
+                    Tie(tie.tail, "identity") if name == INPUT else tie
+                    for name, tie in zip(node.inputs, read, strict=True)
+                )
+            found.append(Short(path, node.op, read))
+            ties[node.name] = Tie(path, "data")
+        else:
+            ties[node.name] = read[0]
+    return ties[graph.nodes[-1].name]
+
+
+class _Column:
+    """One network: its boxes and arrows, and the boxes of each output size in order."""
+
+    def __init__(self, expression: str, look: Look) -> None:
+        self.ledger = Ledger(analyze(expression), look)
+        self._name = expression
+        self.shorts = shortened_graph(self.ledger.analysis.network.graph)
+        self.sizes: dict[int, list[str]] = {}
+        for short in self.shorts:
+            if not isinstance(short.op, Add):
+                shape = self.ledger.rows([short.path])[0].output_shape
+                self.sizes.setdefault(shape[1] if len(shape) == 3 else 1, []).append(self.named(short.path))
+
+    def named(self, path: str) -> str:
+        return f"{self._name} {path}"
+
+    def frame(self) -> Frame:
+        analysis = self.ledger.analysis
+        boxes = tuple(self._box(short) for short in self.shorts)
+        costs = f"{short_number(analysis.macs)} MACs"
+        return Frame(name=self._name, boxes=boxes, title=analysis.network.title, facts=(costs,))
+
+    def _box(self, short: Short) -> Box:
+        joins = isinstance(short.op, Add)
+        return Box(
+            name=self.named(short.path),
+            role=role(short.op),
+            paths=(short.path,),
+            title="+" if joins else "",
+            lines=() if joins else (op_words(short.op),),
+            tip=self.ledger.tip(short.path, [short.path]),
+        )
+
+    def arrows(self) -> list[Arrow]:
+        return [
+            Arrow(tail=self.named(tie.tail), head=self.named(short.path), flow=tie.flow)
+            for short in self.shorts
+            for tie in short.ties
+            if tie.tail != INPUT
+        ]
+
+
+def columns_picture(expressions: Sequence[str], look: Look) -> Picture:
+    """A column a network; boxes of the first op of each output size stand on one height."""
+    columns = [_Column(expression, look) for expression in expressions]
+    sizes = sorted({size for column in columns for size in column.sizes}, reverse=True)
+    labels = [Box(name=f"size {size}", role="port", lines=(f"output size: {size}",)) for size in sizes]
+    guides = [Arrow(tail=above.name, head=below.name, flow="guide") for above, below in pairwise(labels)]
+    arrows = [arrow for column in columns for arrow in column.arrows()]
+    aligned = list(_aligned(columns, sizes))
+    first = next(row for row in aligned if len(row) == len(columns) + 1)
+    guides += [Arrow(tail=left, head=right, flow="guide") for left, right in pairwise(first)]
+    return Picture(
+        title="",
+        legend=f"each convolution with its BN and ReLU, where it has them · {legend(arrows)}",
+        description="; ".join(f"{column.ledger.analysis.network.title}" for column in columns),
+        across=False,
+        frames=(Frame(name="sizes", boxes=tuple(labels)), *(column.frame() for column in columns)),
+        arrows=(*guides, *arrows),
+        aligned=tuple(aligned),
+    )
+
+
+def _aligned(columns: Sequence[_Column], sizes: Sequence[int]) -> list[tuple[str, ...]]:
+    """Rows: the first ops of each size with its label, and the n-th ones of networks with equally many."""
+    rows: list[tuple[str, ...]] = []
+    for size in sizes:
+        having = [column for column in columns if size in column.sizes]
+        rows.append((f"size {size}", *(column.sizes[size][0] for column in having)))
+        equal: dict[int, list[list[str]]] = {}
+        for column in having:
+            equal.setdefault(len(column.sizes[size]), []).append(column.sizes[size])
+        rows += [row for names in equal.values() if len(names) > 1 for row in list(zip(*names, strict=True))[1:]]
+    return rows
+
+
+_MOST = 3
+"""So many paths are drawn at most; of more, the first two and the last."""
+
+
+def form_cells(block: Graph, side: int, look: Look) -> list[Cell]:
+    """A frame for each form (a), (b), (c) of a block that reads a map of that side."""
+    return [_cell(form, cardinality(block), side, look) for form in forms(block)]
+
+
+def _cell(form: Form, count: int, side: int, look: Look) -> Cell:
+    ledger = Ledger(analyze(form.graph, side), look)
+    first, last = ledger.analysis.rows[0], ledger.analysis.rows[-1]
+    drawn = [short for short in shortened_graph(form.graph) if _shown(short.path, count)]
+    boxes = [_port("in", f"{first.input_shapes[0][0]}-d in")]
+    arrows: list[Arrow] = []
+    for short in drawn:
+        if count > _MOST and _number(short.path) == count - 1 and "elided" not in {box.name for box in boxes}:
+            boxes.append(_port("elided", f"… total {count} paths …"))
+            arrows.append(Arrow(tail="in", head="elided"))
+        boxes.append(_box(short, ledger))
+        arrows += _arrows(short, count)
+    boxes.append(_port("out", f"{last.output_shape[0]}-d out"))
+    arrows.append(Arrow(tail=drawn[-1].path, head="out"))
+    frame = Frame(name=form.letter, boxes=tuple(boxes), title=f"({form.letter})", lines=(TITLES[form.letter],))
+    return Cell(frame, tuple(arrows), "out")
+
+
+def _port(name: str, words: str) -> Box:
+    return Box(name=name, role="port", lines=(words,))
+
+
+def _number(path: str) -> int | None:
+    """Number of the path that an op lies on."""
+    head, _, rest = path.partition(".")
+    return int(head.removeprefix("path")) if rest and head.startswith("path") else None
+
+
+def _shown(path: str, count: int) -> bool:
+    return _number(path) in (None, 0, 1, count - 1)
+
+
+def _joins(short: Short, count: int) -> bool:
+    """Whether an op joins all paths, those between the second and the last being told in words."""
+    return sum(_number(tie.tail) is not None for tie in short.ties) == count
+
+
+def _box(short: Short, ledger: Ledger) -> Box:
+    box = Box(name=short.path, role=role(short.op), paths=(short.path,), tip=ledger.tip(short.path, [short.path]))
+    if not isinstance(short.op, Conv2d):
+        return replace(box, facts=("concatenate",)) if isinstance(short.op, Concat) else replace(box, title="+")
+    conv = short.op
+    grouped = (f"group = {conv.groups}",) if conv.groups > 1 else ()
+    return replace(box, lines=(f"{conv.in_channels}, {conv.kernel}×{conv.kernel}, {conv.out_channels}", *grouped))
+
+
+def _arrows(short: Short, count: int) -> Iterator[Arrow]:
+    if count > _MOST and _joins(short, count):
+        yield Arrow(tail="elided", head=short.path)
+    for tie in short.ties:
+        if _shown(tie.tail, count):
+            along = _number(tie.tail) is not None and _number(short.path) is not None
+            yield Arrow(tail=_end(tie), head=short.path, flow=tie.flow, weight=100 if along else None)
+
+
+def _end(tie: Tie) -> str:
+    return "in" if tie.tail == INPUT else tie.tail
+
+
+class Figure(NamedTuple):
+    """A figure's title, the figure that it redraws, and how."""
+
+    title: str
+    source: str
+    draw: Callable[[Look], Picture]
+
+
+def figure_picture(name: str, look: Look) -> Picture:
+    """The picture of a figure; InvalidInput with all names for an unknown one."""
+    if name not in FIGURES:
+        raise InvalidInput(f"figure {shortened(name)!r} is unknown; figures are {', '.join(FIGURES)}.")
+    title, source, draw = FIGURES[name]
+    drawn = draw(look)
+    return replace(drawn, title=f"{title} ({source})", description=f"{title}. {drawn.description}")
+
+
+def side_by_side(cells: Sequence[Cell], look: Look, said: str, facts: bool = True) -> Picture:
+    """Frames next to each other; what they say is read out as `said`, `facts` that their boxes have small print."""
+    apart = [_apart(cell, f"{number}") for number, cell in enumerate(cells, 1)]
+    arrows = tuple(arrow for cell in apart for arrow in cell.arrows)
+    frames, columns = in_grid([[cell] for cell in apart])
+    told = " · ".join(text for text in (facts_legend(look) if facts else "", legend(arrows)) if text)
+    return Picture(
+        title="",
+        legend=told,
+        description=said,
+        across=look.across(False),
+        frames=frames,
+        arrows=arrows,
+        columns=columns,
+    )
+
+
+def _apart(cell: Cell, prefix: str) -> Cell:
+    """The cell with names of its own, since several networks have a layer1.0."""
+
+    def named(name: str) -> str:
+        return f"{prefix} {name}"
+
+    boxes = tuple(replace(box, name=named(box.name)) for box in cell.frame.boxes)
+    arrows = tuple(replace(arrow, tail=named(arrow.tail), head=named(arrow.head)) for arrow in cell.arrows)
+    return Cell(replace(cell.frame, name=named(cell.frame.name), boxes=boxes), arrows, named(cell.output))
+
+
+def block_cell(expression: str, path: str, look: Look, title: str, *lines: str) -> Cell:
+    """What is at a path of a network, drawn open under a heading."""
+    seen = view(analyze(expression), look, path=path)
+    placed = seen.groups[0].nodes[0]
+    assert isinstance(placed.op, Graph)
+    parts = [Part(node, (f"{path}.{node.name}",)) for node in placed.op.nodes]
+    frame = Frame(name=path, boxes=(), title=title, lines=lines, tip=seen.ledger.tip(title, [path]))
+    return opened(seen.ledger, frame, parts, ("",))
+
+
+def stage_cell(expression: str, stage: str, look: Look, title: str, *lines: str) -> Cell:
+    """A stage with its repeats folded, under a heading."""
+    seen = view(analyze(expression), look, stage=stage)
+    cell = section_cell(seen.ledger, seen.groups[0], ("",))
+    return cell._replace(frame=replace(cell.frame, title=title, lines=lines, facts=()))
+
+
+def _basic_bottleneck(look: Look) -> Picture:
+    cells = [
+        block_cell("resnet34", "layer1.1", look, "basic block", "ResNet-18, 34"),
+        block_cell("resnet50", "layer1.1", look, "bottleneck", "ResNet-50, 101, 152"),
+    ]
+    return side_by_side(cells, look, "Left two 3×3 convolutions, right 1×1, 3×3 and 1×1; both with an identity.")
+
+
+def _shortcuts(look: Look) -> Picture:
+    cells = [
+        stage_cell("resnet34:shortcut=A", "stage2", look, "option A", "zero-pad, no parameters"),
+        stage_cell("resnet34", "stage2", look, "option B", "projection where shapes change"),
+        stage_cell("resnet34:shortcut=C", "stage2", look, "option C", "projection everywhere"),
+        stage_cell("resnet34:shortcut=none", "stage2", look, "none", "plain network"),
+    ]
+    return side_by_side(cells, look, "Stage 2 of ResNet-34 with each of the shortcuts.")
+
+
+def _preactivation(look: Look) -> Picture:
+    cells = [
+        block_cell("resnet34", "layer1.1", look, "original", "conv, BN, ReLU; ReLU after the sum"),
+        block_cell("resnet34:preactivation=true", "layer1.1", look, "pre-activation", "BN, ReLU, conv; nothing after"),
+    ]
+    return side_by_side(cells, look, "The same block in both orders.")
+
+
+def _tricks(look: Look) -> Picture:
+    cells = [
+        block_cell("resnet50_v1", "layer2.0", look, "ResNet-50, original", "stride on the first 1×1"),
+        block_cell("resnet50", "layer2.0", look, "ResNet-B", "stride on the 3×3"),
+        block_cell("resnet50d", "layer2.0", look, "ResNet-D", "average pool before the projection"),
+        _stem("resnet50", look, "original stem", "one 7×7"),
+        _stem("resnet50c", look, "ResNet-C", "three 3×3"),
+    ]
+    return side_by_side(cells, look, "The first block of stage 2, original, B and D; the stem, original and C.")
+
+
+def _stem(expression: str, look: Look, title: str, *lines: str) -> Cell:
+    seen = view(analyze(expression), look, stage="stem")
+    nodes = [node for group in seen.groups for node in group.nodes]
+    parts = [Part(Node(node.path, node.op, node.inputs), (node.path,)) for node in nodes]
+    frame = Frame(name="stem", boxes=(), title=title, lines=lines, tip=seen.ledger.tip(title, seen.paths))
+    return opened(seen.ledger, frame, parts, ("",))
+
+
+def _paths(look: Look) -> Picture:
+    block = view(analyze("resnext50_32x4d"), look, path="layer1.1").groups[0].nodes[0].op
+    assert isinstance(block, Graph)
+    return paths_picture(block, 56, look)
+
+
+def paths_picture(block: Graph, side: int, look: Look) -> Picture:
+    """The three equal forms of a block with a grouped convolution that reads a map of that side."""
+    count = cardinality(block)
+    said = f"One block as {count} paths summed, concatenated, and grouped; in, kernel, out of each convolution."
+    drawn = side_by_side(form_cells(block, side, look), look, said, facts=False)
+    told = f"in, kernel, out of each convolution with its BN and ReLU · {drawn.legend}"
+    rows = [[box.name for box in frame.boxes if _in_the_middle(box)] for frame in drawn.frames]
+    guides = [Arrow(tail=left, head=right, flow="guide") for row in rows for left, right in pairwise(row)]
+    aligned = tuple(tuple(row) for row in rows if len(row) > 1)
+    return replace(drawn, legend=told, arrows=(*drawn.arrows, *guides), aligned=aligned, gap=0.3)
+
+
+def _in_the_middle(box: Box) -> bool:
+    """Whether a box stands in the row of the paths' second convolutions."""
+    return box.name.endswith((".conv2", " elided"))
+
+
+_DENSE = "densenet:depths=5,growth_rate=4,init_features=6,bottleneck_ratio=none,stem=cifar,head=none"
+
+
+def _dense(dense: str) -> Callable[[Look], Picture]:
+    def draw(look: Look) -> Picture:
+        return stage_picture(view(analyze(_DENSE), replace(look, dense=dense), stage="stage1"))
+
+    return draw
+
+
+def _overview(look: Look) -> Picture:
+    return network_picture(view(analyze("densenet_bc100_k12_cifar"), look))
+
+
+def _columns(look: Look) -> Picture:
+    return columns_picture(("vgg19", "plain34", "resnet34"), look)
+
+
+_HE, _HE2 = "He et al. 2015", "He et al. 2016"
+FIGURES: dict[str, Figure] = {
+    "vgg19-plain34-resnet34": Figure("VGG-19, a plain and a residual network of 34 layers", f"{_HE}, Fig. 3", _columns),
+    "basic-bottleneck": Figure("Basic and bottleneck block", f"{_HE}, Fig. 5", _basic_bottleneck),
+    "shortcuts": Figure("Shortcut options A, B, C, and none", f"{_HE}, §3.3 and §4.1", _shortcuts),
+    "preactivation": Figure("Original and pre-activation block", f"{_HE2}, Fig. 1", _preactivation),
+    "resnet-bcd": Figure("ResNet-B, -C and -D", "He, T. et al. 2019, Fig. 2", _tricks),
+    "resnext": Figure("Equal forms of a ResNeXt block", "Xie et al. 2017, Fig. 3", _paths),
+    "dense-block": Figure("A dense block of 5 layers, k = 4", "Huang et al. 2017, Fig. 1", _dense("all")),
+    "dense-rail": Figure("The same dense block on its rail", "Huang et al. 2017, Fig. 1", _dense("rail")),
+    "densenet": Figure("DenseNet-BC-100 with three dense blocks", "Huang et al. 2017, Fig. 2", _overview),
+}
+"""Name → figure."""

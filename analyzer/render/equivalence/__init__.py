@@ -1,0 +1,1 @@
+"""Proofs and verifications as text."""

@@ -1,0 +1,1 @@
+"""Latencies as tables and pictures: measured and predicted, never mixed."""

@@ -1,0 +1,351 @@
+"""Measured latencies as tables for the terminal, with their warnings and conditions."""
+
+import csv
+import io
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput
+from analyzer.latency.records.conditions import Conditions, OutputCheck
+from analyzer.latency.records.record import LatencyRecord, Measurement, Timing
+from analyzer.literature.counting_rules import CONVENTIONS
+from analyzer.text.tables import markdown_table, terminal_table
+from analyzer.text.units import exact, percent, shape, size_bytes, stage_words
+
+
+def measurement_table(taken: Measurement) -> str:
+    """One network's stages, or a line each of several cells; then what to beware of, and the conditions."""
+    return latency_table(taken.records[0]) if len(taken.records) == 1 else cells_table(taken)
+
+
+def latency_table(record: LatencyRecord) -> str:
+    """Stages, whole, their sum against it, throughput, what to beware of, and the conditions; times of one batch."""
+    given = record.conditions
+    lead = f"{record.variant}, measured on {given.device_name} ({given.device}), {_task(record)} of {_batch(record)}"
+    heads = ["", "median ms", "p10–p90 ms", "share"]
+    table = terminal_table(heads, [*_stage_rows(record), *_sum_rows(record)], "lrrr")
+    return "\n".join([lead, "", table, "", *_facts(record), *warnings(record), _conditions(given, [record])]) + "\n"
+
+
+def _task(record: LatencyRecord) -> str:
+    return "one batch" if record.settings.task == "inference" else "one training step"
+
+
+def _batch(record: LatencyRecord) -> str:
+    return f"{record.batch_size} × {shape(record.input_shape)}"
+
+
+def _stage_rows(record: LatencyRecord) -> Iterator[list[str]]:
+    for stage in record.stages:
+        share = f"{percent(stage.median_ms, record.stage_sum_ms)} %"
+        yield [stage_words(stage.label), _ms(stage.median_ms, record), _spread(stage, record), share]
+
+
+def _sum_rows(record: LatencyRecord) -> Iterator[list[str]]:
+    against = ""
+    if record.stages:
+        against = f"{percent(record.network.median_ms, record.stage_sum_ms)} %"
+        yield ["sum of stages", _ms(record.stage_sum_ms, record), "", "100.0 %"]
+    whole = record.network
+    yield ["whole network", _ms(whole.median_ms, record), _spread(whole, record), against]
+    if record.queued is not None:
+        yield ["whole, queued", _ms(record.queued.median_ms, record), _spread(record.queued, record), ""]
+
+
+def _spread(timing: Timing, record: LatencyRecord) -> str:
+    return f"{_ms(timing.p10_ms, record)}–{_ms(timing.p90_ms, record)}"
+
+
+def _ms(value: float, record: LatencyRecord) -> str:
+    """With decimals that leave the whole at least four significant digits."""
+    middle = record.network.median_ms
+    return f"{value:.{1 if middle >= 100 else 2 if middle >= 10 else 3}f}"
+
+
+def _facts(record: LatencyRecord) -> Iterator[str]:
+    how = "batches queued" if record.queued else "one batch after the other"
+    yield f"Throughput: {_rate(record)} images a second, {how}."
+    host = record.host
+    if host is not None and host.graph_ms is not None and host.ratio is not None:
+        verdict = "the host sets the pace" if host.host_bound else "the GPU sets the pace"
+        yield f"As a CUDA graph {host.graph_ms:.3f} ms; eager takes {percent(host.ratio, 1)} % of that: {verdict}."
+    elif host is not None:
+        yield f"Whether the host sets the pace is not known: {host.reason}"
+    yield from _output_fact(record.output)
+    if record.run_memory_bytes:
+        yield f"A run takes {size_bytes(record.run_memory_bytes)} beside weights and input."
+
+
+def _output_fact(check: OutputCheck | None) -> Iterator[str]:
+    if check is not None and check.agrees:
+        yield f"Output checked against eager float32: {check.error:.1e} ≤ {check.bound:.1e}."
+    elif check is not None and check.agrees is None:
+        yield f"Output {check.error:.1e} away from eager float32, not judged: the network magnifies roundings."
+
+
+def _rate(record: LatencyRecord) -> str:
+    rate = record.images_per_s
+    return exact(round(rate)) if rate >= 1000 else f"{rate:.1f}"
+
+
+def cells_table(taken: Measurement) -> str:
+    """A line for each cell: how it was run, latency, throughput and marks, explained below."""
+    lead = f"Measured on {taken.conditions.device_name} ({taken.conditions.device}); times of one batch"
+    heads = ["", "size", "batch", "how", "median ms", "p10–p90 ms", "images/s", "marks"]
+    rows = [_cell_row(record) for record in taken.records]
+    table = terminal_table(heads, rows, "lrrlrrrl")
+    used = dict.fromkeys(mark for record in taken.records for mark in _marks(record))
+    told = [f"{mark}: {_MEANINGS[mark]}" for mark in used]
+    ends = [f"Cut short ({taken.cut_short}): what is shown is complete."] if taken.cut_short else []
+    ends += [f"Not measured: {failure.reason}" for failure in taken.failures]
+    return "\n".join([lead, "", table, "", *told, *ends, _conditions(taken.conditions, taken.records)]) + "\n"
+
+
+def _cell_row(record: LatencyRecord) -> list[str]:
+    chosen = record.settings
+    task = "" if chosen.task == "inference" else f"{chosen.task}, "
+    layout = ", channels_last" if record.channels_last else ""
+    how = f"{task}{chosen.execution.replace('_', ' ')}, {chosen.precision}{layout}"
+    size = "×".join(map(str, record.input_shape[1:]))
+    spread, marks = _spread(record.network, record), " ".join(_marks(record))
+    median = "discarded" if record.discarded else _ms(record.network.median_ms, record)
+    return [record.variant, size, str(record.batch_size), how, median, spread, _rate(record), marks]
+
+
+_MEANINGS = {
+    "drift": "the reference network's time changed by over 2 % meanwhile; the figures do not count.",
+    "spread": "the middle half of the samples spreads over more than 5 % of the median.",
+    "split": "the stages add up to more than 5 % off the whole.",
+    "host": "eager execution takes over 5 % longer than the same as a CUDA graph: the host sets the pace.",
+    "cold": "the times had not settled when the warm-up ended.",
+    "output": "the output is not that of eager float32 within rounding.",
+    "disturbed": "other processes were busy, or clocks were lowered or are not known; the JSON tells.",
+}
+
+
+def _marks(record: LatencyRecord) -> Iterator[str]:
+    if record.discarded:
+        yield "drift"
+    if record.network.unsteady:
+        yield "spread"
+    if record.split_differs:
+        yield "split"
+    if record.host is not None and record.host.host_bound:
+        yield "host"
+    if not record.warm_up.settled:
+        yield "cold"
+    if record.output is not None and record.output.agrees is False:
+        yield "output"
+    if record.disturbances:
+        yield "disturbed"
+
+
+def warnings(record: LatencyRecord) -> list[str]:
+    """What makes the figures doubtful, a sentence each."""
+    told = []
+    if record.reference is not None and record.discarded:
+        drift = percent(abs(record.reference.drift), 1)
+        told.append(f"Discarded: {record.reference.variant}'s time changed by {drift} % meanwhile (over 2 %).")
+    if record.reference is None:
+        told.append("Not guarded against drift: no reference network was measured.")
+    if record.network.unsteady:
+        spread = percent(record.network.iqr_ms, record.network.median_ms, 0)
+        told.append(f"Unsteady: the middle half of the samples spreads over {spread} % of the median (over 5 %).")
+    if record.split_differs:
+        ratio = percent(record.stage_sum_ratio, 1)
+        told.append(f"The stages add up to {ratio} % of the whole (more than 5 % off): read the shares with care.")
+    if not record.warm_up.settled:
+        told.append(f"The times had not settled after {record.warm_up.seconds:.1f} s of warm-up.")
+    return told + _output_warning(record) + list(record.disturbances)
+
+
+def _output_warning(record: LatencyRecord) -> list[str]:
+    check = record.output
+    if check is None or check.agrees is not False:
+        return []
+    if check.error is None:
+        return [f"The output is not finite: random weights overflow in {record.precision}."]
+    return [f"The output is {check.error:.1e} away from eager float32's (bound {check.bound:.1e})."]
+
+
+def _conditions(given: Conditions, records: list[LatencyRecord] | tuple[LatencyRecord, ...]) -> str:
+    facts = [_fact(name, value) for name, value in _known(given)]
+    told = [*(_how(records[0]) if len(records) == 1 else ()), given.order, given.mode]
+    told += [f"{given.input}; {given.weights}", f"{given.clock}, {', '.join(facts)}"]
+    told += [f"torch {given.torch}, Python {given.python}, {given.platform}, {given.date}"]
+    lines = [textwrap.fill(fact, 116, subsequent_indent="    ", break_on_hyphens=False) for fact in told]
+    return "Conditions: " + ";\n  ".join(lines) + "."
+
+
+def _how(record: LatencyRecord) -> Iterator[str]:
+    chosen, warm_up = record.settings, record.warm_up
+    yield (
+        f"{len(record.network.samples_ms)} samples after {warm_up.num_runs} warm-up runs "
+        f"(the first took {warm_up.first_run_s:.2f} s)"
+    )
+    precision = f"{chosen.precision} (autocast {record.autocast})" if record.autocast else chosen.precision
+    yield f"{precision}, {chosen.layout.replace('_', ' ')} layout, {chosen.execution.replace('_', ' ')}"
+    yield f"{record.caches} caches"
+    if record.reference is not None:
+        yield f"{record.reference.variant} before and after: {percent(record.reference.drift, 1)} % drift"
+
+
+def _known(given: Conditions) -> Iterator[tuple[str, object]]:
+    choices = {"cudnn_benchmark": given.cudnn_benchmark, "tf32": given.tf32}
+    for name, value in {**given.machine, **choices}.items():
+        if value is not None:
+            yield name, value
+
+
+def _fact(name: str, value: object) -> str:
+    words, _, unit = name.rpartition("_")
+    if unit == "bytes" and isinstance(value, int):
+        return f"{words.replace('_', ' ')} {size_bytes(value)}"
+    if unit in _UNITS:
+        return f"{words.replace('_', ' ')} {value} {_UNITS[unit]}"
+    return f"{name.replace('_', ' ')} {_word(value)}"
+
+
+_UNITS = {"w": "W", "mhz": "MHz"}
+
+
+def _word(value: object) -> object:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+_COLUMNS = (
+    "model",
+    "infer_samples_per_sec",
+    "infer_step_time",
+    "infer_batch_size",
+    "infer_img_size",
+    "infer_gmacs",
+    "infer_macts",
+    "train_samples_per_sec",
+    "train_step_time",
+    "train_batch_size",
+    "train_img_size",
+    "param_count",
+    "device",
+    "precision",
+    "layout",
+    "execution",
+    "median_ms",
+    "queued_samples_per_sec",
+    "discarded",
+)
+"""timm's first, with its meaning: step times are means in milliseconds of synchronised batches, gmacs and macts
+count as timm does, in units of 10⁹ and 10⁶, params in 10⁶."""
+
+
+def latency_csv(taken: Measurement) -> str:
+    """A row for each cell; a column that has no meaning for it is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for record in taken.records:
+        writer.writerow(dict([*_theirs(record), *_counts(record), *_ours(record)]))
+    return text.getvalue()
+
+
+def _theirs(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
+    kind = "infer" if record.settings.task == "inference" else "train"
+    step_ms = record.network.mean_ms
+    yield "model", record.variant
+    yield f"{kind}_samples_per_sec", round(1000 * record.batch_size / step_ms, 2) if step_ms else ""
+    yield f"{kind}_step_time", round(step_ms, 3)
+    yield f"{kind}_batch_size", record.batch_size
+    yield f"{kind}_img_size", record.input_shape[-1]
+
+
+def _counts(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
+    try:
+        analysis = analyze(record.variant, record.input_shape[1:])
+    except InvalidInput:
+        return  # a network from a file or a Graph, which its name alone does not give back
+    if analysis.fingerprint != record.fingerprint:
+        return
+    yield "param_count", round(analysis.params / 1e6, 2)
+    if record.settings.task == "inference":
+        yield "infer_gmacs", round(CONVENTIONS["timm"].count(analysis) / 1e9, 2)
+        yield "infer_macts", round(CONVENTIONS["activations"].count(analysis) / 1e6, 2)
+
+
+def _ours(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
+    yield "device", record.conditions.device_name
+    yield "precision", record.precision
+    yield "layout", record.settings.layout
+    yield "execution", record.settings.execution
+    yield "median_ms", round(record.network.median_ms, 3)
+    yield "queued_samples_per_sec", round(record.images_per_s, 2)
+    yield "discarded", int(record.discarded)
+
+
+_HEAD = """# Measured latencies
+
+Every sample and every condition, as `analyzer latency` recorded them on the machine that each names; none is ever
+changed. [docs/latency.md](../../../docs/latency.md) says by which rules, and what the fields mean. This page is written
+from the records: medians in milliseconds of one batch, waited for, or of one training step. A star: the samples spread
+over more than 5 % of the median, as they do where a host sets the pace; a dash: not measured, or discarded for drift.
+"""
+
+
+def records_page(measurements: Mapping[str, Measurement]) -> str:
+    """Markdown of the records by file name, oldest first."""
+    return "\n".join([_HEAD, *(_section(name, taken) for name, taken in sorted(measurements.items()))])
+
+
+def _section(name: str, taken: Measurement) -> str:
+    given = taken.conditions
+    facts = f"{given.device_name} · torch {given.torch} · {given.date[:10]} · {_state(taken)}"
+    ways = list(dict.fromkeys(_way(record) for record in taken.records))
+    rows = [[f"`{variant}`", *cells] for variant, cells in _rows(taken, ways)]
+    table = markdown_table(["network", *ways], rows, "l" + "r" * len(ways))
+    told = "; ".join(_checks(taken.records))
+    return f"## [{name.removesuffix('.json')}]({name})\n\n{facts}\n\n{table}\n\n{told}.\n"
+
+
+def _checks(records: tuple[LatencyRecord, ...]) -> Iterator[str]:
+    """How far the machine drifted, how well stages add up, and what the host costs, over all cells."""
+    drifts = [abs(record.reference.drift) for record in records if record.reference is not None]
+    if drifts:
+        yield f"Reference network: at most {percent(max(drifts), 1)} % drift around a cell"
+    for execution in dict.fromkeys(record.settings.execution for record in records):
+        gaps = [
+            abs(record.stage_sum_ratio - 1)
+            for record in records
+            if record.settings.execution == execution and record.stages
+        ]
+        if gaps:
+            yield f"{execution.replace('_', ' ')}: stages add up to within {percent(max(gaps), 1)} % of the whole"
+    ratios = [record.host.ratio for record in records if record.host is not None and record.host.ratio is not None]
+    if ratios:
+        yield f"eager takes {min(ratios):.2f} to {max(ratios):.2f} × the time of the same as a CUDA graph"
+
+
+def _state(taken: Measurement) -> str:
+    lost = sum(record.discarded for record in taken.records)
+    cells = f"{len(taken.records)} cells" + (f", {lost} of them discarded" if lost else "")
+    return cells if taken.cut_short is None else f"{cells}, ended by {taken.cut_short}"
+
+
+def _way(record: LatencyRecord) -> str:
+    chosen = record.settings
+    task = "" if chosen.task == "inference" else f"{chosen.task}, "
+    layout = ", channels last" if record.channels_last else ""
+    return f"{task}{chosen.execution.replace('_', ' ')}, {chosen.precision}{layout}, batch {chosen.batch_size}"
+
+
+def _rows(taken: Measurement, ways: list[str]) -> Iterator[tuple[str, list[str]]]:
+    found = {(record.variant, _way(record)): _median(record) for record in taken.records}
+    for variant in dict.fromkeys(record.variant for record in taken.records):
+        yield variant, [found.get((variant, way), "–") for way in ways]
+
+
+def _median(record: LatencyRecord) -> str:
+    if record.discarded:
+        return "–"
+    middle = record.network.median_ms
+    return f"{middle:.{1 if middle >= 100 else 2 if middle >= 10 else 3}f}{'*' if record.network.unsteady else ''}"

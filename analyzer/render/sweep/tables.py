@@ -1,0 +1,209 @@
+"""A design space's summary, Pareto front and nearest networks, as text, CSV and JSON."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any
+
+from analyzer.families.network import Size
+from analyzer.latency.predict.devices import device_named
+from analyzer.latency.run_settings import PRECISIONS
+from analyzer.sweep.results.nearest import Near, Nearest, Target, own_figure
+from analyzer.sweep.results.summary import Columns, Summary
+from analyzer.sweep.space.expression import LATENCY_COLUMN, latency_parts
+from analyzer.sweep.space.space import Space
+from analyzer.text.units import exact, short
+
+Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
+_TITLES = {"params": "parameters", "macs": "MACs", "flops": "FLOPs", "memory_bytes": "memory"}
+_RUN_WORDS = {
+    "cuda_graph": "CUDA graph",
+    "channels_last": "channels last",
+    "nhwc": "channels last",
+    "train": "training",
+}
+_HIDDEN = ("index", "input_height", "input_width")
+
+
+def title_of(column: str) -> str:
+    """A column's name as people read it: latency_ms:L4@8 as "L4, batch 8, float32, ms"."""
+    if column.startswith(LATENCY_COLUMN):
+        device, batch, words = latency_parts(column)
+        told = [] if set(words) & set(PRECISIONS) else ["float32"]
+        told += [_RUN_WORDS.get(word, word) for word in words]
+        return ", ".join([device_named(device).name, f"batch {batch}", *told, "ms"])
+    return _TITLES.get(column, column)
+
+
+def summary_text(summary: Summary, table: Table, limit: int) -> str:
+    """What the space is, between which figures its networks lie, and the first rows of the front."""
+    space = summary.space
+    drawn = f" drawn from {_many(space.grid_size)} with seed {space.seed}" if space.samples is not None else ""
+    lines = [
+        f"{space.title} ({space.family}, {space.fingerprint}): {exact(space.size)} candidates{drawn}, "
+        f"{exact(summary.networks)} networks{' within the constraints' if space.constraints else ''}.",
+        "",
+        _ranges(summary, table),
+        "",
+        _front_words(summary, limit),
+        "",
+        _front(summary, table, limit),
+    ]
+    return "\n".join(lines)
+
+
+def _many(count: int) -> str:
+    return exact(count) if count < 10**15 else f"{count:.2e}"
+
+
+def _ranges(summary: Summary, table: Table) -> str:
+    rows = [[title_of(name), _cell(name, low), _cell(name, high)] for name, (low, high) in summary.ranges.items()]
+    return table(["figure", "least", "most"], rows, "lrr")
+
+
+def _front_words(summary: Summary, limit: int) -> str:
+    count = len(summary.front["index"])
+    wanted = ", ".join(f"{'more' if more else 'fewer'} {title_of(name)}" for name, more in summary.objectives)
+    shown = f"; the first {limit} are shown" if count > limit else ""
+    beaten = "network that no other beats" if count == 1 else "networks that no other beats"
+    return f"Pareto front ({wanted}): {exact(count)} {beaten}{shown}."
+
+
+def _front(summary: Summary, table: Table, limit: int) -> str:
+    front = summary.front
+    figures = [name for name in summary.ranges if name in front]
+    rows = [
+        [expression, *(_cell(name, front[name][place].item()) for name in figures)]
+        for place, expression in enumerate(_expressions(summary.space, front, limit))
+    ]
+    return table(["network", *map(title_of, figures)], rows, "l" + "r" * len(figures))
+
+
+def _expressions(space: Space, columns: Columns, limit: int | None = None) -> list[str]:
+    """Each row's variant expression, with its input size where the space has several."""
+    found = []
+    for index in islice(columns["index"].tolist(), limit):
+        size = f" at {_size(space.input_size(index))}" if len(space.input_sizes) > 1 else ""
+        found.append(space.expression(index) + size)
+    return found
+
+
+def _size(size: Size) -> str:
+    return f"{size[0]}×{size[1]}" if isinstance(size, tuple) else str(size)
+
+
+def _cell(name: str, value: int | float) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return exact(value) if name in ("params", "depth") else short(value, 4)
+
+
+def summary_csv(summary: Summary) -> str:
+    """The front with every column, one row a network."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    front = summary.front
+    writer.writerow(["network", *front])
+    for expression, *row in zip(
+        _expressions(summary.space, front), *(column.tolist() for column in front.values()), strict=True
+    ):
+        writer.writerow([expression, *row])
+    return out.getvalue()
+
+
+def summary_facts(summary: Summary) -> dict[str, Any]:
+    """The JSON object of `sweep --format json`, valid against schemas/sweep-1.json."""
+    front = summary.front
+    rows = zip(*(column.tolist() for column in front.values()), strict=True)
+    return {
+        "schema": 1,
+        "space": _space_facts(summary.space),
+        "networks": summary.networks,
+        "ranges": {name: {"least": low, "most": high} for name, (low, high) in summary.ranges.items()},
+        "objectives": [{"column": name, "more_is_better": more} for name, more in summary.objectives],
+        "front": [
+            {"network": expression} | dict(zip(front, row, strict=True))
+            for expression, row in zip(_expressions(summary.space, front), rows, strict=True)
+        ],
+    }
+
+
+def _space_facts(space: Space) -> dict[str, Any]:
+    return {
+        "title": space.title,
+        "family": space.family,
+        "fingerprint": space.fingerprint,
+        "candidates": space.size,
+        "constraints": [each.text for each in space.constraints],
+        "samples": space.samples,
+        "seed": space.seed if space.samples is not None else None,
+    }
+
+
+def nearest_text(found: Nearest, table: Table) -> str:
+    """What was wanted, and the nearest networks beside the one that they start from."""
+    wanted = ", ".join(map(_wanted, found.targets))
+    names = list(found.found[0].figures)
+    own = [_cell(name, own_figure(found.base, name)) for name in names]
+    head = [] if found.per is None else [found.per]
+    first = [[*(["–"] if head else []), found.base.variant, *own, "–"]]
+    rows = [_near_row(found, near, names) for near in found.found]
+    heads = [*head, "network", *map(title_of, names), "worst off"]
+    lines = [
+        f"Nearest to {wanted}, of {exact(found.space.size)} candidates around {found.base.variant}:",
+        "",
+        table(heads, first + rows, "l" * (1 + len(head)) + "r" * (len(names) + 1)),
+    ]
+    ties = [f"{near.ties} more just as near" for near in found.found if near.ties]
+    if ties:
+        lines += ["", f"Ties: {'; '.join(ties)}; the first of the space is shown."]
+    return "\n".join(lines)
+
+
+def _wanted(target: Target) -> str:
+    title, value = title_of(target.name), target.value
+    if target.name.startswith(LATENCY_COLUMN):
+        return f"{value:.4g} ms on {title.removesuffix(', ms')}"
+    return f"{title} {exact(round(value)) if value < 1e6 else short(round(value), 4)}"
+
+
+def _near_row(found: Nearest, near: Near, names: list[str]) -> list[str]:
+    group = [] if found.per is None else [str(near.group)]
+    cells = [f"{_cell(name, near.figures[name])} ({_change(found, near, name)})" for name in names]
+    return [*group, found.space.expression(near.candidate), *cells, f"{100 * near.distance:.2f} %"]
+
+
+def _change(found: Nearest, near: Near, name: str) -> str:
+    own = own_figure(found.base, name)
+    change = 100 * (near.figures[name] / own - 1)
+    return "=" if near.figures[name] == own else f"{change:+.1f} %".replace("-", "−")
+
+
+def nearest_facts(found: Nearest) -> dict[str, Any]:
+    """The JSON object of `sweep --nearest --format json`, valid against schemas/sweep-1.json."""
+    return {
+        "schema": 1,
+        "space": _space_facts(found.space),
+        "base": {"network": found.base.variant}
+        | {name: own_figure(found.base, name) for name in found.found[0].figures},
+        "targets": [{"figure": each.name, "value": each.value, "text": each.text} for each in found.targets],
+        "per": found.per,
+        "nearest": [
+            {"network": found.space.expression(near.candidate), "index": near.candidate, "distance": near.distance}
+            | {"ties": near.ties, "group": near.group, "figures": near.figures}
+            for near in found.found
+        ],
+    }
+
+
+def nearest_csv(found: Nearest) -> str:
+    """One row a network."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = list(found.found[0].figures)
+    writer.writerow([found.per or "group", "network", *names, "distance", "ties"])
+    for near in found.found:
+        figures = [near.figures[name] for name in names]
+        writer.writerow([near.group, found.space.expression(near.candidate), *figures, near.distance, near.ties])
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""Figures of many candidates at once: tables by axis, gathered and summed."""

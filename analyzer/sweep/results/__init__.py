@@ -1,0 +1,1 @@
+"""What a sweep gives: fronts, summaries, nearest networks, and folders of rows."""

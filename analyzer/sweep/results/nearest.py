@@ -1,0 +1,197 @@
+"""The networks of a space that come nearest to a budget."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.cost.analysis import Analysis
+from analyzer.errors import InvalidInput, shortened
+from analyzer.sweep.engine.latency import Mode
+from analyzer.sweep.results.summary import Columns, Progress, chunks, nothing_left
+from analyzer.sweep.space.expression import LATENCY_COLUMN
+from analyzer.sweep.space.space import Space, space
+from analyzer.text.units import count_of
+
+_FORM = re.compile(
+    r"(?P<name>[a-z_]+|latency_ms:[^=]+)=(?:(?P<percent>[+-]?[0-9]+(?:\.[0-9]+)?)%|(?P<count>.+))", re.ASCII
+)
+NAMES = ("params", "macs", "flops", "activations", "depth", "memory_bytes")
+
+
+class Target(NamedTuple):
+    """A figure that is wanted: its name, the number, and the words that asked for it."""
+
+    name: str
+    value: float
+    text: str
+
+
+class Near(NamedTuple):
+    """A candidate: its figures by name, how far off the worst one is (0.01: 1 %), and how many are just as near."""
+
+    candidate: int
+    figures: dict[str, int | float]
+    distance: float
+    ties: int
+    group: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """The nearest networks to the targets, one for each value of a column where that was asked for."""
+
+    space: Space
+    base: Analysis
+    targets: tuple[Target, ...]
+    per: str | None
+    found: tuple[Near, ...]
+
+
+def targets_of(texts: Sequence[str], base: Analysis) -> tuple[Target, ...]:
+    """Targets such as "macs=-20%" (of the base network's), "params=0%" or "macs=3.2G"; InvalidInput for others."""
+    targets = tuple(_target(text, base) for text in texts)
+    if not targets:
+        raise InvalidInput("nearest: needs at least one target, such as macs=-20% params=0%.")
+    names = [target.name for target in targets]
+    if len(set(names)) < len(names):
+        raise InvalidInput(f"nearest: {names[0]} is wanted more than once.")
+    return targets
+
+
+def _target(text: str, base: Analysis) -> Target:
+    found = _FORM.fullmatch(text.strip())
+    if found is None or not (found["name"] in NAMES or found["name"].startswith(LATENCY_COLUMN)):
+        raise InvalidInput(
+            f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(NAMES)}, "
+            f"{LATENCY_COLUMN}DEVICE@BATCH."
+        )
+    name = found["name"]
+    if found["percent"] is None and name not in NAMES:
+        value = _milliseconds(text, found["count"])
+    elif found["percent"] is None:
+        value = float(count_of(name, found["count"]))
+    else:
+        value = own_figure(base, name) * (1 + float(found["percent"]) / 100)
+    if value <= 0:
+        raise InvalidInput(f"nearest: {shortened(text)} asks for nothing; targets are above 0.")
+    return Target(name, value, text.strip())
+
+
+def _milliseconds(text: str, number: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", number, re.ASCII):
+        raise InvalidInput(
+            f"nearest: {shortened(text)!r} must be milliseconds, such as 2.5, or a change, such as -20%."
+        )
+    return float(number)
+
+
+def own_figure(base: Analysis, name: str) -> int | float:
+    """A figure of the base network."""
+    if name.startswith(LATENCY_COLUMN):
+        from analyzer.latency.predict.predict import predict_total  # only latency needs it
+
+        mode = Mode.of(name)
+        return predict_total(base, mode.target).ms
+    return base.memory().total_bytes if name == "memory_bytes" else int(getattr(base, name))
+
+
+def around(base: Analysis) -> dict[str, Any]:
+    """Fields to search where none are given: every depth up to 2 more or fewer, and widths from half to 1.5 times.
+
+    Widths are rounded to multiples of 8, or of what a stage's group width asks for; a dense network's growth rate
+    varies in their place. InvalidInput where the family has no depths.
+    """
+    spec = base.network.spec
+    fields = spec.resolved() if spec else {}
+    if "depths" not in fields:
+        raise InvalidInput(f"nearest: say with --set what may vary; {base.variant} has no depths that could.")
+    found: dict[str, Any] = {"depths": [f"{max(depth - 2, 1)}..{depth + 2}" for depth in fields["depths"]]}
+    if "growth_rate" in fields:
+        rate = fields["growth_rate"]
+        return found | {"growth_rate": f"{max(rate // 2, 1)}..{rate * 3 // 2}"}
+    steps = spec.width_steps(len(fields["widths"])) if spec else ()
+    widths = zip(fields["widths"], steps, strict=True)
+    return found | {"widths": [f"multiple({width} * scale, {step})" for width, step in widths]}
+
+
+def neighbourhood(base: Analysis, fields: Mapping[str, Any], **more: Any) -> Space:
+    """The space of the base network's fields, with some of them varied; `more` as in `space`."""
+    if not fields:
+        fields = around(base)
+        if "widths" in fields:
+            more["variables"] = {"scale": {"from": 0.5, "to": 1.5, "step": 0.01}} | dict(more.get("variables") or {})
+    return space(title=f"around {base.variant}", variant=base.network.expression, fields=fields, **more)
+
+
+def nearest(
+    base: Analysis,
+    within: Space,
+    targets: tuple[Target, ...],
+    *,
+    per: str | None = None,
+    progress: Progress | None = None,
+) -> Nearest:
+    """The candidates whose worst figure is least off its target; then least off in all; then first in the space.
+
+    With `per`, the nearest for each value of that column. InvalidInput where the space holds no network.
+    """
+    best: dict[object, Near] = {}
+    ask = [each.name for each in targets if each.name == "memory_bytes" or each.name not in NAMES]
+    for columns in chunks(within, ask, progress):
+        if per is not None and per not in columns:
+            raise InvalidInput(f"nearest: {shortened(per)!r} is no column; there are {', '.join(columns)}.")
+        for group, rows in _groups(columns, per):
+            improve(best, group, columns, rows, targets)
+    if not best:
+        raise InvalidInput(nothing_left(within))
+    return Nearest(space=within, base=base, targets=targets, per=per, found=tuple(best.values()))
+
+
+def _groups(columns: Columns, per: str | None) -> list[tuple[object, NDArray[np.int64]]]:
+    count = len(columns["index"])
+    if per is None:
+        return [(None, np.arange(count))] if count else []
+    kinds, codes = np.unique(columns[per], return_inverse=True)
+    return [(kind.item(), np.flatnonzero(codes == place)) for place, kind in enumerate(kinds)]
+
+
+def improve(
+    best: dict[object, Near],
+    group: object,
+    columns: Columns,
+    rows: NDArray[np.int64],
+    targets: Sequence[Target],
+) -> None:
+    """Take the nearest of these rows in, where it is nearer than the best of its group so far."""
+    off = np.array([np.abs(_figure(columns, each.name)[rows] / each.value - 1) for each in targets])
+    worst, whole = off.max(axis=0), off.sum(axis=0)
+    order = np.lexsort((columns["index"][rows], whole, worst))
+    first = order[0]
+    equal = int(np.sum((worst == worst[first]) & (whole == whole[first])))
+    row = int(rows[first])
+    figures = {name: _figure(columns, name)[row].item() for name in _names(targets)}
+    near = Near(int(columns["index"][row]), figures, float(worst[first]), equal - 1, group)
+    before = best.get(group)
+    if before is None:
+        best[group] = near
+        return
+    offs = (abs(before.figures[each.name] / each.value - 1) for each in targets)
+    total = reduce(add, offs)  # rounds like NumPy: `sum` does not from Python 3.12 on
+    if (near.distance, float(whole[first])) < (before.distance, total):
+        best[group] = near
+    elif (near.distance, float(whole[first])) == (before.distance, total):
+        best[group] = before._replace(ties=before.ties + equal)
+
+
+def _names(targets: Sequence[Target]) -> list[str]:
+    return list(dict.fromkeys(["params", "macs", "activations", "depth", *(target.name for target in targets)]))
+
+
+def _figure(columns: Columns, name: str) -> NDArray[Any]:
+    return 2 * columns["macs"] if name == "flops" else columns[name]

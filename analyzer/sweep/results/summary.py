@@ -1,0 +1,139 @@
+"""One pass over a space: how many networks it has, between which figures they lie, and their Pareto front."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.cost.analysis import analyze
+from analyzer.errors import InvalidInput, shortened
+from analyzer.families.expression import make
+from analyzer.sweep.engine.engine import SHOWN, asked_of, evaluate
+from analyzer.sweep.results.pareto import Columns, Gathered, rows_of
+from analyzer.sweep.space.candidates import Candidates
+from analyzer.sweep.space.space import Space
+
+FEW = 2**18
+"""Candidates that are looked at to say how near a space comes to its constraints."""
+
+
+def nothing_left(space: Space) -> str:
+    """The sentence: why none is possible, or how near they come to the constraints."""
+    alone = space.size == 1
+    who = "its one candidate" if alone else f"none of its {space.size:,} candidates"
+    told = f"space {shortened(space.title)}: {who}"
+    some = evaluate(replace(space, constraints=()), 0, min(space.size, FEW), ask=asked_of(space, ()))
+    if not len(some["index"]):
+        reason = _reason(space) if alone else f"the first: {_reason(space)}"
+        return f"{told} is {'no' if alone else 'a'} possible network ({reason})."
+    rules = " and ".join(shortened(each.text) for each in space.constraints[:4])
+    return f"{told} {'does not satisfy' if alone else 'satisfies'} {rules}; {_between(space, some)}."
+
+
+def _reason(space: Space) -> str:
+    try:
+        analyze(space.expression(0), space.input_size(0))
+    except InvalidInput as error:
+        return str(error).rstrip(".")
+    raise AssertionError("a candidate that is a network was counted as none")
+
+
+def _between(space: Space, some: dict[str, NDArray[Any]]) -> str:
+    """The ranges of what the constraints name."""
+    named = [name for each in space.constraints for name in (*each.names, *each.latencies)]
+    columns = {**some, "flops": 2 * some["macs"]}
+    numbers = [name for name in dict.fromkeys(named) if name in columns and columns[name].dtype.kind in "iuf"]
+    ranges = [f"{name} {_range(columns[name])}" for name in numbers]
+    whose = "it has" if space.size == 1 else "they have" if space.size <= FEW else f"the first {FEW:,} have"
+    return f"{whose} {', '.join(ranges)}" if ranges else "no two of them differ in what it names"
+
+
+def _range(values: NDArray[Any]) -> str:
+    low, high = _number(values.min()), _number(values.max())
+    return low if low == high else f"from {low} to {high}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if np.asarray(value).dtype.kind == "f" else f"{int(value):,}"
+
+
+STEP = 2**18
+"""Candidates between two reports of progress; what is in memory at once."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """`networks` of the space's candidates satisfy its constraints; `front` are the rows that no other beats."""
+
+    space: Space
+    objectives: tuple[tuple[str, bool], ...]
+    networks: int
+    ranges: dict[str, tuple[float, float]]
+    front: Columns
+    sample: Columns
+    """At most `gather.SAMPLE` rows, drawn evenly."""
+
+
+def chunks(space: Space, ask: Sequence[str], progress: Progress | None = None) -> Iterator[Columns]:
+    """The whole space's columns, part by part."""
+    for start in range(0, space.size, STEP):
+        stop = min(start + STEP, space.size)
+        yield evaluate(space, start, stop, ask=ask)
+        if progress is not None:
+            progress(stop, space.size)
+
+
+def summarised(
+    space: Space,
+    objectives: tuple[tuple[str, bool], ...],
+    *,
+    ask: Sequence[str] = (),
+    progress: Progress | None = None,
+    parts: Iterable[Columns] | None = None,
+) -> Summary:
+    """Evaluate every candidate, or take `parts`, the same columns from elsewhere.
+
+    InvalidInput where no network is left or an objective is no column of numbers.
+    """
+    found = Gathered(objectives, ask)
+    for columns in chunks(space, ask, progress) if parts is None else parts:
+        found.add(columns)
+    if not found.networks:
+        raise InvalidInput(nothing_left(space))
+    return Summary(
+        space=space,
+        objectives=objectives,
+        networks=found.networks,
+        ranges=found.ranges,
+        front=sorted_by(_different(space, found.front), objectives[0]),
+        sample=found.sample,
+    )
+
+
+def _different(space: Space, rows: Columns) -> Columns:
+    """The first row of each network at each input size: rounding can make one network of several candidates."""
+    figures = list(zip(*(rows[name].tolist() for name in SHOWN), strict=True))
+    often = Counter(figures)
+    alike = [place for place, each in enumerate(figures) if often[each] > 1]
+    if not alike:
+        return rows
+    some = Candidates.of(space, rows["index"][alike])
+    specs = [make(space.family, some.fields(place)) for place in range(len(alike))]
+    first = {(figures[place], spec): place for place, spec in reversed(list(zip(alike, specs, strict=True)))}
+    again = set(alike).difference(first.values())
+    return rows_of(rows, np.array([place for place in range(len(figures)) if place not in again], dtype=np.int64))
+
+
+def sorted_by(columns: Columns, objective: tuple[str, bool]) -> Columns:
+    """The rows by one column, the best first; equal ones by their number."""
+    name, more = objective
+    key = -columns[name] if more else columns[name]
+    return rows_of(columns, np.lexsort((columns["index"], key)))
+
+
+__all__ = ["Columns", "Progress", "Summary", "chunks", "sorted_by", "summarised"]

@@ -1,0 +1,1 @@
+"""A design space: its axes and expressions, as TOML and as candidates."""

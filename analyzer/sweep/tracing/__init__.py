@@ -1,0 +1,1 @@
+"""The families' own code run on symbolic integers, so that figures become polynomials."""

@@ -1,0 +1,159 @@
+"""The figures of all networks that are built alike, from a few runs on Symbols.
+
+A figure is a polynomial in the fields after one run, but for fields that count: a loop over `range(depth)` runs a
+number of times. Such a field is set to 1, 2, 3 … in turn, and the polynomial in it is Newton's series on the first
+figure, the first difference, the difference of differences, until one vanishes: repeated blocks add equal costs (order
+1), the layers of a dense block ever more (order 2 in parameters). With 5, 7 and 11 at counts 1, 2 and 3:
+
+    >>> differences = _differences([constant(5), constant(7), constant(11)])
+    >>> differences  # 5; 7 − 5 = 2; (11 − 7) − (7 − 5) = 2
+    [{(): 5}, {(): 2}, {(): 2}]
+    >>> count = {((Atoms().place("depth"), 1),): 1}
+    >>> _extended(Fraction(differences[0]), count, differences[1:])  # 5 + 2 (n − 1) + (n − 1)(n − 2) = n² − n + 5
+    Fraction(terms={(): 5, ((0, 1),): -1, ((0, 2),): 1}, denominator=1)
+
+The result must give what a run at the true counts gives (`_agree`), else only networks of the same counts share it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import gcd
+from typing import NamedTuple
+
+from analyzer.sweep.tracing.multiset import Bags
+from analyzer.sweep.tracing.polynomial import Atoms, Terms, constant, frozen, plus, scaled, times
+from analyzer.sweep.tracing.symbol import Condition
+from analyzer.sweep.tracing.symbolic_run import FIGURES, Alike, Readers, Run, Source
+
+_MAX_ORDER = 4
+
+
+class Fraction(NamedTuple):
+    """A polynomial over a whole number, which always divides it."""
+
+    terms: Terms
+    denominator: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """Where all conditions are as they say, the figures are those; none where no such network is possible."""
+
+    conditions: tuple[Condition, ...]
+    figures: Mapping[str, Fraction]
+    bags: Mapping[str, "Bags"]
+    reason: str = ""
+
+
+def trace(
+    atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values: Mapping[str, int], readers: Readers = ()
+) -> Traced:
+    """The figures of the candidates that are built as the one whose varying fields have these values."""
+    exact = Source(atoms, alike, dict(bounds), dict(values), readers, (), {})
+    true = exact.run()
+    counted = tuple(str(atoms.items[place]) for place in true.tape.counted)
+    if not counted:
+        return _exact(exact, true)
+    source = exact._replace(values=exact.values | dict.fromkeys(counted, 1), counted=counted, done={})
+    base = source.run()
+    if true.reason and base.reason:
+        return Traced(_kept([true, base], counted), {}, {}, true.reason)
+    general = None if true.reason or base.reason else _general(source, base)
+    if general is None:
+        return _exact(exact, true)
+    bags = {name: Bags(source, name, base) for name, _ in readers}
+    if not _agree(atoms, general[1], true) or not all(bag.agrees(true) for bag in bags.values()):
+        return _exact(exact, true)
+    return Traced(_kept([true, base, *general[0]], counted), general[1], bags)
+
+
+def _kept(runs: Sequence[Run], counted: Sequence[str]) -> tuple[Condition, ...]:
+    """The conditions under which all runs hold, but for those on counted fields alone that came out both ways."""
+    true, *probes = runs
+    atoms = true.tape.atoms
+    places = {atoms.place(name) for name in counted}
+    kept = dict(true.tape.conditions)
+    for probe in probes:
+        for condition in probe.tape.conditions:
+            reads = atoms.fields(dict(condition.terms))
+            if not reads & places:
+                kept[condition] = None
+            elif reads <= places:
+                kept.pop(condition._replace(holds=not condition.holds), None)
+    return tuple(kept)
+
+
+def _general(source: Source, base: Run) -> tuple[list[Run], dict[str, Fraction]] | None:
+    """The figures as polynomials in what is counted, by finite differences from one on (Newton's series).
+
+    Each counted field adds its own: repeated blocks add equal costs, dense layers ever more. None where a run fails or
+    the differences do not end. The caller holds the result against the run at the true counts.
+    """
+    runs: list[Run] = []
+    figures = {name: Fraction(terms) for name, terms in base.figures.items()}
+    for field in source.counted:
+        table, differences = [base.figures], dict[str, list[Terms]]()
+        while len(table) <= _MAX_ORDER:
+            run = source.run(**{field: len(table) + 1})
+            if run.reason:
+                return None
+            runs.append(run)
+            table.append(run.figures)
+            differences = {name: _differences([row[name] for row in table]) for name in FIGURES}
+            if not any(each[-1] for each in differences.values()):
+                break
+        else:
+            return None
+        steps: Terms = {((source.atoms.place(field), 1),): 1}
+        figures = {name: _extended(figures[name], steps, differences[name][1:]) for name in FIGURES}
+    return runs, figures
+
+
+def _differences(values: list[Terms]) -> list[Terms]:
+    """The first of the values, of their differences, of those differences, and so on."""
+    found = []
+    while values:
+        found.append(values[0])
+        values = [plus(after, before, -1) for before, after in pairwise(values)]
+    return found
+
+
+def _extended(figure: Fraction, count: Terms, differences: Sequence[Terms]) -> Fraction:
+    """The figure and, for each order k, the binomial coefficient of count − 1 over k times the k-th difference."""
+    terms, denominator = figure
+    falling, factorial = constant(1), 1
+    for order, difference in enumerate(differences, 1):
+        falling = times(falling, plus(count, constant(-order)))
+        factorial *= order
+        if difference:
+            common = denominator * factorial // gcd(denominator, factorial)
+            added = scaled(times(falling, difference), common // factorial)
+            terms, denominator = plus(scaled(terms, common // denominator), added), common
+    return _reduced(terms, denominator)
+
+
+def _reduced(terms: Terms, denominator: int) -> Fraction:
+    common = gcd(denominator, *terms.values())
+    return Fraction({monomial: each // common for monomial, each in terms.items()}, denominator // common)
+
+
+def _agree(atoms: Atoms, figures: Mapping[str, Fraction], true: Run) -> bool:
+    """Whether general figures at the true counts are, as polynomials, those of the run at the true counts."""
+    counts = true.tape.counted
+    return all(
+        atoms.substituted(figures[name].terms, counts)
+        == scaled(atoms.substituted(true.figures[name], counts), figures[name].denominator)
+        for name in FIGURES
+    )
+
+
+def _exact(source: Source, true: Run) -> Traced:
+    """The run's own figures, for candidates with the same counts."""
+    counts = [
+        Condition(frozen({((place, 1),): 1} | constant(-value)), "=", True)
+        for place, value in true.tape.counted.items()
+    ]
+    figures = {name: Fraction(terms) for name, terms in true.figures.items()}
+    bags = {name: Bags(source, name, true) for name in true.bags}
+    return Traced((*true.tape.conditions, *counts), figures, bags, true.reason)

@@ -1,0 +1,132 @@
+"""One run of a family's own code and of the cost fold on Symbols.
+
+The fields of a candidate that vary in the space are Symbols, all others plain; `make` builds its spec, `graph` its
+network and `walk` its costs, as for any network. What comes out is a polynomial for each figure, and the tape of what
+was compared and counted on the way; an InvalidInput on the way is a result as well, the reason why there is none.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from analyzer.cost.analysis import Analysis
+from analyzer.cost.memory import buffers_bytes, params_bytes
+from analyzer.cost.network_costs import Sum
+from analyzer.cost.walk import Tally, walk
+from analyzer.errors import InvalidInput
+from analyzer.families.expression import make
+from analyzer.families.network import Network, Size
+from analyzer.families.spec import Spec
+from analyzer.graph.graph import in_channels, num_ops
+from analyzer.sweep.tracing.polynomial import Atoms, Terms
+from analyzer.sweep.tracing.symbol import Tape, terms_of
+
+FIGURES = ("params", "macs", "activations", "depth", "ops", "input_height", "input_width", "state_bytes")
+"""What a run yields; "ops" are leaf ops, which are bounded, "state_bytes" those of parameters and buffers."""
+
+
+class Alike(NamedTuple):
+    """What candidates of one structure share: all fields but the whole numbers that vary, with their values.
+
+    `lengths` are those of list fields, whose elements go by "depths[0]" and so on.
+    """
+
+    family: str
+    shared: tuple[tuple[str, Any], ...]
+    lengths: tuple[tuple[str, int], ...]
+    size: Size | None
+
+
+class _Own(tuple[Any, ...]):
+    """A list of Symbols, which is never taken for the field's default list."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = tuple.__hash__
+
+
+Bag = Counter[Any]
+"""Thing → how often a network holds it; of a difference, negative where it no longer does."""
+Readers = tuple[tuple[str, Callable[[Analysis], Bag]], ...]
+"""What is read off each run beside its figures, by name."""
+
+
+class Run(NamedTuple):
+    """One run: what it noted, its figures and bags by name, and why there are none."""
+
+    tape: Tape
+    figures: dict[str, Terms]
+    bags: dict[str, Bag]
+    reason: str = ""
+
+
+class Source(NamedTuple):
+    """Where a trace came from, so that more can be read off the same networks.
+
+    `values` are those of the varying fields, 1 for the `counted` ones of which the figures are polynomials.
+    """
+
+    atoms: Atoms
+    alike: Alike
+    bounds: dict[str, tuple[int, int]]
+    values: dict[str, int]
+    readers: Readers
+    counted: tuple[str, ...]
+    done: dict[tuple[tuple[str, int], ...], Run]
+
+    def run(self, **counts: int) -> Run:
+        """A run with other counts, made once."""
+        key = tuple(counts.items())
+        if key not in self.done:
+            self.done[key] = _run(self, self.values | counts)
+        return self.done[key]
+
+
+def _run(source: Source, values: Mapping[str, int]) -> Run:
+    alike, tape = source.alike, Tape(source.atoms, source.bounds)
+    fields: dict[str, Any] = dict(alike.shared)
+    for name, length in alike.lengths:
+        parts = [f"{name}[{place}]" for place in range(length)]
+        fields[name] = _Own(tape.symbol(part, values[part]) if part in values else fields.pop(part) for part in parts)
+    fields |= {name: tape.symbol(name, value) for name, value in values.items() if "[" not in name}
+    try:
+        spec = make(alike.family, fields)
+        analysis = _analysis(spec, spec.default_input_size if alike.size is None else alike.size)
+        bags = {name: read(analysis) for name, read in source.readers}
+    except InvalidInput as error:
+        return Run(tape, {}, {}, reason=str(error))
+    return Run(tape, _figures(analysis), bags)
+
+
+def _analysis(spec: Spec, size: Size) -> Analysis:
+    """The cost fold's reading of a network of Symbols, which has no name."""
+    graph = spec.graph()
+    height, width = size if isinstance(size, tuple) else (size, size)
+    shape = in_channels(graph), height, width
+    walked = walk(graph, shape)
+    network = Network(graph=graph, expression="", title="", spec=spec)
+    return Analysis(network=network, input_shape=shape, stages=(), totals=_totals(walked.total), walked=walked)
+
+
+def _totals(total: Tally) -> Sum:
+    reach, stride, depth = total.seen
+    return Sum(
+        output_shape=total.output_shape,
+        params=total.params,
+        buffers=total.buffers,
+        macs=total.macs,
+        activations=total.activations,
+        receptive_field=1 + reach,
+        total_stride=stride,
+        depth=depth,
+    )
+
+
+def _figures(analysis: Analysis) -> dict[str, Terms]:
+    _, height, width = analysis.input_shape
+    found = (analysis.params, analysis.macs, analysis.activations, analysis.depth, num_ops(analysis.network.graph))
+    held = params_bytes(analysis) + buffers_bytes(analysis)
+    return {name: terms_of(figure) for name, figure in zip(FIGURES, (*found, height, width, held), strict=True)}

@@ -1,0 +1,1 @@
+"""Oracles, strategies and fakes that several tests share."""

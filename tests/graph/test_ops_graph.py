@@ -212,7 +212,7 @@ PRINTS = """
 import sys
 from analyzer.families.expression import canonical
 from analyzer.families.network import network
-from analyzer.graph import fingerprint
+from analyzer.graph.graph import fingerprint
 print(*(fingerprint(network(text).graph) for text in sys.stdin.read().split()))
 """
 

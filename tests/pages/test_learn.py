@@ -238,7 +238,7 @@ def test_no_chapter_imports_torch() -> None:
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         "from tests.pages.conftest import switch\n"
-        "from analyzer.pages import readings\n"
+        "from analyzer.pages.explore import cached as readings\n"
         "from analyzer.pages.learn.learn import CHAPTERS\n"
         f"readings.layout_safely = lambda *_: {DRAWING.encode()!r}\n"
         "app = AppTest.from_file('app.py', default_timeout=60)\n"

@@ -20,7 +20,7 @@ import analyzer
 from analyzer.cli import main
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput
-from analyzer.explain.difference import (
+from analyzer.explanation.difference import (
     INPUT_SIZE,
     QUANTITIES,
     Difference,

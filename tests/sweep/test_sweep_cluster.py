@@ -41,8 +41,8 @@ ENVIRONMENT = os.environ | {
 COORDINATOR = """
 import sys
 from pathlib import Path
-from analyzer.sweep.cluster import existing_cluster, run_on
-from analyzer.sweep.store import opened
+from analyzer.sweep.results.run import existing_cluster, run_on
+from analyzer.sweep.results.store import opened
 with existing_cluster(sys.argv[1]) as client:
     run_on(client, opened(Path(sys.argv[2])))
 """

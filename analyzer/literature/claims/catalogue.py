@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from analyzer.literature.claims import blocks, changes
-from analyzer.literature.claims import catalogue as networks
 from analyzer.literature.claims.claim import FEWER, NEGLIGIBLE, About, Case, Claim, Over, Printed, claim
 from analyzer.literature.claims.figures import (
     activations,
@@ -187,15 +186,15 @@ def stem_is_negligible() -> Iterator[Case]:
 
 GROUPS: dict[str, tuple[Claim, ...]] = {
     "Whole networks": (
-        networks.resnet50_flops,
-        networks.resnet1202_params,
-        networks.resnet1001_params,
-        networks.resnet_cheaper_than_vgg,
-        networks.densenet_needs_less_memory,
-        networks.resnet50_as_resnet34,
-        networks.twice_the_depth,
-        networks.fifty_layers,
-        networks.names_are_depths,
+        resnet50_flops,
+        resnet1202_params,
+        resnet1001_params,
+        resnet_cheaper_than_vgg,
+        densenet_needs_less_memory,
+        resnet50_as_resnet34,
+        twice_the_depth,
+        fifty_layers,
+        names_are_depths,
     ),
     "Blocks": (
         blocks.bottleneck_halves_parameters,
@@ -210,9 +209,9 @@ GROUPS: dict[str, tuple[Claim, ...]] = {
         changes.shortcuts_are_free,
     ),
     "Where the costs are": (
-        networks.last_stage_dominates,
-        networks.linear_layers_dominate,
-        networks.stem_is_negligible,
+        last_stage_dominates,
+        linear_layers_dominate,
+        stem_is_negligible,
         blocks.norms_are_negligible,
         changes.pooling_saves_classifier,
     ),

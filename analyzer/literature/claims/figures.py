@@ -11,8 +11,8 @@ from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import item_bytes, memory
 from analyzer.cost.training import transfer
 from analyzer.cost.walk import Row
-from analyzer.explain.figures import explained, op_figures, place_at
-from analyzer.explain.traced_int import Term, given, total
+from analyzer.explanation.figures import explained, op_figures, place_at
+from analyzer.explanation.traced_int import Term, given, total
 from analyzer.families.network import network as resolved
 from analyzer.graph.graph import Graph, leaf_ops
 from analyzer.graph.ops import BatchNorm2d, Concat, Conv2d, Linear, Op, Weighted

@@ -9,7 +9,6 @@ from analyzer.graph.batch_norm_folding import foldable
 from analyzer.graph.graph import Graph, leaf_ops
 from analyzer.graph.ops import BatchNorm2d, Concat
 from analyzer.live.equivalence.proof import Comparison, Control, Identity
-from analyzer.live.identities import check as named
 from analyzer.live.identities.context import (
     Finding,
     Ground,
@@ -237,25 +236,25 @@ def _version_costs(resolved: Network) -> str:
 
 _ENTRIES = (
     _Entry(
-        named.BLOCK_DIAGONAL, _in_graph(grouped_sites), block_diagonal, _says("None of its convolutions is grouped.")
+        BLOCK_DIAGONAL, _in_graph(grouped_sites), block_diagonal, _says("None of its convolutions is grouped.")
     ),
-    _Entry(named.CONCAT, _in_graph(concat_sites), concat, _says("No convolution of it reads a concatenation.")),
-    _Entry(named.FOLD, _whole(lambda graph: bool(foldable(graph))), fold, _not_folding, _folding),
-    _Entry(named.BIAS, _in_graph(normed_sites), bias, _not_folding),
-    _Entry(named.NORMALISES, _whole(has_batch_norm), normalises, _says(_NO_NORM)),
+    _Entry(CONCAT, _in_graph(concat_sites), concat, _says("No convolution of it reads a concatenation.")),
+    _Entry(FOLD, _whole(lambda graph: bool(foldable(graph))), fold, _not_folding, _folding),
+    _Entry(BIAS, _in_graph(normed_sites), bias, _not_folding),
+    _Entry(NORMALISES, _whole(has_batch_norm), normalises, _says(_NO_NORM)),
     _Entry(
-        named.FROZEN,
+        FROZEN,
         _in_graph(lambda graph: blocks(graph, has_batch_norm) or normed_sites(graph)),
         frozen,
         _says(_NO_NORM),
     ),
-    _Entry(named.FUSE, _in_graph(fuse_sites), fuse, _says("It has no 3×3 convolution that keeps the map's size.")),
-    _Entry(named.LINEAR, _in_graph(linear_sites), linear, _says("It has no 1×1 convolution.")),
-    _Entry(named.ZERO_TRANSFORM, _in_graph(residual_sites), zero_transform, _no_shortcut),
-    _Entry(named.PRE_ACTIVATION, _in_graph(preactivated_sites), pre_activation, _no_sum),
-    _Entry(named.ZERO_PAD, _in_graph(zero_pad_sites), zero_pad, _says("None of its shortcuts is zero-padded.")),
+    _Entry(FUSE, _in_graph(fuse_sites), fuse, _says("It has no 3×3 convolution that keeps the map's size.")),
+    _Entry(LINEAR, _in_graph(linear_sites), linear, _says("It has no 1×1 convolution.")),
+    _Entry(ZERO_TRANSFORM, _in_graph(residual_sites), zero_transform, _no_shortcut),
+    _Entry(PRE_ACTIVATION, _in_graph(preactivated_sites), pre_activation, _no_sum),
+    _Entry(ZERO_PAD, _in_graph(zero_pad_sites), zero_pad, _says("None of its shortcuts is zero-padded.")),
     _Entry(
-        named.VERSIONS,
+        VERSIONS,
         lambda resolved: [Site("", resolved.graph, ())] if versions_of(resolved) else [],
         versions,
         _no_versions,

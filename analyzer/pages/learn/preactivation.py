@@ -1,7 +1,7 @@
 """Chapter: pre-activation, and what its order changes in the counts."""
 
 from analyzer.cost.analysis import Analysis
-from analyzer.explain.difference import Difference, Part
+from analyzer.explanation.difference import Difference, Part
 from analyzer.pages.explore.cached import analysis_of
 from analyzer.pages.learn.parts import (
     Chapter,

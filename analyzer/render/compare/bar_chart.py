@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
-from analyzer.explain.difference import stage_figures, stage_order
+from analyzer.explanation.difference import stage_figures, stage_order
 from analyzer.render.lessons.svg import drawing, rect, text
 from analyzer.text.units import duration, short, size_bytes, stage_words
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
-from analyzer.explain.difference import (
+from analyzer.explanation.difference import (
     HEAD,
     INPUT_SIZE,
     Change,

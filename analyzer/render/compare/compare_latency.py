@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from analyzer.explain.difference import Difference, in_order
+from analyzer.explanation.difference import Difference, in_order
 from analyzer.text.units import percent, ratio, significant, stage_words
 
 if TYPE_CHECKING:

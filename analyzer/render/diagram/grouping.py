@@ -36,7 +36,7 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
-from analyzer.explain.figures import place_at
+from analyzer.explanation.figures import place_at
 from analyzer.graph.graph import INPUT, Graph, Node
 from analyzer.graph.ops import Add, Concat, Conv2d, Norm, Op, ZeroPadShortcut
 from analyzer.render.diagram.labels import SUMMED, Ledger

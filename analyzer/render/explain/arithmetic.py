@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import assert_never
 
-from analyzer.explain.traced_int import START, Constant, Form, Given, Product, Quotient, Sum, form_of
+from analyzer.explanation.traced_int import START, Constant, Form, Given, Product, Quotient, Sum, form_of
 from analyzer.text.units import exact
 
 Naming = Callable[[Given], str]

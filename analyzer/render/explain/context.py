@@ -5,7 +5,7 @@ from functools import cached_property
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import Row, Span
-from analyzer.explain.figures import Place, stages_of
+from analyzer.explanation.figures import Place, stages_of
 from analyzer.families.densenet import DenseNetSpec
 from analyzer.families.regnet import RegNetSpec
 from analyzer.families.resnet import ResNetSpec

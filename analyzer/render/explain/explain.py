@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from analyzer.cost.analysis import Analysis
-from analyzer.explain.figures import Explanation, Figure, Part, explained
-from analyzer.explain.traced_int import form_of
+from analyzer.explanation.figures import Explanation, Figure, Part, explained
+from analyzer.explanation.traced_int import form_of
 from analyzer.render.explain.arithmetic import equation, is_worked_out, leaves, numbers, sum_of_parts, symbols
 from analyzer.render.explain.reasons import reasons
 from analyzer.render.notation import op_words, stage_contents

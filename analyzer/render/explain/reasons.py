@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from analyzer.cost import formulas
-from analyzer.explain.figures import Explanation, channels_of, reads, worked_out_channels
-from analyzer.explain.traced_int import given
+from analyzer.explanation.figures import Explanation, channels_of, reads, worked_out_channels
+from analyzer.explanation.traced_int import given
 from analyzer.families.regnet import hidden_width
 from analyzer.families.spec import floor_of
 from analyzer.graph.ops import (

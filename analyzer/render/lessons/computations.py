@@ -7,7 +7,7 @@ from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.network_costs import BlockRow
 from analyzer.cost.walk import Row
-from analyzer.explain.traced_int import Term, given
+from analyzer.explanation.traced_int import Term, given
 from analyzer.families.residual_block import Residual, residual_block
 from analyzer.graph.batch_norm_folding import foldable, folded
 from analyzer.graph.graph import Graph, leaf_ops

@@ -15,7 +15,7 @@ from analyzer.cost.analysis import Analysis
 from analyzer.cost.network_costs import Sum
 from analyzer.cost.walk import Reach, Row, after, own_reach
 from analyzer.errors import InvalidInput, shortened
-from analyzer.explain.traced_int import START, Constant, Given, form_of, given, total
+from analyzer.explanation.traced_int import START, Constant, Given, form_of, given, total
 from analyzer.families.registry import suggestion
 from analyzer.families.spec import Spec
 from analyzer.graph.graph import Graph

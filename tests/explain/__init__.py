@@ -1,1 +1,0 @@
-"""Tests of analyzer.explain."""

@@ -77,8 +77,8 @@ def test_import_contracts_hold() -> None:
 @pytest.mark.parametrize(
     ("file", "line", "named"),
     [
-        ("cost/walk.py", "from analyzer.render import units", "analyzer.cost.walk -> analyzer.text.units"),
-        ("render/units.py", "import torch.nn", "analyzer.text.units -> torch"),
+        ("cost/walk.py", "from analyzer.render import notation", "analyzer.cost.walk -> analyzer.render"),
+        ("text/units.py", "import torch.nn", "analyzer.text.units -> torch"),
         ("families/resnet.py", "from analyzer import analyze", "analyzer.families.resnet -> analyzer "),
         ("newcomer.py", "SIZE = 1", "analyzer.newcomer"),
     ],

@@ -10,7 +10,7 @@ from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph.graph import Graph
-from analyzer.render.report.notebook import Shown
+from analyzer.render.report.notebook import NotebookAnalysis
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from analyzer.latency.predict.prediction import Prediction
     from analyzer.latency.predict.target import LatencyTarget
     from analyzer.latency.records.record import LatencyRecord
-    from analyzer.literature.reconcile import Reconciled
+    from analyzer.literature.reconcile import Reconciliation
     from analyzer.live.equivalence.proof import Proof
     from analyzer.live.network.modules import Net
     from analyzer.live.verify.checks import Verification
-    from analyzer.live.weights.load import Loaded
-    from analyzer.render.compare.compare import Compared
+    from analyzer.live.weights.load import LoadedWeights
+    from analyzer.render.compare.compare import NetworkComparison
     from analyzer.render.diagram.drawing import Drawing
     from analyzer.render.explain.explain import Explained
 
@@ -57,21 +57,21 @@ def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = Non
     In a notebook the analysis shows its stage table, and `print` writes it. Raises InvalidInput for an unknown name, a
     bad field, an impossible network or a size that does not fit.
     """
-    return Shown.of(variant, input_size)
+    return NotebookAnalysis.of(variant, input_size)
 
 
 def compare(
     *variants: str | Spec | Graph | Network, input_size: Size | None = None, device: str | None = None, **run: Any
-) -> "Compared":
+) -> "NetworkComparison":
     """Two or more networks side by side, each against the first: `.markdown`, `.html`, `.svg` and `.to_dict()`.
 
     `.differences` holds each difference split over the spec's fields (networks of one family), and over stages and
     kinds of op; both sum exactly. With a `device` their latency is predicted, too, with the words of `predict_latency`
     for its run: `.predictions`. Raises InvalidInput as `analyze` does, and for fewer than two. torch is not needed.
     """
-    from analyzer.render.compare.compare import compared
+    from analyzer.render.compare.compare import network_comparison
 
-    return compared([analyzed(variant, input_size) for variant in variants], _target(device, run))
+    return network_comparison([analyzed(variant, input_size) for variant in variants], _target(device, run))
 
 
 def diagram(
@@ -97,8 +97,8 @@ def diagram(
     of `predict_latency` for its run (batch_size=256, precision="amp", …). Raises InvalidInput as `analyze` does, for
     an unknown level, part, choice or device, and for a drawing that is too large. torch is not needed.
     """
-    from analyzer.render.diagram.drawing import drawing, level_of
-    from analyzer.render.diagram.style import Look
+    from analyzer.render.diagram.drawing import default_level, drawing
+    from analyzer.render.diagram.style import DiagramStyle
 
     analysis = analyzed(variant, input_size)
     times = None
@@ -106,10 +106,10 @@ def diagram(
         from analyzer.render.latency.predicted import op_times
 
         times = op_times(analysis, target)
-    look = Look(
+    look = DiagramStyle(
         show=tuple(show), heat=heat, theme=theme, direction=direction, page_size=page_size, dense=dense, times=times
     )
-    return drawing(analysis, level_of(level, stage, path), look, stage=stage, path=path)
+    return drawing(analysis, default_level(level, stage, path), look, stage=stage, path=path)
 
 
 def _target(device: str | None, run: dict[str, Any]) -> "LatencyTarget | None":
@@ -138,17 +138,17 @@ def explain(variant: str | Spec | Graph | Network, path: str = "", input_size: S
 
 def reconcile(
     variant: str | Spec | Graph | Network, number: str, *, quantity: str | None = None, input_size: Size | None = None
-) -> "Reconciled":
+) -> "Reconciliation":
     """Find which convention of which tool or paper gives a published number ("4.1G", "25.6M", "25636712").
 
     `.explained`, `.matches` (counts with their rules and networks), `.nearest` where nothing gives it, `.known_error`
     and `.to_dict()`. `quantity` is "params", "macs", "activations" or "bytes" where that is known. Raises InvalidInput
     as `analyze` does, and where `number` is none. torch is not needed.
     """
-    from analyzer.literature.reconcile import printed
+    from analyzer.literature.reconcile import parse_printed_number
     from analyzer.literature.reconcile import reconcile as reconciled
 
-    return reconciled(analyze(variant, input_size), printed(number, quantity))
+    return reconciled(analyze(variant, input_size), parse_printed_number(number, quantity))
 
 
 def build(
@@ -177,7 +177,7 @@ def build(
 
 def load_weights(
     network: "torch.nn.Module", path: "str | Path", *, classifier: str = "match", strict: bool = True
-) -> "Loaded":
+) -> "LoadedWeights":
     """Take over the weights of a `.pth`, `.pt`, `.safetensors`, `.npz`, `.h5` or `.keras` file into a built network.
 
     torchvision's, timm's, Keras's and TF-Slim's names and layouts are understood, checkpoints are unwrapped, and
@@ -257,10 +257,15 @@ def measure_latency(
     )
     effort = Effort(num_warm_iter=num_warm_iter, num_bench_iter=num_bench_iter, reference=reference)
     with extra_imports("live"):
-        from analyzer.live.timing.session import Watch
+        from analyzer.live.timing.session import MeasurementCallbacks
         from analyzer.live.timing.timing import measure_latencies
     taken = measure_latencies(
-        [variant], [cell], device=device, input_size=input_size, effort=effort, watch=Watch(notice=notice)
+        [variant],
+        [cell],
+        device=device,
+        input_size=input_size,
+        effort=effort,
+        watch=MeasurementCallbacks(notice=notice),
     )
     if not taken.records:
         raise KeyboardInterrupt
@@ -291,12 +296,12 @@ def predict_latency(
     from analyzer.latency.predict.parse_target import latency_target
     from analyzer.latency.predict.predict import predict_latency as predict
     from analyzer.latency.run_settings import RunSettings
-    from analyzer.render.report.notebook import ShownPrediction
+    from analyzer.render.report.notebook import NotebookPrediction
 
     run = RunSettings(batch_size, precision, compiled, channels_last, cuda_graph, training)
     calibration_file = None if calibration is None else str(calibration)
     target = latency_target(device, run, host_us=host_us, calibration_file=calibration_file)
-    return ShownPrediction.of(predict(analyzed(variant, input_size), target))
+    return NotebookPrediction.of(predict(analyzed(variant, input_size), target))
 
 
 def devices() -> "dict[str, Device]":

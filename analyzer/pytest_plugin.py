@@ -73,8 +73,8 @@ class Architecture:
     ) -> str:
         """What is wrong, as text; empty where the network is as it was."""
         from analyzer.baseline import budgets as limits
-        from analyzer.baseline.baseline import Outcome, Verdict
-        from analyzer.render.compare.baseline_changes import as_text
+        from analyzer.baseline.baseline import CheckResult, Outcome
+        from analyzer.render.compare.baseline_changes import verdict_text
 
         subject = _module_subject(network, size, name) if _is_module(network) else _network_subject(network, size)
         if self.update:
@@ -84,39 +84,39 @@ class Architecture:
             return f"{subject.key} is not in {self.baseline}; `pytest --architecture-update` puts it there."
         allowed = limits.tolerances(f"{quantity}={text}" for quantity, text in tolerance.items())
         asked = limits.budgets(f"{quantity}={text}" for quantity, text in budgets.items())
-        kept = limits.beyond(outcome.changes, allowed)
-        excess = tuple(limits.over(subject.key, subject.analysis, asked)) if subject.analysis else ()
-        verdict = Verdict(Outcome(1, kept, outcome.moved if kept else ()), excess, len(outcome.changes) - len(kept))
-        return "" if verdict.passed else as_text(verdict, str(self.baseline))
+        kept = limits.untolerated_changes(outcome.changes, allowed)
+        excess = tuple(limits.exceeded_budgets(subject.key, subject.analysis, asked)) if subject.analysis else ()
+        verdict = CheckResult(Outcome(1, kept, outcome.moved if kept else ()), excess, len(outcome.changes) - len(kept))
+        return "" if verdict.passed else verdict_text(verdict, str(self.baseline))
 
     def _read(self) -> "Baseline":
         from analyzer.baseline import baseline as regression
 
-        return regression.load(self.baseline) if self.baseline.exists() else regression.Baseline({}, {})
+        return regression.load_baseline(self.baseline) if self.baseline.exists() else regression.Baseline({}, {})
 
-    def _write(self, subject: "_Subject") -> None:
+    def _write(self, subject: "_NetworkUnderTest") -> None:
         from analyzer.baseline import baseline as regression
-        from analyzer.baseline.baseline import alone
+        from analyzer.baseline.baseline import lock_folder
 
-        with alone(self.baseline):
+        with lock_folder(self.baseline):
             baseline = self._read()
             (baseline.networks if subject.analysis else baseline.modules)[subject.key] = subject.facts()
-            regression.write(self.baseline, baseline.networks, baseline.modules)
+            regression.write_baseline(self.baseline, baseline.networks, baseline.modules)
 
 
 @dataclass(frozen=True)
-class _Subject:
+class _NetworkUnderTest:
     """A network under test: a described one has an analysis, a torch module the facts that it showed."""
 
     key: str
     analysis: "Analysis | None" = None
-    shown: "Facts | None" = None
+    module_facts: "Facts | None" = None
 
     def facts(self) -> "Facts":
         """What the baseline keeps of it."""
         from analyzer.baseline import baseline as regression
 
-        return regression.facts(self.analysis) if self.analysis else self.shown or {}
+        return regression.facts(self.analysis) if self.analysis else self.module_facts or {}
 
     def compared(self, baseline: "Baseline") -> "Outcome | None":
         """What moved; None where the baseline does not know it."""
@@ -127,7 +127,7 @@ class _Subject:
         if old is None:
             return None
         if self.analysis:
-            return regression.check_one(self.key, old, self.analysis)
+            return regression.check_network(self.key, old, self.analysis)
         return check_module(self.key, old, self.facts())
 
 
@@ -136,7 +136,7 @@ def _is_module(network: object) -> bool:
     return torch is not None and isinstance(network, torch.nn.Module)
 
 
-def _network_subject(network: Any, size: "Size | None") -> _Subject:
+def _network_subject(network: Any, size: "Size | None") -> _NetworkUnderTest:
     from analyzer.baseline import baseline as regression
     from analyzer.cost.analysis import analyze
     from analyzer.errors import InvalidInput
@@ -145,12 +145,12 @@ def _network_subject(network: Any, size: "Size | None") -> _Subject:
     analysis = analyze(network_at(network) if isinstance(network, str) else network, size)
     if analysis.network.spec is None:
         raise InvalidInput("assert_matches_baseline: a Graph has no expression to keep it under; give its Spec.")
-    return _Subject(regression.key_of(analysis), analysis=analysis)
+    return _NetworkUnderTest(regression.key_of(analysis), analysis=analysis)
 
 
-def _module_subject(net: Any, size: "Size | None", name: str | None) -> _Subject:
+def _module_subject(net: Any, size: "Size | None", name: str | None) -> _NetworkUnderTest:
     from analyzer.live.network.module_facts import input_shape, module_facts
 
     shape = input_shape(net, 224 if size is None else size)
     sides = str(shape[1]) if shape[1] == shape[2] else f"{shape[1]}x{shape[2]}"
-    return _Subject(f"{name or type(net).__name__}@{sides}", shown=module_facts(net, shape))
+    return _NetworkUnderTest(f"{name or type(net).__name__}@{sides}", module_facts=module_facts(net, shape))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.latency.predict.devices import Device, device_named, plain, read_devices
+from analyzer.latency.predict.devices import Device, device_named, plain_name, read_devices
 from analyzer.latency.predict.predict import predict_total
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.records.record import LatencyRecord, read_records
@@ -20,12 +20,12 @@ from analyzer.text.tables import padded_table
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "reports" / "data" / "latency"
 DOCUMENT = ROOT / "docs" / "latency-calibrated.md"
-GIVEN = "resnet18"
+CALIBRATION_NETWORK = "resnet18"
 LEAD = f"""# Latency, predicted after one measurement
 
 Written by `python -m benchmarks.calibrated` from the records in
 [reports/data/latency](../reports/data/latency/README.md):
-each table's {GIVEN} fixes one factor, and the other networks are predicted with it, without their own measurements.
+each table's {CALIBRATION_NETWORK} fixes one factor, and the other networks are predicted with it, without their own measurements.
 "specs" is the same prediction without that factor. Cells in which the host sets the pace are left out. Devices that the
 program does not know by name are described in [devices.toml](../reports/data/latency/devices.toml).
 
@@ -36,7 +36,7 @@ to pay for.
 """
 
 
-class Row(NamedTuple):
+class CalibratedTimes(NamedTuple):
     """A network's measured time of one batch, and the model's, by the data sheet alone and with the one factor."""
 
     variant: str
@@ -53,13 +53,13 @@ def document() -> str:
 
 def _parts(path: Path) -> Iterator[str]:
     records = [each for each in read_records(path) if not (each.host and each.host.host_bound)]
-    for way, cells in groupby(sorted(records, key=_way), _way):
+    for way, cells in groupby(sorted(records, key=_run_label), _run_label):
         rows = list(_rows(list(cells)))
         if len(rows) > 1:
             yield f"## {_machine(records[0])}: {way}\n\n{_table(rows)}"
 
 
-def _way(record: LatencyRecord) -> str:
+def _run_label(record: LatencyRecord) -> str:
     settings = record.settings
     words = (settings.execution.replace("_", " "), settings.precision, settings.layout.replace("_", " "))
     return ", ".join((settings.task, *words, f"batch {settings.batch_size}"))
@@ -70,19 +70,19 @@ def _machine(record: LatencyRecord) -> str:
     return f"{given.device_name}, torch {given.torch}, {given.date[:10]}"
 
 
-def _rows(records: list[LatencyRecord]) -> Iterator[Row]:
+def _rows(records: list[LatencyRecord]) -> Iterator[CalibratedTimes]:
     """The networks but the given one; none where the device is unknown or the given one was not measured."""
     device = _device(records[0].conditions.device_name)
     timed = {record.variant: (record.batch_ms, _predicted_ms(record, device)) for record in records if device}
-    if GIVEN in timed:
-        measured, predicted = timed.pop(GIVEN)
+    if CALIBRATION_NETWORK in timed:
+        measured, predicted = timed.pop(CALIBRATION_NETWORK)
         for variant, (ms, specs_ms) in timed.items():
-            yield Row(variant, ms, specs_ms, specs_ms * measured / predicted)
+            yield CalibratedTimes(variant, ms, specs_ms, specs_ms * measured / predicted)
 
 
 def _device(name: str) -> Device | None:
     for device in read_devices(RECORDS / "devices.toml").values():
-        if plain(device.name) == plain(name):
+        if plain_name(device.name) == plain_name(name):
             return device
     try:
         return device_named(name)
@@ -96,24 +96,24 @@ def _predicted_ms(record: LatencyRecord, device: Device | None) -> float:
     return predict_total(analyze(record.variant, record.input_shape[1:]), target).device_ms
 
 
-def _table(rows: list[Row]) -> str:
-    heads = ["network", "measured ms", "specs ms", "%", f"with {GIVEN} ms", "%"]
+def _table(rows: list[CalibratedTimes]) -> str:
+    heads = ["network", "measured ms", "specs ms", "%", f"with {CALIBRATION_NETWORK} ms", "%"]
     cells = [_cells(row) for row in rows]
     means = [_mean(rows, "specs_ms"), _mean(rows, "calibrated_ms")]
     cells.append(["mean error", "", "", means[0], "", means[1]])
     return padded_table(heads, cells, "lrrrrr") + "\n"
 
 
-def _cells(row: Row) -> list[str]:
-    pairs = ((row.specs_ms, _off(row.specs_ms, row)), (row.calibrated_ms, _off(row.calibrated_ms, row)))
+def _cells(row: CalibratedTimes) -> list[str]:
+    pairs = ((row.specs_ms, _percent_off(row.specs_ms, row)), (row.calibrated_ms, _percent_off(row.calibrated_ms, row)))
     return [f"`{row.variant}`", f"{row.measured_ms:.4g}", *(text for ms, off in pairs for text in (f"{ms:.4g}", off))]
 
 
-def _mean(rows: list[Row], name: str) -> str:
+def _mean(rows: list[CalibratedTimes], name: str) -> str:
     return f"{100 * sum(abs(getattr(row, name) / row.measured_ms - 1) for row in rows) / len(rows):.1f}"
 
 
-def _off(ms: float, row: Row) -> str:
+def _percent_off(ms: float, row: CalibratedTimes) -> str:
     return f"{100 * (ms / row.measured_ms - 1):+.1f}"
 
 

@@ -40,12 +40,12 @@ Samples = dict[str, list[float]]
 Task = Callable[[], object]
 
 
-def absent() -> dict[str, str]:
+def missing_tools() -> dict[str, str]:
     """Tool → why it is not measured, for those that are not installed."""
     return {peer.name: f"not installed: {', '.join(peer.missing)}" for peer in PEERS if peer.missing}
 
 
-def present() -> list[Peer]:
+def installed_peers() -> list[Peer]:
     """The tools that are installed."""
     return [peer for peer in PEERS if not peer.missing]
 
@@ -75,7 +75,7 @@ def environment() -> dict[str, str]:
 
 def processes(rounds: int) -> tuple[Samples, Samples]:
     """Seconds and peak MiB of every command, one after the other in each round; a first round warms the file cache."""
-    left_out = {f"{name}, a script" for name in absent()}
+    left_out = {f"{name}, a script" for name in missing_tools()}
     commands = {name: command for name, command in COMMANDS.items() if name not in left_out}
     seconds: Samples = {name: [] for name in commands}
     mebibytes: Samples = {name: [] for name in commands}
@@ -89,7 +89,7 @@ def processes(rounds: int) -> tuple[Samples, Samples]:
     return seconds, mebibytes
 
 
-def calls(rounds: int) -> dict[str, Samples]:
+def call_times(rounds: int) -> dict[str, Samples]:
     """Milliseconds of every tool's call, from the network's name, and of a network that is in memory."""
     from analyzer.families.network import network
     from benchmarks.closed_form import resnet50
@@ -97,9 +97,9 @@ def calls(rounds: int) -> dict[str, Samples]:
     graph = network(VARIANT).graph
     named: dict[str, Task] = {OURS: lambda: _analysis(VARIANT), CLOSED_FORM: resnet50}
     held: dict[str, Task] = {OURS: lambda: _analysis(graph)}
-    for peer in present():
+    for peer in installed_peers():
         named[peer.name], held[peer.name] = _tasks(peer)
-    return {"from the name": timed(named, rounds), "network in memory": timed(held, rounds)}
+    return {"from the name": interleaved_times(named, rounds), "network in memory": interleaved_times(held, rounds)}
 
 
 def _analysis(variant: Any) -> object:
@@ -123,33 +123,33 @@ def _tasks(peer: Peer) -> tuple[Task, Task]:
     return lambda: count(*ready(*built())), lambda: count(*held)
 
 
-def deep(rounds: int) -> Samples:
+def deep_network_times(rounds: int) -> Samples:
     """Milliseconds of each tool's count of a network of 1,202 layers that is in memory, and of our whole analysis."""
     import torch
 
     import analyzer
 
     tasks: dict[str, Task] = {OURS: lambda: _analysis(DEEP)}
-    for peer in present():
+    for peer in installed_peers():
         if peer.deep:
             _, count = peer.functions()
             live = analyzer.build(DEEP, device=peer.device).eval()
             image = torch.zeros(1, 3, DEEP_SIDE, DEEP_SIDE, device=peer.device)
             tasks[peer.name] = lambda count=count, held=(live, image): count(*held)  # type: ignore[misc]  # bound now
-    return timed(tasks, min(rounds, DEEP_ROUNDS))
+    return interleaved_times(tasks, min(rounds, DEEP_ROUNDS))
 
 
-def depths(rounds: int) -> dict[str, dict[str, Any]]:
+def times_by_depth(rounds: int) -> dict[str, dict[str, Any]]:
     """Ops and milliseconds of our analysis of ever deeper networks that are in memory."""
     from analyzer.families.network import network
     from analyzer.graph.graph import num_ops
 
     graphs = {name: network(name).graph for name in DEPTHS}
-    samples = timed({name: lambda held=held: _analysis(held) for name, held in graphs.items()}, rounds)  # type: ignore[misc]
+    samples = interleaved_times({name: lambda held=held: _analysis(held) for name, held in graphs.items()}, rounds)  # type: ignore[misc]
     return {name: {"ops": num_ops(held), "milliseconds": samples[name]} for name, held in graphs.items()}
 
 
-def timed(tasks: Mapping[str, Task], rounds: int) -> Samples:
+def interleaved_times(tasks: Mapping[str, Task], rounds: int) -> Samples:
     """Milliseconds of every task, one after the other in each round; a first round warms up."""
     samples: Samples = {name: [] for name in tasks}
     for index in range(rounds + 1):
@@ -167,7 +167,7 @@ def _milliseconds(task: Task) -> float:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """In a folder of its own, with what the tools print thrown away."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -180,8 +180,12 @@ def quiet() -> Iterator[None]:
 
 def in_process(rounds: int) -> dict[str, Any]:
     """Everything that is timed inside one process, which imports torch."""
-    with quiet():
-        return {"milliseconds": calls(rounds), "deep": deep(rounds), "depths": depths(rounds)}
+    with silenced():
+        return {
+            "milliseconds": call_times(rounds),
+            "deep": deep_network_times(rounds),
+            "depths": times_by_depth(rounds),
+        }
 
 
 def conditions() -> dict[str, Any]:
@@ -211,11 +215,11 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def measured(rounds: int) -> dict[str, Any]:
+def measurements(rounds: int) -> dict[str, Any]:
     """Every sample with its conditions; the calls run in a process of their own."""
     known = conditions()
     seconds, mebibytes = processes(rounds)
     worker = [sys.executable, "-m", "benchmarks.speed", "--calls", "--rounds", str(rounds)]
     told = subprocess.run(worker, check=True, stdout=subprocess.PIPE, text=True, env=environment())
     samples = {"seconds": seconds, "mebibytes": mebibytes, **json.loads(told.stdout)}
-    return {"schema": 1, "conditions": known, "rounds": rounds, "absent": absent(), **samples}
+    return {"schema": 1, "conditions": known, "rounds": rounds, "absent": missing_tools(), **samples}

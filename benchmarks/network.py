@@ -22,7 +22,7 @@ TARGETS = {"build on meta": 1.0, "forward, batch 1": 1.02, "forward, batch 8": 1
 """What is measured, and the ratio that it must not exceed."""
 
 
-class Timed(NamedTuple):
+class InterleavedTimes(NamedTuple):
     """Milliseconds of each round, ours and torchvision's."""
 
     ours: list[float]
@@ -41,9 +41,9 @@ def milliseconds(act: Callable[[], object]) -> float:
     return 1e3 * (time.perf_counter() - before)
 
 
-def interleaved(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> Timed:
+def interleaved(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> InterleavedTimes:
     """Both in every round, after one round that is not counted."""
-    timed = Timed([], [])
+    timed = InterleavedTimes([], [])
     for number in range(rounds + 1):
         pairs = [(ours, timed.ours), (theirs, timed.theirs)]
         for act, kept in pairs if number % 2 else pairs[::-1]:
@@ -60,7 +60,7 @@ def built_by_torchvision(variant: str) -> torch.nn.Module:
     return net
 
 
-def measured(variant: str, rounds: int) -> Iterator[tuple[str, Timed]]:
+def measured(variant: str, rounds: int) -> Iterator[tuple[str, InterleavedTimes]]:
     """(what, times) of one variant; both networks have the same weights."""
     yield (
         "build on meta",
@@ -74,7 +74,7 @@ def measured(variant: str, rounds: int) -> Iterator[tuple[str, Timed]]:
             yield f"forward, batch {batch}", interleaved(partial(ours, images), partial(theirs, images), rounds)
 
 
-def row(variant: str, what: str, timed: Timed) -> str:
+def row(variant: str, what: str, timed: InterleavedTimes) -> str:
     """A line of the table."""
     low, middle, high = statistics.quantiles(timed.ratios, n=4)
     ours, theirs = statistics.median(timed.ours), statistics.median(timed.theirs)

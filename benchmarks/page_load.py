@@ -36,7 +36,7 @@ ENDED_SESSIONS_SECONDS = 3
 
 
 @dataclass(slots=True)
-class Wave:
+class LoadResult:
     """What the sessions of one wave saw."""
 
     seconds: list[float] = field(default_factory=list)
@@ -91,7 +91,7 @@ def _link(chance: random.Random, fresh: bool) -> str:
     return urlencode(parts | {"batch": chance.choice((1, 8)), "heat": chance.choice(("parameters", "MACs"))})
 
 
-def _ask(session: ClientConnection, link: str, wave: Wave) -> None:
+def _ask(session: ClientConnection, link: str, wave: LoadResult) -> None:
     """Open a link in a session, and take down what came back."""
     message = BackMsg()
     message.rerun_script.query_string = link
@@ -109,7 +109,7 @@ def _ask(session: ClientConnection, link: str, wave: Wave) -> None:
     wave.seconds.append(time.perf_counter() - start)
 
 
-def _visit(host: str, until: float, seed: int, fresh: float, wave: Wave) -> None:
+def _visit(host: str, until: float, seed: int, fresh: float, wave: LoadResult) -> None:
     """One session: a link after the other, of which that share is of networks that nobody asked for before."""
     chance = random.Random(seed)
     try:
@@ -121,8 +121,8 @@ def _visit(host: str, until: float, seed: int, fresh: float, wave: Wave) -> None
         wave.errors.append(f"{type(error).__name__}: {error}")
 
 
-def _run(host: str, sessions: int, seconds: float, seed: int, fresh: float) -> Wave:
-    wave, until = Wave(), time.monotonic() + seconds
+def _run(host: str, sessions: int, seconds: float, seed: int, fresh: float) -> LoadResult:
+    wave, until = LoadResult(), time.monotonic() + seconds
     threads = [
         threading.Thread(target=_visit, args=(host, until, 1000 * seed + number, fresh, wave))
         for number in range(sessions)
@@ -134,7 +134,7 @@ def _run(host: str, sessions: int, seconds: float, seed: int, fresh: float) -> W
     return wave
 
 
-def _told(words: str, wave: Wave, computed: float) -> str:
+def _summary_line(words: str, wave: LoadResult, computed: float) -> str:
     ordered = sorted(wave.seconds)
     middle, late = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95))
     return (
@@ -162,7 +162,7 @@ def main() -> int:
             computed = _computed_ms(process) - before
             time.sleep(2 * ENDED_SESSIONS_SECONDS)
             errors += seen.errors
-            words = _told(f"{sessions} at a time", seen, computed)
+            words = _summary_line(f"{sessions} at a time", seen, computed)
             memory, load = _resident_mib(process), os.getloadavg()[0]
             print(f"{words}; memory after they ended {memory:.0f} MiB; load {load:.1f}", flush=True)
     tracebacks = log.read_text(encoding="utf-8").count("Traceback")

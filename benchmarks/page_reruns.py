@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 
 from streamlit.testing.v1 import AppTest
 
-from analyzer.pages.explore.spec_form import FORM
+from analyzer.pages.explore.spec_form import FORM_KEY
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ("resnet152", "densenet264")
 Change = Callable[[AppTest], AppTest]
 
 CHANGES: dict[str, Change] = {
-    "pick the network": lambda app: follower(app.text_input, "variant").set_value(app.session_state["asked"]).run(),
+    "pick the network": lambda app: (
+        synced_widget(app.text_input, "variant").set_value(app.session_state["asked"]).run()
+    ),
     "input size 320x256": lambda app: app.text_input(key="input_size").set_value("320x256").run(),
     "input size 224": lambda app: app.text_input(key="input_size").set_value("").run(),
     "batch 8": lambda app: app.number_input(key="batch").set_value(8).run(),
@@ -41,42 +43,42 @@ CHANGES: dict[str, Change] = {
     "rounded numbers": lambda app: app.toggle(key="exact").set_value(False).run(),
     "no shade": lambda app: app.selectbox(key="heat").set_value(None).run(),
     "batch 1": lambda app: app.number_input(key="batch").set_value(1).run(),
-    "back to resnet50": lambda app: follower(app.text_input, "variant").set_value("resnet50").run(),
+    "back to resnet50": lambda app: synced_widget(app.text_input, "variant").set_value("resnet50").run(),
 }
 
 
-def follower(widgets: Iterable[Any], name: str) -> Any:
+def synced_widget(widgets: Iterable[Any], name: str) -> Any:
     """The widget that follows under a name; its key ends in its turn."""
     return next(widget for widget in widgets if str(widget.key).rpartition("-")[0] == name)
 
 
 def _form(app: AppTest, *, is_open: bool) -> AppTest:
-    app.session_state[FORM] = is_open
+    app.session_state[FORM_KEY] = is_open
     return app.run()
 
 
 def _classes(app: AppTest, count: int) -> AppTest:
-    changed: AppTest = follower(app.number_input, f"field-{_family(app)}-num_classes").set_value(count).run()
+    changed: AppTest = synced_widget(app.number_input, f"field-{_family(app)}-num_classes").set_value(count).run()
     return changed
 
 
 def _family(app: AppTest) -> str:
-    return "densenet" if "densenet" in str(follower(app.text_input, "variant").value) else "resnet"
+    return "densenet" if "densenet" in str(synced_widget(app.text_input, "variant").value) else "resnet"
 
 
-class Spent(NamedTuple):
+class ChangeTimes(NamedTuple):
     """Milliseconds of one change: waited, and computed by this process and the renderer's."""
 
     waited: float
     computed: float
 
 
-def _clock() -> Spent:
+def _clock() -> ChangeTimes:
     used = os.times()
-    return Spent(1000 * time.perf_counter(), 1000 * sum(used[:4]))
+    return ChangeTimes(1000 * time.perf_counter(), 1000 * sum(used[:4]))
 
 
-def _round(app: AppTest, network: str) -> dict[str, Spent]:
+def _round(app: AppTest, network: str) -> dict[str, ChangeTimes]:
     app.session_state["asked"] = network
     spent = {}
     for words, change in CHANGES.items():
@@ -84,11 +86,11 @@ def _round(app: AppTest, network: str) -> dict[str, Spent]:
         change(app)
         end = _clock()
         assert not app.exception, words
-        spent[words] = Spent(end.waited - start.waited, end.computed - start.computed)
+        spent[words] = ChangeTimes(end.waited - start.waited, end.computed - start.computed)
     return spent
 
 
-def _line(words: str, first: Iterable[Spent], again: Iterable[Spent]) -> str:
+def _line(words: str, first: Iterable[ChangeTimes], again: Iterable[ChangeTimes]) -> str:
     """The medians of both."""
     cells = [statistics.median(figures) for spent in (first, again) for figures in zip(*spent, strict=True)]
     return f"{words:24}" + "".join(f"{cell:10.0f}" for cell in cells)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.sweep.results.run import local_cluster, run_on
-from analyzer.sweep.results.store import manifest_of, prepared
+from analyzer.sweep.results.store import manifest_of, prepare_store
 from analyzer.sweep.space.space import space
 from benchmarks.measure import ROOT, process_costs
 
@@ -63,15 +63,15 @@ def measured(rounds: int) -> dict[str, Any]:
                 seconds.setdefault(words, []).append(round(taken, 3))
                 mebibytes.setdefault(words, []).append(round(peak, 1))
         for workers in (1, 2):
-            seconds.setdefault(f"{workers}", []).append(round(filling(workers), 3))
+            seconds.setdefault(f"{workers}", []).append(round(fill_seconds(workers), 3))
     return {"conditions": _conditions(), "seconds": seconds, "mebibytes": mebibytes}
 
 
-def filling(workers: int) -> float:
+def fill_seconds(workers: int) -> float:
     """Seconds in which so many local workers, started and warm, fill a folder with rows."""
     with local_cluster(workers) as client, tempfile.TemporaryDirectory() as folder:
         warm, cold = (
-            prepared(Path(folder) / str(size), manifest_of(space(**SPACE, samples=size), (), _CHUNK))
+            prepare_store(Path(folder) / str(size), manifest_of(space(**SPACE, samples=size), (), _CHUNK))
             for size in (4 * _CHUNK, _WORKERS_ON)
         )
         run_on(client, warm)

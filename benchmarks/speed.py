@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 
-from benchmarks.measure import ROOT, in_process, measured
+from benchmarks.measure import ROOT, in_process, measurements
 from benchmarks.table import markdown
 
 RECORD = ROOT / "benchmarks" / "speed.json"
@@ -36,10 +36,10 @@ def main() -> int:
         print(json.dumps(in_process(given.rounds)))
         return 0
     if given.show:
-        print(markdown(measured(given.rounds)))
+        print(markdown(measurements(given.rounds)))
         return 0
     if not (given.check or given.write):
-        RECORD.write_text(json.dumps(measured(given.rounds), indent=1) + "\n", encoding="utf-8")
+        RECORD.write_text(json.dumps(measurements(given.rounds), indent=1) + "\n", encoding="utf-8")
     return _readme(given.check)
 
 

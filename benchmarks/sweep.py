@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, conditions, process_costs, quiet
+from benchmarks.measure import ROOT, conditions, process_costs, silenced
 
 RECORD = ROOT / "benchmarks" / "sweep.json"
 README = ROOT / "README.md"
@@ -101,7 +101,7 @@ def _repeated(name: str, call: Callable[[], object]) -> Callable[[int], int]:
     return task
 
 
-def wholes() -> dict[str, dict[str, float]]:
+def whole_process_costs() -> dict[str, dict[str, float]]:
     """Candidates → seconds and peak MiB of a whole process that sweeps as many and finds their Pareto front."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -122,9 +122,9 @@ def markdown(record: Mapping[str, Any]) -> str:
             "",
             *_rate_table(record["rates"]),
             "",
-            *_whole_table(record["wholes"]),
+            *_whole_table(record["whole_process_costs"]),
             "",
-            _told(record),
+            _conditions_note(record),
             "",
         ]
     )
@@ -158,7 +158,7 @@ def _digits(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:#.3g}"
 
 
-def _told(record: Mapping[str, Any]) -> str:
+def _conditions_note(record: Mapping[str, Any]) -> str:
     given = record["conditions"]
     versions = ", ".join(
         f"{name} {given['versions'][name]}" for name in ("torch", "torchvision") if given["versions"].get(name)
@@ -180,8 +180,10 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the README from sweep.json and measure nothing")
     given = parser.parse_args()
     if not (given.check or given.write):
-        whole = wholes()  # first: a process that has imported torch would pass its memory on to those that it starts
-        with quiet():
+        whole = (
+            whole_process_costs()
+        )  # first: a process that has imported torch would pass its memory on to those that it starts
+        with silenced():
             found = rates(given.rounds)
         record = {"schema": 1, "conditions": conditions(), "rounds": given.rounds, "rates": found, "wholes": whole}
         RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.network_costs import StageRow, Sum
+from analyzer.cost.network_costs import CostTotals, StageCost
 from analyzer.families.registry import variant_names
 from tests.conftest import GOLDEN
 
@@ -22,8 +22,8 @@ def golden_lines(analysis: Analysis) -> Iterator[str]:
         yield from facts(stage.stage, stage)
 
 
-def facts(name: str, row: Sum) -> Iterator[str]:
-    if isinstance(row, StageRow):
+def facts(name: str, row: CostTotals) -> Iterator[str]:
+    if isinstance(row, StageCost):
         yield f"{name} num_blocks {row.num_blocks}"
     yield f"{name} output {size(row.output_shape)}"
     yield from (f"{name} {fact} {getattr(row, fact)}" for fact in (*ADDED_UP, *REACHED))

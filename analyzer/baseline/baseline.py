@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.walk import Costed, Row
+from analyzer.cost.walk import CostCache, OpCost
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import Size, size_in, size_text, squared
 from analyzer.files import write_whole
@@ -18,7 +18,7 @@ from analyzer.graph.graph import Graph, op_text
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def lock_folder(path: Path) -> Iterator[None]:
     """Hold the file's folder while the file is read and written; a killed run lets go, and nothing is left behind.
 
     Where the system has no such locks (Windows) runs take no turns.
@@ -46,7 +46,7 @@ _TOTAL_QUANTITIES = ("params", "macs", "activations")
 Facts = dict[str, Any]
 
 
-class Change(NamedTuple):
+class FigureChange(NamedTuple):
     """One fact that moved: where (a stage, or "total"), what, and its values; None where there was or is none."""
 
     network: str
@@ -56,7 +56,7 @@ class Change(NamedTuple):
     new: Any
 
 
-class Moved(NamedTuple):
+class MovedOp(NamedTuple):
     """The first op that differs in a network: its stage, weight path, and what it is now."""
 
     network: str
@@ -66,14 +66,14 @@ class Moved(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What `check` found: how many networks were compared, every fact that moved, the first op that differs in each."""
+    """What `check_networks` found: how many networks were compared, every fact that moved, the first op that differs in each."""
 
     num_networks: int
-    changes: tuple[Change, ...]
-    moved: tuple[Moved, ...]
+    changes: tuple[FigureChange, ...]
+    moved: tuple[MovedOp, ...]
 
 
-class Excess(NamedTuple):
+class BudgetExcess(NamedTuple):
     """A network's figure that is over its budget; a predicted latency is in milliseconds and has an interval."""
 
     network: str
@@ -84,11 +84,11 @@ class Excess(NamedTuple):
     evidence: str = ""
 
 
-class Verdict(NamedTuple):
+class CheckResult(NamedTuple):
     """An outcome after tolerances, of which `tolerated` facts made use, and the budgets that are exceeded."""
 
     outcome: Outcome
-    excess: tuple[Excess, ...] = ()
+    excess: tuple[BudgetExcess, ...] = ()
     tolerated: int = 0
 
     @property
@@ -98,7 +98,7 @@ class Verdict(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """A baseline file: the described networks, and people's own modules (`check --module`), by their keys."""
+    """A baseline file: the described networks, and people's own modules (`check_networks --module`), by their keys."""
 
     networks: dict[str, Facts]
     modules: dict[str, Facts]
@@ -111,7 +111,7 @@ def key_of(analysis: Analysis) -> str:
     return f"{source}@{size_text(squared(height, width))}"
 
 
-def analysis_of(key: str, costed: Costed | None = None) -> Analysis:
+def analysis_of(key: str, costed: CostCache | None = None) -> Analysis:
     """The analysis that `EXPRESSION` or `EXPRESSION@SIZE` names, or a TOML file's; InvalidInput where it names none."""
     expression, at, size = key.rpartition("@") if "@" in key else (key, "", "")
     sides = size_of(key, size) if at else None
@@ -167,7 +167,7 @@ def _figures(analysis: Analysis) -> Facts:
     return {"fingerprint": analysis.fingerprint, **totals, "stages": stages}
 
 
-def _op_sum(row: Row, wiring: str) -> str:
+def _op_sum(row: OpCost, wiring: str) -> str:
     """Four hexadecimal digits of an op, its path, what it reads and its output shape."""
     text = f"{row.path} {op_text(row.operation)} {wiring} {row.output_shape}"
     return f"{zlib.crc32(text.encode()) & 0xFFFF:04x}"
@@ -186,12 +186,12 @@ def _validator(modules: bool) -> Callable[[Any], Any]:
     return validate
 
 
-def read(path: Path) -> dict[str, Facts]:
-    """The networks of a baseline file; InvalidInput as `load` raises it."""
-    return load(path).networks
+def read_networks(path: Path) -> dict[str, Facts]:
+    """The networks of a baseline file; InvalidInput as `load_baseline` raises it."""
+    return load_baseline(path).networks
 
 
-def load(path: Path) -> Baseline:
+def load_baseline(path: Path) -> Baseline:
     """A baseline file; InvalidInput with one sentence where it cannot be read, parsed or validated."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -210,7 +210,7 @@ def load(path: Path) -> Baseline:
     return _validated(path, document)
 
 
-class _Repeated(ValueError):
+class _DuplicateKey(ValueError):
     """An object that names one thing twice, as a careless merge leaves it; plain JSON would drop the first."""
 
 
@@ -219,13 +219,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise _Repeated(f"has {shortened(repeated)!r} twice; keep one of them, or run `check --update`")
+        raise _DuplicateKey(f"has {shortened(repeated)!r} twice; keep one of them, or run `check --update`")
     return found
 
 
 def _damage(path: Path, error: Exception) -> str:
     """What is wrong with a file that does not parse."""
-    if isinstance(error, _Repeated):
+    if isinstance(error, _DuplicateKey):
         return str(error)
     lines = path.read_bytes().splitlines()
     marked = next((number for number, line in enumerate(lines, 1) if line.startswith((b"<<<<<<<", b">>>>>>>"))), 0)
@@ -244,7 +244,7 @@ def _validated(path: Path, document: Any) -> Baseline:
     return Baseline(valid["networks"], valid.get("modules", {}))
 
 
-def write(path: Path, networks: dict[str, Facts], modules: dict[str, Facts] | None = None) -> None:
+def write_baseline(path: Path, networks: dict[str, Facts], modules: dict[str, Facts] | None = None) -> None:
     """Replace a baseline file at once: networks and modules by name, one fact a line."""
     document: Facts = {"schema": SCHEMA, "networks": dict(sorted(networks.items()))}
     if modules:
@@ -252,67 +252,67 @@ def write(path: Path, networks: dict[str, Facts], modules: dict[str, Facts] | No
     write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def derived(keys: Iterable[str]) -> dict[str, Facts]:
+def current_facts(keys: Iterable[str]) -> dict[str, Facts]:
     """The facts of networks as they are now, by their canonical keys."""
-    costed: Costed = {}
+    costed: CostCache = {}
     analyses = (analysis_of(key, costed) for key in keys)
     return {key_of(analysis): facts(analysis) for analysis in analyses}
 
 
-def check(networks: dict[str, Facts]) -> Outcome:
+def check_networks(networks: dict[str, Facts]) -> Outcome:
     """Derive every network of a baseline again and compare all its facts."""
-    changes: list[Change] = []
-    moved: list[Moved] = []
-    costed: Costed = {}
+    changes: list[FigureChange] = []
+    moved: list[MovedOp] = []
+    costed: CostCache = {}
     for key, old in networks.items():
         try:
             analysis = analysis_of(key, costed)
         except InvalidInput as error:
-            changes.append(Change(key, "total", "network", "described", f"no longer described: {error}"))
+            changes.append(FigureChange(key, "total", "network", "described", f"no longer described: {error}"))
             continue
-        found = check_one(key, old, analysis)
+        found = check_network(key, old, analysis)
         changes += found.changes
         moved += found.moved
     return Outcome(len(networks), tuple(changes), tuple(moved))
 
 
-def check_one(key: str, old: Facts, analysis: Analysis) -> Outcome:
+def check_network(key: str, old: Facts, analysis: Analysis) -> Outcome:
     """Compare an analysis with what a baseline has of it."""
-    changes = tuple(compared(key, old, _figures(analysis)))
-    return Outcome(1, changes, tuple(_first_moved(key, old, analysis)) if changes else ())
+    changes = tuple(network_changes(key, old, _figures(analysis)))
+    return Outcome(1, changes, tuple(_first_moved_op(key, old, analysis)) if changes else ())
 
 
-def compared(key: str, old: Facts | None, new: Facts | None) -> Iterator[Change]:
+def network_changes(key: str, old: Facts | None, new: Facts | None) -> Iterator[FigureChange]:
     """Every fact of a network that moved: stage by stage, then the totals."""
     before, after = old or {"stages": {}}, new or {"stages": {}}
     for stage in dict.fromkeys([*before["stages"], *after["stages"]]):
         had, has = before["stages"].get(stage, {}), after["stages"].get(stage, {})
-        yield from _differing(key, stage, _STAGE_QUANTITIES, had, has)
-    yield from _differing(key, "total", _TOTAL_QUANTITIES, before, after)
-    yield from _differing(key, "total", ("fingerprint",), before, after)
+        yield from _differing_figures(key, stage, _STAGE_QUANTITIES, had, has)
+    yield from _differing_figures(key, "total", _TOTAL_QUANTITIES, before, after)
+    yield from _differing_figures(key, "total", ("fingerprint",), before, after)
 
 
-def _differing(key: str, place: str, names: tuple[str, ...], old: Facts, new: Facts) -> Iterator[Change]:
+def _differing_figures(key: str, place: str, names: tuple[str, ...], old: Facts, new: Facts) -> Iterator[FigureChange]:
     for name in names:
         if old.get(name) != new.get(name):
-            yield Change(key, place, name, old.get(name), new.get(name))
+            yield FigureChange(key, place, name, old.get(name), new.get(name))
 
 
-def _first_moved(key: str, old: Facts, analysis: Analysis) -> Iterator[Moved]:
+def _first_moved_op(key: str, old: Facts, analysis: Analysis) -> Iterator[MovedOp]:
     seen: dict[str, int] = {}
     for row, wiring in zip(analysis.rows, _wiring(analysis.network.graph), strict=True):
         place = 4 * seen.setdefault(row.stage, 0)
         seen[row.stage] += 1
         if old["stages"].get(row.stage, {}).get("ops", "")[place : place + 4] != _op_sum(row, wiring):
-            yield Moved(key, row.stage, row.path, _now(row, wiring))
+            yield MovedOp(key, row.stage, row.path, _op_description(row, wiring))
             return
     for stage, had in old["stages"].items():
         if len(had["ops"]) > 4 * seen.get(stage, 0):
-            yield Moved(key, stage, f"op {seen.get(stage, 0) + 1} of {stage}", "gone")
+            yield MovedOp(key, stage, f"op {seen.get(stage, 0) + 1} of {stage}", "gone")
             return
 
 
-def _now(row: Row, wiring: str) -> str:
+def _op_description(row: OpCost, wiring: str) -> str:
     """What an op is: its numbers, its output shape, and what it reads where it reads several."""
     read = f" of {wiring}" if "," in wiring else ""
     return f"{op_text(row.operation)}{read} → {'×'.join(map(str, row.output_shape))}"
@@ -327,13 +327,15 @@ _WORDS = ("kind", "input_shape", "output_shape")
 
 def check_module(key: str, old: Facts, new: Facts) -> Outcome:
     """Every fact of a module that moved, and the first sub-module that differs."""
-    changes = tuple(compared_module(key, old, new))
+    changes = tuple(module_changes(key, old, new))
     first = next((change.place for change in changes if change.place != "total"), None)
-    moved = () if first is None else (Moved(key, _top(first), first, _words(new["modules"].get(first, {}))),)
+    moved = (
+        () if first is None else (MovedOp(key, _top_level_name(first), first, _words(new["modules"].get(first, {}))),)
+    )
     return Outcome(1, changes, moved)
 
 
-def compared_module(key: str, old: Facts | None, new: Facts | None) -> Iterator[Change]:
+def module_changes(key: str, old: Facts | None, new: Facts | None) -> Iterator[FigureChange]:
     """Sub-modules in the order in which they finish, those that are gone after them, then the totals."""
     before, after = (old or {}).get("modules", {}), (new or {}).get("modules", {})
     for path in dict.fromkeys([*after, *before]):
@@ -343,11 +345,11 @@ def compared_module(key: str, old: Facts | None, new: Facts | None) -> Iterator[
 
 def _differing_modules(
     key: str, place: str, names: tuple[str, ...], old: Facts | None, new: Facts | None
-) -> Iterator[Change]:
+) -> Iterator[FigureChange]:
     for name in names:
         values = _value(old, name), _value(new, name)
         if values[0] != values[1]:
-            yield Change(key, place, name, *values)
+            yield FigureChange(key, place, name, *values)
 
 
 def _value(facts: Facts | None, name: str) -> Any:
@@ -355,7 +357,7 @@ def _value(facts: Facts | None, name: str) -> Any:
     return None if facts is None else facts.get(name, None if name in _WORDS else 0)
 
 
-def _top(path: str) -> str:
+def _top_level_name(path: str) -> str:
     return path.partition(".")[0]
 
 

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from analyzer.baseline.baseline import Change, Excess
+from analyzer.baseline.baseline import BudgetExcess, FigureChange
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
 from analyzer.latency.predict.parse_target import latency_target
 from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import MODES, PRECISIONS, RunSettings, run_fields
-from analyzer.text.units import count_of
+from analyzer.text.units import parse_count
 
 _SCALES = {"": 1.0, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "s": 1e3}
-_FORM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|us|µs|s)?")
+_TIME_PATTERN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|us|µs|s)?")
 
 
 class LatencyBudget(NamedTuple):
@@ -25,19 +25,19 @@ class LatencyBudget(NamedTuple):
     target: LatencyTarget
     ms: float
 
-    def excess(self, key: str, analysis: Analysis) -> Excess | None:
+    def excess(self, key: str, analysis: Analysis) -> BudgetExcess | None:
         """What is predicted, where it is over the budget."""
         found = predict_latency(analysis, self.target)
         if found.ms <= self.ms:
             return None
-        return Excess(key, self.name, self.ms, found.ms, (found.low_ms, found.high_ms), found.evidence)
+        return BudgetExcess(key, self.name, self.ms, found.ms, (found.low_ms, found.high_ms), found.evidence)
 
 
 def latency_budget(word: str, devices_file: str | None = None) -> LatencyBudget:
     """`latency:DEVICE@BATCH[:PRECISION][:MODE…]=TIME`; InvalidInput for another form or an unknown device or word."""
     name, equals, time = (part.strip() for part in word.partition("="))
     if not equals:
-        raise _wrong(word)
+        raise _invalid_budget(word)
     return LatencyBudget(name, _target(word, name, devices_file), _ms(name, time))
 
 
@@ -47,11 +47,11 @@ def _target(word: str, name: str, devices_file: str | None) -> LatencyTarget:
     given = run_fields(words)
     counted = re.fullmatch(r"[0-9]{1,9}", batch or "1", re.ASCII)
     if kind != "latency" or not device or not counted or given is None:
-        raise _wrong(word)
+        raise _invalid_budget(word)
     return latency_target(device.strip(), RunSettings(batch_size=int(batch or 1), **given), devices_file=devices_file)
 
 
-def _wrong(word: str) -> InvalidInput:
+def _invalid_budget(word: str) -> InvalidInput:
     return InvalidInput(
         f"--max {shortened(word)!r}: must be latency:DEVICE@BATCH=TIME, as latency:rtx4090@256:amp:compiled=5ms; "
         f"after the batch may stand {', '.join((*PRECISIONS, *MODES))}."
@@ -59,13 +59,13 @@ def _wrong(word: str) -> InvalidInput:
 
 
 def _ms(name: str, text: str) -> float:
-    found = _FORM.fullmatch(text)
+    found = _TIME_PATTERN.fullmatch(text)
     if found is None:
         raise InvalidInput(f"--max {shortened(name)}={shortened(text)}: must be a time such as 5ms, 800us or 1.2s.")
     return float(found[1]) * _SCALES[found[2] or ""]
 
 
-TOLERATED = ("params", "macs", "activations")
+TOLERANCE_QUANTITIES = ("params", "macs", "activations")
 """Quantities that may be given a tolerance."""
 
 BUDGETS: Mapping[str, Callable[[Analysis], int]] = {
@@ -94,7 +94,7 @@ class Tolerance(NamedTuple):
 
 def tolerances(words: Iterable[str]) -> dict[str, Tolerance]:
     """`macs=1%` or `params=1k`, by quantity; InvalidInput for another form, or for a quantity given twice."""
-    return {name: _tolerance(name, text) for name, text in _pairs("--tolerance", words, TOLERATED)}
+    return {name: _tolerance(name, text) for name, text in _pairs("--tolerance", words, TOLERANCE_QUANTITIES)}
 
 
 def budgets(words: Iterable[str], devices_file: str | None = None) -> "dict[str, int | LatencyBudget]":
@@ -102,7 +102,7 @@ def budgets(words: Iterable[str], devices_file: str | None = None) -> "dict[str,
     given = list(words)
     counted = [word for word in given if not word.lstrip().startswith("latency")]
     found: dict[str, int | LatencyBudget] = {
-        name: count_of(f"--max {name}", text) for name, text in _pairs("--max", counted, BUDGETS)
+        name: parse_count(f"--max {name}", text) for name, text in _pairs("--max", counted, BUDGETS)
     }
     if len(counted) < len(given):
         for word in given:
@@ -130,14 +130,14 @@ def _pairs(option: str, words: Iterable[str], known: Iterable[str]) -> Iterator[
 
 def _tolerance(name: str, text: str) -> Tolerance:
     if not text.endswith("%"):
-        return Tolerance(None, count_of(f"--tolerance {name}", text))
+        return Tolerance(None, parse_count(f"--tolerance {name}", text))
     number = text.removesuffix("%").strip()
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,12})?", number, re.ASCII):
         raise InvalidInput(f"--tolerance {name}={shortened(text)}: must be a share such as 1%, or a number.")
     return Tolerance(Decimal(number) / 100, 0)
 
 
-def beyond(changes: Iterable[Change], allowed: Mapping[str, Tolerance]) -> tuple[Change, ...]:
+def untolerated_changes(changes: Iterable[FigureChange], allowed: Mapping[str, Tolerance]) -> tuple[FigureChange, ...]:
     """The changes that no tolerance allows.
 
     With a tolerance a fingerprint may differ: what it stands for is compared figure by figure.
@@ -145,7 +145,7 @@ def beyond(changes: Iterable[Change], allowed: Mapping[str, Tolerance]) -> tuple
     return tuple(change for change in changes if not _allowed(change, allowed))
 
 
-def _allowed(change: Change, allowed: Mapping[str, Tolerance]) -> bool:
+def _allowed(change: FigureChange, allowed: Mapping[str, Tolerance]) -> bool:
     if change.quantity == "fingerprint":
         return bool(allowed)
     tolerance = allowed.get(change.quantity)
@@ -153,12 +153,14 @@ def _allowed(change: Change, allowed: Mapping[str, Tolerance]) -> bool:
     return tolerance is not None and both and tolerance.allows(change.old, change.new)
 
 
-def over(key: str, analysis: Analysis, limits: "Mapping[str, int | LatencyBudget]") -> Iterator[Excess]:
+def exceeded_budgets(
+    key: str, analysis: Analysis, limits: "Mapping[str, int | LatencyBudget]"
+) -> Iterator[BudgetExcess]:
     """Each budget that a network exceeds."""
     for quantity, budget in limits.items():
         if isinstance(budget, int):
             figure = BUDGETS[quantity](analysis)
-            excess = Excess(key, quantity, budget, figure) if figure > budget else None
+            excess = BudgetExcess(key, quantity, budget, figure) if figure > budget else None
         else:
             excess = budget.excess(key, analysis)
         if excess:

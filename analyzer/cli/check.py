@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from analyzer.baseline import baseline as regression
-from analyzer.baseline.baseline import Baseline, Change, Facts, Outcome, Verdict, alone
-from analyzer.cli.options import deliver, format_option, output_option
+from analyzer.baseline.baseline import Baseline, CheckResult, Facts, FigureChange, Outcome, lock_folder
+from analyzer.cli.options import format_option, output_option, write_output
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.registry import variant_names
 from analyzer.render.compare import baseline_changes as changes
@@ -16,13 +16,13 @@ from analyzer.render.compare.baseline_changes import update_text
 
 def update_baseline(path: Path, update: bool, add: tuple[str, ...], remove: tuple[str, ...], module: str | None) -> int:
     """Write the baseline and print what changed, while no other run writes it."""
-    added = regression.derived(add)
+    added = regression.current_facts(add)
     own = dict([facts_of_module(module)]) if module else {}
-    with alone(path):
-        old = regression.load(path) if path.exists() else Baseline({}, {})
+    with lock_folder(path):
+        old = regression.load_baseline(path) if path.exists() else Baseline({}, {})
         new = Baseline(old.networks, old.modules | own) if own else _with_networks(old, update, added, remove)
         found = _changes(old, new)
-        regression.write(path, new.networks, new.modules)
+        regression.write_baseline(path, new.networks, new.modules)
     click.echo(update_text(str(path), len(new.networks) + len(new.modules), found))
     return 0
 
@@ -31,7 +31,7 @@ def _with_networks(old: Baseline, update: bool, added: dict[str, Facts], remove:
     removed = [_entry(old, key) for key in remove]
     kept = {key: facts for key, facts in old.networks.items() if key not in removed}
     if update:
-        kept = regression.derived(kept or (() if old.networks or old.modules else variant_names()))
+        kept = regression.current_facts(kept or (() if old.networks or old.modules else variant_names()))
     return Baseline(kept | added, {key: facts for key, facts in old.modules.items() if key not in removed})
 
 
@@ -50,34 +50,38 @@ def facts_of_module(name: str) -> tuple[str, Facts]:
     from analyzer.extras import extra_imports
 
     with extra_imports("live"):
-        from analyzer.live.network.module_facts import input_shape, made, module_facts
+        from analyzer.live.network.module_facts import input_shape, module_facts, module_from_factory
     target, at, text = name.partition("@")
     sides = text if at else "224"
     size = regression.size_of(name, sides)
-    net = made(target)
+    net = module_from_factory(target)
     return f"{target}@{sides}", module_facts(net, input_shape(net, size))
 
 
-def _changes(old: Baseline, new: Baseline) -> list[Change]:
-    from analyzer.baseline.baseline import compared_module
+def _changes(old: Baseline, new: Baseline) -> list[FigureChange]:
+    from analyzer.baseline.baseline import module_changes
 
     found = [
         change
         for key in sorted({*old.networks, *new.networks})
-        for change in regression.compared(key, old.networks.get(key), new.networks.get(key))
+        for change in regression.network_changes(key, old.networks.get(key), new.networks.get(key))
     ]
     for key in sorted({*old.modules, *new.modules}):
-        found += compared_module(key, old.modules.get(key), new.modules.get(key))
+        found += module_changes(key, old.modules.get(key), new.modules.get(key))
     return found
 
 
-DEFAULT = Path("reports") / "baseline.json"
+DEFAULT_BASELINE = Path("reports") / "baseline.json"
 
 
 @click.command("check")
 @click.argument("variants", nargs=-1, metavar="[VARIANT[@SIZE]…]")
 @click.option(
-    "--baseline", type=click.Path(path_type=Path), default=DEFAULT, show_default=True, help="The baseline file."
+    "--baseline",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_BASELINE,
+    show_default=True,
+    help="The baseline file.",
 )
 @click.option("--update", is_flag=True, help="Write what the networks are now; a new file gets every named variant.")
 @click.option("--add", multiple=True, metavar="VARIANT[@SIZE]", help="Add a network to the baseline.")
@@ -117,21 +121,21 @@ def check_verb(
         return update_baseline(baseline, update, add, remove, module)
     if module:
         _refuse(variants=variants, max=most, live=live)
-        found = _of_module(baseline, module)
-        verdict = _judged(found, {}, tolerance, (), None)
+        found = _check_module(baseline, module)
+        verdict = _apply_limits(found, {}, tolerance, (), None)
     else:
-        networks = _chosen(baseline, variants)
-        found = _live(networks) if live else regression.check(networks)
-        verdict = _judged(found, networks, tolerance, most, devices)
-    deliver(_FORMS[form](verdict, baseline) + "\n", output)
+        networks = _select_networks(baseline, variants)
+        found = _check_live(networks) if live else regression.check_networks(networks)
+        verdict = _apply_limits(found, networks, tolerance, most, devices)
+    write_output(_FORMS[form](verdict, baseline) + "\n", output)
     return 0 if verdict.passed else 1
 
 
-_FORMS: dict[str, Callable[[Verdict, Path], str]] = {
-    "text": lambda verdict, path: changes.as_text(verdict, str(path)),
-    "json": lambda verdict, path: changes.as_json(verdict, str(path)),
-    "markdown": lambda verdict, path: changes.as_markdown(verdict, str(path)),
-    "github": lambda verdict, path: changes.as_github(verdict, str(path), path.read_text(encoding="utf-8")),
+_FORMS: dict[str, Callable[[CheckResult, Path], str]] = {
+    "text": lambda verdict, path: changes.verdict_text(verdict, str(path)),
+    "json": lambda verdict, path: changes.verdict_json(verdict, str(path)),
+    "markdown": lambda verdict, path: changes.verdict_markdown(verdict, str(path)),
+    "github": lambda verdict, path: changes.github_annotations(verdict, str(path), path.read_text(encoding="utf-8")),
 }
 
 
@@ -142,8 +146,8 @@ def _refuse(**given: object) -> None:
             raise InvalidInput(f"check: {what} does not go with --update, --add, --remove or --module.")
 
 
-def _chosen(baseline: Path, variants: tuple[str, ...]) -> dict[str, Facts]:
-    networks = regression.read(baseline)
+def _select_networks(baseline: Path, variants: tuple[str, ...]) -> dict[str, Facts]:
+    networks = regression.read_networks(baseline)
     if not variants:
         return networks
     keys = [regression.key_of(regression.analysis_of(variant)) for variant in variants]
@@ -153,51 +157,51 @@ def _chosen(baseline: Path, variants: tuple[str, ...]) -> dict[str, Facts]:
     return {key: networks[key] for key in keys}
 
 
-def _judged(
+def _apply_limits(
     outcome: Outcome,
     networks: Mapping[str, Facts],
     tolerance: tuple[str, ...],
     most: tuple[str, ...],
     devices: str | None,
-) -> Verdict:
+) -> CheckResult:
     """The outcome after tolerances and budgets, which few runs have."""
     if not tolerance and not most:
-        return Verdict(outcome)
-    from analyzer.baseline.budgets import beyond, budgets, over, tolerances
+        return CheckResult(outcome)
+    from analyzer.baseline.budgets import budgets, exceeded_budgets, tolerances, untolerated_changes
 
-    kept = beyond(outcome.changes, tolerances(tolerance))
+    kept = untolerated_changes(outcome.changes, tolerances(tolerance))
     failing = {change.network for change in kept}
     moved = tuple(item for item in outcome.moved if item.network in failing)
     limits = budgets(most, devices)
     undescribed = {change.network for change in kept if change.quantity == "network"}
     budgeted = [key for key in networks if limits and key not in undescribed]
-    excess = [each for key in budgeted for each in over(key, regression.analysis_of(key), limits)]
-    return Verdict(Outcome(outcome.num_networks, kept, moved), tuple(excess), len(outcome.changes) - len(kept))
+    excess = [each for key in budgeted for each in exceeded_budgets(key, regression.analysis_of(key), limits)]
+    return CheckResult(Outcome(outcome.num_networks, kept, moved), tuple(excess), len(outcome.changes) - len(kept))
 
 
-def _live(networks: Mapping[str, Facts]) -> Outcome:
+def _check_live(networks: Mapping[str, Facts]) -> Outcome:
     from analyzer.extras import extra_imports
 
     with extra_imports("live"):
         from analyzer.live.network.module_facts import live_facts
-    changes: list[regression.Change] = []
-    moved: list[regression.Moved] = []
+    changes: list[regression.FigureChange] = []
+    moved: list[regression.MovedOp] = []
     for key, old in networks.items():
         analysis = regression.analysis_of(key)
         shown, departure = live_facts(analysis)
-        found = tuple(regression.compared(key, old, shown | {"fingerprint": old["fingerprint"]}))
+        found = tuple(regression.network_changes(key, old, shown | {"fingerprint": old["fingerprint"]}))
         changes += found
         if departure:
-            moved.append(regression.Moved(key, *departure))
+            moved.append(regression.MovedOp(key, *departure))
         elif found:
-            moved += regression.check_one(key, old, analysis).moved
+            moved += regression.check_network(key, old, analysis).moved
     return Outcome(len(networks), tuple(changes), tuple(moved))
 
 
-def _of_module(baseline: Path, name: str) -> Outcome:
+def _check_module(baseline: Path, name: str) -> Outcome:
     from analyzer.baseline.baseline import check_module
 
-    modules = regression.load(baseline).modules
+    modules = regression.load_baseline(baseline).modules
     key, facts = facts_of_module(name)
     if key not in modules:
         raise InvalidInput(f"module {shortened(key)!r}: is not in {baseline}; put it there with --update.")

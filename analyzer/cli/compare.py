@@ -8,12 +8,12 @@ import click
 
 from analyzer.cli.options import (
     VariantType,
-    deliver,
     device_options,
     format_option,
     input_size_option,
     optional_target,
     output_option,
+    write_output,
 )
 from analyzer.cost.analysis import analyze
 from analyzer.families.network import Network, Size
@@ -40,10 +40,12 @@ def compare_verb(
     of op. HTML is one file with its chart; SVG is the chart alone. With --gpu the predicted latency stands beside, by
     stage and by what causes it.
     """
-    from analyzer.render.compare.compare import compared, markdown
+    from analyzer.render.compare.compare import comparison_markdown, network_comparison
     from analyzer.text.tables import padded_table
 
-    found = compared([analyze(variant, input_size) for variant in variants], optional_target(on_device, batch_size))
+    found = network_comparison(
+        [analyze(variant, input_size) for variant in variants], optional_target(on_device, batch_size)
+    )
     match form:
         case "json":
             content = json.dumps(found.to_dict(), ensure_ascii=False) + "\n"
@@ -52,5 +54,5 @@ def compare_verb(
         case "svg":
             content = found.svg
         case _:
-            content = markdown(found, padded_table) if output in (None, "-") else found.markdown
-    deliver(content, output)
+            content = comparison_markdown(found, padded_table) if output in (None, "-") else found.markdown
+    write_output(content, output)

@@ -8,18 +8,26 @@ import click
 
 from analyzer.cli.options import (
     VariantType,
-    deliver,
     device_options,
     format_option,
     input_size_option,
     optional_target,
     output_option,
+    write_output,
 )
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import slug
 from analyzer.families.network import Network, Size
-from analyzer.render.diagram.style import DENSE, DIRECTIONS, HEATS, SHOWN, THEMES, Look, OpTimes
+from analyzer.render.diagram.style import (
+    BOX_FACTS,
+    DENSE_LAYOUTS,
+    DIRECTIONS,
+    HEAT_QUANTITIES,
+    THEMES,
+    DiagramStyle,
+    OpTimes,
+)
 
 if TYPE_CHECKING:
     from analyzer.render.diagram.drawing import Drawing
@@ -41,16 +49,20 @@ _SUFFIX = {"mermaid": "mmd"}
 @input_size_option
 @click.option(
     "--show",
-    help=f"What boxes say: some of {','.join(SHOWN)}; or none. By default shape,params,macs, in figures shape. "
+    help=f"What boxes say: some of {','.join(BOX_FACTS)}; or none. By default shape,params,macs, in figures shape. "
     "Latency is predicted, for the device that --gpu names.",
 )
-@click.option("--heat", type=click.Choice(HEATS), help="Shade boxes by their share, and write it on them.")
+@click.option("--heat", type=click.Choice(HEAT_QUANTITIES), help="Shade boxes by their share, and write it on them.")
 @click.option("--theme", type=click.Choice(list(THEMES)), default="light", show_default=True, help="Colours.")
 @click.option("--direction", type=click.Choice(DIRECTIONS), help="Where the network flows.")
 @click.option("--page-size", help="Fit into a page: a3, a4, a5, letter, a4-landscape, or WIDTHxHEIGHT in mm.")
 @click.option("--scale", type=click.FloatRange(0.1, 10), default=1.0, show_default=True, help="Enlarge a PNG.")
 @click.option(
-    "--dense", type=click.Choice(DENSE), default="folded", show_default=True, help="Dense stages at level stage."
+    "--dense",
+    type=click.Choice(DENSE_LAYOUTS),
+    default="folded",
+    show_default=True,
+    help="Dense stages at level stage.",
 )
 @device_options
 @click.option("--batch-size", type=int, default=None, help="Images a batch, of the predicted latency; by default 1.")
@@ -79,7 +91,7 @@ def diagram_verb(
     DOT and Mermaid texts need no Graphviz. An HTML page zooms, pans and opens levels by click, without a network.
     """
     shown = () if show == "none" else tuple((show or ("shape" if figure else "shape,params,macs")).split(","))
-    look = Look(theme=theme, direction=direction, page_size=page_size, dense=dense)
+    look = DiagramStyle(theme=theme, direction=direction, page_size=page_size, dense=dense)
     if figure is not None:
         if variant is not None or level or stage or path or input_size or heat or on_device["gpu"] or form == "html":
             raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat, device or html.")
@@ -92,7 +104,7 @@ def diagram_verb(
     drawn = _drawing(analysis, look, level, stage, path)
     part = [slug(stage or path or "")] if stage or path else []
     name = "-".join([slug(variant.expression), *part, drawn.level])
-    deliver(drawn.content(form, scale), output or f"{name}.{_SUFFIX.get(form, form)}")
+    write_output(drawn.content(form, scale), output or f"{name}.{_SUFFIX.get(form, form)}")
 
 
 def _times(analysis: Analysis, on_device: Mapping[str, Any], batch_size: int | None) -> OpTimes | None:
@@ -105,26 +117,28 @@ def _times(analysis: Analysis, on_device: Mapping[str, Any], batch_size: int | N
     return op_times(analysis, target)
 
 
-def _drawing(analysis: Analysis, look: Look, level: str | None, stage: str | None, path: str | None) -> "Drawing":
-    from analyzer.render.diagram.drawing import drawing, level_of
+def _drawing(
+    analysis: Analysis, look: DiagramStyle, level: str | None, stage: str | None, path: str | None
+) -> "Drawing":
+    from analyzer.render.diagram.drawing import default_level, drawing
 
-    return drawing(analysis, level_of(level, stage, path), look, stage=stage, path=path)
+    return drawing(analysis, default_level(level, stage, path), look, stage=stage, path=path)
 
 
-def _draw_figure(figure: str, look: Look, form: str, scale: float, output: str | None) -> None:
+def _draw_figure(figure: str, look: DiagramStyle, form: str, scale: float, output: str | None) -> None:
     from analyzer.render.diagram.drawing import figure_drawing
 
     if figure == "list":
-        deliver(_figure_list(), output)
+        write_output(_figure_list(), output)
     else:
         content = figure_drawing(figure, look).content(form, scale)
-        deliver(content, output or f"{figure}.{_SUFFIX.get(form, form)}")
+        write_output(content, output or f"{figure}.{_SUFFIX.get(form, form)}")
 
 
 def _figure_list() -> str:
     """Each figure's name with what it redraws."""
-    from analyzer.render.diagram.paper_figures import FIGURES
+    from analyzer.render.diagram.paper_figures import PAPER_FIGURES
     from analyzer.text.tables import terminal_table
 
-    rows = [[name, figure.title, figure.source] for name, figure in FIGURES.items()]
+    rows = [[name, figure.title, figure.source] for name, figure in PAPER_FIGURES.items()]
     return terminal_table(["figure", "what", "after"], rows, "lll") + "\n"

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from analyzer.cli.options import VariantType, deliver, format_option, output_option
+from analyzer.cli.options import VariantType, format_option, output_option, write_output
 from analyzer.families.network import Network
 
 
@@ -39,9 +39,9 @@ def equivalence_verb(variant: Network, dtypes: tuple[str, ...], full: bool, form
     wanted = dtypes or (("float64", "float32", "bfloat16", "float16") if full else ("float64", "float32"))
     proof = check_equivalence(variant, dtypes=tuple(dict.fromkeys(wanted)), full=full, progress=_progress)
     if form == "json":
-        deliver(json.dumps(proof.to_dict(), indent=2, ensure_ascii=False) + "\n", output)
+        write_output(json.dumps(proof.to_dict(), indent=2, ensure_ascii=False) + "\n", output)
     else:
-        deliver(markdown_proof(proof) if form == "markdown" else text_proof(proof), output)
+        write_output(markdown_proof(proof) if form == "markdown" else text_proof(proof), output)
     return 0 if proof.passed else 1
 
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
+from analyzer.cli.options import format_option, input_size_option, output_option, variant_argument, write_output
 from analyzer.cost.analysis import analyze
 from analyzer.families.network import Network, Size
 
@@ -24,6 +24,6 @@ def explain_verb(variant: Network, path: str, input_size: Size | None, form: str
 
     explained = explanation(analyze(variant, input_size), path)
     if form == "json":
-        deliver(json.dumps(explained.to_dict(), ensure_ascii=False) + "\n", output)
+        write_output(json.dumps(explained.to_dict(), ensure_ascii=False) + "\n", output)
     else:
-        deliver((explained.text if form == "text" else explained.markdown) + "\n", output)
+        write_output((explained.text if form == "text" else explained.markdown) + "\n", output)

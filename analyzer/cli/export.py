@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
+from analyzer.cli.options import format_option, input_size_option, output_option, variant_argument, write_output
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput
 from analyzer.extras import extra_imports
@@ -41,7 +41,7 @@ def export_verb(variant: Network, form: str, output: str | None, input_size: Siz
         )
     from analyzer.render.pytorch.source import pytorch_source
 
-    deliver(pytorch_source(analysis), target)
+    write_output(pytorch_source(analysis), target)
     return 0
 
 
@@ -53,7 +53,7 @@ def _export_onnx(analysis: Analysis, target: str, weights: Path | None) -> int:
     click.echo(_verdict(exported), err=True)
     if not exported.agrees:
         return 1
-    deliver(exported.content, target)
+    write_output(exported.content, target)
     return 0
 
 

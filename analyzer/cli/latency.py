@@ -14,12 +14,12 @@ from click.core import ParameterSource
 from analyzer.cli.options import (
     Decorator,
     VariantType,
-    deliver,
     format_option,
     gpu_options,
     input_size_option,
     output_option,
     target_on,
+    write_output,
 )
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, shortened
@@ -32,10 +32,10 @@ from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.records.record import Measurement, RecordFile
 from analyzer.latency.run_settings import CACHES, EXECUTIONS, PRECISIONS, TASKS, Effort, RunSettings, grid
 
-RECORDS = "reports/data/latency"
+RECORDS_FOLDER = "reports/data/latency"
 
 
-class Words(click.ParamType[tuple[str, ...]]):
+class WordList(click.ParamType[tuple[str, ...]]):
     """One or more of some words, joined by commas."""
 
     name = "LIST"
@@ -54,7 +54,7 @@ class Words(click.ParamType[tuple[str, ...]]):
         return words
 
 
-class Batches(click.ParamType[tuple[int, ...]]):
+class BatchSizes(click.ParamType[tuple[int, ...]]):
     """Batch sizes joined by commas."""
 
     name = "LIST"
@@ -73,19 +73,19 @@ class Batches(click.ParamType[tuple[int, ...]]):
 _LAYOUTS = {"contiguous": "contiguous", "nchw": "contiguous", "channels_last": "channels_last", "nhwc": "channels_last"}
 
 
-class Layouts(click.ParamType[tuple[str, ...]]):
-    """Layouts by torch's words or by NCHW and NHWC, joined by commas."""
+class LayoutList(click.ParamType[tuple[str, ...]]):
+    """LayoutList by torch's words or by NCHW and NHWC, joined by commas."""
 
     name = "LIST"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         if not isinstance(value, str):
             return tuple(value)
-        words = Words("--layout", *_LAYOUTS).convert(value.lower(), param, ctx)
+        words = WordList("--layout", *_LAYOUTS).convert(value.lower(), param, ctx)
         return tuple(_LAYOUTS[word] for word in words)
 
 
-def _show(context: click.Context, _: click.Parameter, path: str | None) -> None:
+def _print_record(context: click.Context, _: click.Parameter, path: str | None) -> None:
     """Print a record's cells and end."""
     if path is None:
         return
@@ -99,21 +99,21 @@ def _show(context: click.Context, _: click.Parameter, path: str | None) -> None:
 
 
 _OPTIONS: tuple[Decorator, ...] = (
-    click.option("--batch-size", type=Batches(), default="1", show_default=True, help="Images a batch."),
+    click.option("--batch-size", type=BatchSizes(), default="1", show_default=True, help="Images a batch."),
     click.option(
         "--precision",
-        type=Words("--precision", *PRECISIONS),
+        type=WordList("--precision", *PRECISIONS),
         default="float32",
         show_default=True,
         help="float32, amp, amp_bfloat16, float16 or bfloat16.",
     ),
     click.option("--channels-last", is_flag=True, help="Keep tensors in NHWC layout: --layout channels_last."),
     click.option(
-        "--layout", type=Layouts(), default=None, help="contiguous (NCHW), the default, or channels_last (NHWC)."
+        "--layout", type=LayoutList(), default=None, help="contiguous (NCHW), the default, or channels_last (NHWC)."
     ),
     click.option(
         "--execution",
-        type=Words("--execution", *EXECUTIONS),
+        type=WordList("--execution", *EXECUTIONS),
         default=None,
         help="eager, the default, cuda_graph or compiled.",
     ),
@@ -121,7 +121,7 @@ _OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--bench",
         "task",
-        type=Words("--bench", *TASKS),
+        type=WordList("--bench", *TASKS),
         default="inference",
         show_default=True,
         help="inference or training (forward, backward and SGD).",
@@ -157,14 +157,16 @@ _OPTIONS: tuple[Decorator, ...] = (
         "--cudnn-benchmark/--no-cudnn-benchmark", default=True, help="Let cuDNN try its kernels, as timm does."
     ),
     click.option("--tf32/--no-tf32", default=True, help="TF32 in float32 convolutions and products."),
-    click.option("--save-to", default=RECORDS, show_default=True, metavar="FOLDER", help="Where records are added."),
+    click.option(
+        "--save-to", default=RECORDS_FOLDER, show_default=True, metavar="FOLDER", help="Where records are added."
+    ),
     click.option("--no-save", is_flag=True, help="Add no record."),
     click.option(
         "--show",
         metavar="RECORD.json",
         is_eager=True,
         expose_value=False,
-        callback=_show,
+        callback=_print_record,
         help="Show a record that was kept, and measure nothing.",
     ),
 )
@@ -177,7 +179,7 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def cells(options: Mapping[str, Any]) -> tuple[RunSettings, ...]:
+def run_settings(options: Mapping[str, Any]) -> tuple[RunSettings, ...]:
     """Every way to run that the options ask for."""
     layouts = _either(options, "layout", "channels_last", "contiguous", "channels_last")
     executions = _either(options, "execution", "compiled", "eager", "compiled")
@@ -192,17 +194,17 @@ def _either(options: Mapping[str, Any], name: str, flag: str, default: str, flag
     return given or ((flagged,) if options[flag] else (default,))
 
 
-def measured(
+def measured_verb(
     variants: tuple[Network, ...], form: str, output: str | None, input_size: Size | None, options: dict[str, Any]
 ) -> int:
     """Measure, store, show; 2 where a cell could not be measured, 1 where an output was wrong, 130 interrupted."""
-    wanted, effort = cells(options), _effort(options)
+    wanted, effort = run_settings(options), _effort(options)
     if output not in (None, "-"):
         require_writable(Path(str(output)))
     store = None if options["no_save"] else RecordFile(Path(options["save_to"]))
-    taken = _measured(variants, wanted, effort, store, input_size, str(options["device"]))
+    taken = _measure_all(variants, wanted, effort, store, input_size, str(options["device"]))
     if taken.records:
-        deliver(_text(taken, form), output)
+        write_output(_text(taken, form), output)
     if store is not None and store.path is not None:
         click.echo(f"recorded in {store.path}", err=True)
     return _status(taken)
@@ -216,7 +218,7 @@ def _effort(options: dict[str, Any]) -> Effort:
     )
 
 
-def _measured(
+def _measure_all(
     variants: tuple[Network, ...],
     cells: tuple[RunSettings, ...],
     effort: Effort,
@@ -227,18 +229,20 @@ def _measured(
     from analyzer.extras import extra_imports
 
     with extra_imports("live"):
-        from analyzer.live.timing.session import Watch
+        from analyzer.live.timing.session import MeasurementCallbacks
         from analyzer.live.timing.timing import measure_latencies
 
     with _terminated_as_interrupted(), _progress(len(variants) * len(cells)) as progress:
-        watch = Watch(progress=progress, notice=_tell, keep=store.keep if store else lambda _: None)
+        watch = MeasurementCallbacks(
+            progress=progress, notice=_print_notice, keep=store.keep if store else lambda _: None
+        )
         taken = measure_latencies(variants, cells, device=device, input_size=input_size, effort=effort, watch=watch)
     if store is not None:
         store.keep(taken)
     return taken
 
 
-def _tell(sentence: str) -> None:
+def _print_notice(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
@@ -289,7 +293,7 @@ def _status(taken: Measurement) -> int:
     return 1 if wrong or all(record.discarded for record in taken.records) else 0
 
 
-MOST_DETAILED = 4
+MAX_DETAILED = 4
 """Predictions that are told by stage on a terminal; more make one table."""
 
 
@@ -307,7 +311,7 @@ def predicted_verb(
     found = [predict_latency(analysis, target) for analysis in analyses for target in targets]
     if options["roofline"] is not None:
         _draw_roofline(found, targets, options["roofline"])
-    deliver(_told(found, form), output)
+    write_output(_prediction_text(found, form), output)
     return 0
 
 
@@ -316,14 +320,14 @@ def _draw_roofline(found: Sequence[Prediction], targets: Sequence[LatencyTarget]
 
     if len(found) > 1:
         raise InvalidInput("--roofline: draws one network on one device; give one of each, one batch and precision.")
-    deliver(roofline(found[0], targets[0], Path(path).suffix.removeprefix(".").lower()), path)
+    write_output(roofline(found[0], targets[0], Path(path).suffix.removeprefix(".").lower()), path)
 
 
 def _targets(gpus: Sequence[str], options: Mapping[str, Any]) -> list[LatencyTarget]:
-    return [target_on(gpu, run, options) for gpu in gpus for run in cells(options)]
+    return [target_on(gpu, run, options) for gpu in gpus for run in run_settings(options)]
 
 
-def _told(found: Sequence[Prediction], form: str) -> str:
+def _prediction_text(found: Sequence[Prediction], form: str) -> str:
     from analyzer.render.latency import predicted as words
 
     match form:
@@ -332,14 +336,14 @@ def _told(found: Sequence[Prediction], form: str) -> str:
             document = documents[0] if len(documents) == 1 else {"schema": 1, "predictions": documents}
             return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
         case "csv":
-            from analyzer.render.latency.predicted import spreadsheet
+            from analyzer.render.latency.predicted import predicted_csv
 
-            return spreadsheet(found)
+            return predicted_csv(found)
         case "markdown":
-            return words.document(found)
+            return words.predicted_markdown(found)
         case _:
-            details = [words.latency_text(each) for each in found if len(found) <= MOST_DETAILED]
-            return "\n".join([words.summary_text(found), *details]) if len(found) > 1 else details[0]
+            details = [words.predicted_text(each) for each in found if len(found) <= MAX_DETAILED]
+            return "\n".join([words.predictions_table(found), *details]) if len(found) > 1 else details[0]
 
 
 def list_devices_verb(devices_file: str | None, form: str, output: str | None) -> int:
@@ -349,14 +353,24 @@ def list_devices_verb(devices_file: str | None, form: str, output: str | None) -
     known = list(known_devices(devices_file).values())
     if form not in ("table", "json", "markdown"):
         raise InvalidInput(f"--format {form}: the devices come as table, json or markdown.")
-    deliver(device_document(known) if form == "json" else device_table(known, form), output)
+    write_output(device_document(known) if form == "json" else device_table(known, form), output)
     return 0
 
 
 variants_argument: Decorator = click.argument("variants", nargs=-1, type=VariantType(), metavar="[VARIANT…]")
-PREDICTED = ("calibrate", "devices", "host_us", "roofline")
+PREDICTED_OPTIONS = ("calibrate", "devices", "host_us", "roofline")
 """Options that only a prediction takes."""
-SHARED = ("task", "execution", "layout", "precision", "batch_size", "compiled", "channels_last", "cuda_graph", "train")
+SHARED_OPTIONS = (
+    "task",
+    "execution",
+    "layout",
+    "precision",
+    "batch_size",
+    "compiled",
+    "channels_last",
+    "cuda_graph",
+    "train",
+)
 """Options that both halves take: how the network runs."""
 
 
@@ -400,17 +414,22 @@ def latency_verb(
         return list_devices_verb(options["devices"], form, output)
     if not variants:
         raise InvalidInput("latency: VARIANT is missing; give one, such as resnet50, or --list-devices.")
-    _take_flags(options)
+    _apply_flags(options)
     if gpu:
-        _refuse(context, [name for name in options if name not in (*PREDICTED, *SHARED)], "measured", "leave out --gpu")
+        _refuse(
+            context,
+            [name for name in options if name not in (*PREDICTED_OPTIONS, *SHARED_OPTIONS)],
+            "measured",
+            "leave out --gpu",
+        )
         return predicted_verb(variants, gpu, input_size, form, output, options)
-    _refuse(context, PREDICTED, "predicted", "name a device by --gpu")
+    _refuse(context, PREDICTED_OPTIONS, "predicted", "name a device by --gpu")
     if form == "markdown":
         raise InvalidInput("--format markdown: a measured latency comes as table, json or csv.")
-    return measured(variants, form, output, input_size, {**options, "device": device or "cpu"})
+    return measured_verb(variants, form, output, input_size, {**options, "device": device or "cpu"})
 
 
-def _take_flags(options: dict[str, Any]) -> None:
+def _apply_flags(options: dict[str, Any]) -> None:
     """`--train` and `--cuda-graph` as the lists that they stand for."""
     if options.pop("train"):
         options["task"] = ("training",)

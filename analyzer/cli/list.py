@@ -4,7 +4,7 @@ import json
 
 import click
 
-from analyzer.cli.options import deliver, format_option, output_option
+from analyzer.cli.options import format_option, output_option, write_output
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.families.registry import variants
 from analyzer.text.tables import padded_table, terminal_table
@@ -18,7 +18,7 @@ from analyzer.text.units import exact, shape, short
 def list_verb(family: str | None, form: str, output: str | None) -> None:
     """The named variants with their parameters, MACs and depth."""
     analyses = [analyze(name) for name, _, _ in variants(family)]
-    deliver(_list_text(analyses, form) + "\n", output)
+    write_output(_list_text(analyses, form) + "\n", output)
 
 
 def _list_text(analyses: list[Analysis], form: str) -> str:

@@ -82,7 +82,7 @@ def format_option(*formats: str) -> Decorator:
     )
 
 
-def deliver(content: str | bytes, output: str | None) -> None:
+def write_output(content: str | bytes, output: str | None) -> None:
     """Write to the file named, or to standard output where it is None or `-`."""
     if output not in (None, "-"):
         write_whole(Path(str(output)), content)
@@ -124,7 +124,7 @@ def target_on(gpu: str, run: "RunSettings", options: Mapping[str, Any]) -> "Late
     return latency_target(
         gpu,
         run,
-        host_us=_measured_us() if isinstance(host_us, str) else host_us,
+        host_us=_measure_host_us() if isinstance(host_us, str) else host_us,
         calibration_file=options["calibrate"],
         devices_file=options["devices"],
     )
@@ -137,7 +137,7 @@ _MEASURE = "measure"
 
 
 @cache
-def _measured_us() -> float:
+def _measure_host_us() -> float:
     """What this machine takes to start one kernel, told on standard error; needs torch."""
     from analyzer.extras import extra_imports
 
@@ -185,7 +185,7 @@ _RUN = (
 )
 
 
-def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+def _add_run_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
@@ -194,7 +194,7 @@ def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
 def gpu_options(command: Command) -> Command:
     """Add `--gpu`, which may be given several times, and where its figures come from."""
     gpu = click.option("--gpu", "--on", multiple=True, metavar="NAME", help=f"{_GPU_HELP}; several for several.")
-    return _with(command, gpu, _CALIBRATE, _DEVICES, _HOST)
+    return _add_run_options(command, gpu, _CALIBRATE, _DEVICES, _HOST)
 
 
 def device_options(command: Command) -> Command:
@@ -207,4 +207,4 @@ def device_options(command: Command) -> Command:
     gpu = click.option("--gpu", "--on", metavar="NAME", help=f"{_GPU_HELP}.")
     words = "float32, amp, amp_bfloat16, float16 or bfloat16; by default float32."
     precision = click.option("--precision", metavar="WORD", help=f"Of the prediction: {words}")
-    return _with(gathered, gpu, precision, *_RUN, _CALIBRATE, _DEVICES, _HOST)
+    return _add_run_options(gathered, gpu, precision, *_RUN, _CALIBRATE, _DEVICES, _HOST)

@@ -4,10 +4,10 @@ import json
 
 import click
 
-from analyzer.cli.options import deliver, format_option, input_size_option, output_option, variant_argument
+from analyzer.cli.options import format_option, input_size_option, output_option, variant_argument, write_output
 from analyzer.cost.analysis import analyze
 from analyzer.families.network import Network, Size
-from analyzer.literature.reconcile import KINDS, printed
+from analyzer.literature.reconcile import KINDS, parse_printed_number
 
 
 @click.command("reconcile")
@@ -33,11 +33,11 @@ def reconcile_verb(
     """
     from analyzer.literature.reconcile import reconcile
 
-    found = reconcile(analyze(variant, input_size), printed(" ".join(number), quantity))
+    found = reconcile(analyze(variant, input_size), parse_printed_number(" ".join(number), quantity))
     if form == "json":
-        deliver(json.dumps(found.to_dict(), ensure_ascii=False) + "\n", output)
+        write_output(json.dumps(found.to_dict(), ensure_ascii=False) + "\n", output)
     else:
-        from analyzer.render.report.reconcile import reconciled_text
+        from analyzer.render.report.reconcile import reconcile_text
 
-        deliver(reconciled_text(found), output)
+        write_output(reconcile_text(found), output)
     return 0 if found.explained else 1

@@ -9,25 +9,25 @@ import click
 
 from analyzer.cli.options import (
     VariantType,
-    deliver,
     device_options,
     format_option,
     input_sizes_option,
     optional_target,
     output_option,
+    write_output,
 )
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import ITEM_BYTES
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Network, Size
 from analyzer.files import write_whole
-from analyzer.text.units import count_of
+from analyzer.text.units import parse_count
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.target import LatencyTarget
 
 FOLDER = Path("reports")
-Report = tuple[Analysis, tuple[Analysis, ...]]
+SizedAnalyses = tuple[Analysis, tuple[Analysis, ...]]
 """A network at the first input size, and at the others."""
 
 
@@ -91,34 +91,34 @@ def report_verb(
     reports = [_report(variant, sizes) for variant in variants]
     target = optional_target(on_device, batch_size)
     memory_batch = None if target and form != "json" else batch_size
-    _write(reports, form, output, _asked(memory_batch, dtype, trainable, frozen_norm, budget), target)
+    _write(reports, form, output, _memory_options(memory_batch, dtype, trainable, frozen_norm, budget), target)
     return 0
 
 
-def _report(variant: Network, sizes: tuple[Size | None, ...]) -> Report:
+def _report(variant: Network, sizes: tuple[Size | None, ...]) -> SizedAnalyses:
     first, *others = [analyze(variant, size) for size in sizes]
     return first, tuple(others)
 
 
 def _write(
-    reports: list[Report], form: str, output: str | None, asked: "_Asked", target: "LatencyTarget | None"
+    reports: list[SizedAnalyses], form: str, output: str | None, asked: "_MemoryOptions", target: "LatencyTarget | None"
 ) -> None:
     if form == "json":
         _write_json(reports, output, asked, target)
-    elif target and asked != _Asked():
+    elif target and asked != _MemoryOptions():
         raise InvalidInput("--gpu: goes with a whole report; leave it out, or what is about memory and training alone.")
-    elif asked != _Asked():
+    elif asked != _MemoryOptions():
         _refuse_form(form)
-        deliver("\n".join(_memory_markdown(each, asked) for each in _flat(reports)), output)
+        write_output("\n".join(_memory_markdown(each, asked) for each in _flat(reports)), output)
     elif form != "markdown":
         _write_form(reports, form, output, target)
     elif output is None:
         _write_reports(reports, FOLDER, target)
     else:
-        deliver(_markdown(reports, target), output)
+        write_output(_markdown(reports, target), output)
 
 
-def _flat(reports: list[Report]) -> list[Analysis]:
+def _flat(reports: list[SizedAnalyses]) -> list[Analysis]:
     return [analysis for first, others in reports for analysis in (first, *others)]
 
 
@@ -127,7 +127,7 @@ def _refuse_form(form: str) -> None:
         raise InvalidInput(f"--format {form}: has no form of its own for memory and training; take markdown or json.")
 
 
-class _Asked(NamedTuple):
+class _MemoryOptions(NamedTuple):
     """What memory and training are asked for, where they are."""
 
     batch_size: int | None = None
@@ -137,16 +137,18 @@ class _Asked(NamedTuple):
     budget: int | None = None
 
 
-def _asked(
+def _memory_options(
     batch_size: int | None, dtype: str | None, trainable: str | None, frozen_norm: bool, budget: str | None
-) -> _Asked:
+) -> _MemoryOptions:
     if budget is not None and (trainable is not None or frozen_norm):
         raise InvalidInput("--budget: is about training all parameters; leave out --trainable and --frozen-norm.")
     mode = "all" if frozen_norm and trainable is None else trainable
-    return _Asked(batch_size, dtype, mode, frozen_norm, None if budget is None else count_of("--budget", budget))
+    return _MemoryOptions(
+        batch_size, dtype, mode, frozen_norm, None if budget is None else parse_count("--budget", budget)
+    )
 
 
-def _memory_markdown(analysis: Analysis, asked: _Asked) -> str:
+def _memory_markdown(analysis: Analysis, asked: _MemoryOptions) -> str:
     from analyzer.render.report.memory import budget_section, memory_section, transfer_section
     from analyzer.render.report.report import escaped
     from analyzer.text.units import size_bytes
@@ -162,9 +164,9 @@ def _memory_markdown(analysis: Analysis, asked: _Asked) -> str:
     return f"{title} training {escaped(asked.trainable)}\n\n{section}\n"
 
 
-def _document(analysis: Analysis, asked: _Asked, target: "LatencyTarget | None") -> dict[str, Any]:
+def _document(analysis: Analysis, asked: _MemoryOptions, target: "LatencyTarget | None") -> dict[str, Any]:
     latency = _latency(analysis, target) if target else {}
-    if asked == _Asked():
+    if asked == _MemoryOptions():
         return analysis.to_dict() | latency
     from analyzer.cost.memory_json import budget_facts, memory_facts
 
@@ -186,7 +188,7 @@ def _write_specs(variants: tuple[Network, ...], output: str | None) -> int:
 
     if len(variants) > 1:
         raise InvalidInput("report: --spec prints one network; give one VARIANT.")
-    deliver("".join(toml_text(variant.spec) for variant in variants if variant.spec), output)
+    write_output("".join(toml_text(variant.spec) for variant in variants if variant.spec), output)
     return 0
 
 
@@ -202,71 +204,73 @@ def _write_claims(form: str, output: str | None) -> int:
         raise InvalidInput(f"--format {form}: claims come as markdown or json.")
     text = json.dumps(claims_document(), ensure_ascii=False) + "\n" if form == "json" else claims_page()
     if output is None:
-        _write_told(FOLDER / f"claims.{'json' if form == 'json' else 'md'}", text)
+        _write_and_print(FOLDER / f"claims.{'json' if form == 'json' else 'md'}", text)
     else:
-        deliver(text, output)
+        write_output(text, output)
     return 0
 
 
-def _write_json(reports: list[Report], output: str | None, asked: _Asked, target: "LatencyTarget | None") -> None:
+def _write_json(
+    reports: list[SizedAnalyses], output: str | None, asked: _MemoryOptions, target: "LatencyTarget | None"
+) -> None:
     documents: list[dict[str, Any]] = [_document(analysis, asked, target) for analysis in _flat(reports)]
     document = documents[0] if len(documents) == 1 else {"schema": 1, "reports": documents}
     text = json.dumps(document, ensure_ascii=False) + "\n"
     if output is None:
-        from analyzer.render.report.bundle import recipe_of
+        from analyzer.render.report.bundle import report_source
 
-        stem = recipe_of(*reports[0], target).stem if len(reports) == 1 else "reports"
-        _write_told(FOLDER / f"{stem}.json", text)
+        stem = report_source(*reports[0], target).stem if len(reports) == 1 else "reports"
+        _write_and_print(FOLDER / f"{stem}.json", text)
     else:
-        deliver(text, output)
+        write_output(text, output)
 
 
-def _write_form(reports: list[Report], form: str, output: str | None, target: "LatencyTarget | None") -> None:
+def _write_form(reports: list[SizedAnalyses], form: str, output: str | None, target: "LatencyTarget | None") -> None:
     """One file a network in the folder, or everything in the one document that is asked for."""
-    from analyzer.render.report.bundle import recipe_of
-    from analyzer.render.report.formats import SUFFIXES, document
+    from analyzer.render.report.bundle import report_source
+    from analyzer.render.report.formats import SUFFIXES, report_document
 
     if output is None:
         for report in reports:
-            path = FOLDER / f"{recipe_of(*report, target).stem}.{SUFFIXES[form]}"
-            _write_told(path, document(form, [report], target))
+            path = FOLDER / f"{report_source(*report, target).stem}.{SUFFIXES[form]}"
+            _write_and_print(path, report_document(form, [report], target))
     else:
-        deliver(document(form, reports, target), output)
+        write_output(report_document(form, reports, target), output)
 
 
-def _write_told(path: Path, content: str | bytes) -> None:
+def _write_and_print(path: Path, content: str | bytes) -> None:
     write_whole(path, content)
     click.echo(path)
 
 
-def _markdown(reports: list[Report], target: "LatencyTarget | None") -> str:
-    from analyzer.render.report.bundle import recipe_of
+def _markdown(reports: list[SizedAnalyses], target: "LatencyTarget | None") -> str:
+    from analyzer.render.report.bundle import report_source
     from analyzer.render.report.report import markdown_report
 
     return "\n".join(
-        markdown_report(first, recipe_of(first, others, target).command, None, others, target)
+        markdown_report(first, report_source(first, others, target).command, None, others, target)
         for first, others in reports
     )
 
 
-def _write_reports(reports: list[Report], folder: Path, target: "LatencyTarget | None") -> None:
+def _write_reports(reports: list[SizedAnalyses], folder: Path, target: "LatencyTarget | None") -> None:
     for report in reports:
         _write_files(folder, *report, target)
 
 
 def _write_files(folder: Path, analysis: Analysis, others: Sequence[Analysis], target: "LatencyTarget | None") -> None:
-    from analyzer.render.report.bundle import not_drawn, report_files
+    from analyzer.render.report.bundle import report_files, why_not_drawn
 
     for name, content in report_files(analysis, others, target).items():
-        _write_told(folder / name, content)
+        _write_and_print(folder / name, content)
         if name.endswith(".dot") and not name.endswith("-blocks.dot"):
-            click.echo(f"The diagrams are DOT text: {not_drawn(str(content))}", err=True)
+            click.echo(f"The diagrams are DOT text: {why_not_drawn(str(content))}", err=True)
 
 
 def _check(folder: Path) -> int:
-    from analyzer.render.report.bundle import stale
+    from analyzer.render.report.bundle import stale_files
 
-    sentences = list(stale(folder))
+    sentences = list(stale_files(folder))
     for sentence in sentences:
         click.echo(sentence)
     if sentences:
@@ -275,14 +279,14 @@ def _check(folder: Path) -> int:
 
 
 def _refresh(folder: Path) -> int:
-    from analyzer.render.report.bundle import common_files, made, recipes
+    from analyzer.render.report.bundle import build_report, index_files, report_sources
     from analyzer.render.report.gallery import gallery_files
 
-    reports = [made(recipe) for recipe in recipes(folder)]
+    reports = [build_report(recipe) for recipe in report_sources(folder)]
     for report in reports:
         _write_files(folder, *report)
-    for name, text in common_files(folder, reports):
-        _write_told(folder / name, text)
+    for name, text in index_files(folder, reports):
+        _write_and_print(folder / name, text)
     for path, content in gallery_files(folder).items():
-        _write_told(path, content)
+        _write_and_print(path, content)
     return 0

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from analyzer.cli.options import deliver, format_option
+from analyzer.cli.options import format_option, write_output
 from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.extras import extra_imports
 from analyzer.text.units import exact, short
 
 if TYPE_CHECKING:
-    from analyzer.sweep.results.run import Progress, Tell
+    from analyzer.sweep.results.run import Progress, ProgressCallback
     from analyzer.sweep.results.store import Store
     from analyzer.sweep.results.summary import Summary
     from analyzer.sweep.space.space import Space
@@ -27,7 +27,7 @@ MAX_WORKERS = 1024
 CHARTS = ("svg", "html")
 
 
-class Running(NamedTuple):
+class SweepOptions(NamedTuple):
     """What the options of `run_options` say: `folder` for the rows, `document` for what is printed."""
 
     folder: Path | None
@@ -40,7 +40,7 @@ class Running(NamedTuple):
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a run; `running` makes a Running of what the command gets."""
+    """The options of a run; `parse_run_options` makes a SweepOptions of what the command gets."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -61,16 +61,18 @@ _OPTIONS = (
 )
 
 
-def running(options: dict[str, Any]) -> Running:
+def parse_run_options(options: dict[str, Any]) -> SweepOptions:
     """The options taken out of what the command got; InvalidInput where they do not go together."""
     output = options.pop("output")
     folder = Path(output) if output and output != "-" and not Path(output).suffix else None
-    found = Running(folder, None if folder else output, **{name: options.pop(name) for name in Running._fields[2:]})
+    found = SweepOptions(
+        folder, None if folder else output, **{name: options.pop(name) for name in SweepOptions._fields[2:]}
+    )
     _check(found)
     return found
 
 
-def _check(running: Running) -> None:
+def _check(running: SweepOptions) -> None:
     if (running.workers or running.scheduler) and not running.folder:
         raise InvalidInput("--workers and --scheduler need --output FOLDER, which the rows go to.")
     if running.workers and running.scheduler:
@@ -80,11 +82,11 @@ def _check(running: Running) -> None:
             raise InvalidInput(f"--chart {shortened(chart)!r} must end in .svg or .html.")
 
 
-def results(
-    given: tuple[str, ...], more: dict[str, Any], running: Running
-) -> "tuple[Space, tuple[str, ...], Running] | None":
+def stored_results(
+    given: tuple[str, ...], more: dict[str, Any], running: SweepOptions
+) -> "tuple[Space, tuple[str, ...], SweepOptions] | None":
     """What a folder of results holds, where that is what is given: its space, what was asked for, and how to go on."""
-    from analyzer.sweep.results.store import MANIFEST, opened
+    from analyzer.sweep.results.store import MANIFEST, open_store
 
     folder = Path(given[0]) if len(given) == 1 else None
     if folder is None or not (folder / MANIFEST).exists():
@@ -93,43 +95,47 @@ def results(
         raise InvalidInput(f"sweep: {shortened(folder)} holds results; leave out --output and what changes the space.")
     from analyzer.sweep.space.space import Space
 
-    manifest = opened(folder).manifest
+    manifest = open_store(folder).manifest
     return Space.from_toml(manifest.space), manifest.ask, running._replace(folder=folder)
 
 
-def rows(space: "Space", ask: tuple[str, ...], running: Running) -> Iterator[dict[str, Any]]:
+def swept_rows(space: "Space", ask: tuple[str, ...], running: SweepOptions) -> Iterator[dict[str, Any]]:
     """The rows that satisfy the constraints, chunk after chunk, as columns; kept in the folder where one is named."""
-    chunks = filled(space, ask, running).chunks() if running.folder else _passing(space, ask, running.chunk_size)
+    chunks = (
+        filled_store(space, ask, running).chunks()
+        if running.folder
+        else _rows_in_memory(space, ask, running.chunk_size)
+    )
     if running.table is None:
         return chunks
-    from analyzer.sweep.results.store import copied
+    from analyzer.sweep.results.store import copy_to_csv
 
-    return _told(copied(chunks, Path(running.table)), running.table)
+    return _write_table(copy_to_csv(chunks, Path(running.table)), running.table)
 
 
-def _told(chunks: Iterator[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
+def _write_table(chunks: Iterator[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
     yield from chunks
     click.echo(f"wrote {path}", err=True)
 
 
-def chart(found: "Summary", paths: tuple[str, ...]) -> None:
+def write_charts(found: "Summary", paths: tuple[str, ...]) -> None:
     """Draw the front, the distributions and named variants into each file."""
-    from analyzer.render.sweep.charts import Picture, drawn, drawn_words, sheet
-    from analyzer.sweep.results.named_variants import known
+    from analyzer.render.sweep.charts import ChartData, chart_document, points_caption, summary_chart
+    from analyzer.sweep.results.named_variants import nearby_variants
 
     if not paths:
         return
     figures = [name for name in found.ranges if found.ranges[name][0] < found.ranges[name][1]]
-    picture = Picture(found.sample, found.front, known(found.space, found.sample, found.front))
+    picture = ChartData(found.sample, found.front, nearby_variants(found.space, found.sample, found.front))
     objectives = [name for name, _ in found.objectives]
-    whole = sheet(
-        picture, objectives, figures, found.space.title, drawn_words(found.networks, found.space.size, picture)
+    whole = summary_chart(
+        picture, objectives, figures, found.space.title, points_caption(found.networks, found.space.size, picture)
     )
     for path in paths:
-        deliver(drawn(whole, Path(path).suffix[1:].lower()), path)
+        write_output(chart_document(whole, Path(path).suffix[1:].lower()), path)
 
 
-def _passing(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> Iterator[dict[str, Any]]:
+def _rows_in_memory(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> Iterator[dict[str, Any]]:
     """Rows that are kept nowhere."""
     from analyzer.sweep.engine.engine import evaluate
     from analyzer.sweep.results.run import Progress
@@ -137,7 +143,7 @@ def _passing(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> It
 
     manifest = manifest_of(space, ask, chunk_size)
     progress = Progress(total=manifest.size, found=0, done=0)
-    with telling() as tell:
+    with progress_bar() as tell:
         tell(progress)
         for start, stop in map(manifest.bounds, range(manifest.num_chunks)):
             columns = evaluate(space, start, stop, ask=ask)
@@ -146,16 +152,16 @@ def _passing(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> It
             yield columns
 
 
-def filled(space: "Space", ask: tuple[str, ...], running: Running) -> "Store":
+def filled_store(space: "Space", ask: tuple[str, ...], running: SweepOptions) -> "Store":
     """The folder with all rows in it; what it holds already is not computed again."""
-    from analyzer.sweep.results.store import manifest_of, prepared
+    from analyzer.sweep.results.store import manifest_of, prepare_store
 
     folder = running.folder or Path()
-    manifest = manifest_of(space, ask, _held_chunk_size(folder) if running.chunk_size is None else running.chunk_size)
-    with _there(running) as client:
-        store = prepared(folder, manifest)
+    manifest = manifest_of(space, ask, _stored_chunk_size(folder) if running.chunk_size is None else running.chunk_size)
+    with _existing_cluster(running) as client:
+        store = prepare_store(folder, manifest)
         fresh = bool(store.missing())
-        with _stoppable(store), telling() as tell:
+        with _resumable(store), progress_bar() as tell:
             _run(store, running, client, tell)
     if fresh:
         click.echo(f"wrote the rows into {folder}; `analyzer sweep {folder}` shows them again", err=True)
@@ -163,7 +169,7 @@ def filled(space: "Space", ask: tuple[str, ...], running: Running) -> "Store":
 
 
 @contextmanager
-def _there(running: Running) -> Iterator[Any]:
+def _existing_cluster(running: SweepOptions) -> Iterator[Any]:
     """The cluster that is there already, where one is named: before a folder is made for its rows."""
     if not running.scheduler:
         yield None
@@ -176,13 +182,13 @@ def _there(running: Running) -> Iterator[Any]:
         yield client
 
 
-def _held_chunk_size(folder: Path) -> int | None:
-    from analyzer.sweep.results.store import MANIFEST, opened
+def _stored_chunk_size(folder: Path) -> int | None:
+    from analyzer.sweep.results.store import MANIFEST, open_store
 
-    return opened(folder).manifest.chunk_size if (folder / MANIFEST).exists() else None
+    return open_store(folder).manifest.chunk_size if (folder / MANIFEST).exists() else None
 
 
-def _run(store: "Store", running: Running, client: Any, tell: "Tell") -> None:
+def _run(store: "Store", running: SweepOptions, client: Any, tell: "ProgressCallback") -> None:
     if not (running.workers or client):
         from analyzer.sweep.results.run import run
 
@@ -195,35 +201,35 @@ def _run(store: "Store", running: Running, client: Any, tell: "Tell") -> None:
 
 
 @contextmanager
-def _stoppable(store: "Store") -> Iterator[None]:
+def _resumable(store: "Store") -> Iterator[None]:
     """Say how to go on where Ctrl-C, a full disk or a lost cluster ends the run."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(_how_to_go_on(store), err=True)
+        click.echo(_how_to_resume(store), err=True)
         raise
     except (InvalidInput, Unavailable) as error:
-        raise type(error)(f"{error} {_how_to_go_on(store)}" if store.numbers() else str(error)) from None
+        raise type(error)(f"{error} {_how_to_resume(store)}" if store.numbers() else str(error)) from None
 
 
-def _how_to_go_on(store: "Store") -> str:
+def _how_to_resume(store: "Store") -> str:
     done, whole = exact(len(store.numbers())), exact(store.manifest.num_chunks)
     return f"{done} of {whole} chunks are whole in {store.folder}; the same command goes on from there."
 
 
 @contextmanager
-def telling() -> "Iterator[Tell]":
+def progress_bar() -> "Iterator[ProgressCallback]":
     """A bar with rate and time left on a terminal's standard error, elsewhere a line now and then."""
     if sys.stderr.isatty():
         with click.progressbar(length=1, file=sys.stderr, item_show_func=_rate_words) as bar:
-            yield lambda progress: _move(bar, progress)
+            yield lambda progress: _advance_bar(bar, progress)
     else:
         last = [time.monotonic()]
-        yield lambda progress: _line(last, progress)
+        yield lambda progress: _print_progress(last, progress)
 
 
 @contextmanager
-def reporting() -> Iterator[Callable[[int, int], None]]:
+def progress_callback() -> Iterator[Callable[[int, int], None]]:
     """The same for those who report how many candidates are done, and of how many."""
     from analyzer.sweep.results.run import Progress
 
@@ -234,11 +240,11 @@ def reporting() -> Iterator[Callable[[int, int], None]]:
         progress.advance(done - progress.done, 0)
         tell(progress)
 
-    with telling() as tell:
+    with progress_bar() as tell:
         yield report
 
 
-def _move(bar: Any, progress: "Progress") -> None:
+def _advance_bar(bar: Any, progress: "Progress") -> None:
     bar.length = max(progress.total - progress.found, 1)
     bar.update(progress.done - progress.found - bar.pos, progress)
 
@@ -247,7 +253,7 @@ def _rate_words(progress: "Progress | None") -> str:
     return f"{short(int(progress.rate))}/s" if progress and progress.rate else ""
 
 
-def _line(last: list[float], progress: "Progress") -> None:
+def _print_progress(last: list[float], progress: "Progress") -> None:
     """Nothing for a sweep that is over at once."""
     now = time.monotonic()
     if now - last[0] < LINE_SECONDS or not progress.rate:
@@ -287,31 +293,31 @@ def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: A
     16..1024 times 2), or follows from others ("2*widths[0]"). A FOLDER is one that --output made: it is finished where
     it was stopped, and shown.
     """
-    run = running(options)
+    run = parse_run_options(options)
     if base is not None and (run.folder or run.charts):
         raise InvalidInput("--nearest: keeps and draws no rows; leave out the --output folder and --chart.")
     with extra_imports("sweep"):
         text = _summary(given, form, options, run) if base is None else _nearest(base, given, form, options)
-    deliver(text, run.document)
+    write_output(text, run.document)
 
 
-def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Running) -> str:
+def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: SweepOptions) -> str:
     from analyzer.render.sweep import tables as render
-    from analyzer.sweep.engine.engine import asked_of
+    from analyzer.sweep.engine.engine import requested_figures
     from analyzer.sweep.results.pareto import objectives_of
-    from analyzer.sweep.results.summary import summarised
+    from analyzer.sweep.results.summary import summarise
     from analyzer.text.tables import padded_table, terminal_table
 
     if options["per"] is not None:
         raise InvalidInput("--per: goes with --nearest.")
     objectives = objectives_of(options["pareto"])
-    if held := results(given, _more(options), run):
+    if held := stored_results(given, _space_overrides(options), run):
         space, ask, run = held
     else:
-        space = _sweepable(space_given(given, options))
-        ask = tuple(asked_of(space, asked([name for name, _ in objectives])))
-    found = summarised(space, objectives, ask=ask, parts=rows(space, ask, run))
-    chart(found, run.charts)
+        space = _sweepable(space_from_options(given, options))
+        ask = tuple(requested_figures(space, requested_columns([name for name, _ in objectives])))
+    found = summarise(space, objectives, ask=ask, parts=swept_rows(space, ask, run))
+    write_charts(found, run.charts)
     match form:
         case "json":
             return json.dumps(render.summary_facts(found), ensure_ascii=False) + "\n"
@@ -324,57 +330,57 @@ def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Ru
 
 def _sweepable(space: "Space") -> "Space":
     """The space; InvalidInput where a whole day would not do."""
-    if space.size > _MOST:
+    if space.size > _MAX_CANDIDATES:
         raise InvalidInput(
-            f"space: its {space.size:.3g} candidates are over the bound of {_MOST:.0e}; draw some with --samples."
+            f"space: its {space.size:.3g} candidates are over the bound of {_MAX_CANDIDATES:.0e}; draw some with --samples."
         )
     return space
 
 
-_MOST = 10**11
+_MAX_CANDIDATES = 10**11
 
 
-def asked(names: list[str]) -> list[str]:
+def requested_columns(names: list[str]) -> list[str]:
     """The columns that are worked out only where they are asked for."""
     return [name for name in names if name == "memory_bytes" or name.startswith("latency_ms:")]
 
 
-def space_given(given: tuple[str, ...], options: dict[str, Any]) -> "Space":
+def space_from_options(given: tuple[str, ...], options: dict[str, Any]) -> "Space":
     """The space of a file, of the program, or of --set; InvalidInput where it is not clear which."""
-    from analyzer.sweep.space.space import packaged, restricted, space
+    from analyzer.sweep.space.space import packaged_space, restrict_space, space
 
     if len(given) > 1:
         raise InvalidInput(f"sweep: takes one space, not {len(given)}; targets go with --nearest.")
     if given:
         if options["family"] or options["variant"] or options["fields"] or options["variables"]:
             raise InvalidInput("sweep: give either a space or --family or --variant with --set.")
-        return _drawn(restricted(packaged(given[0]), **_more(options)), options)
+        return _sampled_space(restrict_space(packaged_space(given[0]), **_space_overrides(options)), options)
     family = options["family"]
     if family is None and options["variant"] is None:
         raise InvalidInput(
             "sweep: SPACE.toml is missing; give a file, a name such as resnext, or --variant with --set."
         )
-    fields = _assigned("--set", options["fields"])
-    variables = _assigned("--let", options["variables"])
+    fields = _assignments("--set", options["fields"])
+    variables = _assignments("--let", options["variables"])
     found = space(
         title=f"around {options['variant']}" if options["variant"] else f"of {family}",
         family=family,
         variant=options["variant"],
         fields=fields,
         variables=variables,
-        **_more(options),
+        **_space_overrides(options),
     )
-    return _drawn(found, options)
+    return _sampled_space(found, options)
 
 
-def _drawn(found: "Space", options: dict[str, Any]) -> "Space":
+def _sampled_space(found: "Space", options: dict[str, Any]) -> "Space":
     """The space; InvalidInput where a seed is given and nothing is drawn."""
     if options["seed"] is not None and found.samples is None:
         raise InvalidInput("--seed: says which candidates are drawn; say how many with --samples.")
     return found
 
 
-def _more(options: dict[str, Any]) -> dict[str, Any]:
+def _space_overrides(options: dict[str, Any]) -> dict[str, Any]:
     """Constraints, sizes and samples that were given."""
     found = {
         "constraints": list(options["constraints"]),
@@ -385,7 +391,7 @@ def _more(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in (None, [])}
 
 
-def _assigned(option: str, texts: tuple[str, ...]) -> dict[str, str]:
+def _assignments(option: str, texts: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         name, equals, values = (piece.strip() for piece in text.partition("="))
@@ -406,7 +412,7 @@ def _nearest(base: str, given: tuple[str, ...], form: str, options: dict[str, An
 
     if options["family"] or options["variant"]:
         raise InvalidInput("--nearest: names the network itself; leave out --family and --variant.")
-    more = _more(options)
+    more = _space_overrides(options)
     sizes = more.get("input_sizes", [])
     if len(sizes) > 1:
         raise InvalidInput("--nearest: takes one input size.")
@@ -415,10 +421,10 @@ def _nearest(base: str, given: tuple[str, ...], form: str, options: dict[str, An
     start = analyze(network_at(base), input_size(sizes[0]) if sizes else None)
     _, height, width = start.input_shape
     targets = targets_of(given, start)
-    variables = _assigned("--let", options["variables"])
+    variables = _assignments("--let", options["variables"])
     more |= {"input_sizes": [(height, width)], "variables": variables}
-    within = _sweepable(neighbourhood(start, _assigned("--set", options["fields"]), **more))
-    with reporting() as progress:
+    within = _sweepable(neighbourhood(start, _assignments("--set", options["fields"]), **more))
+    with progress_callback() as progress:
         found = nearest(start, within, targets, per=options["per"], progress=progress)
     match form:
         case "json":

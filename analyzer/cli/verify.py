@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from analyzer.cli.options import VariantType, deliver, format_option, input_size_option, output_option
+from analyzer.cli.options import VariantType, format_option, input_size_option, output_option, write_output
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, shortened
 from analyzer.extras import extra_imports
@@ -32,18 +32,18 @@ def verify_verb(
     Without a VARIANT every named one is verified. Exit status 1 where any oracle disagrees.
     """
     analyses = [analyze(variant, input_size) for variant in variants or variant_names()]
-    fitting = _fitting(analyses, weights)
-    found = [replace(item, checks=(*item.checks, *fitting)) for item in _verified(analyses)]
+    fitting = _check_weights(analyses, weights)
+    found = [replace(item, checks=(*item.checks, *fitting)) for item in _verifications(analyses)]
     passed = all(item.passed for item in found)
     if form == "json":
         document = {"schema": 1, "passed": passed, "verifications": [item.to_dict() for item in found]}
-        deliver(json.dumps(document, indent=1, ensure_ascii=False) + "\n", output)
+        write_output(json.dumps(document, indent=1, ensure_ascii=False) + "\n", output)
     else:
-        deliver(verifications_markdown(found), output)
+        write_output(verifications_markdown(found), output)
     return 0 if passed else 1
 
 
-def _fitting(analyses: list[Analysis], weights: Path | None) -> tuple[Check, ...]:
+def _check_weights(analyses: list[Analysis], weights: Path | None) -> tuple[Check, ...]:
     """The check of a weight file, first of all, since it may not fit."""
     if weights is None:
         return ()
@@ -55,14 +55,14 @@ def _fitting(analyses: list[Analysis], weights: Path | None) -> tuple[Check, ...
         return (weights_check(analyses[0].network, weights),)
 
 
-def _verified(analyses: list[Analysis]) -> Iterator[Verification]:
+def _verifications(analyses: list[Analysis]) -> Iterator[Verification]:
     with extra_imports("live"):
         from analyzer.live.verify.verify import verify
-    for analysis in _shown(analyses):
+    for analysis in _with_progress(analyses):
         yield verify(analysis)
 
 
-def _shown(analyses: list[Analysis]) -> Iterable[Analysis]:
+def _with_progress(analyses: list[Analysis]) -> Iterable[Analysis]:
     """The analyses, with a bar on standard error where that is a terminal."""
     if not sys.stderr.isatty():
         yield from analyses

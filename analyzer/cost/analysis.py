@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.formulas import CONVENTION
-from analyzer.cost.network_costs import NetworkCosts, StageRow
-from analyzer.cost.walk import Costed, Row
+from analyzer.cost.network_costs import NetworkCosts, StageCost
+from analyzer.cost.walk import CostCache, OpCost
 from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
@@ -55,7 +55,7 @@ class Analysis(NetworkCosts):
             "expression": self.network.expression,
             "fingerprint": self.fingerprint,
             "family": self.network.family,
-            "spec": spec.resolved() if spec else {},
+            "spec": spec.effective_fields() if spec else {},
             "input_shape": list(self.input_shape),
             "convention": CONVENTION,
             "totals": {name: getattr(self.totals, name) for name in _TOTALS},
@@ -112,7 +112,7 @@ _FRAME_COLUMNS = (
 )
 
 
-def _facts(row: Row | StageRow, names: tuple[str, ...]) -> dict[str, Any]:
+def _facts(row: OpCost | StageCost, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: _plain(getattr(row, name)) for name in names}
 
 
@@ -121,7 +121,7 @@ def _plain(value: object) -> object:
 
 
 def analyze(
-    variant: "str | Spec | Graph | Network", input_size: Size | None = None, costed: Costed | None = None
+    variant: "str | Spec | Graph | Network", input_size: Size | None = None, costed: CostCache | None = None
 ) -> Analysis:
     """Analyse a variant expression, a Spec or a Graph at an input size in pixels (a side, or (height, width)).
 

@@ -68,7 +68,7 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, op.padding, 1))
         case AvgPool2d() if op.ceil_mode:
             sides = tuple([ceil_positions(side, op.kernel, op.stride) for side in shape[1:]])
-            return (shape[0], *_left(op, shape, op.kernel, 0, sides))
+            return (shape[0], *_non_empty_sides(op, shape, op.kernel, 0, sides))
         case AvgPool2d():
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, 0, 1))
         case ZeroPadShortcut():
@@ -100,10 +100,10 @@ def _check(op: Op, inputs: tuple[Shape, ...]) -> None:
 
 def _sides(op: Op, shape: Shape, kernel: int, stride: int, padding: int, dilation: int) -> tuple[int, ...]:
     sides = tuple([window_positions(side, kernel, stride, padding, dilation) for side in shape[1:]])
-    return _left(op, shape, kernel, padding, sides)
+    return _non_empty_sides(op, shape, kernel, padding, sides)
 
 
-def _left(op: Op, shape: Shape, kernel: int, padding: int, sides: tuple[int, ...]) -> tuple[int, ...]:
+def _non_empty_sides(op: Op, shape: Shape, kernel: int, padding: int, sides: tuple[int, ...]) -> tuple[int, ...]:
     if min(sides) < 1:
         given = "×".join(map(str, shape[1:]))
         raise InvalidInput(
@@ -152,7 +152,7 @@ def params(op: Op) -> int:
         case Norm():
             return 2 * op.channels
         case _:
-            return _nothing(op)
+            return _no_weights(op)
 
 
 def buffers(op: Op) -> int:
@@ -170,7 +170,7 @@ def macs(op: Op, output: Shape) -> int:
         case Norm():
             return 0
         case _:
-            return _nothing(op)
+            return _no_weights(op)
 
 
 def activations(op: Op, output: Shape) -> int:
@@ -195,6 +195,6 @@ def window(op: Op) -> tuple[int, int]:
             assert_never(op)
 
 
-def _nothing(op: Activation | Pool | Add | Concat | Multiply | Rearrangement | Dropout) -> int:
+def _no_weights(op: Activation | Pool | Add | Concat | Multiply | Rearrangement | Dropout) -> int:
     """Zero, for the ops that have no weights; the parameter's type makes a new op name itself in every fold."""
     return 0

@@ -10,8 +10,8 @@ from math import prod
 from typing import NamedTuple
 
 from analyzer.cost.network_costs import NetworkCosts
-from analyzer.cost.tensor_lifetimes import holders, levels, tensor_lifetimes
-from analyzer.cost.walk import Row
+from analyzer.cost.tensor_lifetimes import live_bytes_by_op, storage_owners, tensor_lifetimes
+from analyzer.cost.walk import OpCost
 from analyzer.errors import InvalidInput, shortened
 from analyzer.graph.graph import INPUT
 from analyzer.graph.ops import Norm, Shape, elements_per_statistic, saves_indices, tracks_statistics
@@ -25,7 +25,7 @@ INDEX_BYTES = 8
 MAX_BATCH = 2**20
 
 
-class Alive(NamedTuple):
+class LiveStorage(NamedTuple):
     """A storage that lives at the peak: `path` is the op whose output it holds ("input": the image)."""
 
     path: str
@@ -42,7 +42,7 @@ class Memory(NamedTuple):
     buffers_bytes: int
     peak_bytes: int
     peak_path: str
-    alive: tuple[Alive, ...]
+    alive: tuple[LiveStorage, ...]
 
     @property
     def total_bytes(self) -> int:
@@ -79,7 +79,7 @@ def buffers_bytes(costs: NetworkCosts, dtype: str = "float32") -> int:
 def memory(costs: NetworkCosts, batch_size: int = 1, dtype: str = "float32") -> Memory:
     """Bytes that inference needs; the peak is the first of equal ones. InvalidInput for a bad batch size or dtype."""
     item, batch = item_bytes(dtype), checked_batch(batch_size)
-    during = inference_levels(costs, item)
+    during = inference_bytes_by_op(costs, item)
     peak = max(during)
     step = during.index(peak)
     return Memory(
@@ -89,18 +89,18 @@ def memory(costs: NetworkCosts, batch_size: int = 1, dtype: str = "float32") -> 
         buffers_bytes=buffers_bytes(costs, dtype),
         peak_bytes=batch * peak,
         peak_path=costs.rows[step].path,
-        alive=_alive(costs, step, batch, item),
+        alive=_live_storages(costs, step, batch, item),
     )
 
 
-def inference_levels(costs: NetworkCosts, item: int) -> list[int]:
+def inference_bytes_by_op(costs: NetworkCosts, item: int) -> list[int]:
     """Bytes of activations during each op for one image; a batch of b takes b times as many."""
     lifetimes = tensor_lifetimes(costs)
-    during = levels(lifetimes, [prod(storage.shape) * item for storage in lifetimes.storages])
+    during = live_bytes_by_op(lifetimes, [prod(storage.shape) * item for storage in lifetimes.storages])
     return [level + extra_bytes(row, item) for level, row in zip(during, costs.rows, strict=True)]
 
 
-def extra_bytes(row: Row, item: int) -> int:
+def extra_bytes(row: OpCost, item: int) -> int:
     """Bytes for one image that an op makes beside its output, in inference too: indices, or statistics of the image."""
     if saves_indices(row.operation):
         return INDEX_BYTES * prod(row.output_shape)
@@ -109,23 +109,25 @@ def extra_bytes(row: Row, item: int) -> int:
     return 0
 
 
-def statistics_bytes(row: Row, item: int) -> int:
+def statistics_bytes(row: OpCost, item: int) -> int:
     """Bytes of a mean and a variance for each of a norm's statistics of one image, in float32 at least."""
     return 2 * prod(row.output_shape) // elements_per_statistic(row.operation, row.output_shape) * max(item, 4)
 
 
-def _alive(costs: NetworkCosts, step: int, batch: int, item: int) -> tuple[Alive, ...]:
+def _live_storages(costs: NetworkCosts, step: int, batch: int, item: int) -> tuple[LiveStorage, ...]:
     rows, lifetimes = costs.rows, tensor_lifetimes(costs)
     found = [
-        Alive(
+        LiveStorage(
             path=INPUT if op < 0 else rows[op].path,
             shape=costs.input_shape if op < 0 else rows[op].output_shape,
             bytes=batch * item * prod(lifetimes.storages[storage].shape),
         )
-        for storage, op in holders(lifetimes, step).items()
+        for storage, op in storage_owners(lifetimes, step).items()
     ]
     extra = extra_bytes(rows[step], item)
     if extra:
         words = "indices" if saves_indices(rows[step].operation) else "statistics"
-        found.append(Alive(path=f"{rows[step].path} ({words})", shape=rows[step].output_shape, bytes=batch * extra))
+        found.append(
+            LiveStorage(path=f"{rows[step].path} ({words})", shape=rows[step].output_shape, bytes=batch * extra)
+        )
     return tuple(found)

@@ -9,9 +9,16 @@ weights' gradients only as it frees what it has stored).
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from analyzer.cost.memory import MAX_BATCH, buffers_bytes, checked_batch, inference_levels, item_bytes, params_bytes
+from analyzer.cost.memory import (
+    MAX_BATCH,
+    buffers_bytes,
+    checked_batch,
+    inference_bytes_by_op,
+    item_bytes,
+    params_bytes,
+)
 from analyzer.cost.network_costs import NetworkCosts
-from analyzer.cost.training import Bytes, everything, gradient_item, op_training, training_levels
+from analyzer.cost.training import BatchBytes, all_parameters, gradient_item_bytes, op_training, training_bytes_by_op
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import canonical
 from analyzer.families.network import Network, Size, network
@@ -22,7 +29,7 @@ COPIES = 3
 """Weights, gradients and momentum."""
 
 
-class Deepest(NamedTuple):
+class DeepestNetwork(NamedTuple):
     """The deepest network that fits: its canonical expression, the blocks of its stages, the bytes that it needs."""
 
     expression: str
@@ -31,9 +38,9 @@ class Deepest(NamedTuple):
 
 
 def needed_bytes(costs: NetworkCosts, *, training: bool = False, batch_size: int = 1, dtype: str = "float32") -> int:
-    """Bytes that inference, or training of all parameters, needs; InvalidInput for a bad batch size or dtype."""
+    """BatchBytes that inference, or training of all parameters, needs; InvalidInput for a bad batch size or dtype."""
     batch = checked_batch(batch_size)
-    return max(level.at(batch) for level in _levels(costs, training, dtype))
+    return max(level.at(batch) for level in _needed_bytes_by_op(costs, training, dtype))
 
 
 @memoized_per_object
@@ -47,21 +54,21 @@ def largest_batches(
 ) -> list[int]:
     """`largest_batch` of several budgets in bytes."""
     known = [_checked_budget(budget) for budget in budgets]
-    during = set(_levels(costs, training, dtype))
+    during = set(_needed_bytes_by_op(costs, training, dtype))
     fitting = [min((budget - level.fixed) // level.per_image for level in during) for budget in known]
     return [max(0, min(batch, MAX_BATCH)) for batch in fitting]
 
 
-class Fit(NamedTuple):
+class BudgetFit(NamedTuple):
     """What fits a budget: the largest batch, and the deepest network at the batch asked for, if there is one."""
 
     largest_batch: int
-    deepest: Deepest | None
+    deepest: DeepestNetwork | None
 
 
-def fit(
+def fit_budget(
     costs: NetworkCosts, budget_bytes: int, *, training: bool = False, batch_size: int = 1, dtype: str = "float32"
-) -> Fit:
+) -> BudgetFit:
     """What fits the budget in inference, or in training of all parameters; InvalidInput as `largest_batch`."""
     batch = largest_batch(costs, budget_bytes, training=training, dtype=dtype)
     checked, size = checked_batch(batch_size), costs.input_shape[1:]
@@ -71,7 +78,7 @@ def fit(
         )
     except InvalidInput:  # a family without depths, or not even one block fits
         found = None
-    return Fit(batch, found)
+    return BudgetFit(batch, found)
 
 
 def deepest(
@@ -82,7 +89,7 @@ def deepest(
     batch_size: int = 1,
     dtype: str = "float32",
     input_size: Size | None = None,
-) -> Deepest:
+) -> DeepestNetwork:
     """The network with the most blocks that fits, all else as in `variant`: blocks go to, or come off, one stage.
 
     That is the stage with the most blocks (the last of equals). It never grows over the bounds on blocks, channels
@@ -91,7 +98,7 @@ def deepest(
     base, budget = _with_depths(network(variant).spec), _checked_budget(budget_bytes)
 
     def needed(num_blocks: int) -> int | None:
-        """Bytes with that many blocks in the growing stage; None where that is no network."""
+        """BatchBytes with that many blocks in the growing stage; None where that is no network."""
         try:
             costs = NetworkCosts.of(_deepened(base, num_blocks), input_size)
         except InvalidInput:
@@ -99,24 +106,26 @@ def deepest(
         return needed_bytes(costs, training=training, batch_size=batch_size, dtype=dtype)
 
     NetworkCosts.of(base, input_size)  # so that a bad size is refused in its own words
-    num_blocks = _most(lambda number: (found := needed(number)) is not None and found <= budget)
+    num_blocks = _largest_fitting(lambda number: (found := needed(number)) is not None and found <= budget)
     spec, found = _deepened(base, max(num_blocks, 1)), needed(max(num_blocks, 1))
     if not num_blocks or found is None:
         raise InvalidInput(f"budget of {budget} bytes: {canonical(spec)} needs {found}, with one block in that stage.")
-    return Deepest(expression=canonical(spec), depths=tuple(spec.resolved()["depths"]), needed_bytes=found)
+    return DeepestNetwork(
+        expression=canonical(spec), depths=tuple(spec.effective_fields()["depths"]), needed_bytes=found
+    )
 
 
-def _levels(costs: NetworkCosts, training: bool, dtype: str) -> list[Bytes]:
-    """Bytes needed during each op, weights and buffers included."""
+def _needed_bytes_by_op(costs: NetworkCosts, training: bool, dtype: str) -> list[BatchBytes]:
+    """BatchBytes needed during each op, weights and buffers included."""
     weights, item = params_bytes(costs, dtype), item_bytes(dtype)
     if training:
-        ops = op_training(costs, everything, False, gradient_item(dtype))
-        during = training_levels(costs, ops, item)
+        ops = op_training(costs, all_parameters, False, gradient_item_bytes(dtype))
+        during = training_bytes_by_op(costs, ops, item)
         weights *= COPIES
     else:
-        during = [Bytes(level, 0) for level in inference_levels(costs, item)]
+        during = [BatchBytes(level, 0) for level in inference_bytes_by_op(costs, item)]
     held = weights + buffers_bytes(costs, dtype)
-    return [Bytes(level.per_image, level.fixed + held) for level in during]
+    return [BatchBytes(level.per_image, level.fixed + held) for level in during]
 
 
 def _checked_budget(budget_bytes: int) -> int:
@@ -133,13 +142,13 @@ def _with_depths(spec: Spec | None) -> Spec:
 
 
 def _deepened(spec: Spec, num_blocks: int) -> Spec:
-    depths = spec.resolved()["depths"]
+    depths = spec.effective_fields()["depths"]
     place = max(range(len(depths)), key=lambda index: (depths[index], index))
     depths[place] = num_blocks
-    return spec.changed(depths=tuple(depths))
+    return spec.with_fields(depths=tuple(depths))
 
 
-def _most(fits: Callable[[int], bool]) -> int:
+def _largest_fitting(fits: Callable[[int], bool]) -> int:
     """The largest number from 1 to the bound on blocks that fits, by bisection; 0 where 1 does not."""
     low, high = 0, 1
     while high <= MAX_BLOCKS and fits(high):

@@ -47,14 +47,14 @@ def memory_facts(
 def budget_facts(costs: NetworkCosts, budget_bytes: int, batch_size: int = 1, dtype: str = "float32") -> dict[str, Any]:
     """The object "budget" of "memory": the largest batch and the deepest network that fit, each way of running.
 
-    A dtype without gradients has no "training". InvalidInput as `fit` raises it.
+    A dtype without gradients has no "training". InvalidInput as `fit_budget` raises it.
     """
-    from analyzer.cost.memory_budget import fit  # only a budget needs it
+    from analyzer.cost.memory_budget import fit_budget  # only a budget needs it
 
     ways = {"inference": False} if dtype in NO_GRADIENT else {"inference": False, "training": True}
     facts: dict[str, Any] = {"bytes": budget_bytes}
     for way, training in ways.items():
-        found = fit(costs, budget_bytes, training=training, batch_size=batch_size, dtype=dtype)
+        found = fit_budget(costs, budget_bytes, training=training, batch_size=batch_size, dtype=dtype)
         facts[way] = {
             "largest_batch": found.largest_batch,
             "deepest": found.deepest._asdict() | {"depths": list(found.deepest.depths)} if found.deepest else None,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
-from analyzer.cost.walk import Costed, Row, Span, Tally, Walked, tally_of, walk
+from analyzer.cost.walk import CostCache, CostTree, OpCost, Span, StageTotals, cost_tree, total_costs
 from analyzer.families.network import Network, Size, network
 from analyzer.families.spec import Spec
 from analyzer.graph.graph import Graph, fingerprint
@@ -16,7 +16,7 @@ BYTES_PER_PARAM = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sum:
+class CostTotals:
     """Costs of a run of ops at batch 1: a block, a stage or a whole network.
 
     Shape, receptive field, total stride and depth are those at the end of the run, counted from the network's input.
@@ -48,7 +48,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageRow(Sum):
+class StageCost(CostTotals):
     """A stage's costs; `num_blocks` counts the repeated units in it, 0 in stem, transitions and head."""
 
     stage: str
@@ -56,14 +56,14 @@ class StageRow(Sum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockRow(Sum):
+class BlockCost(CostTotals):
     """A block's costs; `path` is its weight path, `kind` its name ("bottleneck", "dense_layer", …), `rows` its ops."""
 
     path: str
     stage: str
     kind: str
-    rows: tuple[Row, ...]
-    transform: tuple[Row, ...]
+    rows: tuple[OpCost, ...]
+    transform: tuple[OpCost, ...]
     """The rows without those of a projection shortcut."""
 
 
@@ -73,38 +73,39 @@ class NetworkCosts(Memoizable):
 
     network: Network
     input_shape: tuple[int, int, int]
-    stages: tuple[StageRow, ...]
-    totals: Sum
-    walked: Walked = field(repr=False, compare=False)
+    stages: tuple[StageCost, ...]
+    totals: CostTotals
+    cost_tree: CostTree = field(repr=False, compare=False)
 
     @classmethod
     def of(
-        cls, variant: str | Spec | Graph | Network, input_size: Size | None = None, costed: Costed | None = None
+        cls, variant: str | Spec | Graph | Network, input_size: Size | None = None, costed: CostCache | None = None
     ) -> Self:
         """The costs of a variant expression, a Spec or a Graph, as `analyze` has them; InvalidInput as there."""
         resolved = network(variant)
         shape = resolved.input_shape(input_size)
-        walked = walk(resolved.graph, shape, costed)
+        walked = cost_tree(resolved.graph, shape, costed)
         stages = [
-            StageRow(stage=name, num_blocks=each.num_blocks, **_sums(each)) for name, each in walked.stages.items()
+            StageCost(stage=name, num_blocks=each.num_blocks, **_totals_fields(each))
+            for name, each in walked.stages.items()
         ]
         return cls(
             network=resolved,
             input_shape=shape,
             stages=tuple(stages),
-            totals=Sum(**_sums(walked.total)),
-            walked=walked,
+            totals=CostTotals(**_totals_fields(walked.total)),
+            cost_tree=walked,
         )
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[OpCost, ...]:
         """Every op with its costs, in execution order."""
-        return self.walked.rows
+        return self.cost_tree.rows
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """Every sub-graph as a run of `rows`, outer ones first."""
-        return self.walked.spans
+        return self.cost_tree.spans
 
     @property
     def variant(self) -> str:
@@ -147,32 +148,37 @@ class NetworkCosts(Memoizable):
         return self.totals.receptive_field
 
     @cached_property
-    def blocks(self) -> tuple[BlockRow, ...]:
+    def blocks(self) -> tuple[BlockCost, ...]:
         """Every block in execution order."""
         projected = {
             index for span in self.spans if span.kind == "projection" for index in range(span.start, span.stop)
         }
         return tuple(self._block(span, projected) for span in self.spans if span.block)
 
-    def _block(self, span: Span, projected: set[int]) -> BlockRow:
+    def _block(self, span: Span, projected: set[int]) -> BlockCost:
         rows = self.rows[span.start : span.stop]
         transform = rows
         if not projected.isdisjoint(range(span.start, span.stop)):
             transform = tuple([row for index, row in enumerate(rows, span.start) if index not in projected])
-        return BlockRow(
-            path=span.path, stage=span.stage, kind=span.kind, rows=rows, transform=transform, **_sums(tally_of(rows))
+        return BlockCost(
+            path=span.path,
+            stage=span.stage,
+            kind=span.kind,
+            rows=rows,
+            transform=transform,
+            **_totals_fields(total_costs(rows)),
         )
 
 
-def _sums(tally: Tally) -> dict[str, Any]:
-    """The fields of `Sum`."""
+def _totals_fields(tally: StageTotals) -> dict[str, Any]:
+    """The fields of `CostTotals`."""
     return {
         "output_shape": tally.output_shape,
         "params": tally.params,
         "buffers": tally.buffers,
         "macs": tally.macs,
         "activations": tally.activations,
-        "receptive_field": 1 + tally.seen.reach,
-        "total_stride": tally.seen.stride,
-        "depth": tally.seen.depth,
+        "receptive_field": 1 + tally.receptive.reach,
+        "total_stride": tally.receptive.stride,
+        "depth": tally.receptive.depth,
     }

@@ -1,7 +1,7 @@
 """Which storages an eager run of a network makes, which ops share one, and how long each lives.
 
 The ground of every memory figure. Convention: ops run one after the other in the rows' order, as torch runs them
-eagerly. A ReLU or an addition overwrites its first input where nothing else needs that (`overwriting`); Flatten, and
+eagerly. A ReLU or an addition overwrites its first input where nothing else needs that (`in_place_nodes`); Flatten, and
 Dropout in inference, hand on the storage that they read. A storage lives until the last op that reads it is done. As
 in Python, whoever calls a sub-graph (stage, block, shortcut) holds its input until the whole sub-graph is done, and
 the network's caller holds the image to the end.
@@ -21,7 +21,7 @@ ResNet-18 begins conv1, bn1, relu, maxpool, and then its first stage, whose inpu
 During bn1 three storages live, the image, its input and its output, which is the peak of inference, in float32 bytes:
 
     >>> from math import prod
-    >>> max(levels(lifetimes, [4 * prod(storage.shape) for storage in lifetimes.storages]))
+    >>> max(live_bytes_by_op(lifetimes, [4 * prod(storage.shape) for storage in lifetimes.storages]))
     7024640
     >>> 4 * (3 * 224 * 224 + 2 * 64 * 112 * 112)
     7024640
@@ -62,14 +62,14 @@ def tensor_lifetimes(costs: NetworkCosts, *, training: bool = False) -> TensorLi
 
 @memoized_per_object
 def _lifetimes(costs: NetworkCosts, training: bool) -> TensorLifetimes:
-    rows, trace = costs.rows, _Trace(training)
+    rows, trace = costs.rows, _LifetimeRecorder(training)
     trace.frame(costs.network.graph, 0)
     shapes = [costs.input_shape, *[rows[index].output_shape for index in trace.born[1:]]]
     lives = zip(shapes, trace.born, trace.dies, strict=True)
     return TensorLifetimes(tuple(Storage(*life) for life in lives), tuple(trace.reads), tuple(trace.writes))
 
 
-class _Trace:
+class _LifetimeRecorder:
     """The lists that a walk over the graph fills."""
 
     def __init__(self, training: bool) -> None:
@@ -83,7 +83,7 @@ class _Trace:
     def frame(self, graph: Graph, source: int) -> int:
         """Run a sub-graph on a storage, which is held until the end; the storage of its output."""
         if id(graph) not in self._overwriting:
-            self._overwriting[id(graph)] = overwriting(graph)
+            self._overwriting[id(graph)] = in_place_nodes(graph)
         in_place = self._overwriting[id(graph)]
         values = {INPUT: source}
         for node in graph.nodes:
@@ -108,7 +108,7 @@ class _Trace:
         return written
 
 
-def overwriting(graph: Graph) -> frozenset[str]:
+def in_place_nodes(graph: Graph) -> frozenset[str]:
     """Nodes of a graph, not of its sub-graphs, that write over their first input: ReLUs and additions that may.
 
     A node may where nothing else reads that input, the gradient of the op that made it does not need it, and it is
@@ -125,7 +125,7 @@ def overwriting(graph: Graph) -> frozenset[str]:
 
 def _owns_input(node: Node, by_name: dict[str, Node], readers: dict[str, int]) -> bool:
     source = node.inputs[0]
-    if source not in by_name or readers[source] > 1 or not may_be_overwritten(_maker(by_name[source].op)):
+    if source not in by_name or readers[source] > 1 or not may_be_overwritten(_last_op(by_name[source].op)):
         return False
     return _last_stage(by_name[source]) == node.stage
 
@@ -136,11 +136,11 @@ def _last_stage(node: Node) -> str:
     return inner or node.stage
 
 
-def _maker(op: Op | Graph) -> Op:
-    return _maker(op.nodes[-1].op) if isinstance(op, Graph) else op
+def _last_op(op: Op | Graph) -> Op:
+    return _last_op(op.nodes[-1].op) if isinstance(op, Graph) else op
 
 
-def levels(lifetimes: TensorLifetimes, sizes: Sequence[int], kept: frozenset[int] = frozenset()) -> list[int]:
+def live_bytes_by_op(lifetimes: TensorLifetimes, sizes: Sequence[int], kept: frozenset[int] = frozenset()) -> list[int]:
     """The sum of `sizes` (one a storage) over the storages that live during each op; those `kept` never die."""
     change = [0] * (len(lifetimes.reads) + 1)
     for index, (storage, size) in enumerate(zip(lifetimes.storages, sizes, strict=True)):
@@ -154,7 +154,7 @@ def levels(lifetimes: TensorLifetimes, sizes: Sequence[int], kept: frozenset[int
     return alive
 
 
-def holders(lifetimes: TensorLifetimes, step: int) -> dict[int, int]:
+def storage_owners(lifetimes: TensorLifetimes, step: int) -> dict[int, int]:
     """Storage → the op whose output it holds when op `step` is done (-1: the image), of those that live during it."""
     last_writer = {0: -1}
     for index, written in enumerate(lifetimes.writes[: step + 1]):

@@ -18,8 +18,8 @@ from typing import NamedTuple, assert_never
 
 from analyzer.cost.memory import checked_batch, extra_bytes, item_bytes, statistics_bytes
 from analyzer.cost.network_costs import NetworkCosts
-from analyzer.cost.tensor_lifetimes import levels, tensor_lifetimes
-from analyzer.cost.walk import Row
+from analyzer.cost.tensor_lifetimes import live_bytes_by_op, tensor_lifetimes
+from analyzer.cost.walk import OpCost
 from analyzer.errors import InvalidInput, shortened
 from analyzer.graph.memo import memoized_per_object
 from analyzer.graph.ops import (
@@ -40,27 +40,27 @@ NO_GRADIENT = ("int8",)
 
 NEW_HEAD = "new-head"
 
-Learns = Callable[[int, Row], bool]
+TrainableRule = Callable[[int, OpCost], bool]
 """Whether the parameters of the op at that place learn."""
 
 
-def everything(_place: int, _row: Row) -> bool:
+def all_parameters(_place: int, _row: OpCost) -> bool:
     """All parameters learn."""
     return True
 
 
-class Bytes(NamedTuple):
-    """Bytes that grow with the batch: `per_image` for each image, and `fixed` ones."""
+class BatchBytes(NamedTuple):
+    """BatchBytes that grow with the batch: `per_image` for each image, and `fixed` ones."""
 
     per_image: int
     fixed: int
 
     def at(self, batch_size: int) -> int:
-        """Bytes of a batch."""
+        """BatchBytes of a batch."""
         return batch_size * self.per_image + self.fixed
 
 
-_NOTHING = Bytes(0, 0)
+_ZERO_BYTES = BatchBytes(0, 0)
 
 
 class StageTraining(NamedTuple):
@@ -107,14 +107,14 @@ class OpTraining(NamedTuple):
     learned: int
     input_gradient: int
     weight_gradient: int
-    kept: tuple[int, ...]
-    stored: Bytes
-    own: Bytes
+    saved_storages: tuple[int, ...]
+    stored: BatchBytes
+    own_bytes: BatchBytes
 
 
 def training(
     costs: NetworkCosts,
-    learns: Learns = everything,
+    learns: TrainableRule = all_parameters,
     *,
     mode: str = "all",
     frozen_norm: bool = False,
@@ -123,7 +123,7 @@ def training(
 ) -> Training:
     """MACs and bytes of training the parameters that learn; InvalidInput for a bad batch size or dtype, or int8."""
     batch = checked_batch(batch_size)
-    ops = op_training(costs, learns, frozen_norm, gradient_item(dtype))
+    ops = op_training(costs, learns, frozen_norm, gradient_item_bytes(dtype))
     return Training(
         mode=mode,
         batch_size=batch,
@@ -134,32 +134,32 @@ def training(
         input_gradient_macs=sum(op.input_gradient for op in ops),
         weight_gradient_macs=sum(op.weight_gradient for op in ops),
         stored_bytes=sum(op.stored.at(batch) for op in ops),
-        peak_bytes=max([level.at(batch) for level in training_levels(costs, ops, item_bytes(dtype))]),
+        peak_bytes=max([level.at(batch) for level in training_bytes_by_op(costs, ops, item_bytes(dtype))]),
         stages=_stages(costs, ops, batch),
     )
 
 
-def gradient_item(dtype: str) -> int:
-    """Bytes of one number in a dtype that has gradients; InvalidInput for another."""
+def gradient_item_bytes(dtype: str) -> int:
+    """BatchBytes of one number in a dtype that has gradients; InvalidInput for another."""
     item = item_bytes(dtype)
     if dtype in NO_GRADIENT:
         raise InvalidInput(f"dtype {dtype!r}: has no gradients, so nothing trains in it; take a floating-point one.")
     return item
 
 
-def op_training(costs: NetworkCosts, learns: Learns, frozen_norm: bool, item: int) -> Sequence[OpTraining]:
+def op_training(costs: NetworkCosts, learns: TrainableRule, frozen_norm: bool, item: int) -> Sequence[OpTraining]:
     """Each row's share of training, in the rows' order; linear in their number."""
-    if learns is everything:
+    if learns is all_parameters:
         return _training_everything(costs, frozen_norm, item)
     return _op_training(costs, learns, frozen_norm, item)
 
 
 @memoized_per_object
 def _training_everything(costs: NetworkCosts, frozen_norm: bool, item: int) -> Sequence[OpTraining]:
-    return _op_training(costs, everything, frozen_norm, item)
+    return _op_training(costs, all_parameters, frozen_norm, item)
 
 
-def _op_training(costs: NetworkCosts, learns: Learns, frozen_norm: bool, item: int) -> list[OpTraining]:
+def _op_training(costs: NetworkCosts, learns: TrainableRule, frozen_norm: bool, item: int) -> list[OpTraining]:
     lifetimes = tensor_lifetimes(costs, training=True)
     flows = [False] * len(lifetimes.storages)
     seen: set[int] = set()
@@ -169,19 +169,21 @@ def _op_training(costs: NetworkCosts, learns: Learns, frozen_norm: bool, item: i
         sources = [flows[source] for source in reads]
         flows[written] = bool(learned) or any(sources)
         kept: tuple[int, ...] = ()
-        own = _NOTHING
+        own = _ZERO_BYTES
         if flows[written]:
-            wanted = _keeps(row, reads, written, sources, bool(learned))
+            wanted = _saved_storages(row, reads, written, sources, bool(learned))
             kept = tuple([source for source in dict.fromkeys(wanted) if source not in seen])
             seen.update(kept)
             own = _own_bytes(row, frozen_norm, item)
-        stored = Bytes(own.per_image + item * sum([prod(lifetimes.storages[at].shape) for at in kept]), own.fixed)
+        stored = BatchBytes(own.per_image + item * sum([prod(lifetimes.storages[at].shape) for at in kept]), own.fixed)
         inputs = row.macs if sources[0] else 0
         found.append(OpTraining(learned, inputs, row.macs if learned else 0, kept, stored, own))
     return found
 
 
-def _keeps(row: Row, reads: tuple[int, ...], written: int, sources: Sequence[bool], learned: bool) -> tuple[int, ...]:
+def _saved_storages(
+    row: OpCost, reads: tuple[int, ...], written: int, sources: Sequence[bool], learned: bool
+) -> tuple[int, ...]:
     """The storages that an op's gradient needs; `sources` says through which of its inputs a gradient flows."""
     saved = saved_for_backward(row.operation)
     match saved:
@@ -199,33 +201,33 @@ def _keeps(row: Row, reads: tuple[int, ...], written: int, sources: Sequence[boo
             assert_never(saved)
 
 
-def _own_bytes(row: Row, frozen_norm: bool, item: int) -> Bytes:
-    """Bytes that an op keeps beside inputs and outputs: indices, mask, statistics."""
+def _own_bytes(row: OpCost, frozen_norm: bool, item: int) -> BatchBytes:
+    """BatchBytes that an op keeps beside inputs and outputs: indices, mask, statistics."""
     match row.operation:
         case Pool():
-            return Bytes(extra_bytes(row, item), 0)
+            return BatchBytes(extra_bytes(row, item), 0)
         case Dropout():
-            return Bytes(item * prod(row.output_shape), 0)
+            return BatchBytes(item * prod(row.output_shape), 0)
         case Norm() if tracks_statistics(row.operation):  # once for the whole batch
-            return Bytes(0, 0 if frozen_norm else statistics_bytes(row, item))
+            return BatchBytes(0, 0 if frozen_norm else statistics_bytes(row, item))
         case Norm():
-            return Bytes(extra_bytes(row, item), 0)
+            return BatchBytes(extra_bytes(row, item), 0)
         case Weighted() | Activation() | Merge() | Rearrangement():
-            return _NOTHING
+            return _ZERO_BYTES
         case _:
             assert_never(row.operation)
 
 
-def training_levels(costs: NetworkCosts, ops: Sequence[OpTraining], item: int) -> list[Bytes]:
-    """Bytes of activations during each op of the forward pass, those kept for the backward pass never dying."""
-    kept = frozenset(storage for op in ops for storage in op.kept)
+def training_bytes_by_op(costs: NetworkCosts, ops: Sequence[OpTraining], item: int) -> list[BatchBytes]:
+    """BatchBytes of activations during each op of the forward pass, those kept for the backward pass never dying."""
+    kept = frozenset(storage for op in ops for storage in op.saved_storages)
     lifetimes = tensor_lifetimes(costs, training=True)
-    during = levels(lifetimes, [item * prod(storage.shape) for storage in lifetimes.storages], kept)
-    found, so_far = [], Bytes(0, 0)
+    during = live_bytes_by_op(lifetimes, [item * prod(storage.shape) for storage in lifetimes.storages], kept)
+    found, so_far = [], BatchBytes(0, 0)
     for level, row, op in zip(during, costs.rows, ops, strict=True):
-        passing = 0 if op.own.per_image else extra_bytes(row, item)
-        so_far = Bytes(so_far.per_image + op.own.per_image, so_far.fixed + op.own.fixed)
-        found.append(Bytes(level + so_far.per_image + passing, so_far.fixed))
+        passing = 0 if op.own_bytes.per_image else extra_bytes(row, item)
+        so_far = BatchBytes(so_far.per_image + op.own_bytes.per_image, so_far.fixed + op.own_bytes.fixed)
+        found.append(BatchBytes(level + so_far.per_image + passing, so_far.fixed))
     return found
 
 
@@ -257,14 +259,14 @@ def transfer(
     "all"; stages joined by commas ("head", "stage4,head"); or "new-head=256": the last linear layer gives way to a new
     one of 256 classes, which alone learns. InvalidInput for an unknown stage, or where there is no classifier.
     """
-    costs, learns = _learning(costs, mode)
+    costs, learns = _network_and_rule(costs, mode)
     return training(costs, learns, mode=mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
 
 
-def _learning(costs: NetworkCosts, mode: str) -> tuple[NetworkCosts, Learns]:
+def _network_and_rule(costs: NetworkCosts, mode: str) -> tuple[NetworkCosts, TrainableRule]:
     """The network that a mode trains, and which of its ops' parameters learn."""
     if mode == "all":
-        return costs, everything
+        return costs, all_parameters
     if mode.startswith(f"{NEW_HEAD}="):
         costs = _with_new_head(costs, mode.removeprefix(f"{NEW_HEAD}="))
         last = max(place for place, row in enumerate(costs.rows) if isinstance(row.operation, Linear))
@@ -292,4 +294,4 @@ def _with_new_head(costs: NetworkCosts, text: str) -> NetworkCosts:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII):
         raise InvalidInput(f"trainable {NEW_HEAD}={shortened(text)}: must be a number of classes, at least 1.")
     _, height, width = costs.input_shape
-    return NetworkCosts.of(spec.changed(num_classes=int(text)), (height, width))
+    return NetworkCosts.of(spec.with_fields(num_classes=int(text)), (height, width))

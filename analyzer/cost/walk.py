@@ -1,7 +1,7 @@
 """The cost fold: one walk over a Graph, each distinct sub-graph costed once per input shape.
 
 A network repeats its blocks, so a sub-graph is costed relative to itself: its paths start in it, and its reaches count
-pixels of its own input. What it costs is then the same wherever it stands and however often, and `after` puts a reach
+pixels of its own input. What it costs is then the same wherever it stands and however often, and `compose_receptive_fields` puts a reach
 where it belongs: an op that looks back `reach` at steps of `stride`, reading a tensor that looks back `before`, sees
 
     reach = before.reach + before.stride · own.reach        stride = before.stride · own.stride
@@ -10,7 +10,7 @@ pixels of the network's input. ResNet-50 has 24 sub-graphs (stages, blocks, shor
 17 differ; blocks 1 to 5 of the third stage are one object, and their 3×3 convolutions differ in what they see alone:
 
     >>> from analyzer.families.network import network
-    >>> walked = walk(network("resnet50").graph, (3, 224, 224))
+    >>> walked = cost_tree(network("resnet50").graph, (3, 224, 224))
     >>> len(walked.spans), len(walked.costed)
     (24, 17)
     >>> rows = {row.path: row for row in walked.rows}
@@ -32,7 +32,7 @@ from analyzer.graph.graph import INPUT, Graph, Node
 from analyzer.graph.ops import Multiply, Op, Shape, Weighted
 
 
-class Reach(NamedTuple):
+class ReceptiveField(NamedTuple):
     """How far a tensor looks back: its receptive field is 1 + `reach`, both in pixels of the sub-graph's input."""
 
     reach: int
@@ -40,7 +40,7 @@ class Reach(NamedTuple):
     depth: int
 
 
-class Row(NamedTuple):
+class OpCost(NamedTuple):
     """One op's costs at batch 1; inside a walk, path and reach are relative to the sub-graph that holds it.
 
     Shapes are (C, H, W) or (features,); params and buffers are numbers, not bytes; `activations` are output elements.
@@ -55,7 +55,7 @@ class Row(NamedTuple):
     buffers: int
     macs: int
     activations: int
-    seen: Reach
+    receptive: ReceptiveField
 
     @property
     def op(self) -> str:
@@ -70,12 +70,12 @@ class Row(NamedTuple):
     @property
     def receptive_field(self) -> int:
         """Side in input pixels that an output element sees, along the longest path."""
-        return 1 + self.seen.reach
+        return 1 + self.receptive.reach
 
     @property
     def total_stride(self) -> int:
         """Input pixels between neighbouring output elements."""
-        return self.seen.stride
+        return self.receptive.stride
 
 
 class Span(NamedTuple):
@@ -89,11 +89,11 @@ class Span(NamedTuple):
     stop: int
 
 
-class Tally(NamedTuple):
+class StageTotals(NamedTuple):
     """The sums of a stage's ops; shape and reach are those of its last op. `num_blocks` counts its repeated units."""
 
     output_shape: Shape
-    seen: Reach
+    receptive: ReceptiveField
     params: int = 0
     buffers: int = 0
     macs: int = 0
@@ -101,12 +101,12 @@ class Tally(NamedTuple):
     num_blocks: int = 0
 
 
-def tally_of(parts: Sequence[Row] | Sequence[Tally]) -> Tally:
+def total_costs(parts: Sequence[OpCost] | Sequence[StageTotals]) -> StageTotals:
     """The sums of a run of ops or of stages; blocks are not counted."""
     last = parts[-1]
-    return Tally(
+    return StageTotals(
         last.output_shape,
-        last.seen,
+        last.receptive,
         sum([part.params for part in parts]),
         sum([part.buffers for part in parts]),
         sum([part.macs for part in parts]),
@@ -114,26 +114,28 @@ def tally_of(parts: Sequence[Row] | Sequence[Tally]) -> Tally:
     )
 
 
-class Walked:
+class CostTree:
     """A network's stages with their costs; and, made when asked for, every op and the sub-graphs as runs of ops."""
 
-    def __init__(self, root: "_Costed", costed: "Costed") -> None:
+    def __init__(self, root: "_SubgraphCost", costed: "CostCache") -> None:
         self._root = root
         self.costed = costed
         """The sub-graphs that are costed already, for walks over networks that share some."""
 
     @property
-    def stages(self) -> dict[str, Tally]:
+    def stages(self) -> dict[str, StageTotals]:
         """Stage → the sums of its ops, in the order in which they start."""
-        return self._root.tallies
+        return self._root.stage_totals
 
     @property
-    def total(self) -> Tally:
+    def total(self) -> StageTotals:
         """The sums of the whole network."""
-        return tally_of(list(self.stages.values()))._replace(output_shape=self._root.output_shape, seen=self._root.seen)
+        return total_costs(list(self.stages.values()))._replace(
+            output_shape=self._root.output_shape, receptive=self._root.receptive
+        )
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[OpCost, ...]:
         """Every op with its costs, in execution order."""
         return self._runs[0]
 
@@ -143,92 +145,92 @@ class Walked:
         return self._runs[1]
 
     @cached_property
-    def _runs(self) -> tuple[tuple[Row, ...], tuple[Span, ...]]:
-        rows: list[Row] = []
+    def _runs(self) -> tuple[tuple[OpCost, ...], tuple[Span, ...]]:
+        rows: list[OpCost] = []
         spans: list[Span] = []
-        _unroll(self._root, "", "", _START, rows, spans)
+        _flatten(self._root, "", "", _IMAGE_FIELD, rows, spans)
         return tuple(rows), tuple(spans)
 
 
-class _Part(NamedTuple):
+class _CostedNode(NamedTuple):
     """A node of a costed sub-graph: what it holds, and how far its input looks back."""
 
     node: Node
-    held: "Row | _Costed"
-    before: Reach
+    cost: "OpCost | _SubgraphCost"
+    before: ReceptiveField
 
 
-class _Costed(NamedTuple):
+class _SubgraphCost(NamedTuple):
     """A sub-graph costed at one input shape, paths and reaches relative to itself, so that equal blocks share it."""
 
     graph: Graph
-    parts: list[_Part]
+    parts: list[_CostedNode]
     output_shape: Shape
-    seen: Reach
-    tallies: dict[str, Tally]
+    receptive: ReceptiveField
+    stage_totals: dict[str, StageTotals]
 
 
-_START = Reach(0, 1, 0)
+_IMAGE_FIELD = ReceptiveField(0, 1, 0)
 
 
-Costed = dict[tuple[int, Shape], _Costed]
+CostCache = dict[tuple[int, Shape], _SubgraphCost]
 """Sub-graphs that are costed already; they are kept alive, so that their identities stay theirs."""
 
 
-def walk(graph: Graph, input_shape: Shape, costed: Costed | None = None) -> Walked:
+def cost_tree(graph: Graph, input_shape: Shape, costed: CostCache | None = None) -> CostTree:
     """Costs of every op of a Graph for one input; InvalidInput names the op that the input does not fit.
 
     Walks that are given the same `costed` share the sub-graphs that they have in common.
     """
     memo = {} if costed is None else costed
-    return Walked(_costed(graph, input_shape, memo), memo)
+    return CostTree(_subgraph_cost(graph, input_shape, memo), memo)
 
 
-def _costed(graph: Graph, input_shape: Shape, memo: Costed) -> _Costed:
+def _subgraph_cost(graph: Graph, input_shape: Shape, memo: CostCache) -> _SubgraphCost:
     key = id(graph), input_shape
     if key in memo and memo[key].graph is graph:  # a copied or pickled memo has the identities of others
         return memo[key]
-    parts: list[_Part] = []
+    parts: list[_CostedNode] = []
     shapes: dict[str, Shape] = {INPUT: input_shape}
-    seen: dict[str, Reach] = {INPUT: _START}
+    seen: dict[str, ReceptiveField] = {INPUT: _IMAGE_FIELD}
     for node in graph.nodes:
-        before = _longest(node, seen)
-        held: Row | _Costed
+        before = _input_receptive_field(node, seen)
+        held: OpCost | _SubgraphCost
         try:
             if isinstance(node.op, Graph):
-                held = _costed(node.op, shapes[node.inputs[0]], memo)
-                seen[node.name] = after(before, held.seen)
+                held = _subgraph_cost(node.op, shapes[node.inputs[0]], memo)
+                seen[node.name] = compose_receptive_fields(before, held.receptive)
             else:
-                held = _row(node, node.op, tuple([shapes[name] for name in node.inputs]), before)
-                seen[node.name] = held.seen
+                held = _op_cost(node, node.op, tuple([shapes[name] for name in node.inputs]), before)
+                seen[node.name] = held.receptive
         except InvalidInput as error:
             raise InvalidInput(f"{node.name}{'.' if isinstance(node.op, Graph) else ': '}{error}") from None
         shapes[node.name] = held.output_shape
-        parts.append(_Part(node, held, before))
+        parts.append(_CostedNode(node, held, before))
     last = graph.nodes[-1].name
-    memo[key] = _Costed(graph, parts, shapes[last], seen[last], _tallied(graph, parts))
+    memo[key] = _SubgraphCost(graph, parts, shapes[last], seen[last], _stage_totals(graph, parts))
     return memo[key]
 
 
-def _tallied(graph: Graph, parts: list[_Part]) -> dict[str, Tally]:
+def _stage_totals(graph: Graph, parts: list[_CostedNode]) -> dict[str, StageTotals]:
     """Stage → sums, of a sub-graph's ops; under "" those whose stage the node that holds the sub-graph names."""
     found: dict[str, list[Any]] = {}  # a stage's Tally as a list while it grows, which is faster than new tuples
     in_stage = graph.kind == "stage"
     for node, held, before in parts:
-        if isinstance(held, Row):
+        if isinstance(held, OpCost):
             # for speed, [5:9] fetches params, buffers, macs and activations at once: this runs for every distinct op
-            _add(found, node.stage, held.output_shape, held.seen, held[5:9], 0)
+            _add(found, node.stage, held.output_shape, held.receptive, held[5:9], 0)
             continue
         starts = in_stage  # a block counts in the stage in which it starts
-        for inner, (shape, seen, params, buffers, macs, activations, num_blocks) in held.tallies.items():
+        for inner, (shape, seen, params, buffers, macs, activations, num_blocks) in held.stage_totals.items():
             costs = params, buffers, macs, activations
-            _add(found, inner or node.stage, shape, after(before, seen), costs, num_blocks + starts)
+            _add(found, inner or node.stage, shape, compose_receptive_fields(before, seen), costs, num_blocks + starts)
             starts = False
-    return {stage: Tally(*sums) for stage, sums in found.items()}
+    return {stage: StageTotals(*sums) for stage, sums in found.items()}
 
 
 def _add(
-    found: dict[str, list[Any]], stage: str, shape: Shape, seen: Reach, costs: tuple[Any, ...], num_blocks: int
+    found: dict[str, list[Any]], stage: str, shape: Shape, seen: ReceptiveField, costs: tuple[Any, ...], num_blocks: int
 ) -> None:
     sums = found.get(stage)
     if sums is None:
@@ -242,9 +244,9 @@ def _add(
     sums[6] += num_blocks
 
 
-def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
+def _op_cost(node: Node, op: Op, inputs: tuple[Shape, ...], before: ReceptiveField) -> OpCost:
     output = formulas.out_shape(op, *inputs)
-    return Row(
+    return OpCost(
         node.name,
         node.stage,
         op,
@@ -254,40 +256,46 @@ def _row(node: Node, op: Op, inputs: tuple[Shape, ...], before: Reach) -> Row:
         formulas.buffers(op),
         formulas.macs(op, output),
         formulas.activations(op, output),
-        after(before, own_reach(op)),
+        compose_receptive_fields(before, op_receptive_field(op)),
     )
 
 
-def own_reach(op: Op) -> Reach:
+def op_receptive_field(op: Op) -> ReceptiveField:
     """How far an op alone looks back."""
     extent, stride = formulas.window(op)
-    return Reach(extent - 1, stride, isinstance(op, Weighted))
+    return ReceptiveField(extent - 1, stride, isinstance(op, Weighted))
 
 
-def _longest(node: Node, seen: dict[str, Reach]) -> Reach:
+def _input_receptive_field(node: Node, seen: dict[str, ReceptiveField]) -> ReceptiveField:
     """The longest path into a node; a gate's own path (squeeze-and-excitation) does not count."""
     if len(node.inputs) == 1 or isinstance(node.op, Multiply):
         return seen[node.inputs[0]]
     paths = [seen[name] for name in node.inputs]
-    return Reach(max(path.reach for path in paths), paths[0].stride, max(path.depth for path in paths))
+    return ReceptiveField(max(path.reach for path in paths), paths[0].stride, max(path.depth for path in paths))
 
 
-def after(before: Reach, inner: Reach) -> Reach:
+def compose_receptive_fields(before: ReceptiveField, inner: ReceptiveField) -> ReceptiveField:
     """How far a tensor looks back whose op or sub-graph looks back `inner` and reads one that looks back `before`."""
-    return Reach(before.reach + before.stride * inner.reach, before.stride * inner.stride, before.depth + inner.depth)
+    return ReceptiveField(
+        before.reach + before.stride * inner.reach, before.stride * inner.stride, before.depth + inner.depth
+    )
 
 
-def _unroll(costed: _Costed, prefix: str, stage: str, start: Reach, rows: list[Row], spans: list[Span]) -> None:
+def _flatten(
+    costed: _SubgraphCost, prefix: str, stage: str, start: ReceptiveField, rows: list[OpCost], spans: list[Span]
+) -> None:
     """Append the sub-graph's rows and spans with the paths, stages and reaches that they have in the whole network."""
     in_stage = costed.graph.kind == "stage"
     at, stride, depth = start
     for node, held, before in costed.parts:
         path, label = prefix + node.name, node.stage or stage
-        if isinstance(held, Row):
+        if isinstance(held, OpCost):
             _, _, op, inputs, output, params, buffers, macs, activations, (reach, step, deep) = held
-            seen = Reach(at + stride * reach, stride * step, depth + deep)  # `after`, written out: it is called most
-            rows.append(Row(path, label, op, inputs, output, params, buffers, macs, activations, seen))
+            seen = ReceptiveField(
+                at + stride * reach, stride * step, depth + deep
+            )  # `compose_receptive_fields`, written out: it is called most
+            rows.append(OpCost(path, label, op, inputs, output, params, buffers, macs, activations, seen))
         else:
             first, place = len(rows), len(spans)
-            _unroll(held, f"{path}.", label, after(start, before), rows, spans)
+            _flatten(held, f"{path}.", label, compose_receptive_fields(start, before), rows, spans)
             spans.insert(place, Span(path, label, held.graph.kind, in_stage, first, len(rows)))

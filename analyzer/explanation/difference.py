@@ -17,12 +17,12 @@ from analyzer.graph.ops import Conv2d, Op, Shape
 INPUT_SIZE = "input_size"
 QUANTITIES = ("params", "macs", "activations", "peak_bytes", "stored_bytes")
 """What is compared: the totals of an analysis, the peak of activations in inference, and what training stores."""
-_TOGETHER = 3
+_MAX_FIELDS_TOGETHER = 3
 """At most so many fields are tried together before all that are left go at once."""
 _PATHS = ("cardinality", "base_width")
 
 
-class Change(NamedTuple):
+class FieldChange(NamedTuple):
     """A field of the spec, or the input size, from one value to another, as expressions write them."""
 
     field: str
@@ -30,29 +30,29 @@ class Change(NamedTuple):
     new: str
 
 
-class Step(NamedTuple):
+class AttributionStep(NamedTuple):
     """One or more fields that change at once; `why` they do not one after the other; quantity → what that changes.
 
     `after` is the network that they lead to.
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[FieldChange, ...]
     why: str
     shares: dict[str, int]
     after: Analysis
 
 
-class State(NamedTuple):
+class SpecAtSize(NamedTuple):
     """A network on the way from the first to the second."""
 
     spec: Spec
     size: tuple[int, int]
 
 
-class Move(NamedTuple):
+class FieldMove(NamedTuple):
     """The next network on the way, and why more than one field changed, where more did."""
 
-    state: State
+    state: SpecAtSize
     analysis: Analysis
     why: str
 
@@ -75,14 +75,14 @@ def comparable(first: Analysis, second: Analysis) -> bool:
     return ours is not None and type(ours) is type(theirs)
 
 
-def attribution(first: Analysis, second: Analysis) -> tuple[Step, ...]:
+def attribution(first: Analysis, second: Analysis) -> tuple[AttributionStep, ...]:
     """The steps from the first network to the second; none where they are the same. Both are of one family."""
     if first.network.spec is None or second.network.spec is None:
         raise InvalidInput("attribution: a graph has no fields; give two networks of one family.")
-    target = State(second.network.spec, _size(second))
-    moves = [Move(State(first.network.spec, _size(first)), first, "")]
-    while _left(moves[-1].state, target):
-        moves += _next(moves[-1].state, target)
+    target = SpecAtSize(second.network.spec, _size(second))
+    moves = [FieldMove(SpecAtSize(first.network.spec, _size(first)), first, "")]
+    while _differing_fields(moves[-1].state, target):
+        moves += _next_moves(moves[-1].state, target)
     return tuple(_step(before, after) for before, after in pairwise(moves))
 
 
@@ -91,19 +91,19 @@ def _size(analysis: Analysis) -> tuple[int, int]:
     return height, width
 
 
-def _left(state: State, target: State) -> list[str]:
+def _differing_fields(state: SpecAtSize, target: SpecAtSize) -> list[str]:
     """The fields that still differ, in the spec's order, the input size last."""
     names = [name for name in rules(type(target.spec)) if getattr(state.spec, name) != getattr(target.spec, name)]
     return names + ([INPUT_SIZE] if state.size != target.size else [])
 
 
-def _next(state: State, target: State) -> list[Move]:
+def _next_moves(state: SpecAtSize, target: SpecAtSize) -> list[FieldMove]:
     """The move of the fewest fields that makes a network, the first in order; two for an inner width and its cut."""
-    left = _left(state, target)
+    left = _differing_fields(state, target)
     refusal = ""
     for names in _groups(left):
-        found = moved(state, target, names, left)
-        if isinstance(found, Move):
+        found = try_move(state, target, names, left)
+        if isinstance(found, FieldMove):
             split = _inner_width(state, target) if names == _PATHS else []
             return [*split, found._replace(why=refusal if len(names) > 1 and names != _PATHS else "")]
         refusal = refusal or found
@@ -114,20 +114,20 @@ def _groups(left: list[str]) -> Iterator[tuple[str, ...]]:
     """Which fields to change together, the fewest first; the two that set the inner width count as one."""
     paths = set(_PATHS) <= set(left)
     units = [_PATHS if name == _PATHS[0] and paths else (name,) for name in left if name != _PATHS[1] or not paths]
-    for count in range(1, min(_TOGETHER, len(units)) + 1):
+    for count in range(1, min(_MAX_FIELDS_TOGETHER, len(units)) + 1):
         for chosen in combinations(units, count):
             yield tuple(name for unit in chosen for name in unit)
     yield tuple(left)
 
 
-def moved(state: State, target: State, names: tuple[str, ...], left: list[str]) -> Move | str:
+def try_move(state: SpecAtSize, target: SpecAtSize, names: tuple[str, ...], left: list[str]) -> FieldMove | str:
     """The move, or why it makes no network; "" where a field would not come to the target's, or one would leave it."""
     values = {name: getattr(target.spec, name) for name in names if name != INPUT_SIZE}
     try:
-        reached = State(state.spec.changed(**values), target.size if INPUT_SIZE in names else state.size)
-        if not set(_left(reached, target)) <= set(left) - set(names):
+        reached = SpecAtSize(state.spec.with_fields(**values), target.size if INPUT_SIZE in names else state.size)
+        if not set(_differing_fields(reached, target)) <= set(left) - set(names):
             return ""
-        return Move(reached, _analysis(reached.spec, reached.size), "")
+        return FieldMove(reached, _analysis(reached.spec, reached.size), "")
     except InvalidInput as refusal:
         return str(refusal)
 
@@ -136,32 +136,32 @@ def _analysis(spec: Spec, size: Size) -> Analysis:
     return analyze(network(spec), size)
 
 
-def _inner_width(state: State, target: State) -> list[Move]:
+def _inner_width(state: SpecAtSize, target: SpecAtSize) -> list[FieldMove]:
     """The target's inner width at the old cardinality, where a whole base width gives it."""
-    wanted = target.spec.resolved()["cardinality"] * target.spec.resolved()["base_width"]
-    cardinality = state.spec.resolved()["cardinality"]
-    if wanted % cardinality or wanted // cardinality == state.spec.resolved()["base_width"]:
+    wanted = target.spec.effective_fields()["cardinality"] * target.spec.effective_fields()["base_width"]
+    cardinality = state.spec.effective_fields()["cardinality"]
+    if wanted % cardinality or wanted // cardinality == state.spec.effective_fields()["base_width"]:
         return []
     try:
-        spec = state.spec.changed(base_width=wanted // cardinality)
-        return [Move(State(spec, state.size), _analysis(spec, state.size), "")]
+        spec = state.spec.with_fields(base_width=wanted // cardinality)
+        return [FieldMove(SpecAtSize(spec, state.size), _analysis(spec, state.size), "")]
     except InvalidInput:
         return []
 
 
-def _step(before: Move, after: Move) -> Step:
+def _step(before: FieldMove, after: FieldMove) -> AttributionStep:
     was, now = quantities(before.analysis), quantities(after.analysis)
     shares = {name: now[name] - was[name] for name in QUANTITIES}
-    return Step(tuple(_changes(before.state, after.state)), after.why, shares, after.analysis)
+    return AttributionStep(tuple(_changes(before.state, after.state)), after.why, shares, after.analysis)
 
 
-def _changes(before: State, after: State) -> Iterator[Change]:
-    known, was, now = rules(type(after.spec)), before.spec.resolved(), after.spec.resolved()
-    for name in _left(before, after):
+def _changes(before: SpecAtSize, after: SpecAtSize) -> Iterator[FieldChange]:
+    known, was, now = rules(type(after.spec)), before.spec.effective_fields(), after.spec.effective_fields()
+    for name in _differing_fields(before, after):
         if name == INPUT_SIZE:
-            yield Change(name, *("x".join(map(str, size)) for size in (before.size, after.size)))
+            yield FieldChange(name, *("x".join(map(str, size)) for size in (before.size, after.size)))
         elif was[name] != now[name]:  # a width at its default may be written in one spec and not in the other
-            yield Change(name, known[name].text(was[name]), known[name].text(now[name]))
+            yield FieldChange(name, known[name].text(was[name]), known[name].text(now[name]))
 
 
 HEAD = "head"
@@ -178,7 +178,7 @@ class StageFigures(NamedTuple):
     stored_bytes: int
 
 
-class Kind(NamedTuple):
+class OpKind(NamedTuple):
     """A kind of op: its name, and of a convolution the kernel and whether it is grouped."""
 
     op: str
@@ -186,16 +186,16 @@ class Kind(NamedTuple):
     grouped: bool = False
 
 
-class Part(NamedTuple):
+class OpKindDifference(NamedTuple):
     """The ops of one kind in one stage: quantity → (the first network's, the second's)."""
 
     stage: str
-    kind: Kind
+    kind: OpKind
     counts: dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Difference:
+class NetworkDifference:
     """The second network against the first."""
 
     first: Analysis
@@ -219,28 +219,30 @@ class Difference:
         return comparable(self.first, self.second)
 
     @cached_property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[AttributionStep, ...]:
         """The difference split over the spec's fields, summing exactly; none for networks of different families."""
         return attribution(self.first, self.second) if self.by_field else ()
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[OpKindDifference, ...]:
         """The difference split over stages and kinds of op, summing exactly; kinds that cost nothing are left out."""
-        ours, theirs = _by_part(self.first), _by_part(self.second)
+        ours, theirs = _by_stage_and_kind(self.first), _by_stage_and_kind(self.second)
         stages = {stage: place for place, stage in enumerate(stage_order((self.first, self.second)))}
         nothing = dict.fromkeys(PART_QUANTITIES, 0)
         keys = sorted({*ours, *theirs}, key=lambda key: (stages[key[0]], key[1]))
         return tuple(
-            Part(*key, {name: (ours.get(key, nothing)[name], theirs.get(key, nothing)[name]) for name in nothing})
+            OpKindDifference(
+                *key, {name: (ours.get(key, nothing)[name], theirs.get(key, nothing)[name]) for name in nothing}
+            )
             for key in keys
         )
 
 
-def differences(analyses: Sequence[Analysis]) -> tuple[Difference, ...]:
+def differences(analyses: Sequence[Analysis]) -> tuple[NetworkDifference, ...]:
     """Each network against the first; InvalidInput where there are fewer than two."""
     if len(analyses) < 2:
         raise InvalidInput("compare: give two or more networks, such as resnet50 resnext50_32x4d.")
-    return tuple(Difference(analyses[0], other) for other in analyses[1:])
+    return tuple(NetworkDifference(analyses[0], other) for other in analyses[1:])
 
 
 def stage_figures(analysis: Analysis) -> dict[str, StageFigures]:
@@ -270,8 +272,8 @@ def _role(stage: str) -> tuple[int, int]:
     return group, int(stage[len(letters) :] or 0)
 
 
-def _by_part(analysis: Analysis) -> dict[tuple[str, Kind], dict[str, int]]:
-    found: dict[tuple[str, Kind], dict[str, int]] = {}
+def _by_stage_and_kind(analysis: Analysis) -> dict[tuple[str, OpKind], dict[str, int]]:
+    found: dict[tuple[str, OpKind], dict[str, int]] = {}
     for row in analysis.rows:
         counts = {"params": row.params, "macs": row.macs, "activations": row.activations}
         if any(counts.values()):
@@ -281,23 +283,23 @@ def _by_part(analysis: Analysis) -> dict[tuple[str, Kind], dict[str, int]]:
     return found
 
 
-def _kind(op: Op) -> Kind:
-    return Kind("Conv2d", op.kernel, op.groups > 1) if isinstance(op, Conv2d) else Kind(type(op).__name__)
+def _kind(op: Op) -> OpKind:
+    return OpKind("Conv2d", op.kernel, op.groups > 1) if isinstance(op, Conv2d) else OpKind(type(op).__name__)
 
 
-def by_role(parts: Sequence[Part]) -> tuple[Part, ...]:
+def by_role(parts: Sequence[OpKindDifference]) -> tuple[OpKindDifference, ...]:
     """The parts of all stages together, and of all transitions: a stage's number is left out."""
-    found: dict[tuple[str, Kind], list[Part]] = {}
+    found: dict[tuple[str, OpKind], list[OpKindDifference]] = {}
     for part in parts:
         letters = part.stage.rstrip("0123456789")
         role = part.stage if letters == part.stage else f"{letters}s"
         found.setdefault((role, part.kind), []).append(part)
     roles = {role: place for place, role in enumerate(dict.fromkeys(role for role, _ in found))}
     keys = sorted(found, key=lambda key: (key[0] == HEAD, roles[key[0]], key[1]))
-    return tuple(Part(*key, dict(part_sums(found[key]))) for key in keys)
+    return tuple(OpKindDifference(*key, dict(quantity_sums(found[key]))) for key in keys)
 
 
-def part_sums(parts: Sequence[Part]) -> Iterator[tuple[str, tuple[int, int]]]:
+def quantity_sums(parts: Sequence[OpKindDifference]) -> Iterator[tuple[str, tuple[int, int]]]:
     """(quantity, (the first network's, the second's)) of some parts together."""
     for name in PART_QUANTITIES:
         pairs = [part.counts[name] for part in parts]

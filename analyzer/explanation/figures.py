@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.network_costs import Sum
-from analyzer.cost.walk import Reach, Row, after, own_reach
+from analyzer.cost.network_costs import CostTotals
+from analyzer.cost.walk import OpCost, ReceptiveField, compose_receptive_fields, op_receptive_field
 from analyzer.errors import InvalidInput, shortened
-from analyzer.explanation.traced_int import START, Constant, Given, form_of, given, total
+from analyzer.explanation.traced_int import START, Constant, Variable, formula_of, traced_sum, variable
 from analyzer.families.registry import suggestion
 from analyzer.families.spec import Spec
 from analyzer.graph.graph import Graph
@@ -23,7 +23,7 @@ from analyzer.graph.memo import memoized_per_object
 from analyzer.graph.ops import Concat, Conv2d, Op, Shape
 
 
-class Place(NamedTuple):
+class Section(NamedTuple):
     """A run of rows: `level` is "network", "stage", "block" (any other sub-graph) or "op"; `kind` what it is called."""
 
     path: str
@@ -33,56 +33,56 @@ class Place(NamedTuple):
     stop: int
 
 
-def place_at(analysis: Analysis, path: str) -> Place:
+def section_at(analysis: Analysis, path: str) -> Section:
     """The place at a stage's name or a weight path, "" being the network; InvalidInput with the closest ones."""
     if not path:
-        return Place("", "network", analysis.network.family, 0, len(analysis.rows))
-    known = _known(analysis)
+        return Section("", "network", analysis.network.family, 0, len(analysis.rows))
+    known = _sections_by_path(analysis)
     if path not in known:
         raise InvalidInput(f"path {shortened(path)!r} is not in {analysis.variant}; {suggestion(path, list(known))}")
     return known[path]
 
 
 @memoized_per_object
-def _known(analysis: Analysis) -> dict[str, Place]:
+def _sections_by_path(analysis: Analysis) -> dict[str, Section]:
     """Path → the outermost place there, outer ones first."""
-    found: dict[str, Place] = {}
-    for place in _all(analysis):
+    found: dict[str, Section] = {}
+    for place in _each_section(analysis):
         found.setdefault(place.path, place)
     return found
 
 
-def _all(analysis: Analysis) -> Iterator[Place]:
+def _each_section(analysis: Analysis) -> Iterator[Section]:
     yield from stages_of(analysis)
     for span in analysis.spans:
-        yield Place(span.path, "stage" if span.kind == "stage" else "block", span.kind, span.start, span.stop)
+        yield Section(span.path, "stage" if span.kind == "stage" else "block", span.kind, span.start, span.stop)
     for index, row in enumerate(analysis.rows):
-        yield Place(row.path, "op", row.op, index, index + 1)
+        yield Section(row.path, "op", row.op, index, index + 1)
 
 
-def stages_of(analysis: Analysis) -> list[Place]:
+def stages_of(analysis: Analysis) -> list[Section]:
     """Stem, stages, transitions and head, each under its name for people."""
     rows, start, found = analysis.rows, 0, []
     for index, row in enumerate(rows, 1):
         if index == len(rows) or rows[index].stage != row.stage:
-            found.append(Place(row.stage, "stage", "stage", start, index))
+            found.append(Section(row.stage, "stage", "stage", start, index))
             start = index
     return found
 
 
-def parts_of(analysis: Analysis, place: Place) -> list[Place]:
+def sections_of(analysis: Analysis, place: Section) -> list[Section]:
     """What a place is directly made of: a network's stages, a stage's blocks, a block's sub-graphs and ops."""
     if place.level == "network":
         return stages_of(analysis)
     inside = {
-        span.start: Place(span.path, "block", span.kind, span.start, span.stop)
+        span.start: Section(span.path, "block", span.kind, span.start, span.stop)
         for span in reversed(analysis.spans)  # the outermost of those that start at one row comes last
         if place.start <= span.start and span.stop <= place.stop and span.stop - span.start < place.stop - place.start
     }
     parts, index = [], place.start
     while index < place.stop:
         row = analysis.rows[index]
-        parts.append(inside.get(index) or Place(row.path, "op", row.op, index, index + 1))
+        parts.append(inside.get(index) or Section(row.path, "op", row.op, index, index + 1))
         index = parts[-1].stop
     return parts
 
@@ -105,18 +105,18 @@ _NEUTRAL = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 """Values that change nothing, and leave no trace."""
 
 
-class Figure(NamedTuple):
+class TracedFigure(NamedTuple):
     """A number under its name; where it is a Term its form is the arithmetic that it came about by."""
 
     name: str
     value: int
 
 
-class Part(NamedTuple):
+class RepeatedSection(NamedTuple):
     """Equal neighbours of a stage or block, told once: the first one's place, how many there are, and its figures."""
 
-    places: tuple[Place, ...]
-    figures: tuple[Figure, ...]
+    sections: tuple[Section, ...]
+    figures: tuple[TracedFigure, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,70 +124,70 @@ class Explanation:
     """The figures of one place of a network with their arithmetic, and the parts that they are made of."""
 
     analysis: Analysis
-    place: Place
-    parts: tuple[Part, ...]
-    figures: tuple[Figure, ...]
+    place: Section
+    parts: tuple[RepeatedSection, ...]
+    figures: tuple[TracedFigure, ...]
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[OpCost, ...]:
         """The ops of the place, in execution order."""
         return self.analysis.rows[self.place.start : self.place.stop]
 
 
-def explained(analysis: Analysis, path: str = "") -> Explanation:
+def explain_path(analysis: Analysis, path: str = "") -> Explanation:
     """How the numbers at a path come about: "" is the network, "stage2" a stage, otherwise a weight path.
 
     Raises InvalidInput with the closest paths where there is none such.
     """
-    place = place_at(analysis, path)
+    place = section_at(analysis, path)
     if place.level == "op":
         return Explanation(
             analysis=analysis, place=place, parts=(), figures=tuple(op_figures(analysis.rows[place.start]))
         )
-    places = parts_of(analysis, place)
+    places = sections_of(analysis, place)
     return Explanation(
         analysis=analysis,
         place=place,
-        parts=tuple(_folded(analysis, places)),
+        parts=tuple(_fold_repeats(analysis, places)),
         figures=tuple(_sum_figures(analysis, place, places)),
     )
 
 
-def op_figures(row: Row) -> Iterator[Figure]:
+def op_figures(row: OpCost) -> Iterator[TracedFigure]:
     """Every figure of one op, by the formulas run on its numbers."""
-    op = symbolic(row.operation)
+    op = symbolic_op(row.operation)
     output = formulas.out_shape(op, *_symbolic_inputs(row))
     yield from _shape_figures(output)
     sides = tuple(
-        given(size, symbol) for size, symbol in zip(row.output_shape, _output_symbols(row.operation), strict=False)
+        variable(size, symbol) for size, symbol in zip(row.output_shape, _output_symbols(row.operation), strict=False)
     )
-    yield Figure("params", formulas.params(op))
-    yield Figure("buffers", formulas.buffers(op))
-    yield Figure("MACs", formulas.macs(op, sides))
-    yield Figure("activations", formulas.activations(op, sides))
-    seen = after(_before(row), own_reach(op))
-    yield Figure("receptive field", 1 + seen.reach)
-    yield Figure("total stride", seen.stride)
+    yield TracedFigure("params", formulas.params(op))
+    yield TracedFigure("buffers", formulas.buffers(op))
+    yield TracedFigure("MACs", formulas.macs(op, sides))
+    yield TracedFigure("activations", formulas.activations(op, sides))
+    seen = compose_receptive_fields(_input_receptive_field(row), op_receptive_field(op))
+    yield TracedFigure("receptive field", 1 + seen.reach)
+    yield TracedFigure("total stride", seen.stride)
 
 
-def symbolic(op: Op) -> Op:
+def symbolic_op(op: Op) -> Op:
     """The op with a Term for each of its numbers that changes anything."""
     numbers = {item.name: getattr(op, item.name) for item in fields(op) if item.name in SYMBOLS}
     terms: dict[str, Any] = {
-        name: given(value, SYMBOLS[name], divides=name == "groups")
+        name: variable(value, SYMBOLS[name], divides=name == "groups")
         for name, value in numbers.items()
         if value != _NEUTRAL.get(name)
     }
     return replace(op, **terms)
 
 
-def _symbolic_inputs(row: Row) -> list[Shape]:
+def _symbolic_inputs(row: OpCost) -> list[Shape]:
     """Input shapes as Terms; both sides are called n, so that a square map has one formula."""
     many = isinstance(row.operation, Concat)
     channels = "C_in" if hasattr(row.operation, "in_channels") else "C"
     return [
         tuple(
-            given(size, symbol)
+            variable(size, symbol)
             for size, symbol in zip(shape, (f"C{_subscript(i)}" if many else channels, "n", "n"), strict=False)
         )
         for i, shape in enumerate(row.input_shapes, 1)
@@ -202,23 +202,23 @@ def _output_symbols(op: Op) -> tuple[str, str, str]:
     return ("C_out" if isinstance(op, Conv2d) else "F_out", "H", "W")
 
 
-def _shape_figures(output: Shape) -> Iterator[Figure]:
+def _shape_figures(output: Shape) -> Iterator[TracedFigure]:
     """The sides and channels that an op works out; those that it only passes on are given, and left out."""
     names = ("channels", "height", "width") if len(output) == 3 else ("features",)
     for name, size in zip(names, output, strict=True):
-        if not isinstance(form_of(size), Given | Constant):
-            yield Figure(name, size)
+        if not isinstance(formula_of(size), Variable | Constant):
+            yield TracedFigure(name, size)
 
 
-def _before(row: Row) -> Reach:
+def _input_receptive_field(row: OpCost) -> ReceptiveField:
     """How far the op's input looks back along the longest path, its receptive field and stride as Terms."""
-    own = own_reach(row.operation)
-    stride = row.seen.stride // own.stride
-    reach = row.seen.reach - stride * own.reach
-    return Reach(given(1 + reach, "r") - 1, given(stride, "j"), row.seen.depth - own.depth)
+    own = op_receptive_field(row.operation)
+    stride = row.receptive.stride // own.stride
+    reach = row.receptive.reach - stride * own.reach
+    return ReceptiveField(variable(1 + reach, "r") - 1, variable(stride, "j"), row.receptive.depth - own.depth)
 
 
-_SUMMED: tuple[tuple[str, Callable[[Row], int]], ...] = (
+_SUMMED: tuple[tuple[str, Callable[[OpCost], int]], ...] = (
     ("params", lambda row: row.params),
     ("buffers", lambda row: row.buffers),
     ("MACs", lambda row: row.macs),
@@ -226,86 +226,94 @@ _SUMMED: tuple[tuple[str, Callable[[Row], int]], ...] = (
 )
 
 
-def _folded(analysis: Analysis, places: Sequence[Place]) -> Iterator[Part]:
+def _fold_repeats(analysis: Analysis, places: Sequence[Section]) -> Iterator[RepeatedSection]:
     """The parts, equal neighbours folded into one."""
 
-    def costs(place: Place) -> tuple[object, ...]:
+    def costs(place: Section) -> tuple[object, ...]:
         rows = analysis.rows[place.start : place.stop]
         shape = rows[-1].output_shape if place.level != "op" else place.path
         return place.kind, shape, *(sum(count(row) for row in rows) for _, count in _SUMMED)
 
     for _, run in groupby(places, costs):
         same = tuple(run)
-        yield Part(same, tuple(_part_figures(analysis, same[0])))
+        yield RepeatedSection(same, tuple(_part_figures(analysis, same[0])))
 
 
-def _part_figures(analysis: Analysis, place: Place) -> Iterator[Figure]:
+def _part_figures(analysis: Analysis, place: Section) -> Iterator[TracedFigure]:
     rows = analysis.rows[place.start : place.stop]
     if place.level == "op":
         yield from op_figures(rows[0])
     else:
-        yield from (Figure(name, sum(count(row) for row in rows)) for name, count in _SUMMED)
+        yield from (TracedFigure(name, sum(count(row) for row in rows)) for name, count in _SUMMED)
 
 
-_ASIDE = ("projection", "squeeze_excitation")
+_OFF_LONGEST_PATH = ("projection", "squeeze_excitation")
 """Sub-graphs beside the longest path."""
 
 
-def _sum_figures(analysis: Analysis, place: Place, places: Sequence[Place]) -> Iterator[Figure]:
+def _sum_figures(analysis: Analysis, place: Section, places: Sequence[Section]) -> Iterator[TracedFigure]:
     for name, count in _SUMMED:
-        yield Figure(name, _total(analysis, places, count))
+        yield TracedFigure(name, _traced_total(analysis, places, count))
     if place.level == "network":
         yield from _network_figures(analysis.totals)
-    if place.kind not in _ASIDE:
-        yield Figure("receptive field", _seen(analysis, place, places, lambda row: row.receptive_field, grown=True))
-        yield Figure("total stride", _stride(analysis, place, places))
-        yield Figure("depth", _seen(analysis, place, places, lambda row: row.seen.depth, grown=False))
+    if place.kind not in _OFF_LONGEST_PATH:
+        yield TracedFigure(
+            "receptive field", _longest_path_sum(analysis, place, places, lambda row: row.receptive_field, grown=True)
+        )
+        yield TracedFigure("total stride", _stride(analysis, place, places))
+        yield TracedFigure(
+            "depth", _longest_path_sum(analysis, place, places, lambda row: row.receptive.depth, grown=False)
+        )
 
 
-def _stride(analysis: Analysis, place: Place, places: Sequence[Place]) -> int:
+def _stride(analysis: Analysis, place: Section, places: Sequence[Section]) -> int:
     """The product of what comes before and the strides of the parts, those of 1 left out."""
-    reached = int(_before(analysis.rows[place.start]).stride)
-    stride: int = given(reached, START) if place.start else 1
+    reached = int(_input_receptive_field(analysis.rows[place.start]).stride)
+    stride: int = variable(reached, START) if place.start else 1
     for part in places:
         end = analysis.rows[part.stop - 1].total_stride
         if end > reached:
-            stride, reached = stride * given(end // reached, part.path), end
+            stride, reached = stride * variable(end // reached, part.path), end
     return stride
 
 
-def _network_figures(totals: Sum) -> Iterator[Figure]:
-    traced = replace(totals, params=given(totals.params, "params"), macs=given(totals.macs, "MACs"))
-    yield Figure("FLOPs", traced.flops)
-    yield Figure("parameter bytes", traced.params_bytes)
+def _network_figures(totals: CostTotals) -> Iterator[TracedFigure]:
+    traced = replace(totals, params=variable(totals.params, "params"), macs=variable(totals.macs, "MACs"))
+    yield TracedFigure("FLOPs", traced.flops)
+    yield TracedFigure("parameter bytes", traced.params_bytes)
 
 
-def _total(analysis: Analysis, places: Sequence[Place], count: Callable[[Row], int]) -> int:
+def _traced_total(analysis: Analysis, places: Sequence[Section], count: Callable[[OpCost], int]) -> int:
     """The sum over the parts, as a Term whose addends are the parts' own figures."""
     rows = analysis.rows
-    return total(given(sum(count(row) for row in rows[place.start : place.stop]), place.path) for place in places)
+    return traced_sum(
+        variable(sum(count(row) for row in rows[place.start : place.stop]), place.path) for place in places
+    )
 
 
-def _seen(analysis: Analysis, place: Place, places: Sequence[Place], end: Callable[[Row], int], grown: bool) -> int:
+def _longest_path_sum(
+    analysis: Analysis, place: Section, places: Sequence[Section], end: Callable[[OpCost], int], grown: bool
+) -> int:
     """What the place's end sees (or its depth): what is seen before it, and what each part on the longest path adds."""
-    before = _before(analysis.rows[place.start])
+    before = _input_receptive_field(analysis.rows[place.start])
     reached = 1 + int(before.reach) if grown else before.depth
-    addends: list[int] = [given(reached, START)]
+    addends: list[int] = [variable(reached, START)]
     for part in places:
         gain = end(analysis.rows[part.stop - 1]) - reached
         if gain > 0:
             addends.append(_gain(analysis.rows[part.start], part, gain, grown))
             reached += gain
-    return total(addends)
+    return traced_sum(addends)
 
 
-def _gain(row: Row, part: Place, gain: int, grown: bool) -> int:
+def _gain(row: OpCost, part: Section, gain: int, grown: bool) -> int:
     """What a part adds; to the receptive field an op adds it by its own formula."""
     if grown and part.level == "op":
-        before = _before(row)
-        added = after(before, own_reach(symbolic(row.operation))).reach - before.reach
+        before = _input_receptive_field(row)
+        added = compose_receptive_fields(before, op_receptive_field(symbolic_op(row.operation))).reach - before.reach
         if added == gain:
             return added
-    return given(gain, part.path)
+    return variable(gain, part.path)
 
 
 _SINGULAR = {
@@ -323,17 +331,21 @@ _CHANNELS = ("in_channels", "out_channels", "channels", "in_features", "out_feat
 def traced_graph(spec: Spec) -> Graph:
     """The spec's Graph whose ops' channels are Terms over the spec's fields, as far as these went into them."""
     traced = copy(spec)
-    for name, value in spec.resolved().items():
-        term = tuple(_traced(name, item) for item in value) if isinstance(value, list) else _traced(name, value)
+    for name, value in spec.effective_fields().items():
+        term = (
+            tuple(_traced_field(name, item) for item in value)
+            if isinstance(value, list)
+            else _traced_field(name, value)
+        )
         object.__setattr__(traced, name, term)  # a Spec is frozen, and its checks ran when `spec` was made
     return traced.graph()
 
 
-def _traced(name: str, value: object) -> object:
+def _traced_field(name: str, value: object) -> object:
     """A number under its field's name; a group's width is known to divide what is divided by it."""
     if not isinstance(value, int) or isinstance(value, bool) or value == _NEUTRAL_VALUES.get(name):
         return value
-    return given(value, _SINGULAR.get(name, name), divides=name == "group_widths")
+    return variable(value, _SINGULAR.get(name, name), divides=name == "group_widths")
 
 
 def channels_of(spec: Spec, path: str) -> dict[str, int]:
@@ -342,16 +354,16 @@ def channels_of(spec: Spec, path: str) -> dict[str, int]:
     return {name: getattr(op, name) for name in _CHANNELS if hasattr(op, name)}
 
 
-def worked_out_channels(spec: Spec, path: str) -> dict[str, int]:
+def derived_channels(spec: Spec, path: str) -> dict[str, int]:
     """Those of `channels_of` that any arithmetic went into."""
     found = channels_of(spec, path)
-    return {name: term for name, term in found.items() if not isinstance(form_of(term), Constant | Given)}
+    return {name: term for name, term in found.items() if not isinstance(formula_of(term), Constant | Variable)}
 
 
-def reads(spec: Spec, path: str, stage: str) -> int:
+def dense_input_channels(spec: Spec, path: str, stage: str) -> int:
     """Channels that the batch norm at `path` reads, over those that the dense stage at path `stage` starts from, k₀."""
     entry = channels_of(spec, f"{stage}.denselayer1.norm1")["channels"]
-    return given(entry, "k₀") + (channels_of(spec, path)["channels"] - entry)
+    return variable(entry, "k₀") + (channels_of(spec, path)["channels"] - entry)
 
 
 def _op_at(graph: Graph, path: str) -> Op:

@@ -1,6 +1,6 @@
 """Whole numbers that remember how they came about, so that a formula run on them can be written out.
 
-A `Term` is an int: every formula and every check takes it, and what comes out is the value with its arithmetic.
+A `TracedInt` is an int: every formula and every check takes it, and what comes out is the value with its arithmetic.
 Plain ints stand for a formula's own constants; those that change nothing (· 1, + 0, · 64/64) leave no trace.
 """
 
@@ -17,7 +17,7 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Variable:
     """A number that the formula was given, with its symbol; `divides`: what it divides is a multiple of it."""
 
     symbol: str
@@ -29,7 +29,7 @@ class Given:
 class Sum:
     """Σ count · form, and a constant; `count` is how often a form is added, or, below 0, subtracted."""
 
-    addends: tuple[tuple[int, "Form"], ...]
+    addends: tuple[tuple[int, "Formula"], ...]
     constant: int
 
 
@@ -37,93 +37,93 @@ class Sum:
 class Product:
     """Two or more factors."""
 
-    factors: tuple["Form", ...]
+    factors: tuple["Formula", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
     """⌊dividend / divisor⌋, or with `up` ⌈dividend / divisor⌉; `exact` where nothing is left over."""
 
-    dividend: "Form"
-    divisor: "Form"
+    dividend: "Formula"
+    divisor: "Formula"
     up: bool = False
 
     @property
     def exact(self) -> bool:
         """Whether the divisor is known to divide, so that no rounding is meant."""
-        return isinstance(self.divisor, Given) and self.divisor.divides
+        return isinstance(self.divisor, Variable) and self.divisor.divides
 
 
 START = ""
 """The symbol of what a sum starts from, as against the equal neighbours that it adds up."""
 
-Form = Constant | Given | Sum | Product | Quotient
+Formula = Constant | Variable | Sum | Product | Quotient
 
 
-class Term(int):
+class TracedInt(int):
     """An int with the form of its arithmetic."""
 
-    form: Form
+    form: Formula
 
     @classmethod
-    def of(cls, value: int, form: Form) -> Self:
+    def of(cls, value: int, form: Formula) -> Self:
         """The value with a form that evaluates to it."""
         term = cls(value)
         term.form = form
         return term
 
-    def __add__(self, other: int) -> "Term":
-        return Term.of(int(self) + int(other), _sum(self.form, form_of(other)))
+    def __add__(self, other: int) -> "TracedInt":
+        return TracedInt.of(int(self) + int(other), _sum(self.form, formula_of(other)))
 
-    def __radd__(self, other: int) -> "Term":
-        return Term.of(int(other) + int(self), _sum(form_of(other), self.form))
+    def __radd__(self, other: int) -> "TracedInt":
+        return TracedInt.of(int(other) + int(self), _sum(formula_of(other), self.form))
 
-    def __sub__(self, other: int) -> "Term":
-        return Term.of(int(self) - int(other), _sum(self.form, _times(-1, form_of(other))))
+    def __sub__(self, other: int) -> "TracedInt":
+        return TracedInt.of(int(self) - int(other), _sum(self.form, _multiple(-1, formula_of(other))))
 
-    def __rsub__(self, other: int) -> "Term":
-        return Term.of(int(other) - int(self), _sum(form_of(other), _times(-1, self.form)))
+    def __rsub__(self, other: int) -> "TracedInt":
+        return TracedInt.of(int(other) - int(self), _sum(formula_of(other), _multiple(-1, self.form)))
 
-    def __mul__(self, other: int) -> "Term":
-        return Term.of(int(self) * int(other), _product(self.form, form_of(other)))
+    def __mul__(self, other: int) -> "TracedInt":
+        return TracedInt.of(int(self) * int(other), _product(self.form, formula_of(other)))
 
-    def __rmul__(self, other: int) -> "Term":
-        return Term.of(int(other) * int(self), _product(form_of(other), self.form))
+    def __rmul__(self, other: int) -> "TracedInt":
+        return TracedInt.of(int(other) * int(self), _product(formula_of(other), self.form))
 
-    def __pow__(self, power: int, _: None = None) -> "Term":  # type: ignore[override]  # whole powers only
-        return Term.of(int(self) ** int(power), _product(*[self.form] * int(power)))
+    def __pow__(self, power: int, _: None = None) -> "TracedInt":  # type: ignore[override]  # whole powers only
+        return TracedInt.of(int(self) ** int(power), _product(*[self.form] * int(power)))
 
-    def __floordiv__(self, other: int) -> "Term":
-        return Term.of(int(self) // int(other), _quotient(self.form, form_of(other)))
+    def __floordiv__(self, other: int) -> "TracedInt":
+        return TracedInt.of(int(self) // int(other), _quotient(self.form, formula_of(other)))
 
-    def __rfloordiv__(self, other: int) -> "Term":
-        return Term.of(int(other) // int(self), _quotient(form_of(other), self.form))
+    def __rfloordiv__(self, other: int) -> "TracedInt":
+        return TracedInt.of(int(other) // int(self), _quotient(formula_of(other), self.form))
 
-    def __neg__(self) -> "Term":
+    def __neg__(self) -> "TracedInt":
         if isinstance(self.form, Quotient) and not self.form.exact:
-            return Term.of(-int(self), _turned(self.form))
-        return Term.of(-int(self), _times(-1, self.form))
+            return TracedInt.of(-int(self), _negated(self.form))
+        return TracedInt.of(-int(self), _multiple(-1, self.form))
 
 
-def given(value: int, symbol: str, *, divides: bool = False) -> Term:
+def variable(value: int, symbol: str, *, divides: bool = False) -> TracedInt:
     """A number that a formula is given, under its symbol."""
-    return Term.of(value, Given(symbol, int(value), divides))
+    return TracedInt.of(value, Variable(symbol, int(value), divides))
 
 
-def total(terms: Iterable[int]) -> Term:
+def traced_sum(terms: Iterable[int]) -> TracedInt:
     """The sum of many numbers, each an addend of its own, in linear time; zeros leave no trace."""
-    kept = [(int(term), form_of(term)) for term in terms if term]
+    kept = [(int(term), formula_of(term)) for term in terms if term]
     forms = [form for _, form in kept]
     form = Sum(tuple((1, form) for form in forms), 0) if len(forms) > 1 else forms[0] if forms else Constant(0)
-    return Term.of(sum(value for value, _ in kept), form)
+    return TracedInt.of(sum(value for value, _ in kept), form)
 
 
-def form_of(number: int) -> Form:
+def formula_of(number: int) -> Formula:
     """How a number came about; a plain int is a constant."""
-    return number.form if isinstance(number, Term) else Constant(int(number))
+    return number.form if isinstance(number, TracedInt) else Constant(int(number))
 
 
-def _parts(form: Form) -> tuple[tuple[tuple[int, Form], ...], int]:
+def _addends(form: Formula) -> tuple[tuple[tuple[int, Formula], ...], int]:
     match form:
         case Constant():
             return (), form.value
@@ -133,25 +133,25 @@ def _parts(form: Form) -> tuple[tuple[tuple[int, Form], ...], int]:
             return ((1, form),), 0
 
 
-def _sum(left: Form, right: Form) -> Form:
+def _sum(left: Formula, right: Formula) -> Formula:
     """The sum, with equal given numbers counted together, and whatever is taken from itself left out."""
-    (ours, constant), (theirs, more) = _parts(left), _parts(right)
+    (ours, constant), (theirs, more) = _addends(left), _addends(right)
     addends = list(ours)
     for count, form in theirs:
-        place = next((i for i, ours in enumerate(addends) if _joins(ours, (count, form))), None)
+        place = next((i for i, ours in enumerate(addends) if _can_merge(ours, (count, form))), None)
         if place is None:
             addends.append((count, form))
         else:
             addends[place] = (addends[place][0] + count, form)
-    return _added(tuple((count, form) for count, form in addends if count), constant + more)
+    return _sum_of_addends(tuple((count, form) for count, form in addends if count), constant + more)
 
 
-def _joins(ours: tuple[int, Form], theirs: tuple[int, Form]) -> bool:
-    alike = isinstance(theirs[1], Given) or ours[0] == -theirs[0]
+def _can_merge(ours: tuple[int, Formula], theirs: tuple[int, Formula]) -> bool:
+    alike = isinstance(theirs[1], Variable) or ours[0] == -theirs[0]
     return alike and ours[1] == theirs[1]
 
 
-def _added(addends: tuple[tuple[int, Form], ...], constant: int) -> Form:
+def _sum_of_addends(addends: tuple[tuple[int, Formula], ...], constant: int) -> Formula:
     if not addends:
         return Constant(constant)
     if not constant and len(addends) == 1 and addends[0][0] == 1:
@@ -159,20 +159,20 @@ def _added(addends: tuple[tuple[int, Form], ...], constant: int) -> Form:
     return Sum(addends, constant)
 
 
-def _times(count: int, form: Form) -> Form:
-    addends, constant = _parts(form)
-    return _added(tuple((count * times, addend) for times, addend in addends), count * constant)
+def _multiple(count: int, form: Formula) -> Formula:
+    addends, constant = _addends(form)
+    return _sum_of_addends(tuple((count * times, addend) for times, addend in addends), count * constant)
 
 
-def _product(*forms: Form) -> Form:
+def _product(*forms: Formula) -> Formula:
     factors = [factor for form in forms for factor in (form.factors if isinstance(form, Product) else (form,))]
     if Constant(0) in factors:
         return Constant(0)
-    factors = [factor for factor in _cancelled(factors) if factor != Constant(1)]
+    factors = [factor for factor in _cancel(factors) if factor != Constant(1)]
     return Product(tuple(factors)) if len(factors) > 1 else factors[0] if factors else Constant(1)
 
 
-def _cancelled(factors: list[Form]) -> list[Form]:
+def _cancel(factors: list[Formula]) -> list[Formula]:
     """The factors, a number that is divided by exactly and multiplied with again left out."""
     left = list(factors)
     for quotient in factors:
@@ -182,13 +182,13 @@ def _cancelled(factors: list[Form]) -> list[Form]:
     return left
 
 
-def _quotient(dividend: Form, divisor: Form) -> Form:
+def _quotient(dividend: Formula, divisor: Formula) -> Formula:
     if isinstance(dividend, Product) and isinstance(divisor, Constant) and divisor in dividend.factors:
         place = dividend.factors.index(divisor)
         return _product(*dividend.factors[:place], *dividend.factors[place + 1 :])
     return dividend if divisor == Constant(1) else Quotient(dividend, divisor)
 
 
-def _turned(form: Quotient) -> Form:
+def _negated(form: Quotient) -> Formula:
     """−⌊a / b⌋ = ⌈−a / b⌉."""
-    return Quotient(_times(-1, form.dividend), form.divisor, not form.up)
+    return Quotient(_multiple(-1, form.dividend), form.divisor, not form.up)

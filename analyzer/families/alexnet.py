@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analyzer.families.spec import Choice, Family, Initial, Int, Spec, Variant, ruled
+from analyzer.families.spec import Choice, Family, Int, Spec, Variant, WeightInitialisation, spec_field
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.ops import MAX_CHANNELS, AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Op, ReLU
 
@@ -17,15 +17,15 @@ class AlexNetSpec(Spec):
 
     family: ClassVar[str] = "alexnet"
 
-    head: str = ruled(
+    head: str = spec_field(
         Choice("classifier; pool: ends after the pool; none: ends with the last stage", ("classifier", "pool", "none")),
         "classifier",
     )
-    in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
-    num_classes: int = ruled(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
+    in_channels: int = spec_field(Int("channels of the input image", 1, MAX_CHANNELS), 3)
+    num_classes: int = spec_field(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
 
-    def _settle(self) -> None:
-        self._settle_head(self.head, self.num_classes)
+    def _normalise(self) -> None:
+        self._normalise_head(self.head, self.num_classes)
 
     def graph(self) -> Graph:
         """Features and head, with torchvision's names."""
@@ -74,6 +74,6 @@ FAMILY = Family(
     spec=AlexNetSpec,
     words={},
     aliases={},
-    initial=Initial(conv_fan=""),
+    initial=WeightInitialisation(conv_fan=""),
     variants={"alexnet": Variant(title="AlexNet", paper=_PAPER, fields={}, note="one tower, as in torchvision")},
 )

@@ -9,17 +9,17 @@ from analyzer.families.spec import (
     MAX_STAGES,
     Choice,
     Family,
-    Initial,
     Int,
     IntList,
     Ratio,
     Spec,
     Variant,
-    floor_of,
-    ruled,
+    WeightInitialisation,
+    floor_product,
+    spec_field,
 )
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
-from analyzer.graph.memo import once
+from analyzer.graph.memo import memoized
 from analyzer.graph.ops import (
     MAX_CHANNELS,
     AvgPool2d,
@@ -41,27 +41,27 @@ class DenseNetSpec(Spec):
 
     family: ClassVar[str] = "densenet"
 
-    depths: tuple[int, ...] = ruled(IntList("dense layers a block", 1, MAX_BLOCKS, MAX_STAGES))
-    growth_rate: int = ruled(Int("k: channels that each dense layer adds", 1, MAX_CHANNELS), 32)
-    init_features: int = ruled(Int("channels after the stem", 1, MAX_CHANNELS), 64)
-    bottleneck_ratio: int | None = ruled(
+    depths: tuple[int, ...] = spec_field(IntList("dense layers a block", 1, MAX_BLOCKS, MAX_STAGES))
+    growth_rate: int = spec_field(Int("k: channels that each dense layer adds", 1, MAX_CHANNELS), 32)
+    init_features: int = spec_field(Int("channels after the stem", 1, MAX_CHANNELS), 64)
+    bottleneck_ratio: int | None = spec_field(
         Int("a dense layer's 1×1 makes ratio · k channels; none: no 1×1", 1, 1024, optional=True), 4
     )
-    compression: float = ruled(Ratio("θ: a transition has ⌊θC⌋ channels; 1.0: no compression"), 0.5)
-    stem: str = ruled(Choice("imagenet: 7×7/2 and max pool; cifar: 3×3", ("imagenet", "cifar")), "imagenet")
-    head: str = ruled(
+    compression: float = spec_field(Ratio("θ: a transition has ⌊θC⌋ channels; 1.0: no compression"), 0.5)
+    stem: str = spec_field(Choice("imagenet: 7×7/2 and max pool; cifar: 3×3", ("imagenet", "cifar")), "imagenet")
+    head: str = spec_field(
         Choice("classifier; pool: ends after the pool; none: ends with the last stage", ("classifier", "pool", "none")),
         "classifier",
     )
-    in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
-    num_classes: int = ruled(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
+    in_channels: int = spec_field(Int("channels of the input image", 1, MAX_CHANNELS), 3)
+    num_classes: int = spec_field(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
 
-    def _settle(self) -> None:
+    def _normalise(self) -> None:
         if sum(self.depths) > MAX_BLOCKS:
             self._refuse("depths", f"has {sum(self.depths)} dense layers; at most {MAX_BLOCKS} are allowed")
         if (self.bottleneck_ratio or 1) * self.growth_rate > MAX_CHANNELS:
             self._refuse("bottleneck_ratio", f"times growth_rate={self.growth_rate} is over {MAX_CHANNELS} channels")
-        self._settle_head(self.head, self.num_classes)
+        self._normalise_head(self.head, self.num_classes)
         self._set(compression=float(self.compression) if len(self.depths) > 1 else 0.5)
         self._check_channels()
 
@@ -140,7 +140,7 @@ def _dense_block(spec: DenseNetSpec, channels: int, depth: int) -> Graph:
     return Graph("stage", tuple(nodes))
 
 
-@once
+@memoized
 def _dense_layer(channels: int, growth_rate: int, bottleneck_ratio: int | None) -> Graph:
     pairs: list[tuple[str, Op]] = [("norm1", BatchNorm2d(channels)), ("relu1", ReLU())]
     if bottleneck_ratio is None:
@@ -152,7 +152,7 @@ def _dense_layer(channels: int, growth_rate: int, bottleneck_ratio: int | None) 
     return Graph("dense_layer", tuple(sequence(*pairs)))
 
 
-@once
+@memoized
 def _transition(channels: int, kept: int) -> Graph:
     return Graph(
         "transition",
@@ -169,7 +169,7 @@ def _transition(channels: int, kept: int) -> Graph:
 
 def _compressed(spec: DenseNetSpec, channels: int) -> int:
     """⌊θC⌋, the channels that a transition keeps."""
-    return floor_of(spec.compression, channels)
+    return floor_product(spec.compression, channels)
 
 
 _HUANG = "Densely Connected Convolutional Networks, Huang et al., 2017"
@@ -199,7 +199,7 @@ def pattern(name: str) -> Variant | None:
     return _cifar(f"DenseNet-{depth}", (depth - 4) // 3, growth_rate, **plain)
 
 
-def _patterned(*names: str) -> dict[str, Variant]:
+def _pattern_variants(*names: str) -> dict[str, Variant]:
     found = {name: pattern(name) for name in names}
     return {name: variant for name, variant in found.items() if variant is not None}
 
@@ -219,9 +219,9 @@ FAMILY = Family(
         "densenet169": _densenet(169, 6, 12, 32, 32),
         "densenet201": _densenet(201, 6, 12, 48, 32),
         "densenet264": _densenet(264, 6, 12, 64, 48, note="by the paper's own rule its depth is 265, not 264"),
-        **_patterned("densenet40_k12_cifar", "densenet100_k12_cifar", "densenet100_k24_cifar"),
-        **_patterned("densenet_bc100_k12_cifar", "densenet_bc250_k24_cifar", "densenet_bc190_k40_cifar"),
+        **_pattern_variants("densenet40_k12_cifar", "densenet100_k12_cifar", "densenet100_k24_cifar"),
+        **_pattern_variants("densenet_bc100_k12_cifar", "densenet_bc250_k24_cifar", "densenet_bc190_k40_cifar"),
     },
     pattern=pattern,
-    initial=Initial(conv_fan="fan_in", zero_linear_bias=True),
+    initial=WeightInitialisation(conv_fan="fan_in", zero_linear_bias=True),
 )

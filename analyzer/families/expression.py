@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.registry import FAMILIES, find, suggestion
+from analyzer.families.registry import FAMILIES, find_variant, suggestion
 from analyzer.families.spec import Spec, Variant, rules
 
 MAX_LENGTH = 65_536
@@ -28,7 +28,7 @@ def parse(expression: str) -> Spec:
             f"expression {shortened(expression)!r} has an empty field list; write fields after the colon, or no colon."
         )
     given = _assignments(family, listed) if colon else {}
-    return make(family, start | given)
+    return make_spec(family, start | given)
 
 
 def _field_names() -> set[str]:
@@ -37,12 +37,12 @@ def _field_names() -> set[str]:
 
 def preset(name: str) -> tuple[str, dict[str, Any]]:
     """(family, fields off their defaults) of a named variant; InvalidInput with the closest names where none is."""
-    family, variant = find(name)
-    spec = make(family, dict(variant.fields))
-    return family, {field: getattr(spec, field) for field in _stated(spec)}
+    family, variant = find_variant(name)
+    spec = make_spec(family, dict(variant.fields))
+    return family, {field: getattr(spec, field) for field in _non_default_fields(spec)}
 
 
-def make(family: str, values: dict[str, Any]) -> Spec:
+def make_spec(family: str, values: dict[str, Any]) -> Spec:
     """A spec from checked field names; InvalidInput where a required field is missing."""
     spec = FAMILIES[family].spec
     missing = [item.name for item in fields(spec) if item.name not in values and item.default is MISSING]
@@ -79,7 +79,7 @@ def canonical(spec: Spec) -> str:
     exact = _name(spec)
     if exact is not None:
         return exact
-    best_name, best = spec.family, _stated(spec)
+    best_name, best = spec.family, _non_default_fields(spec)
     for name, base in _named_specs(spec.family):
         different = [item for item in rules(type(spec)) if getattr(base, item) != getattr(spec, item)]
         if len(different) < len(best):
@@ -87,10 +87,10 @@ def canonical(spec: Spec) -> str:
     return f"{best_name}:{','.join(_assigned(spec, best))}"
 
 
-def named(spec: Spec) -> Variant | None:
+def named_variant(spec: Spec) -> Variant | None:
     """The named variant that a spec is, if it is one."""
     name = _name(spec)
-    return find(name)[1] if name else None
+    return find_variant(name)[1] if name else None
 
 
 @lru_cache(maxsize=1024)
@@ -104,15 +104,15 @@ def _named_specs(family: str) -> Iterator[tuple[str, Spec]]:
 
 @cache
 def _named_spec(family: str, name: str) -> Spec:
-    return make(family, dict(FAMILIES[family].variants[name].fields))
+    return make_spec(family, dict(FAMILIES[family].variants[name].fields))
 
 
-def _stated(spec: Spec) -> list[str]:
+def _non_default_fields(spec: Spec) -> list[str]:
     return [item.name for item in fields(spec) if item.default is MISSING or getattr(spec, item.name) != item.default]
 
 
 def _assigned(spec: Spec, names: list[str]) -> list[str]:
-    known, values = rules(type(spec)), spec.resolved()
+    known, values = rules(type(spec)), spec.effective_fields()
     return [f"{name}={known[name].text(values[name])}" for name in names]
 
 

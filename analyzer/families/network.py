@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.expression import canonical, named, parse
+from analyzer.families.expression import canonical, named_variant, parse
 from analyzer.families.spec import MAX_OPS, Spec
 from analyzer.graph.graph import Graph, in_channels, nesting, num_ops
 
@@ -79,7 +79,7 @@ def network(variant: "str | Spec | Graph | Network") -> Network:
     spec = parse(variant) if isinstance(variant, str) else variant
     if not isinstance(spec, Spec):
         raise InvalidInput(f"variant {shortened(spec)}: must be a variant expression, a Spec or a Graph.")
-    expression, known = canonical(spec), named(spec)
+    expression, known = canonical(spec), named_variant(spec)
     graph = _bounded(spec.graph())
     if known is None:
         return Network(graph=graph, expression=expression, title=expression, spec=spec)

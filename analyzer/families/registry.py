@@ -51,7 +51,7 @@ def variant_names() -> tuple[str, ...]:
     return tuple(name for name, _, _ in variants())
 
 
-def find(name: str) -> tuple[str, Variant]:
+def find_variant(name: str) -> tuple[str, Variant]:
     """(family, variant) of a name; InvalidInput with the closest names where there is none."""
     found = _by_name(name) or _by_pattern(name)
     if found is None:

@@ -9,16 +9,16 @@ from analyzer.families.spec import (
     MAX_STAGES,
     Choice,
     Family,
-    Initial,
     Int,
     IntList,
     Ratio,
     Spec,
     Variant,
-    ruled,
+    WeightInitialisation,
+    spec_field,
 )
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
-from analyzer.graph.memo import once
+from analyzer.graph.memo import memoized
 from analyzer.graph.ops import (
     MAX_CHANNELS,
     Add,
@@ -53,12 +53,12 @@ class RegNetSpec(Spec):
 
     family: ClassVar[str] = "regnet"
 
-    depths: tuple[int, ...] = ruled(IntList("blocks a stage", 1, MAX_BLOCKS, MAX_STAGES))
-    widths: tuple[int, ...] = ruled(IntList("output channels of each stage", 1, MAX_CHANNELS, MAX_STAGES))
-    bottleneck_ratios: tuple[int, ...] = ruled(
+    depths: tuple[int, ...] = spec_field(IntList("blocks a stage", 1, MAX_BLOCKS, MAX_STAGES))
+    widths: tuple[int, ...] = spec_field(IntList("output channels of each stage", 1, MAX_CHANNELS, MAX_STAGES))
+    bottleneck_ratios: tuple[int, ...] = spec_field(
         IntList("b of each stage, or one for all: inner width = ⌊width / b⌋", 1, 1024, MAX_STAGES), (1,)
     )
-    group_widths: tuple[int, ...] | None = ruled(
+    group_widths: tuple[int, ...] | None = spec_field(
         IntList(
             "channels of a group of each stage's 3×3, or one for all; all in one group",
             1,
@@ -68,30 +68,30 @@ class RegNetSpec(Spec):
         ),
         None,
     )
-    se_ratio: float | None = ruled(
+    se_ratio: float | None = spec_field(
         Ratio("squeeze-and-excitation: hidden channels over the block's input channels; none: X blocks", optional=True),
         None,
     )
-    stem_width: int = ruled(Int("channels after the stem", 1, MAX_CHANNELS), 32)
-    head: str = ruled(
+    stem_width: int = spec_field(Int("channels after the stem", 1, MAX_CHANNELS), 32)
+    head: str = spec_field(
         Choice("classifier; pool: ends after the pool; none: ends with the last stage", ("classifier", "pool", "none")),
         "classifier",
     )
-    in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
-    num_classes: int = ruled(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
+    in_channels: int = spec_field(Int("channels of the input image", 1, MAX_CHANNELS), 3)
+    num_classes: int = spec_field(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
 
-    def _settle(self) -> None:
+    def _normalise(self) -> None:
         if sum(self.depths) > MAX_BLOCKS:
             self._refuse("depths", f"has {sum(self.depths)} blocks; at most {MAX_BLOCKS} are allowed")
         if len(self.widths) != len(self.depths):
             self._refuse("widths", f"must have one width for each of the {len(self.depths)} stages of depths")
-        self._settle_lists()
+        self._normalise_lists()
         self._check_blocks()
-        self._settle_head(self.head, self.num_classes)
+        self._normalise_head(self.head, self.num_classes)
         if self.se_ratio is not None:
             self._set(se_ratio=float(self.se_ratio))
 
-    def _settle_lists(self) -> None:
+    def _normalise_lists(self) -> None:
         """One number where all stages have it, and none where all are in one group."""
         for name in ("bottleneck_ratios", "group_widths"):
             values = getattr(self, name)
@@ -109,7 +109,7 @@ class RegNetSpec(Spec):
         for width, inner in zip(self.widths, self.inner_widths, strict=True):
             if inner < 1:
                 self._refuse("bottleneck_ratios", f"leaves none of {width} channels; ⌊width / b⌋ must be at least 1")
-        for inner, group in zip(self.inner_widths, self._each(self.group_widths or ()), strict=False):
+        for inner, group in zip(self.inner_widths, self._per_stage(self.group_widths or ()), strict=False):
             if inner % group:
                 self._refuse("group_widths", f"must divide the inner widths, of which {inner} is no multiple")
         if self.se_ratio is not None:
@@ -117,33 +117,35 @@ class RegNetSpec(Spec):
                 if hidden_width(self.se_ratio, channels) < 1:
                     self._refuse("se_ratio", f"leaves no hidden channel of a block that reads {channels}")
 
-    def _each(self, values: tuple[int, ...]) -> tuple[int, ...]:
+    def _per_stage(self, values: tuple[int, ...]) -> tuple[int, ...]:
         """One value for each stage."""
         return values * len(self.depths) if len(values) == 1 else values
 
     @property
     def inner_widths(self) -> tuple[int, ...]:
         """Channels of each stage's 3×3 convolutions."""
-        ratios = self._each(self.bottleneck_ratios)
+        ratios = self._per_stage(self.bottleneck_ratios)
         return tuple(width // ratio for width, ratio in zip(self.widths, ratios, strict=False))
 
     def width_steps(self, count: int) -> tuple[int, ...]:
         """What each stage's width may be a multiple of, so that its group width divides the inner width; 8 without."""
         if self.group_widths is None:
             return (8,) * count
-        pairs = zip(self._each(self.group_widths), self._each(self.bottleneck_ratios), strict=True)
+        pairs = zip(self._per_stage(self.group_widths), self._per_stage(self.bottleneck_ratios), strict=True)
         return tuple(group * ratio for group, ratio in pairs)
 
-    def resolved(self) -> dict[str, Any]:
+    def effective_fields(self) -> dict[str, Any]:
         """Every field with the value it takes effect with, as JSON types."""
-        return super(RegNetSpec, self).resolved() | {"group_widths": list(self.group_widths or self.inner_widths)}
+        return super(RegNetSpec, self).effective_fields() | {
+            "group_widths": list(self.group_widths or self.inner_widths)
+        }
 
     def stages(self) -> Iterator[tuple[int, _Block, _Block]]:
         """Each stage's depth, its first block and its others."""
         channels = self.stem_width
         for index, width in enumerate(self.widths):
             inner = self.inner_widths[index]
-            group = inner if self.group_widths is None else self._each(self.group_widths)[index]
+            group = inner if self.group_widths is None else self._per_stage(self.group_widths)[index]
             groups = 1 if self.group_widths is None else inner // group
             first, more = (
                 _Block(read, width, groups, group, stride, self._hidden(read))
@@ -178,7 +180,7 @@ def _trunk(spec: RegNetSpec) -> Graph:
     return Graph("trunk", tuple(nodes))
 
 
-@once
+@memoized
 def _block(*numbers: Any) -> Graph:
     """An X block, or with a gate after its 3×3 a Y block; the projection stands first, as torchvision computes it."""
     spec = _Block(*numbers)
@@ -267,5 +269,5 @@ FAMILY = Family(
     words={"group_width": "group_widths", "bottleneck_ratio": "bottleneck_ratios"},
     aliases={},
     variants={f"regnet_{net[0].lower().replace('-', '_').replace('.', '_')}": _named(*net) for net in _NETS},
-    initial=Initial(linear_std=0.01, zero_linear_bias=True, zero_conv_bias=False),
+    initial=WeightInitialisation(linear_std=0.01, zero_linear_bias=True, zero_conv_bias=False),
 )

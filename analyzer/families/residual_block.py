@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
-from analyzer.graph.memo import once
+from analyzer.graph.memo import memoized
 from analyzer.graph.ops import (
     Add,
     AvgPool2d,
@@ -18,7 +18,7 @@ from analyzer.graph.ops import (
 )
 
 
-class Residual(NamedTuple):
+class ResidualBlockSpec(NamedTuple):
     """One block's numbers; `inner_channels` are its 3×3 convolutions', `shortcut` is the paper's letter or none."""
 
     block: str
@@ -36,18 +36,18 @@ class Residual(NamedTuple):
     bias: bool = False
 
 
-def residual_block(spec: Residual) -> Graph:
+def residual_block(spec: ResidualBlockSpec) -> Graph:
     """Transform and shortcut as a Graph, with torchvision's names; the same value for the same plain numbers."""
     return _block(*spec)
 
 
-@once
+@memoized
 def _block(*numbers: Any) -> Graph:
-    spec = Residual(*numbers)
-    return Graph(spec.block, tuple(_preactivated(spec) if spec.preactivation else _activated(spec)))
+    spec = ResidualBlockSpec(*numbers)
+    return Graph(spec.block, tuple(_preactivation_nodes(spec) if spec.preactivation else _postactivation_nodes(spec)))
 
 
-def _activated(spec: Residual) -> list[Node]:
+def _postactivation_nodes(spec: ResidualBlockSpec) -> list[Node]:
     """Conv–BN–ReLU order; the last ReLU comes after the addition."""
     convs = _convs(spec)
     pairs: list[tuple[str, Op | Graph]] = []
@@ -56,20 +56,20 @@ def _activated(spec: Residual) -> list[Node]:
         if number < len(convs):
             pairs.append((f"relu{number}", ReLU()))
     nodes = sequence(*pairs, *_gate(spec))
-    nodes += _joined(spec, nodes[-1].name, INPUT)
+    nodes += _shortcut_and_sum(spec, nodes[-1].name, INPUT)
     return nodes + sequence((f"relu{len(convs)}", ReLU()), after=nodes[-1].name)
 
 
-def _preactivated(spec: Residual) -> list[Node]:
+def _preactivation_nodes(spec: ResidualBlockSpec) -> list[Node]:
     """BN–ReLU–conv order (He et al. 2016): a projection starts after the first BN–ReLU, an identity at the input."""
     pairs: list[tuple[str, Op | Graph]] = []
     for number, conv in enumerate(_convs(spec), 1):
         pairs += [(f"bn{number}", BatchNorm2d(conv.in_channels)), (f"relu{number}", ReLU()), (f"conv{number}", conv)]
     nodes = sequence(*pairs, *_gate(spec))
-    return nodes + _joined(spec, nodes[-1].name, "relu1")
+    return nodes + _shortcut_and_sum(spec, nodes[-1].name, "relu1")
 
 
-def _convs(spec: Residual) -> list[Conv2d]:
+def _convs(spec: ResidualBlockSpec) -> list[Conv2d]:
     inner, bias = spec.inner_channels, spec.bias
     if spec.block == "basic":
         return [_conv3x3(spec, spec.in_channels, inner, spec.stride), _conv3x3(spec, inner, spec.out_channels)]
@@ -81,7 +81,7 @@ def _convs(spec: Residual) -> list[Conv2d]:
     ]
 
 
-def _conv3x3(spec: Residual, in_channels: int, out_channels: int, stride: int = 1) -> Conv2d:
+def _conv3x3(spec: ResidualBlockSpec, in_channels: int, out_channels: int, stride: int = 1) -> Conv2d:
     return Conv2d(
         in_channels,
         out_channels,
@@ -94,7 +94,7 @@ def _conv3x3(spec: Residual, in_channels: int, out_channels: int, stride: int = 
     )
 
 
-def _gate(spec: Residual) -> list[tuple[str, Op | Graph]]:
+def _gate(spec: ResidualBlockSpec) -> list[tuple[str, Op | Graph]]:
     """Squeeze-and-excitation (Hu et al. 2018), both 1×1 convolutions with bias."""
     if spec.se_reduction is None:
         return []
@@ -110,7 +110,7 @@ def _gate(spec: Residual) -> list[tuple[str, Op | Graph]]:
     return [("se", Graph("squeeze_excitation", gated))]
 
 
-def _joined(spec: Residual, transformed: str, activated: str) -> list[Node]:
+def _shortcut_and_sum(spec: ResidualBlockSpec, transformed: str, activated: str) -> list[Node]:
     """The shortcut and the addition; a plain net has neither."""
     if spec.shortcut == "none":
         return []
@@ -122,7 +122,7 @@ def _joined(spec: Residual, transformed: str, activated: str) -> list[Node]:
     return [Node("downsample", _projection(spec), (activated,)), Node("add", Add(), (transformed, "downsample"))]
 
 
-def _projection(spec: Residual) -> Graph:
+def _projection(spec: ResidualBlockSpec) -> Graph:
     """1×1 convolution and BN (no BN with pre-activation); with `avg_down` a pool takes the stride (ResNet-D).
 
     The names count from 0, and from 1 with `avg_down`, where timm keeps place 0 for the pool.

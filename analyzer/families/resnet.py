@@ -1,11 +1,11 @@
-"""Residual networks: ResNet, pre-activation and -B/-C/-D, Wide ResNet, ResNeXt, SE, CIFAR and plain nets."""
+"""ResidualBlockSpec networks: ResNet, pre-activation and -B/-C/-D, Wide ResNet, ResNeXt, SE, CIFAR and plain nets."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from analyzer.families.residual_block import Residual, residual_block
+from analyzer.families.residual_block import ResidualBlockSpec, residual_block
 from analyzer.families.spec import (
     MAX_BLOCKS,
     MAX_STAGES,
@@ -17,7 +17,7 @@ from analyzer.families.spec import (
     OneOf,
     Spec,
     Variant,
-    ruled,
+    spec_field,
 )
 from analyzer.graph.graph import Graph, Node, sequence
 from analyzer.graph.ops import (
@@ -50,25 +50,25 @@ class ResNetSpec(Spec):
 
     family: ClassVar[str] = "resnet"
 
-    block: str = ruled(Choice("basic: two 3×3; bottleneck: 1×1, 3×3, 1×1", ("basic", "bottleneck")))
-    depths: tuple[int, ...] = ruled(IntList("blocks a stage", 1, MAX_BLOCKS, MAX_STAGES))
-    widths: tuple[int, ...] | None = ruled(
+    block: str = spec_field(Choice("basic: two 3×3; bottleneck: 1×1, 3×3, 1×1", ("basic", "bottleneck")))
+    depths: tuple[int, ...] = spec_field(IntList("blocks a stage", 1, MAX_BLOCKS, MAX_STAGES))
+    widths: tuple[int, ...] | None = spec_field(
         IntList("stage widths before expansion; 64, doubling", 1, MAX_CHANNELS, MAX_STAGES, optional=True), None
     )
-    expansion: int | None = ruled(
+    expansion: int | None = spec_field(
         Int("output channels = width · expansion; basic 1, bottleneck 4", 1, 64, optional=True), None
     )
-    cardinality: int = ruled(Int("number of paths of a bottleneck (groups of its 3×3)", 1, MAX_CHANNELS), 1)
-    base_width: int = ruled(Int("width of one path at stage width 64", 1, MAX_CHANNELS), 64)
-    stem: str = ruled(
+    cardinality: int = spec_field(Int("number of paths of a bottleneck (groups of its 3×3)", 1, MAX_CHANNELS), 1)
+    base_width: int = spec_field(Int("width of one path at stage width 64", 1, MAX_CHANNELS), 64)
+    stem: str = spec_field(
         Choice("imagenet: 7×7/2 and pool; cifar: 3×3; deep: three 3×3 and pool", ("imagenet", "cifar", "deep")),
         "imagenet",
     )
-    stem_width: int = ruled(Int("channels after the stem", 1, MAX_CHANNELS), 64)
-    stem_pool: str = ruled(
+    stem_width: int = spec_field(Int("channels after the stem", 1, MAX_CHANNELS), 64)
+    stem_pool: str = spec_field(
         Choice("the stem's 3×3/2 max pool: padded by 1, valid (unpadded), none", ("padded", "valid", "none")), "padded"
     )
-    shortcut: str = ruled(
+    shortcut: str = spec_field(
         Choice(
             "A: zero-pad, B: projection where shapes change, C: projection everywhere, none: plain net",
             ("A", "B", "C", "none"),
@@ -76,54 +76,54 @@ class ResNetSpec(Spec):
         ),
         "B",
     )
-    stride_on: str = ruled(
+    stride_on: str = spec_field(
         Choice("which convolution of a bottleneck strides: 3x3 (v1.5), 1x1 (v1)", ("3x3", "1x1")), "3x3"
     )
-    avg_down: bool = ruled(Flag("a 2×2 average pool takes the projection's stride (ResNet-D)"), False)
-    preactivation: bool = ruled(Flag("BN–ReLU–conv order (v2)"), False)
-    se_reduction: int | None = ruled(
+    avg_down: bool = spec_field(Flag("a 2×2 average pool takes the projection's stride (ResNet-D)"), False)
+    preactivation: bool = spec_field(Flag("BN–ReLU–conv order (v2)"), False)
+    se_reduction: int | None = spec_field(
         Int("squeeze-and-excitation with ⌊C/r⌋ hidden channels; none: without", 1, MAX_CHANNELS, optional=True), None
     )
-    output_stride: int | None = ruled(
+    output_stride: int | None = spec_field(
         OneOf("dilation replaces stride once this total stride is reached", (4, 8, 16, 32)), None
     )
-    conv_bias: bool = ruled(Flag("convolutions have biases"), False)
-    head: str = ruled(
+    conv_bias: bool = spec_field(Flag("convolutions have biases"), False)
+    head: str = spec_field(
         Choice("classifier; pool: ends after the pool; none: ends with the last stage", ("classifier", "pool", "none")),
         "classifier",
     )
-    head_pool: int | None = ruled(
+    head_pool: int | None = spec_field(
         Int("global: mean of the map; or the window of an average pool", 1, 1024, optional=True, word="global"), None
     )
-    in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
-    num_classes: int = ruled(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
+    in_channels: int = spec_field(Int("channels of the input image", 1, MAX_CHANNELS), 3)
+    num_classes: int = spec_field(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
 
-    def _settle(self) -> None:
+    def _normalise(self) -> None:
         if sum(self.depths) > MAX_BLOCKS:
             self._refuse("depths", f"has {sum(self.depths)} blocks; at most {MAX_BLOCKS} are allowed")
         if self.widths is not None and len(self.widths) != len(self.depths):
             self._refuse("widths", f"must have one width for each of the {len(self.depths)} stages of depths")
-        self._settle_stem_and_head()
-        self._settle_block()
-        self._settle_stride()
+        self._normalise_stem_and_head()
+        self._normalise_block()
+        self._normalise_stride()
         if self.widths == self._default_widths:
             self._set(widths=None)
         if self.expansion == self._default_expansion:
             self._set(expansion=None)
 
-    def _settle_stem_and_head(self) -> None:
+    def _normalise_stem_and_head(self) -> None:
         if self.stem == "cifar":
             self._set(stem_pool="padded")
         if self.stem == "deep" and self.stem_width % 2:
             self._refuse("stem_width", "must be even with stem=deep, whose first convolutions have half of it")
-        self._settle_head(self.head, self.num_classes)
+        self._normalise_head(self.head, self.num_classes)
         if self.head == "none":
             self._set(head_pool=None)
         if self.head_pool is not None and self._final_side < self.head_pool:
             side = self._final_side
             self._refuse("head_pool", f"is wider than the last map, {side}×{side} at {self.default_input_size} pixels")
 
-    def _settle_block(self) -> None:
+    def _normalise_block(self) -> None:
         if self.block == "basic":
             if self.cardinality != 1:
                 self._refuse("cardinality", "must be 1 with basic blocks, which have no grouped form")
@@ -156,7 +156,7 @@ class ResNetSpec(Spec):
         if self.se_reduction is not None and outer < self.se_reduction:
             self._refuse("se_reduction", f"leaves no hidden channel: ⌊{outer} / {self.se_reduction}⌋ = 0")
 
-    def _settle_stride(self) -> None:
+    def _normalise_stride(self) -> None:
         reached = self._stem_stride * 2 ** (len(self.depths) - 1)
         if self.output_stride is not None and not self._stem_stride <= self.output_stride <= reached:
             self._refuse("output_stride", f"is not reached: stem and stages go from {self._stem_stride} to {reached}")
@@ -219,9 +219,9 @@ class ResNetSpec(Spec):
             reached *= stride
             yield _Stage(width, depth, stride, before, dilation)
 
-    def resolved(self) -> dict[str, Any]:
+    def effective_fields(self) -> dict[str, Any]:
         """Every field with the value it takes effect with, as JSON types."""
-        return super(ResNetSpec, self).resolved() | {
+        return super(ResNetSpec, self).effective_fields() | {
             "widths": list(self.stage_widths),
             "expansion": self.block_expansion,
         }
@@ -274,7 +274,7 @@ def _stage(spec: ResNetSpec, channels: int, stage: _Stage) -> Graph:
 
 def _block(spec: ResNetSpec, channels: int, width: int, stride: int, dilation: int) -> Graph:
     return residual_block(
-        Residual(
+        ResidualBlockSpec(
             block=spec.block,
             in_channels=channels,
             inner_channels=spec.inner_width(width),
@@ -414,7 +414,7 @@ def pattern(name: str) -> Variant | None:
     return None
 
 
-def _patterned(*names: str) -> dict[str, Variant]:
+def _pattern_variants(*names: str) -> dict[str, Variant]:
     found = {name: pattern(name) for name in names}
     return {name: variant for name, variant in found.items() if variant is not None}
 
@@ -444,11 +444,11 @@ VARIANTS: dict[str, Variant] = {
     "tutorial_resnet50": _tutorial(50),
     "tutorial_resnet101": _tutorial(101, _MISTAKE, widths=(4, 8, 16, 32)),
     "tutorial_resnet152": _tutorial(152),
-    **_patterned(*(f"resnet{depth}_cifar" for depth in (20, 32, 44, 56, 110, 1202))),
-    **_patterned(*(f"plain{depth}_cifar" for depth in (20, 32, 44, 56, 110))),
-    **_patterned("preact_resnet164_cifar", "preact_resnet1001_cifar"),
-    **_patterned("wrn16_8_cifar", "wrn28_10_cifar", "wrn40_4_cifar"),
-    **_patterned("resnext29_8x64d_cifar", "resnext29_16x64d_cifar"),
+    **_pattern_variants(*(f"resnet{depth}_cifar" for depth in (20, 32, 44, 56, 110, 1202))),
+    **_pattern_variants(*(f"plain{depth}_cifar" for depth in (20, 32, 44, 56, 110))),
+    **_pattern_variants("preact_resnet164_cifar", "preact_resnet1001_cifar"),
+    **_pattern_variants("wrn16_8_cifar", "wrn28_10_cifar", "wrn40_4_cifar"),
+    **_pattern_variants("resnext29_8x64d_cifar", "resnext29_16x64d_cifar"),
 }
 
 ALIASES = {"resnet50b": "resnet50"}

@@ -22,7 +22,7 @@ class Int(NamedTuple):
         return f"a whole number from {self.low} to {self.high}{f' or {self.word}' if self.optional else ''}"
 
     def parse(self, text: str) -> object:
-        return None if self.optional and text == self.word else _whole(text)
+        return None if self.optional and text == self.word else _parse_int(text)
 
     def accepts(self, value: object) -> bool:
         return (value is None and self.optional) or _is_int(value, self.low, self.high)
@@ -41,7 +41,7 @@ class OneOf(NamedTuple):
         return f"one of {', '.join(map(str, self.options))} or none"
 
     def parse(self, text: str) -> object:
-        return None if text == "none" else _whole(text)
+        return None if text == "none" else _parse_int(text)
 
     def accepts(self, value: object) -> bool:
         return value is None or (_is_int(value, min(self.options), max(self.options)) and value in self.options)
@@ -63,7 +63,7 @@ class IntList(NamedTuple):
         return f"1 to {self.longest} whole numbers from {self.low} to {self.high}, joined by -"
 
     def parse(self, text: str) -> object:
-        return tuple(_whole(part) for part in text.split("-", self.longest + 1))
+        return tuple(_parse_int(part) for part in text.split("-", self.longest + 1))
 
     def accepts(self, value: object) -> bool:
         if value is None:
@@ -96,7 +96,7 @@ class Choice(NamedTuple):
         return str(value)
 
 
-class Config(NamedTuple):
+class LayerList(NamedTuple):
     """A chain of convolutions' output channels and pools, joined by `-`: 64-M-128-M."""
 
     help: str
@@ -109,7 +109,7 @@ class Config(NamedTuple):
         return f"{channels}, joined by -, the first no pool"
 
     def parse(self, text: str) -> object:
-        return tuple(part if part == self.pool else _whole(part) for part in text.split("-", self.longest + 1))
+        return tuple(part if part == self.pool else _parse_int(part) for part in text.split("-", self.longest + 1))
 
     def accepts(self, value: object) -> bool:
         if not isinstance(value, tuple) or not 1 <= len(value) <= self.longest:
@@ -164,24 +164,24 @@ class Ratio(NamedTuple):
         return f"{float(value):.6f}".rstrip("0").removesuffix(".") if value != 1 else "1.0"
 
 
-Rule = Int | OneOf | IntList | Choice | Config | Flag | Ratio
+Rule = Int | OneOf | IntList | Choice | LayerList | Flag | Ratio
 
 
-def ruled(rule: Rule, default: Any = MISSING) -> Any:
+def spec_field(rule: Rule, default: Any = MISSING) -> Any:
     """A dataclass field with its rule; required where it has no default."""
     return field(default=default, metadata={"rule": rule})
 
 
-def check(family: str, name: str, rule: Rule, value: object) -> None:
+def check_field(family: str, name: str, rule: Rule, value: object) -> None:
     """Raise InvalidInput with family, field, value and rule where the value breaks the rule."""
     if not rule.accepts(value):
         shown = value
-        if isinstance(rule, IntList | Config) and isinstance(value, tuple):
+        if isinstance(rule, IntList | LayerList) and isinstance(value, tuple):
             shown = "-".join(map(shortened, value[:60]))
         raise InvalidInput(f"{family}: {name}={shortened(shown)!r} must be {rule.rule()}.")
 
 
-def floor_of(ratio: float, number: int) -> int:
+def floor_product(ratio: float, number: int) -> int:
     """⌊ratio·number⌋ with the ratio taken as the decimal it is written as (0.29·100 is 29)."""
     from fractions import Fraction  # with decimal it costs milliseconds that only a ratio should pay
 
@@ -189,7 +189,7 @@ def floor_of(ratio: float, number: int) -> int:
     return number * exact.numerator // exact.denominator
 
 
-def _whole(text: str) -> object:
+def _parse_int(text: str) -> object:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else text
 
 
@@ -212,10 +212,10 @@ class Spec:
         for name, rule in rules(type(self)).items():
             if isinstance(getattr(self, name), list):
                 self._set(**{name: tuple(getattr(self, name))})
-            check(self.family, name, rule, getattr(self, name))
-        self._settle()
+            check_field(self.family, name, rule, getattr(self, name))
+        self._normalise()
 
-    def _settle(self) -> None:
+    def _normalise(self) -> None:
         """Refuse impossible combinations and give fields without effect their default."""
 
     def graph(self) -> Graph:
@@ -227,7 +227,7 @@ class Spec:
         """Side of the square input in pixels where none is given."""
         return 224
 
-    def resolved(self) -> dict[str, Any]:
+    def effective_fields(self) -> dict[str, Any]:
         """Every field with the value it takes effect with, as JSON types."""
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
@@ -235,7 +235,7 @@ class Spec:
         """What each of `count` stages' widths should be a multiple of where others are looked for."""
         return (8,) * count
 
-    def changed(self, **values: Any) -> Self:
+    def with_fields(self, **values: Any) -> Self:
         """The same spec with some fields changed."""
         return replace(self, **values)
 
@@ -243,7 +243,7 @@ class Spec:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def _settle_head(self, head: str, num_classes: int) -> None:
+    def _normalise_head(self, head: str, num_classes: int) -> None:
         """No classes ask for a head that ends after the pool; without a classifier their number has no effect."""
         if num_classes == 0 and head == "classifier":
             head = "pool"
@@ -252,7 +252,7 @@ class Spec:
             self._set(num_classes=1000)
 
     def _refuse(self, name: str, rule: str) -> None:
-        shown = rules(type(self))[name].text(self.resolved()[name])
+        shown = rules(type(self))[name].text(self.effective_fields()[name])
         raise InvalidInput(f"{self.family}: {name}={shown} {rule}.")
 
 
@@ -284,7 +284,7 @@ def no_pattern(_: str) -> Variant | None:
     return None
 
 
-class Initial(NamedTuple):
+class WeightInitialisation(NamedTuple):
     """How torchvision starts a family's weights: Kaiming normal convolutions (He et al. 2015) scaled by `conv_fan`.
 
     "" leaves convolutions to torch; `linear_std` is the spread of linear layers' normal weights, None torch's own.
@@ -305,4 +305,4 @@ class Family(NamedTuple):
     aliases: Mapping[str, str]
     words: Mapping[str, str]
     pattern: Callable[[str], Variant | None] = no_pattern
-    initial: Initial = Initial()
+    initial: WeightInitialisation = WeightInitialisation()

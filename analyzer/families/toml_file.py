@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.expression import canonical, field_name, make, preset
+from analyzer.families.expression import canonical, field_name, make_spec, preset
 from analyzer.families.network import Network, network
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Spec, rules
 
-_OWN = ("family", "variant", "title")
+_HEADER_KEYS = ("family", "variant", "title")
 _TITLE_LENGTH = 100
 MAX_BYTES = 16_384
 """More than any network needs, and little enough for dotted names, whose reading takes the square of their length."""
@@ -24,29 +24,29 @@ def network_at(text: str) -> Network:
 def read_network(path: Path) -> Network:
     """The network that a TOML file describes; InvalidInput with one sentence where it describes none."""
     told = shortened(path, 200)
-    document = _parsed(_content(path, told), told)
-    return _titled(path, network(_spec(document, told)), document.get("title", path.stem))
+    document = _parse(_content(path, told), told)
+    return _with_title(path, network(_spec(document, told)), document.get("title", path.stem))
 
 
 def read_spec(text: str) -> Spec:
     """The spec that the text of a TOML file describes, whatever its title; InvalidInput where it describes none."""
     data = text.encode(errors="replace")
-    return _spec(_parsed(data, "TOML"), "TOML")
+    return _spec(_parse(data, "TOML"), "TOML")
 
 
 def _spec(document: dict[str, Any], told: str) -> Spec:
-    for name in _OWN:
+    for name in _HEADER_KEYS:
         if not isinstance(document.get(name, ""), str):
             raise InvalidInput(f"{told}: {name} must be a text.")
     family, start = _start(told, document)
     given: dict[str, Any] = {}
     for word, value in document.items():
-        if word not in _OWN:
+        if word not in _HEADER_KEYS:
             name = field_name(family, word)
             if name in given:
                 raise InvalidInput(f"{told}: field {name} is given more than once.")
             given[name] = _value(family, name, value)
-    return make(family, start | given)
+    return make_spec(family, start | given)
 
 
 def _content(path: Path, told: str) -> bytes:
@@ -63,7 +63,7 @@ def _content(path: Path, told: str) -> bytes:
     return data
 
 
-def _parsed(data: bytes, told: str) -> dict[str, Any]:
+def _parse(data: bytes, told: str) -> dict[str, Any]:
     import tomllib  # only a file needs it, and every verb imports this module
 
     if len(data) > MAX_BYTES:
@@ -91,7 +91,7 @@ def _value(family: str, name: str, value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _titled(path: Path, plain: Network, title: str) -> Network:
+def _with_title(path: Path, plain: Network, title: str) -> Network:
     if not title.strip() or len(title) > _TITLE_LENGTH or not title.isprintable():
         raise InvalidInput(
             f"{shortened(path, 200)}: title must be 1 to {_TITLE_LENGTH} printable characters on one line."
@@ -110,7 +110,7 @@ def _titled(path: Path, plain: Network, title: str) -> Network:
 def toml_text(spec: Spec) -> str:
     """The TOML file of a spec: every field with the value it takes effect with."""
     lines = [f"# {canonical(spec)}", f'family = "{spec.family}"']
-    for name, value in spec.resolved().items():
+    for name, value in spec.effective_fields().items():
         lines.append(f"{name} = {_toml(rules(type(spec))[name].text(value) if value is None else value)}")
     return "\n".join(lines) + "\n"
 

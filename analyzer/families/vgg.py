@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analyzer.families.spec import Choice, Config, Family, Flag, Initial, Int, Spec, Variant, ruled
+from analyzer.families.spec import Choice, Family, Flag, Int, LayerList, Spec, Variant, WeightInitialisation, spec_field
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.ops import (
     MAX_CHANNELS,
@@ -29,19 +29,19 @@ class VGGSpec(Spec):
 
     family: ClassVar[str] = "vgg"
 
-    config: tuple[int | str, ...] = ruled(
-        Config("output channels of the 3×3 convolutions, M for a 2×2 pool", MAX_CHANNELS, 1000)
+    config: tuple[int | str, ...] = spec_field(
+        LayerList("output channels of the 3×3 convolutions, M for a 2×2 pool", MAX_CHANNELS, 1000)
     )
-    batch_norm: bool = ruled(Flag("batch norm after each convolution"), False)
-    head: str = ruled(
+    batch_norm: bool = spec_field(Flag("batch norm after each convolution"), False)
+    head: str = spec_field(
         Choice("classifier; pool: ends after the pool; none: ends with the last stage", ("classifier", "pool", "none")),
         "classifier",
     )
-    in_channels: int = ruled(Int("channels of the input image", 1, MAX_CHANNELS), 3)
-    num_classes: int = ruled(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
+    in_channels: int = spec_field(Int("channels of the input image", 1, MAX_CHANNELS), 3)
+    num_classes: int = spec_field(Int("outputs of the classifier; 0 is head=pool", 0, MAX_CHANNELS), 1000)
 
-    def _settle(self) -> None:
-        self._settle_head(self.head, self.num_classes)
+    def _normalise(self) -> None:
+        self._normalise_head(self.head, self.num_classes)
 
     def graph(self) -> Graph:
         """Features and head, with torchvision's names."""
@@ -104,5 +104,5 @@ FAMILY = Family(
         for depth in _REPEATS
         for batch_norm in (False, True)
     },
-    initial=Initial(linear_std=0.01, zero_linear_bias=True),
+    initial=WeightInitialisation(linear_std=0.01, zero_linear_bias=True),
 )

@@ -19,19 +19,19 @@ def _folds(graph: Graph, prefix: str) -> dict[str, str]:
         if isinstance(node.op, Graph):
             found |= _folds(node.op, f"{prefix}{node.name}.")
         elif isinstance(node.op, BatchNorm2d) and node.inputs[0] in ops and reads.count(node.inputs[0]) == 1:
-            conv = _tail(ops[node.inputs[0]], prefix)
+            conv = _output_convolution(ops[node.inputs[0]], prefix)
             found |= {f"{prefix}{node.name}": conv} if conv else {}
     return found
 
 
-def _tail(node: Node, prefix: str) -> str:
+def _output_convolution(node: Node, prefix: str) -> str:
     """Path of the convolution that makes a node's output, "" where another op does."""
     if isinstance(node.op, Graph):
-        return _tail(node.op.nodes[-1], f"{prefix}{node.name}.")
+        return _output_convolution(node.op.nodes[-1], f"{prefix}{node.name}.")
     return f"{prefix}{node.name}" if isinstance(node.op, Conv2d) else ""
 
 
-def folded(graph: Graph, folds: dict[str, str], prefix: str = "") -> Graph:
+def fold_batch_norms(graph: Graph, folds: dict[str, str], prefix: str = "") -> Graph:
     """The graph without the batch norms that fold; their convolutions have biases."""
     nodes: list[Node] = []
     gone: dict[str, str] = {}
@@ -41,7 +41,7 @@ def folded(graph: Graph, folds: dict[str, str], prefix: str = "") -> Graph:
         if path in folds:
             gone[node.name] = inputs[0]
         elif isinstance(node.op, Graph):
-            nodes.append(replace(node, op=folded(node.op, folds, f"{path}."), inputs=inputs))
+            nodes.append(replace(node, op=fold_batch_norms(node.op, folds, f"{path}."), inputs=inputs))
         elif isinstance(node.op, Conv2d) and path in folds.values():
             nodes.append(replace(node, op=replace(node.op, bias=True), inputs=inputs))
         else:

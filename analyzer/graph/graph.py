@@ -131,23 +131,23 @@ def _digest(graph: Graph) -> str:
     """The whole check sum, worked out once for a graph however many hold it."""
     if not graph._digest:
         ops = (_digest(node.op) if isinstance(node.op, Graph) else op_text(node.op) for node in graph.nodes)
-        lines = [_told_apart(graph.kind), *map(_node_text, graph.nodes, ops)]
+        lines = [_escaped(graph.kind), *map(_node_text, graph.nodes, ops)]
         graph._digest.append(hashlib.sha256("\n".join(lines).encode()).hexdigest())
     return graph._digest[0]
 
 
 def _node_text(node: Node, op: str) -> str:
-    name, stage = _told_apart(node.name), _told_apart(node.stage)
-    return f"{name}|{op}|{','.join(map(_told_apart, node.inputs))}|{stage}"
+    name, stage = _escaped(node.name), _escaped(node.stage)
+    return f"{name}|{op}|{','.join(map(_escaped, node.inputs))}|{stage}"
 
 
-_MARKS = str.maketrans({"\\": "\\\\", "|": "\\p", ",": "\\c", "\n": "\\n"})
+_ESCAPES = str.maketrans({"\\": "\\\\", "|": "\\p", ",": "\\c", "\n": "\\n"})
 
 
 @lru_cache(maxsize=2**12)
-def _told_apart(text: str) -> str:
+def _escaped(text: str) -> str:
     """A word without the marks that a fingerprint's text is divided by; plain words, ours, are as they were."""
-    return text if text.isidentifier() or text.isdigit() else text.translate(_MARKS)
+    return text if text.isidentifier() or text.isdigit() else text.translate(_ESCAPES)
 
 
 @lru_cache(maxsize=2**14)

@@ -1,4 +1,4 @@
-"""Results that are worked out once: of plain numbers (`once`), or of an object, as long as that lives."""
+"""Results that are worked out once: of plain numbers (`memoized`), or of an object, as long as that lives."""
 
 from collections.abc import Callable, Hashable
 from functools import cached_property, lru_cache, wraps
@@ -6,18 +6,18 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from analyzer.graph.graph import Graph
 
-MOST = 2**12
+MAX_ENTRIES = 2**12
 _PLAIN = {int, float, bool, str, type(None)}
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def once(build: Callable[_P, Graph]) -> Callable[_P, Graph]:
+def memoized(build: Callable[_P, Graph]) -> Callable[_P, Graph]:
     """A builder that gives the same value for the same plain numbers, so that networks share the costs of equal blocks.
 
     Numbers that carry more than their value, such as those that `explain` follows, are built with anew.
     """
-    kept = lru_cache(maxsize=MOST)(build)
+    kept = lru_cache(maxsize=MAX_ENTRIES)(build)
 
     @wraps(build)
     def built(*numbers: _P.args, **named: _P.kwargs) -> Graph:

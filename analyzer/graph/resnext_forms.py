@@ -1,6 +1,6 @@
 """ResNeXt's three equal forms of a bottleneck with cardinality C (Xie et al. 2017, §3.3 and Figure 3), as three Graphs.
 
-Form (c) is the block as its family builds it, with a grouped convolution. The other two have C paths and the weights
+ResNeXtForm (c) is the block as its family builds it, with a grouped convolution. The other two have C paths and the weights
 of form (c), sliced: path i holds output channels i of the first and of the grouped convolution, and input channels i
 of the last. Everything outside the paths (the last batch norm, the shortcut, the last ReLU) is shared whole.
 """
@@ -13,7 +13,7 @@ from analyzer.errors import InvalidInput
 from analyzer.graph.graph import INPUT, Graph, Node, leaf_ops, sequence
 from analyzer.graph.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ReLU
 
-TITLES = {
+FORM_TITLES = {
     "a": "split–transform–merge: one sum over the paths",
     "b": "split–concat: paths joined before the last 1×1",
     "c": "grouped convolution",
@@ -22,7 +22,7 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class WeightSlice:
     """What an op of a path holds: slice `index` of `count` equal ones, along `axis`, of each tensor of the op `source`.
 
     A bias without that axis is shared out, 1/`count` to each path; a counter is held whole.
@@ -35,12 +35,12 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class ResNeXtForm:
     """A block or network in one form; `parts` maps its paths' ops to the grouped form's, others are equal by name."""
 
     letter: str
     graph: Graph
-    parts: Mapping[str, Part]
+    parts: Mapping[str, WeightSlice]
 
 
 def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
@@ -50,7 +50,7 @@ def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
     """
     for node in graph.nodes:
         if isinstance(node.op, Graph):
-            block = opened(node.op)
+            block = inline_transform(node.op)
             if _chain(block):
                 yield node.name, block
             else:
@@ -62,38 +62,38 @@ def cardinality(block: Graph) -> int:
     return max(node.op.groups for node in _required_chain(block) if isinstance(node.op, Conv2d))
 
 
-def forms(block: Graph) -> tuple[Form, Form, Form]:
+def forms(block: Graph) -> tuple[ResNeXtForm, ResNeXtForm, ResNeXtForm]:
     """The forms (a), (b) and (c) of one block; InvalidInput where it has no grouped convolution between two others."""
     return split_transform_merge(block), split_concat(block), _grouped(block)
 
 
-def _grouped(block: Graph) -> Form:
-    return Form(letter="c", graph=block, parts={})
+def _grouped(block: Graph) -> ResNeXtForm:
+    return ResNeXtForm(letter="c", graph=block, parts={})
 
 
-def split_transform_merge(block: Graph) -> Form:
-    """Form (a): C paths of 1×1, 3×3, 1×1, one sum over them, then the batch norm, the shortcut and the ReLU."""
+def split_transform_merge(block: Graph) -> ResNeXtForm:
+    """ResNeXtForm (a): C paths of 1×1, 3×3, 1×1, one sum over them, then the batch norm, the shortcut and the ReLU."""
     return _split(block, "a", _required_chain(block), Node("sum", Add(), ()))
 
 
-def split_concat(block: Graph) -> Form:
-    """Form (b): C paths of 1×1, 3×3, their concatenation, then the one last 1×1 and all that follows it."""
+def split_concat(block: Graph) -> ResNeXtForm:
+    """ResNeXtForm (b): C paths of 1×1, 3×3, their concatenation, then the one last 1×1 and all that follows it."""
     return _split(block, "b", _required_chain(block)[:-1], Node("concat", Concat(), ()))
 
 
-def network_forms(graph: Graph) -> tuple[Form, Form, Form]:
+def network_forms(graph: Graph) -> tuple[ResNeXtForm, ResNeXtForm, ResNeXtForm]:
     """The forms (a), (b) and (c) of a whole network: each of its grouped blocks in that form."""
-    return _everywhere(graph, "a"), _everywhere(graph, "b"), _everywhere(graph, "c")
+    return _network_form(graph, "a"), _network_form(graph, "b"), _network_form(graph, "c")
 
 
-def nothing_to_prove(graph: Graph) -> str:
+def reason_without_forms(graph: Graph) -> str:
     """Why the forms coincide or do not exist for this network, in one sentence; "" where it has grouped bottlenecks."""
     if next(grouped_blocks(graph), None) is not None:
         return ""
     kinds = {part.kind for part in _sub_graphs(graph)}
     if any(isinstance(op, Conv2d) and op.groups > 1 for _, op in leaf_ops(graph)):
-        return _GATED if "squeeze_excitation" in kinds else _NO_GROUPS
-    return next((reason for kind, reason in _REASONS.items() if kind in kinds), _NO_GROUPS)
+        return _REASON_GATED if "squeeze_excitation" in kinds else _REASON_NO_GROUPS
+    return next((reason for kind, reason in _REASONS.items() if kind in kinds), _REASON_NO_GROUPS)
 
 
 _REASONS = {
@@ -103,11 +103,11 @@ _REASONS = {
     "dense_layer": "Its dense layers are concatenated, not summed, and none has a grouped convolution, "
     "so there are no paths to split.",
 }
-_GATED = (
+_REASON_GATED = (
     "Its blocks have a gate (squeeze-and-excitation) between the grouped convolution and the last 1×1, "
     "which reads all paths at once, so they are not apart."
 )
-_NO_GROUPS = "It has no bottleneck with a grouped convolution, so there are no paths to split."
+_REASON_NO_GROUPS = "It has no bottleneck with a grouped convolution, so there are no paths to split."
 
 
 def _sub_graphs(graph: Graph) -> Iterator[Graph]:
@@ -117,28 +117,28 @@ def _sub_graphs(graph: Graph) -> Iterator[Graph]:
             yield from _sub_graphs(node.op)
 
 
-HOLDERS = ("transform", "convolution")
+INLINED_GRAPHS = ("transform", "convolution")
 """Kinds of sub-graphs that hold ops of a block's transform."""
 
 
-def opened(graph: Graph) -> Graph:
+def inline_transform(graph: Graph) -> Graph:
     """The graph with the ops of its transform's sub-graphs in their place, `f.a.0` as `f_a_0`; itself without such."""
-    if not any(isinstance(node.op, Graph) and node.op.kind in HOLDERS for node in graph.nodes):
+    if not any(isinstance(node.op, Graph) and node.op.kind in INLINED_GRAPHS for node in graph.nodes):
         return graph
     nodes: list[Node] = []
     ends: dict[str, str] = {}
     for node in graph.nodes:
         inputs = tuple(ends.get(name, name) for name in node.inputs)
-        if isinstance(node.op, Graph) and node.op.kind in HOLDERS:
-            inner = opened(node.op).nodes
-            nodes += [_taken_out(each, node.name, inputs[0]) for each in inner]
+        if isinstance(node.op, Graph) and node.op.kind in INLINED_GRAPHS:
+            inner = inline_transform(node.op).nodes
+            nodes += [_inlined_node(each, node.name, inputs[0]) for each in inner]
             ends[node.name] = nodes[-1].name
         else:
             nodes.append(replace(node, inputs=inputs))
     return Graph(graph.kind, tuple(nodes))
 
 
-def _taken_out(node: Node, holder: str, source: str) -> Node:
+def _inlined_node(node: Node, holder: str, source: str) -> Node:
     """A node of a sub-graph that reads `source`, in the graph around it."""
     inputs = tuple(source if name == INPUT else f"{holder}_{name}" for name in node.inputs)
     return replace(node, name=f"{holder}_{node.name}", inputs=inputs)
@@ -172,7 +172,7 @@ def _required_chain(block: Graph) -> tuple[Node, ...]:
     return chain
 
 
-def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> Form:
+def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> ResNeXtForm:
     """The block with `chain` replaced by C sliced copies of itself, whose outputs `merge` joins."""
     count = cardinality(block)
     names = [f"path{index}" for index in range(count)]
@@ -182,11 +182,11 @@ def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> F
     after = [_rewired(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
     nodes = (*block.nodes[:start], *paths, replace(merge, inputs=tuple(names)), *after)
     parts = {
-        f"{name}.{node.name}": Part(source=node.name, axis=_axis(node, chain), index=index, count=count)
+        f"{name}.{node.name}": WeightSlice(source=node.name, axis=_axis(node, chain), index=index, count=count)
         for index, name in enumerate(names)
         for node in chain
     }
-    return Form(letter=letter, graph=Graph(block.kind, nodes), parts=parts)
+    return ResNeXtForm(letter=letter, graph=Graph(block.kind, nodes), parts=parts)
 
 
 def _rewired(node: Node, old: str, new: str) -> Node:
@@ -221,12 +221,12 @@ def _axis(node: Node, chain: tuple[Node, ...]) -> int:
     return 1 if node is not chain[0] and _groups(node) == 1 else 0
 
 
-def _everywhere(graph: Graph, letter: str) -> Form:
-    parts: dict[str, Part] = {}
+def _network_form(graph: Graph, letter: str) -> ResNeXtForm:
+    parts: dict[str, WeightSlice] = {}
     split = {"a": split_transform_merge, "b": split_concat, "c": _grouped}[letter]
 
     def rebuilt(part: Graph, prefix: str) -> Graph:
-        block = opened(part)
+        block = inline_transform(part)
         if _chain(block):
             form = split(block)
             parts.update(
@@ -238,4 +238,4 @@ def _everywhere(graph: Graph, letter: str) -> Form:
     def rebuilt_node(node: Node, prefix: str) -> Node:
         return replace(node, op=rebuilt(node.op, f"{prefix}{node.name}.")) if isinstance(node.op, Graph) else node
 
-    return Form(letter=letter, graph=rebuilt(graph, ""), parts=parts)
+    return ResNeXtForm(letter=letter, graph=rebuilt(graph, ""), parts=parts)

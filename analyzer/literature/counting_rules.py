@@ -7,7 +7,7 @@ from typing import NamedTuple, assert_never
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.network_costs import BYTES_PER_PARAM
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import OpCost
 from analyzer.graph.ops import (
     AdaptiveAvgPool2d,
     Add,
@@ -28,7 +28,7 @@ from analyzer.graph.ops import (
 _FVCORE = "fvcore_"
 
 
-class Census(NamedTuple):
+class OpCounts(NamedTuple):
     """Sums over a network's ops; a gate is a squeeze-and-excitation.
 
     `window` of a pool is k² times its outputs; `functional` is what torchvision's network does by a function call
@@ -106,7 +106,7 @@ class Census(NamedTuple):
         return self.global_pool_outputs + self.gate_pool_outputs + self.fixed_pool_outputs
 
 
-def census(analysis: Analysis) -> Census:
+def op_counts(analysis: Analysis) -> OpCounts:
     """The sums of an analysis."""
     gates = {
         index for span in analysis.spans if span.kind == "squeeze_excitation" for index in range(span.start, span.stop)
@@ -115,10 +115,10 @@ def census(analysis: Analysis) -> Census:
     sums: Counter[str] = Counter()
     for index, row in enumerate(analysis.rows):
         sums.update(_share(row, index in gates, row.path in functional))
-    return Census(**sums)
+    return OpCounts(**sums)
 
 
-def _share(row: Row, gate: bool, functional: bool) -> dict[str, int]:
+def _share(row: OpCost, gate: bool, functional: bool) -> dict[str, int]:
     """What one op adds to the sums."""
     outputs = prod(row.output_shape)
     match row.operation:
@@ -156,7 +156,7 @@ def _share(row: Row, gate: bool, functional: bool) -> dict[str, int]:
             assert_never(row.operation)
 
 
-def _conv_share(row: Row, conv: Conv2d, outputs: int, gate: bool) -> dict[str, int]:
+def _conv_share(row: OpCost, conv: Conv2d, outputs: int, gate: bool) -> dict[str, int]:
     return {
         "conv_params": row.params,
         "conv_biases": conv.out_channels * conv.bias,
@@ -170,7 +170,7 @@ def _conv_share(row: Row, conv: Conv2d, outputs: int, gate: bool) -> dict[str, i
 
 
 def _pool_share(
-    row: Row,
+    row: OpCost,
     pool: MaxPool2d | AvgPool2d | GlobalAvgPool2d | AdaptiveAvgPool2d,
     outputs: int,
     gate: bool,
@@ -203,51 +203,51 @@ class Convention(NamedTuple):
     words: str
     aside: str
     kind: str
-    rule: Callable[[Census], int]
+    rule: Callable[[OpCounts], int]
     tools: tuple[str, ...]
 
     def count(self, analysis: Analysis) -> int:
         """What the rule gives for a network."""
-        return self.rule(census(analysis))
+        return self.rule(op_counts(analysis))
 
 
-def _biases(sums: Census) -> int:
+def _biases(sums: OpCounts) -> int:
     """One addition for each bias at each position."""
     return sums.conv_bias_additions + sums.linear_outputs
 
 
 def fvcore_by_operator(analysis: Analysis) -> dict[str, int]:
     """The flops of those of fvcore's operators that the network has, under fvcore's names."""
-    return {operator: count for operator, count in census(analysis).fvcore.items() if count}
+    return {operator: count for operator, count in op_counts(analysis).fvcore.items() if count}
 
 
-def _pool_inputs(sums: Census) -> int:
+def _pool_inputs(sums: OpCounts) -> int:
     return sums.max_pool_inputs + sums.avg_pool_inputs + sums.adaptive_pool_inputs
 
 
-def _thop(sums: Census) -> int:
+def _thop(sums: OpCounts) -> int:
     pools = sums.avg_pool_outputs + sums.adaptive_pool_inputs + sums.adaptive_pool_outputs
     return sums.macs + 4 * sums.norm_elements + pools - sums.functional_pool_inputs - sums.functional_pool_outputs
 
 
-def _ptflops_modules(sums: Census) -> int:
+def _ptflops_modules(sums: OpCounts) -> int:
     """Modules of ReLU and pooling are counted twice: by a hook, and by the function that they call."""
     twice = 2 * (sums.relu_elements + _pool_inputs(sums)) - sums.functional_relu_elements - sums.functional_pool_inputs
     return sums.macs + _biases(sums) + 2 * sums.norm_elements + twice
 
 
-def _calflops(sums: Census) -> int:
+def _calflops(sums: OpCounts) -> int:
     return 2 * sums.macs + sums.conv_bias_additions + 2 * sums.norm_elements + sums.relu_elements + _pool_inputs(sums)
 
 
-def _pytorchcv(sums: Census) -> int:
+def _pytorchcv(sums: OpCounts) -> int:
     """Its VGG and AlexNet have no pool of a fixed output size, which changes nothing at 224 pixels."""
     pools = sums.max_pool_window + sums.avg_pool_window + sums.global_pool_inputs + sums.gate_pool_inputs
     elements = 4 * sums.norm_elements + sums.relu_elements + 4 * sums.sigmoid_elements
     return 2 * sums.macs - sums.pair_sums + elements + pools
 
 
-def _mmpretrain(sums: Census) -> int:
+def _mmpretrain(sums: OpCounts) -> int:
     """The backbone and its pool; VGG's and AlexNet's classifiers belong to their backbones, a lone one does not."""
     linear = sums.linear_macs if sums.num_linears > 1 else 0
     pools = sums.max_pool_inputs + sums.avg_pool_inputs + sums.global_pool_inputs + sums.gate_pool_inputs

@@ -36,7 +36,7 @@ def recipes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.recipe for item in accuracies()))
 
 
-class Figure(NamedTuple):
+class PublishedFigure(NamedTuple):
     """One published number; `describes` is the network it is true of, `convention` its counting rule.
 
     `unit` is the printed number's scale, `reason` why the network it describes is another one.
@@ -52,40 +52,40 @@ class Figure(NamedTuple):
     reason: str
 
 
-class Comparison(NamedTuple):
+class PublishedComparison(NamedTuple):
     """A published figure beside ours by its convention: for this network, and for the one that it describes."""
 
-    figure: Figure
+    figure: PublishedFigure
     ours: int
     agrees: bool
     described: int
 
 
 @cache
-def figures() -> tuple[Figure, ...]:
+def published_figures() -> tuple[PublishedFigure, ...]:
     """Every published figure shipped with the package."""
     text = (Path(__file__).parents[1] / "published" / "figures.csv").read_text(encoding="utf-8")
-    return tuple(_figure(row) for row in list(csv.reader(text.splitlines()))[1:])
+    return tuple(_published_figure(row) for row in list(csv.reader(text.splitlines()))[1:])
 
 
-def _figure(row: list[str]) -> Figure:
+def _published_figure(row: list[str]) -> PublishedFigure:
     variant, describes, source, quantity, convention, published, unit, reason = row
-    return Figure(variant, describes, source, quantity, convention, published, int(unit), reason)
+    return PublishedFigure(variant, describes, source, quantity, convention, published, int(unit), reason)
 
 
-def comparisons(analysis: Analysis) -> Iterator[Comparison]:
+def comparisons(analysis: Analysis) -> Iterator[PublishedComparison]:
     """Each figure published for this variant, in its own convention; none away from the variant's own input size."""
     if analysis.input_shape != analysis.network.input_shape():
         return
-    for figure in figures():
+    for figure in published_figures():
         if figure.variant == analysis.variant:
             ours = CONVENTIONS[figure.convention].count(analysis)
             same = figure.describes == figure.variant
             described = ours if same else CONVENTIONS[figure.convention].count(analyze(figure.describes))
-            yield Comparison(figure, ours, same and printed_as(ours, figure), described)
+            yield PublishedComparison(figure, ours, same and prints_figure(ours, figure), described)
 
 
-def printed_as(count: int, figure: Figure) -> bool:
+def prints_figure(count: int, figure: PublishedFigure) -> bool:
     """Whether a count, in the figure's unit, rounds or truncates to the printed digits (papers do both)."""
     return prints_as(count, figure.published, figure.unit)
 

@@ -17,7 +17,7 @@ from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import canonical
 from analyzer.families.spec import Spec, rules
-from analyzer.literature.counting_rules import CONVENTIONS, Census, Convention, census
+from analyzer.literature.counting_rules import CONVENTIONS, Convention, OpCounts, op_counts
 
 KINDS = ("params", "macs", "activations", "bytes")
 _DECIMAL = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
@@ -28,18 +28,18 @@ _WORDS = {
     **dict.fromkeys(("act", "acts", "activations"), "activations"),
     **dict.fromkeys(("byte", "bytes"), "bytes"),
 }
-_FORM = re.compile(
+_NUMBER_PATTERN = re.compile(
     r"(?P<about>~|≈)?\s*(?P<digits>[0-9][0-9,_]*(?:\.[0-9]+)?|\.[0-9]+)(?:e\+?(?P<power>[0-9]{1,2}))?\s*"
     rf"(?P<scale>[kKMGBT]?)(?P<bytes>i?B)?\s*(?P<word>(?i:{'|'.join(_WORDS)})?)",
     re.ASCII,
 )
-_ABOUT = Fraction(1, 20)
+_ABOUT_SHARE = Fraction(1, 20)
 _MANY_ZEROS = 3
 _LONGEST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Printed:
+class PrintedNumber:
     """A printed number: its digits, the scales that they may stand in, and how it may have come from a count.
 
     `exact`: it is a count to the unit. `about`: the source itself says so, and 5 per cent are allowed. Otherwise the
@@ -58,35 +58,35 @@ class Printed:
         """Number of significant digits; those of an exact count are all significant."""
         return len(self.digits.as_tuple().digits)
 
-    def says(self, count: int) -> bool:
+    def matches_count(self, count: int) -> bool:
         """Whether a count prints as this number in one of its scales."""
-        return any(self._says(count, scale) for scale in self.scales)
+        return any(self._matches_at_scale(count, scale) for scale in self.scales)
 
-    def _says(self, count: int, scale: int) -> bool:
+    def _matches_at_scale(self, count: int, scale: int) -> bool:
         if self.exact:
             return count == self.digits * scale
         value = Decimal(count) / scale
         if self.about:
-            return abs(Fraction(value) - Fraction(self.digits)) <= _ABOUT * Fraction(self.digits)
+            return abs(Fraction(value) - Fraction(self.digits)) <= _ABOUT_SHARE * Fraction(self.digits)
         return self.digits in (value.quantize(self.digits, ROUND_HALF_UP), value.quantize(self.digits, ROUND_DOWN))
 
     def rounds(self, count: int) -> bool:
         """Whether a count is this number to the unit or rounded half up, not just cut off to its digits or about it."""
         if self.exact:
-            return self.says(count)
+            return self.matches_count(count)
         return any(
             (Decimal(count) / scale).quantize(self.digits, ROUND_HALF_UP) == self.digits for scale in self.scales
         )
 
-    def off(self, count: int) -> Fraction:
+    def relative_error(self, count: int) -> Fraction:
         """How far a count is from this number, ours less theirs over theirs, in the scale where it is nearest."""
         told = [Fraction(self.digits) * scale for scale in self.scales]
         return min(((count - value) / value for value in told), key=abs)
 
 
-def printed(text: str, kind: str | None = None) -> Printed:
+def parse_printed_number(text: str, kind: str | None = None) -> PrintedNumber:
     """The number that a text prints, of one kind where that is given; InvalidInput where it is none."""
-    found = _FORM.fullmatch(text.strip()) if len(text) <= 60 else None
+    found = _NUMBER_PATTERN.fullmatch(text.strip()) if len(text) <= 60 else None
     if found is None or len(found["digits"]) > _LONGEST:
         raise InvalidInput(
             f"number {shortened(text)!r}: must be a count (25557032), or digits and a unit (4.1G, 25.6M, 97.8 MB)."
@@ -97,7 +97,7 @@ def printed(text: str, kind: str | None = None) -> Printed:
     return _number(text.strip(), found, kind or stated)
 
 
-def _number(text: str, found: re.Match[str], kind: str | None) -> Printed:
+def _number(text: str, found: re.Match[str], kind: str | None) -> PrintedNumber:
     plain = re.sub(r"[,_]", "", found["digits"])
     whole = "." not in plain and not found["power"] and not found["scale"]
     digits = Decimal(plain)
@@ -108,7 +108,7 @@ def _number(text: str, found: re.Match[str], kind: str | None) -> Printed:
     about = bool(found["about"])
     if whole and zeros >= _MANY_ZEROS:  # "4120000000" of a table in G: its zeros are the unit's
         digits, scales, whole = Decimal(plain[:-zeros]), (10**zeros,), False
-    return Printed(
+    return PrintedNumber(
         text=text,
         digits=digits,
         scales=scales,
@@ -130,16 +130,16 @@ def _scales(found: re.Match[str], whole: bool, kind: str | None) -> tuple[int, .
     return (_DECIMAL[scale] * power,)
 
 
-SIDES = (32, 64, 128, 160, 176, 192, 224, 240, 256, 288, 299, 320, 331, 352, 384, 416, 448, 480, 512)
+USUAL_SIDES = (32, 64, 128, 160, 176, 192, 224, 240, 256, 288, 299, 320, 331, 352, 384, 416, 448, 480, 512)
 """Sides of input images that papers and model zoos use."""
-CLASSES = (10, 100, 200, 1000)
+USUAL_NUM_CLASSES = (10, 100, 200, 1000)
 """CIFAR-10, CIFAR-100, CUB-200 or Tiny ImageNet, ImageNet."""
 
 
 BACKBONE = "no classifier, as a backbone"
 
 
-class Change(NamedTuple):
+class KnownChange(NamedTuple):
     """What is different elsewhere: the fields of the spec, the side of the input, and both in words."""
 
     fields: tuple[tuple[str, Any], ...]
@@ -160,16 +160,16 @@ def alternatives(spec: Spec, num_changes: int, own_side: int | None) -> tuple[Al
     """Every network exactly so many known changes away; other inputs are a change alone, where it is square."""
     known = list(_changes(spec))
     if num_changes == 1 and own_side is not None:
-        known += [change for change in _resized() if change.side != own_side]
+        known += [change for change in _size_changes() if change.side != own_side]
     return tuple(made for chosen in combinations(known, num_changes) if (made := _changed(spec, chosen)))
 
 
-def _changed(spec: Spec, chosen: tuple[Change, ...]) -> Alternative | None:
+def _changed(spec: Spec, chosen: tuple[KnownChange, ...]) -> Alternative | None:
     given = [field for change in chosen for field in change.fields]
     if len(dict(given)) < len(given):
         return None
     try:
-        changed = spec.changed(**dict(given))
+        changed = spec.with_fields(**dict(given))
     except InvalidInput:
         return None
     side = chosen[0].side
@@ -178,28 +178,28 @@ def _changed(spec: Spec, chosen: tuple[Change, ...]) -> Alternative | None:
     return Alternative(changed, side, "; ".join(change.words for change in chosen))
 
 
-def _resized() -> list[Change]:
-    return [Change((), f"{side}×{side} input", side) for side in SIDES]
+def _size_changes() -> list[KnownChange]:
+    return [KnownChange((), f"{side}×{side} input", side) for side in USUAL_SIDES]
 
 
-def _changes(spec: Spec) -> Iterator[Change]:
-    fields = spec.resolved()
-    for name, value, words in OTHERS:
+def _changes(spec: Spec) -> Iterator[KnownChange]:
+    fields = spec.effective_fields()
+    for name, value, words in KNOWN_CHANGES:
         if name in fields and fields[name] != value and _applies(spec, name):
-            yield Change(((name, value),), words)
+            yield KnownChange(((name, value),), words)
     if fields.get("block") == "bottleneck" and not fields["conv_bias"] and fields["stride_on"] == "3x3":
-        yield Change(_KERAS, "stride on the 1×1 and biases in convolutions, as in Keras")
+        yield KnownChange(_KERAS, "stride on the 1×1 and biases in convolutions, as in Keras")
     if "growth_rate" in fields and fields["init_features"] != 2 * fields["growth_rate"]:
-        yield Change((("init_features", 2 * fields["growth_rate"]),), "2k channels after the stem")
+        yield KnownChange((("init_features", 2 * fields["growth_rate"]),), "2k channels after the stem")
     if "num_classes" in rules(type(spec)) and fields["head"] == "classifier":
-        yield Change((("head", "pool"),), BACKBONE)
-        for count in CLASSES:
+        yield KnownChange((("head", "pool"),), BACKBONE)
+        for count in USUAL_NUM_CLASSES:
             if count != fields["num_classes"]:
-                yield Change((("num_classes", count),), f"{count} classes")
+                yield KnownChange((("num_classes", count),), f"{count} classes")
 
 
 _KERAS = (("stride_on", "1x1"), ("conv_bias", True))
-OTHERS: tuple[tuple[str, Any, str], ...] = (
+KNOWN_CHANGES: tuple[tuple[str, Any, str], ...] = (
     ("stride_on", "1x1", "stride on the 1×1: v1, as in He et al. 2015, Hu et al. 2018, Keras, pytorchcv"),
     ("stride_on", "3x3", "stride on the 3×3: v1.5, as in torchvision, timm, pycls, Xie et al. 2017"),
     ("shortcut", "A", "option A: zero-padded shortcuts, as in He et al. 2015 for CIFAR and ResNet-18"),
@@ -217,7 +217,7 @@ OTHERS: tuple[tuple[str, Any, str], ...] = (
 
 def _applies(spec: Spec, name: str) -> bool:
     """Whether a change stays within the kind of network: a plain net gets no shortcuts, ImageNet's keep their stem."""
-    fields = spec.resolved()
+    fields = spec.effective_fields()
     if name == "shortcut":
         return bool(fields["shortcut"] != "none")
     if name in ("compression", "init_features"):
@@ -263,7 +263,7 @@ KNOWN_ERRORS = (
 )
 
 
-def known_error(variant: str, number: Printed) -> KnownError | None:
+def known_error(variant: str, number: PrintedNumber) -> KnownError | None:
     """The known error that a number is, for a variant in its canonical form."""
     for error in KNOWN_ERRORS:
         if error.variant == variant and error.kind in number.kinds:
@@ -273,9 +273,9 @@ def known_error(variant: str, number: Printed) -> KnownError | None:
     return None
 
 
-PLAIN = ("params", "macs", "flops", "activations", "params_bytes")
+PLAIN_CONVENTIONS = ("params", "macs", "flops", "activations", "params_bytes")
 """Rules that need no further word."""
-DIGITS = {(0, True): 1, (0, False): 2, (1, True): 2, (1, False): 3, (2, True): 4, (2, False): 4}
+NEEDED_DIGITS = {(0, True): 1, (0, False): 2, (1, True): 2, (1, False): 3, (2, True): 4, (2, False): 4}
 """(changes of the network, whether the rule is plain) → significant digits that a number must have to be read so."""
 _WITHOUT_GATES = "params_and_statistics_without_se_bias"
 NEARBY = Fraction(3, 10)
@@ -314,11 +314,11 @@ class Reading(NamedTuple):
     @property
     def needed_digits(self) -> int:
         """Significant digits that a number must have to be taken for this reading."""
-        return DIGITS[self.num_changes, self.conventions[0] in PLAIN]
+        return NEEDED_DIGITS[self.num_changes, self.conventions[0] in PLAIN_CONVENTIONS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciled:
+class Reconciliation:
     """What a printed number is, for a network: the readings that give it, or the nearest that do not.
 
     `chance` is the share of numbers of as many digits, within 30 per cent of this one, that the readings tried would
@@ -326,7 +326,7 @@ class Reconciled:
     """
 
     analysis: Analysis
-    number: Printed
+    number: PrintedNumber
     matches: tuple[Reading, ...]
     nearest: tuple[Reading, ...]
     known_error: KnownError | None
@@ -366,11 +366,11 @@ class Reconciled:
             "input_shape": list(reading.input_shape),
             "changes": reading.changes,
             "rounded": self.number.rounds(reading.figure),
-            "relative_difference": round(float(self.number.off(reading.figure)), 6),
+            "relative_difference": round(float(self.number.relative_error(reading.figure)), 6),
         }
 
 
-def reconcile(analysis: Analysis, number: Printed) -> Reconciled:
+def reconcile(analysis: Analysis, number: PrintedNumber) -> Reconciliation:
     """Compare a printed number with every reading, those of the network itself first.
 
     Where these give the number, rounded and not just cut off, others of its name are not asked.
@@ -381,10 +381,10 @@ def reconcile(analysis: Analysis, number: Printed) -> Reconciled:
     for num_changes in () if error else (0, 1, 2):
         readings = [it for it in _readings(analysis, num_changes) if it.kind in number.kinds]
         tried += readings
-        matches += [it for it in readings if _believed(it, number) and number.says(it.figure)]
+        matches += [it for it in readings if _has_enough_digits(it, number) and number.matches_count(it.figure)]
         if any(number.rounds(it.figure) for it in matches):
             break
-    return Reconciled(
+    return Reconciliation(
         analysis=analysis,
         number=number,
         matches=tuple(sorted(matches, key=lambda it: not number.rounds(it.figure))),
@@ -395,7 +395,7 @@ def reconcile(analysis: Analysis, number: Printed) -> Reconciled:
     )
 
 
-def _believed(reading: Reading, number: Printed) -> bool:
+def _has_enough_digits(reading: Reading, number: PrintedNumber) -> bool:
     """Whether a number has digits enough for a reading; one told as about only says what is plain."""
     if number.about:
         return reading.needed_digits == 1
@@ -407,44 +407,50 @@ def _readings(analysis: Analysis, num_changes: int) -> tuple[Reading, ...]:
     spec, shape = analysis.network.spec, analysis.input_shape
     if spec is not None:
         return _of_spec(spec, shape, num_changes)
-    return () if num_changes else tuple(_made(None, shape, _counts(census(analysis))))
+    return () if num_changes else tuple(_readings_of_counts(None, shape, _counts(op_counts(analysis))))
 
 
 @lru_cache(maxsize=64)
 def _of_spec(spec: Spec, shape: Shape, num_changes: int) -> tuple[Reading, ...]:
-    readings = _others(spec, shape, num_changes) if num_changes else _made(spec, *_counted(spec, shape[1:]))
+    readings = (
+        _changed_readings(spec, shape, num_changes)
+        if num_changes
+        else _readings_of_counts(spec, *_shape_and_counts(spec, shape[1:]))
+    )
     first: dict[tuple[str, int], Reading] = {}
     for reading in readings:
         first.setdefault((reading.kind, reading.figure), reading)
     return tuple(first.values())
 
 
-def _others(spec: Spec, shape: Shape, num_changes: int) -> Iterator[Reading]:
+def _changed_readings(spec: Spec, shape: Shape, num_changes: int) -> Iterator[Reading]:
     height, width = shape[1:]
     for other in alternatives(spec, num_changes, height if height == width else None):
         try:
-            counted = _counted(other.spec, (other.side or height, other.side or width))
+            counted = _shape_and_counts(other.spec, (other.side or height, other.side or width))
         except InvalidInput:  # the other network does not take this input
             continue
-        yield from _made(other.spec, *counted, other.words, num_changes)
+        yield from _readings_of_counts(other.spec, *counted, other.words, num_changes)
 
 
-def _made(spec: Spec | None, shape: Shape, counts: Counts, words: str = "", changes: int = 0) -> Iterator[Reading]:
+def _readings_of_counts(
+    spec: Spec | None, shape: Shape, counts: Counts, words: str = "", changes: int = 0
+) -> Iterator[Reading]:
     for conventions, figure in counts:
         if figure:
             yield Reading(conventions, figure, spec, shape, words, changes)
 
 
 @lru_cache(maxsize=512)
-def _counted(spec: Spec, size: tuple[int, int]) -> tuple[Shape, Counts]:
+def _shape_and_counts(spec: Spec, size: tuple[int, int]) -> tuple[Shape, Counts]:
     analysis = analyze(spec, size)
-    return analysis.input_shape, _counts(census(analysis))
+    return analysis.input_shape, _counts(op_counts(analysis))
 
 
-def _counts(sums: Census) -> Counts:
+def _counts(sums: OpCounts) -> Counts:
     """What each rule counts; rules of one kind that agree stand together, the plainest first."""
     by_count: dict[tuple[str, int], list[str]] = {}
-    for name in sorted(CONVENTIONS, key=lambda name: name not in PLAIN):
+    for name in sorted(CONVENTIONS, key=lambda name: name not in PLAIN_CONVENTIONS):
         rule = CONVENTIONS[name]
         if name == _WITHOUT_GATES and not sums.gate_biases:
             continue  # there is nothing to leave out
@@ -452,22 +458,22 @@ def _counts(sums: Census) -> Counts:
     return tuple((tuple(names), figure) for (_, figure), names in by_count.items())
 
 
-def _nearest(analysis: Analysis, tried: list[Reading], number: Printed) -> list[Reading]:
+def _nearest(analysis: Analysis, tried: list[Reading], number: PrintedNumber) -> list[Reading]:
     """The five readings at this input, of at most one change, that are least far away, each convention once."""
     close = [it for it in tried if it.num_changes < 2 and it.input_shape == analysis.input_shape]
     found: dict[tuple[str, ...], Reading] = {}
-    for reading in sorted(close, key=lambda it: abs(number.off(it.figure))):
+    for reading in sorted(close, key=lambda it: abs(number.relative_error(it.figure))):
         found.setdefault(reading.conventions, reading)
     return list(found.values())[:5]
 
 
-def _chance(tried: list[Reading], number: Printed) -> Fraction:
+def _chance(tried: list[Reading], number: PrintedNumber) -> Fraction:
     """The share of numbers of these digits, within 30 per cent of this one, that some reading would print as."""
     if number.exact or number.about:
         return Fraction(number.about)
     scale = number.scales[-1]
     step = scale * Fraction(10) ** int(number.digits.as_tuple().exponent)
     low, high = (Fraction(number.digits) * scale * (1 + sign * NEARBY) for sign in (-1, 1))
-    believed = {it.figure for it in tried if _believed(it, number) and low <= it.figure <= high}
+    believed = {it.figure for it in tried if _has_enough_digits(it, number) and low <= it.figure <= high}
     printable = {value for figure in believed for value in (figure // step, (2 * figure + step) // (2 * step))}
     return min(Fraction(1), len(printable) * step / (high - low))

@@ -7,27 +7,27 @@ repository `streamlit run app.py` does the same, by a link to that file.
 import streamlit as st
 
 from analyzer.pages.navigation import register
-from analyzer.pages.state.history import keep_steps, settle, show_link
-from analyzer.pages.state.server_values import arrive, notice_history
-from analyzer.pages.state.style import ICON, apply_look
-from analyzer.pages.state.url_parameters import begin, show_refused
+from analyzer.pages.state.history import freeze_loaded_objects, show_copy_link, track_history
+from analyzer.pages.state.server_values import detect_history_navigation, start_page_visit
+from analyzer.pages.state.style import ICON, apply_page_style
+from analyzer.pages.state.url_parameters import clear_refused, show_refused
 
 
 def show() -> None:
     """The page that the address names, in answer to a visitor."""
-    notice_history()
+    detect_history_navigation()
     st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
-    apply_look()
-    show_link()
-    keep_steps()
-    begin()
+    apply_page_style()
+    show_copy_link()
+    track_history()
+    clear_refused()
     page = st.navigation(register(_pages()), position="top")
-    arrive(page.url_path)
+    start_page_visit(page.url_path)
     refused = st.container(key="refused")
     page.run()
     with refused:
         show_refused()
-    settle()
+    freeze_loaded_objects()
 
 
 def _pages() -> dict[str, st.Page]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.network_costs import BlockRow, StageRow
+from analyzer.cost.network_costs import BlockCost, StageCost
 from analyzer.graph.ops import (
     Activation,
     AdaptiveAvgPool2d,
@@ -29,15 +29,15 @@ from analyzer.graph.ops import (
 )
 
 
-def op_words(op: Op) -> str:
+def op_notation(op: Op) -> str:
     """An op as the papers write it: "3×3 conv, 128, /2", "3×3 max pool, /2", "fc, 1000"."""
     match op:
         case Conv2d():
-            return f"{op.kernel}×{op.kernel} conv, {op.out_channels}{_per(op.stride)}{_dilated(op)}{_grouped(op)}"
+            return f"{op.kernel}×{op.kernel} conv, {op.out_channels}{_stride_suffix(op.stride)}{_dilation_suffix(op)}{_groups_suffix(op)}"
         case MaxPool2d():
-            return f"{op.kernel}×{op.kernel} max pool{_per(op.stride)}"
+            return f"{op.kernel}×{op.kernel} max pool{_stride_suffix(op.stride)}"
         case AvgPool2d():
-            return f"{op.kernel}×{op.kernel} average pool{_per(op.stride)}"
+            return f"{op.kernel}×{op.kernel} average pool{_stride_suffix(op.stride)}"
         case GlobalAvgPool2d():
             return "global average pool"
         case AdaptiveAvgPool2d():
@@ -47,28 +47,28 @@ def op_words(op: Op) -> str:
         case BatchNorm2d():
             return "batch norm"
         case ZeroPadShortcut():
-            return f"zero-pad, {op.out_channels}{_per(op.stride)}"
+            return f"zero-pad, {op.out_channels}{_stride_suffix(op.stride)}"
         case ReLU() | Sigmoid() | Flatten() | Dropout() | Add() | Concat() | Multiply():
             return type(op).__name__ if isinstance(op, ReLU) else type(op).__name__.lower()
         case _:
             assert_never(op)
 
 
-def _per(stride: int) -> str:
+def _stride_suffix(stride: int) -> str:
     return f", /{stride}" if stride > 1 else ""
 
 
-def _dilated(op: Conv2d) -> str:
+def _dilation_suffix(op: Conv2d) -> str:
     return f", dilation {op.dilation}" if op.dilation > 1 else ""
 
 
-def _grouped(op: Conv2d) -> str:
+def _groups_suffix(op: Conv2d) -> str:
     return f", {op.groups} groups" if op.groups > 1 else ""
 
 
 def short_words(op: Op) -> str:
     """An op where there is little room."""
-    return "BN" if isinstance(op, BatchNorm2d) else op_words(op)
+    return "BN" if isinstance(op, BatchNorm2d) else op_notation(op)
 
 
 def goes_without_saying(op: Op) -> bool:
@@ -112,18 +112,18 @@ def op_note(op: Op) -> str:
             assert_never(op)
 
 
-def stage_contents(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> str:
+def stage_contents(analysis: Analysis, stage: StageCost, blocks: Sequence[BlockCost]) -> str:
     """What a stage is made of: "bottleneck 64 → 256 × 3", "6 dense layers, k = 32", or a stem's ops."""
     own = [block for block in blocks if block.stage == stage.stage]
     if own and own[0].kind == "dense_layer":
         return f"{len(own)} dense layers, k = {own[0].output_shape[0]}"
     if own:
-        return f"{block_words(own[0])} × {len(own)}"
+        return f"{block_notation(own[0])} × {len(own)}"
     rows = [row.operation for row in analysis.rows if row.stage == stage.stage]
-    return " · ".join(op_words(op) for op in rows if not goes_without_saying(op)) or "batch norm, ReLU"
+    return " · ".join(op_notation(op) for op in rows if not goes_without_saying(op)) or "batch norm, ReLU"
 
 
-def block_words(block: BlockRow) -> str:
+def block_notation(block: BlockCost) -> str:
     """A block by its widths: "bottleneck 128 → 256, 32 groups", "basic 64", "dense layer, k = 32"."""
     convs = block_convs(block)
     out_channels = block.output_shape[0]
@@ -137,12 +137,12 @@ def block_words(block: BlockRow) -> str:
     return f"{block.kind} {widths}" + (f", {groups} groups" if groups > 1 else "")
 
 
-def block_convs(block: BlockRow) -> list[Conv2d]:
+def block_convs(block: BlockCost) -> list[Conv2d]:
     """The convolutions of a block's transform, the shortcut's projection left out."""
     return [row.operation for row in block.transform if isinstance(row.operation, Conv2d)]
 
 
-def shortcut_words(block: BlockRow) -> str:
+def shortcut_notation(block: BlockCost) -> str:
     """The block's shortcut in the paper's words, "none" in a plain net; a dense layer's is its concatenation."""
     if block.kind == "dense_layer":
         return "concatenation"

@@ -59,7 +59,7 @@ def size_bytes(number: int) -> str:
     return f"{number} B"
 
 
-def stage_words(stage: str) -> str:
+def stage_label(stage: str) -> str:
     """A stage's key as prose: "stage1" as "stage 1", "transition2" as "transition 2"."""
     letters = stage.rstrip("0123456789")
     return f"{letters} {stage[len(letters) :]}".strip()
@@ -91,7 +91,7 @@ _SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, 
 _FORM = re.compile(r"([0-9]+(?:[._,][0-9]+)*(?:e[0-9]{1,2})?) ?(k|M|G|T|Ki|Mi|Gi)?B?", re.ASCII)
 
 
-def count_of(field: str, text: str) -> int:
+def parse_count(field: str, text: str) -> int:
     """A count with an SI or binary prefix, rounded down; InvalidInput, naming the field, where it is none."""
     found = _FORM.fullmatch(text) if len(text) < 40 else None
     digits = found[1].replace("_", "").replace(",", "") if found else ""

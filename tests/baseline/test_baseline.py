@@ -25,7 +25,7 @@ def baseline(tmp_path: Path) -> Path:
     """A baseline of three networks that one popular tool hashes alike, and a DenseNet."""
     path = tmp_path / "baseline.json"
     keys = ["resnet50", "resnext50_32x4d@320x256", "wide_resnet50_2", "densenet121@64"]
-    regression.write(path, regression.derived(keys))
+    regression.write_baseline(path, regression.current_facts(keys))
     return path
 
 
@@ -36,14 +36,14 @@ def edited(path: Path, change: Any) -> None:
 
 
 def test_committed_baseline_covers_every_named_variant_and_agrees() -> None:
-    networks = regression.read(COMMITTED)
+    networks = regression.read_networks(COMMITTED)
     assert {key.split("@")[0] for key in networks} == set(variant_names())
-    assert regression.check(networks) == (len(networks), (), ())
+    assert regression.check_networks(networks) == (len(networks), (), ())
 
 
 def test_a_fresh_baseline_agrees_and_has_distinct_fingerprints(baseline: Path) -> None:
-    networks = regression.read(baseline)
-    assert regression.check(networks) == (4, (), ())
+    networks = regression.read_networks(baseline)
+    assert regression.check_networks(networks) == (4, (), ())
     assert len({facts["fingerprint"] for facts in networks.values()}) == 4
 
 
@@ -137,7 +137,7 @@ def test_planted_faults_name_the_stage_and_the_first_op(
     baseline: Path, monkeypatch: pytest.MonkeyPatch, plant: Any, network: str, stage: str, path: str
 ) -> None:
     plant(monkeypatch)
-    outcome = regression.check(regression.read(baseline))
+    outcome = regression.check_networks(regression.read_networks(baseline))
     assert any(change.network == network for change in outcome.changes)
     moved = next(item for item in outcome.moved if item.network == network)
     assert (moved.stage, moved.path) == (stage, path)
@@ -145,7 +145,7 @@ def test_planted_faults_name_the_stage_and_the_first_op(
 
 def test_a_wrong_formula_names_the_stage(baseline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _macs_wrong(monkeypatch)
-    changes = regression.check(regression.read(baseline)).changes
+    changes = regression.check_networks(regression.read_networks(baseline)).changes
     assert {change.network for change in changes} == {"resnext50_32x4d@320x256"}
     assert {change.place for change in changes} >= {"stage1", "stage4", "total"}
 
@@ -160,10 +160,10 @@ def test_update_writes_what_is_now_and_tells_what_changed(
 
 
 def test_add_and_remove_change_only_the_networks_named(baseline: Path) -> None:
-    before = regression.read(baseline)
+    before = regression.read_networks(baseline)
     arguments = ["check", "--baseline", str(baseline), "--add", "resnet18@96", "--remove", "resnet50"]
     assert main(arguments) == 0
-    after = regression.read(baseline)
+    after = regression.read_networks(baseline)
     assert set(after) == (set(before) | {"resnet18@96"}) - {"resnet50@224"}
     assert {key: after[key] for key in after if key in before} == {key: before[key] for key in after if key in before}
 
@@ -191,7 +191,7 @@ def test_concurrent_updates_leave_a_whole_file(baseline: Path) -> None:
     command = [sys.executable, "-m", "analyzer", "check", "--baseline", str(baseline), "--update"]
     runs = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
     assert [run.wait(60) for run in runs] == [0] * 4
-    assert regression.check(regression.read(baseline)) == (4, (), ())
+    assert regression.check_networks(regression.read_networks(baseline)) == (4, (), ())
     assert [path.name for path in baseline.parent.iterdir()] == ["baseline.json"]
 
 

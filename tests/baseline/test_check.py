@@ -25,14 +25,14 @@ SCHEMA = json.loads(files("analyzer").joinpath("schemas", "check-1.json").read_t
 BASELINE_SCHEMA = json.loads(files("analyzer").joinpath("schemas", "baseline-1.json").read_text(encoding="utf-8"))
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
 COMMAND = [sys.executable, "-m", "analyzer", "check", "--baseline"]
-FACTS = regression.derived(["resnet18@64", "densenet121@64"])
+FACTS = regression.current_facts(["resnet18@64", "densenet121@64"])
 
 
 @pytest.fixture
 def baseline(tmp_path: Path) -> Path:
     """A true baseline of two networks."""
     path = tmp_path / "baseline.json"
-    regression.write(path, json.loads(json.dumps(FACTS)))
+    regression.write_baseline(path, json.loads(json.dumps(FACTS)))
     return path
 
 
@@ -151,9 +151,9 @@ def test_a_limit_given_twice_is_refused() -> None:
 @pytest.fixture
 def moved(baseline: Path) -> Path:
     """A baseline whose resnet18 has another stage 2, so that the network now differs from it."""
-    wider = regression.derived(["resnet18:widths=64-160-256-512@64"]).popitem()[1]
-    networks = regression.read(baseline)
-    regression.write(baseline, networks | {"resnet18@64": wider})
+    wider = regression.current_facts(["resnet18:widths=64-160-256-512@64"]).popitem()[1]
+    networks = regression.read_networks(baseline)
+    regression.write_baseline(baseline, networks | {"resnet18@64": wider})
     return baseline
 
 
@@ -252,7 +252,7 @@ def test_a_toml_file_is_guarded_as_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     net = tmp_path / "net.toml"
     net.write_text('family = "resnet"\nblock = "basic"\ndepths = [1, 1]\n')
     assert checked(tmp_path / "b.json", "--add", "net.toml@32") == 0
-    assert list(regression.read(tmp_path / "b.json")) == ["net.toml@32"]
+    assert list(regression.read_networks(tmp_path / "b.json")) == ["net.toml@32"]
     assert checked(tmp_path / "b.json") == 0
     net.write_text('family = "resnet"\nblock = "basic"\ndepths = [1, 2]\n')
     assert checked(tmp_path / "b.json") == 1
@@ -270,7 +270,7 @@ def test_writers_at_once_lose_nothing(baseline: Path) -> None:
         subprocess.Popen([*COMMAND, str(baseline), *way], env=ENVIRONMENT, stdout=subprocess.DEVNULL) for way in ways
     ]
     assert [run.wait(120) for run in runs] == [0] * len(ways)
-    assert set(regression.read(baseline)) == {*names, *FACTS}
+    assert set(regression.read_networks(baseline)) == {*names, *FACTS}
     assert checked(baseline) == 0
     assert [path.name for path in baseline.parent.iterdir()] == ["baseline.json"]
 
@@ -307,7 +307,7 @@ sys.exit(main(["check", "--baseline", sys.argv[2], "--add", "resnet18@32"]))
 def test_a_read_only_folder_is_one_sentence_and_changes_nothing(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "baseline.json"
-        regression.write(file, dict(FACTS))
+        regression.write_baseline(file, dict(FACTS))
         before = file.read_text()
         Path(folder).chmod(0o555)
         command = [sys.executable, "-c", READ_ONLY, str(tmp_path / "mine.json"), str(file)]
@@ -357,7 +357,7 @@ def test_two_branches_that_add_networks_merge(tmp_path: Path) -> None:
 
     path = tmp_path / "baseline.json"
     git("init", "-b", "trunk")
-    regression.write(path, dict(FACTS) | regression.derived(["resnet50@32", "vgg11@32"]))
+    regression.write_baseline(path, dict(FACTS) | regression.current_facts(["resnet50@32", "vgg11@32"]))
     git("add", ".")
     git("commit", "-m", "start")
     for branch, network in (("one", "plain18@32"), ("two", "alexnet@64")):
@@ -365,7 +365,7 @@ def test_two_branches_that_add_networks_merge(tmp_path: Path) -> None:
         assert checked(path, "--add", network) == 0
         git("commit", "-am", branch)
     git("merge", "one")
-    assert set(regression.read(path)) == {*FACTS, "resnet50@32", "vgg11@32", "plain18@32", "alexnet@64"}
+    assert set(regression.read_networks(path)) == {*FACTS, "resnet50@32", "vgg11@32", "plain18@32", "alexnet@64"}
     assert checked(path) == 0
 
 

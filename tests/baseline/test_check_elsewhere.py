@@ -101,7 +101,7 @@ def test_the_pytest_plugin_is_found_and_fails_the_test_whose_network_moved(
     assert "resnet34@64 is not in" in first.stdout
     updated = run(environment, *command, "--architecture-update", "-k", "not budget")
     assert updated.returncode == 0, updated.stdout + updated.stderr
-    assert set(regression.read(scratch / "reports" / "baseline.json")) == {"resnet18@64", "resnet34@64"}
+    assert set(regression.read_networks(scratch / "reports" / "baseline.json")) == {"resnet18@64", "resnet34@64"}
     spoil(scratch)
     spoiled = run(environment, *command, "-k", "not budget")
     assert "1 failed, 2 passed" in spoiled.stdout

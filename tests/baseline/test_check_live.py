@@ -34,18 +34,18 @@ def test_the_live_network_shows_the_facts_of_the_closed_form(key: str) -> None:
     facts = regression.facts(analysis)
     shown, departure = live_facts(analysis)
     assert departure is None
-    assert list(regression.compared(key, facts, shown | {"fingerprint": facts["fingerprint"]})) == []
+    assert list(regression.network_changes(key, facts, shown | {"fingerprint": facts["fingerprint"]})) == []
     assert shown["params"] > 0
     assert all(stage["output_shape"] for stage in shown["stages"].values())
 
 
 def test_check_live_names_the_stage_that_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "baseline.json"
-    networks = regression.derived(["resnet18@32", "vgg11_bn:config=8-M-16-M@32"])
-    regression.write(path, networks)
+    networks = regression.current_facts(["resnet18@32", "vgg11_bn:config=8-M-16-M@32"])
+    regression.write_baseline(path, networks)
     assert main(["check", "--baseline", str(path), "--live"]) == 0
     networks["resnet18@32"]["stages"]["stage3"]["macs"] += 1
-    regression.write(path, networks)
+    regression.write_baseline(path, networks)
     capsys.readouterr()
     assert main(["check", "--baseline", str(path), "--live", "--format", "json"]) == 1
     (change,) = json.loads(capsys.readouterr().out)["changes"]
@@ -62,7 +62,7 @@ def test_check_live_names_the_op_that_the_builder_gets_wrong(
 ) -> None:
     """A fault planted in the built network: one convolution without its groups."""
     path = tmp_path / "baseline.json"
-    regression.write(path, regression.derived(["resnext50_32x4d@64"]))
+    regression.write_baseline(path, regression.current_facts(["resnext50_32x4d@64"]))
 
     def wrong(network: object, **more: object) -> nn.Module:
         net = build(network, **more)  # type: ignore[arg-type]

@@ -91,7 +91,7 @@ def test_a_changed_field_is_noticed_and_its_first_op_named(
     assert getattr(before.network.spec, field) != getattr(after.network.spec, field)
     key = regression.key_of(before)
     monkeypatch.setattr(regression, "analysis_of", lambda *_: after)
-    outcome = regression.check({key: regression.facts(before)})
+    outcome = regression.check_networks({key: regression.facts(before)})
     assert ("total", "fingerprint") in {(change.place, change.quantity) for change in outcome.changes}
     (moved,) = outcome.moved
     assert (moved.stage, moved.path) == (stage, path)
@@ -161,7 +161,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     own = Path(package.__file__).parent
     shutil.copytree(own, folder / "analyzer", ignore=shutil.ignore_patterns("__pycache__", "pages"))
-    regression.write(folder / "baseline.json", regression.derived([RESNEXT, DENSE, PREACT]))
+    regression.write_baseline(folder / "baseline.json", regression.current_facts([RESNEXT, DENSE, PREACT]))
     return folder
 
 

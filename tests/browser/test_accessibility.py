@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import OpenPage, settle
-from tests.support.axe import grave
+from tests.support.axe import serious_violations
 
 PAGES = {
     "/?variant=resnext50_32x4d": ".canvas > svg",
@@ -29,7 +29,7 @@ def test_nothing_serious(open_page: OpenPage, path: str) -> None:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
         settle(page)
-        assert grave(page) == []
+        assert serious_violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -39,4 +39,4 @@ def test_nothing_serious_in_the_form(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Customise").click()
     page.get_by_role("textbox", name="depths").wait_for()
     settle(page)
-    assert grave(page) == []
+    assert serious_violations(page) == []

@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from analyzer.cost.analysis import analyze
 from tests.browser.conftest import OpenPage, settle
-from tests.support.axe import grave
+from tests.support.axe import serious_violations
 
 
 def test_three_networks_are_compared_and_the_link_shows_the_same_elsewhere(open_page: OpenPage) -> None:
@@ -23,7 +23,7 @@ def test_three_networks_are_compared_and_the_link_shows_the_same_elsewhere(open_
         for width in (1280, 390):
             shown.set_viewport_size({"width": width, "height": 800})
             settle(shown)
-            assert grave(shown) == []
+            assert serious_violations(shown) == []
             assert shown.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".told").all_inner_texts() == other.locator(".told").all_inner_texts()
 
@@ -40,7 +40,7 @@ def test_a_point_of_the_chart_joins_the_comparison_and_opens(open_page: OpenPage
     points.first.click()
     expect(page.get_by_role("button", name="Add to the comparison")).to_be_visible()
     settle(page)
-    assert grave(page) == []
+    assert serious_violations(page) == []
     page.get_by_role("button", name="Add to the comparison").click()
     expect(page.get_by_text("alexnet is compared now")).to_be_visible()
     settle(page)

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, settle, type_expression
-from tests.support.axe import grave
+from tests.support.axe import serious_violations
 
 SMALL = "resnet50:depths=1-1,cardinality=4,base_width=16"
 
@@ -25,7 +25,7 @@ def test_proof_runs_beside_the_page_and_agrees(open_page: OpenPage) -> None:
         page.get_by_role("button", name="JSON", exact=True).click()
     assert '"passed": true' in event.value.path().read_text(encoding="utf-8")
     page.set_viewport_size({"width": 390, "height": 800})
-    assert grave(page) == []
+    assert serious_violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.set_viewport_size({"width": 1280, "height": 800})
     page.get_by_role("link", name="Explore").click()
@@ -57,7 +57,7 @@ def test_a_wrong_slice_is_seen_and_the_link_has_the_choices(open_page: OpenPage)
     page.get_by_role("button", name="Compare the forms").click()
     expect(page.get_by_test_id("stAlert")).to_contain_text("Not equal, and seen.", timeout=180_000)
     expect(page.locator('[data-testid="stVegaLiteChart"] svg, [data-testid="stVegaLiteChart"] canvas')).to_have_count(2)
-    assert grave(page) == []
+    assert serious_violations(page) == []
     other = open_page(page.url.removeprefix(page.url.split("/equivalence")[0]), scheme="dark")
     expect(other.locator(".canvas")).to_have_attribute("aria-label", "The three forms of layer2.0")
     expect(other.locator(".canvas")).to_contain_text("as 2 paths")

@@ -11,9 +11,9 @@ from playwright.sync_api import Locator, Page, expect
 from analyzer.cost.analysis import analyze
 from analyzer.pages.learn.learn import CHAPTERS
 from analyzer.render.explain.arithmetic import equation
-from analyzer.render.lessons.computations import channels_read, slide
+from analyzer.render.lessons.computations import channels_read, sliding_window
 from tests.browser.conftest import OpenPage, figures, settle
-from tests.support.axe import grave
+from tests.support.axe import serious_violations
 
 
 def formulas(page: Page) -> list[str]:
@@ -42,7 +42,7 @@ def test_a_slider_changes_the_drawing_the_formula_and_the_link(open_page: OpenPa
     expect(elements).to_have_count(16)
     assert "= 4" in formulas(page)[0]
     page.get_by_role("slider", name="Stride s").press("ArrowRight")
-    found = slide(8, 3, 3, 1)
+    found = sliding_window(8, 3, 3, 1)
     expect(elements).to_have_count(found.positions**2)
     settle(page)
     assert formulas(page)[0] == equation(found.positions)
@@ -103,7 +103,7 @@ def test_every_chapter_is_whole(open_page: OpenPage) -> None:
         for drawing in page.locator(".plate > svg").all():
             assert (drawing.bounding_box() or {"width": 0})["width"] > 200, chapter
         if chapter in AXE:
-            assert grave(page) == [], chapter
+            assert serious_violations(page) == [], chapter
         assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width, chapter
         page.set_viewport_size({"width": 1280, "height": 800})
 
@@ -112,7 +112,7 @@ def test_every_chapter_is_whole(open_page: OpenPage) -> None:
 def test_hostile_link_is_told_and_runs_nothing(open_page: OpenPage, text: str) -> None:
     page = open_page(f"/learn?chapter={quote(text)}&size={quote(text)}&stride={quote(text)}&words={quote(text)}")
     expect(page.get_by_role("heading", level=1)).to_have_text(CHAPTERS["convolution"].title)
-    assert formulas(page)[0] == equation(slide(8, 3, 2, 1).positions)
+    assert formulas(page)[0] == equation(sliding_window(8, 3, 2, 1).positions)
     expect(page.get_by_role("alert")).to_have_count(3)
     expect(page.get_by_role("alert").nth(2)).to_contain_text("in the address must be a whole number from 1 to 4.")
 
@@ -123,7 +123,7 @@ def test_claims_open_by_keyboard(open_page: OpenPage) -> None:
     expect(claims.first).to_contain_text("does not hold")
     claims.first.locator("summary").first.press("Enter")
     expect(claims.first.get_by_role("table")).to_be_visible()
-    assert grave(page) == []
+    assert serious_violations(page) == []
     page.get_by_role("textbox", name="Words").fill("<script>alert(1)</script>")
     page.get_by_role("textbox", name="Words").press("Enter")
     expect(claims).to_have_count(0)

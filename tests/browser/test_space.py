@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from analyzer.cost.analysis import analyze
 from tests.browser.conftest import OpenPage, figures, settle
-from tests.support.axe import grave
+from tests.support.axe import serious_violations
 
 SMALL = {"start": "resnet20_cifar", "vary": "depths = [1..5, 1..5, 1..4]\nwidths = [16, [16, 32], [32, 64]]"}
 CHART = '[data-testid="stVegaLiteChart"] svg.marks'
@@ -60,7 +60,7 @@ def test_an_example_solved_for_a_budget_shows_the_same_from_its_link(open_page: 
     for each, width in ((page, 1280), (other, 390)):
         each.set_viewport_size({"width": width, "height": 800})
         settle(each)
-        assert grave(each) == []
+        assert serious_violations(each) == []
         assert each.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -22,9 +22,9 @@ from analyzer.latency.records.conditions import HostCheck, OutputCheck, Referenc
 from analyzer.latency.records.record import Failure, Measurement, Timing, read_measurement
 from analyzer.latency.run_settings import RunSettings
 from analyzer.live.timing import timing
-from analyzer.live.timing.session import Watch
-from analyzer.render.latency.measured import cells_table, latency_csv, latency_table, measurement_table, warnings
-from tests.support.latency_fakes import CONDITIONS, DENSENET, RESNET, record
+from analyzer.live.timing.session import MeasurementCallbacks
+from analyzer.render.latency.measured import cells_table, latency_csv, latency_table, measurement_table, record_warnings
+from tests.support.latency_fakes import CONDITIONS, DENSENET, RESNET, latency_record
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas/latency-1.json").read_text())
 QUICK = ["--num-bench-iter", "3", "--num-warm-iter", "1", "--reference", "none"]
@@ -41,7 +41,7 @@ def _short_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_table_shows_medians_shares_and_the_whole() -> None:
     """Golden: 2, 3 and 4 ms of 9, and the whole of 9.2 ms, with conditions; unknown facts are left out."""
     stages = {"stem": (2.0,), "stage1": (3.0,), "head": (4.0,)}
-    text = latency_table(record((9.2,), stages, autocast="bfloat16"))
+    text = latency_table(latency_record((9.2,), stages, autocast="bfloat16"))
     lines = [line.split() for line in text.splitlines()]
     assert ["stage", "1", "3.000", "3.000–3.000", "33.3", "%"] in lines
     assert ["sum", "of", "stages", "9.000", "100.0", "%"] in lines
@@ -56,7 +56,7 @@ def test_the_table_shows_medians_shares_and_the_whole() -> None:
 def test_the_table_of_a_gpu_tells_who_sets_the_pace() -> None:
     """Golden: 9.2 ms eager against 4.6 as a graph, and 4 ms queued."""
     text = latency_table(
-        record(
+        latency_record(
             (9.2,),
             queued=Timing(label="queued", samples_ms=(4.0,)),
             host=HostCheck(eager_ms=9.2, graph_ms=4.6),
@@ -73,9 +73,9 @@ def test_the_table_of_a_gpu_tells_who_sets_the_pace() -> None:
 
 def test_doubtful_figures_are_told() -> None:
     """Closed form: a steady record has no warnings; each doubt has one."""
-    assert warnings(record((10.0, 10.0), {"stem": (10.0, 10.0)})) == []
-    told = warnings(
-        record(
+    assert record_warnings(latency_record((10.0, 10.0), {"stem": (10.0, 10.0)})) == []
+    told = record_warnings(
+        latency_record(
             (10.0, 12.0),
             {"stem": (5.0, 5.0)},
             settings=RunSettings(precision="float16"),
@@ -96,7 +96,7 @@ def test_several_cells_are_a_line_each_with_their_marks_explained() -> None:
     )
     taken = Measurement(
         conditions=CONDITIONS,
-        records=(record((10.0,)), record((20.0,), settings=way, reference=drift)),
+        records=(latency_record((10.0,)), latency_record((20.0,), settings=way, reference=drift)),
         failures=(Failure(variant="resnet18", settings=way, reason="cuda:0 ran out of memory."),),
         cut_short="interrupted",
     )
@@ -117,8 +117,8 @@ def test_csv_has_timms_columns_and_counts() -> None:
     taken = Measurement(
         conditions=CONDITIONS,
         records=(
-            record((10.0, 10.0, 11.5), fingerprint=fingerprint),
-            record((20.0,), settings=training, variant="a file's"),
+            latency_record((10.0, 10.0, 11.5), fingerprint=fingerprint),
+            latency_record((20.0,), settings=training, variant="a file's"),
         ),
     )
     rows = list(csv.DictReader(io.StringIO(latency_csv(taken))))
@@ -165,7 +165,7 @@ def test_the_verb_writes_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_kept_record_is_shown_without_measuring(capsys: pytest.CaptureFixture[str]) -> None:
     """Closed form: the same table as that of the cells; a file that is none is one sentence."""
-    taken = Measurement(conditions=CONDITIONS, records=(record((1.0,)), record((2.0,))))
+    taken = Measurement(conditions=CONDITIONS, records=(latency_record((1.0,)), latency_record((2.0,))))
     taken.save("kept.json")
     assert main(["latency", "--show", "kept.json"]) == 0
     assert capsys.readouterr().out == cells_table(taken)
@@ -204,7 +204,7 @@ def test_a_mistake_is_one_sentence_before_anything_is_measured(
     """Closed form: option, value, rule; exit status 2; nothing is built."""
     Path("file").write_text("kept")
     Path("folder").mkdir()
-    monkeypatch.setattr("analyzer.live.timing.session.prepared", None)
+    monkeypatch.setattr("analyzer.live.timing.session.prepare_timed_run", None)
     assert main(["latency", RESNET, *QUICK, *arguments]) == 2
     told = capsys.readouterr()
     assert sentence in told.err
@@ -215,9 +215,9 @@ def test_a_mistake_is_one_sentence_before_anything_is_measured(
 
 def test_exit_status_tells_how_it_went() -> None:
     """Closed form: 0 good, 1 a wrong output or nothing that counts, 2 a failure, 130 interrupted."""
-    good = record((1.0,))
-    wrong = record((1.0,), output=OutputCheck(error=0.5, bound=0.1))
-    drifted = record((1.0,), reference=ReferenceCheck(variant="x", batch_size=1, before_ms=1.0, after_ms=2.0))
+    good = latency_record((1.0,))
+    wrong = latency_record((1.0,), output=OutputCheck(error=0.5, bound=0.1))
+    drifted = latency_record((1.0,), reference=ReferenceCheck(variant="x", batch_size=1, before_ms=1.0, after_ms=2.0))
     failure = Failure(variant="x", settings=RunSettings(), reason="no")
 
     def status(*records: Any, **more: Any) -> int:
@@ -237,12 +237,12 @@ def test_sigterm_keeps_what_is_complete(monkeypatch: pytest.MonkeyPatch, capsys:
     before = signal.getsignal(signal.SIGTERM)
     measure = timing.measure_latencies
 
-    def stopped(*arguments: Any, watch: Watch, **more: Any) -> Measurement:
+    def stopped(*arguments: Any, watch: MeasurementCallbacks, **more: Any) -> Measurement:
         def progress(_done: int, _total: int, what: str) -> None:
             if "batch 2" in what:
                 signal.raise_signal(signal.SIGTERM)
 
-        return measure(*arguments, watch=Watch(progress=progress, keep=watch.keep), **more)
+        return measure(*arguments, watch=MeasurementCallbacks(progress=progress, keep=watch.keep), **more)
 
     monkeypatch.setattr(timing, "measure_latencies", stopped)
     assert main(["latency", RESNET, *QUICK, "--batch-size", "1,2"]) == 130

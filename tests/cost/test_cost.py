@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from analyzer.cost.analysis import analyze
-from analyzer.cost.walk import Costed, Row, walk
+from analyzer.cost.walk import CostCache, OpCost, cost_tree
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import parse
 from analyzer.families.registry import variant_names
@@ -30,7 +30,7 @@ from tests.support.strategies import sizable, sized, sizes, specs
 COUNTS = ("params", "buffers", "macs", "activations")
 
 
-def total(rows: tuple[Row, ...]) -> dict[str, int]:
+def total(rows: tuple[OpCost, ...]) -> dict[str, int]:
     return {name: sum(getattr(row, name) for row in rows) for name in COUNTS}
 
 
@@ -60,7 +60,7 @@ def ends(spec: Spec) -> tuple[str, str]:
     """The first and the last stage's name by the interface: VGG and AlexNet have no stem, `head=none` no head."""
     stages = [stage.stage for stage in analyze(spec).stages if stage.stage.startswith("stage")]
     first = "stem" if spec.family in ("resnet", "densenet", "regnet") else "stage1"
-    return first, stages[-1] if spec.resolved()["head"] == "none" else "head"
+    return first, stages[-1] if spec.effective_fields()["head"] == "none" else "head"
 
 
 @given(sized)
@@ -72,7 +72,7 @@ def test_rows_follow_the_graph(case: tuple[Spec, tuple[int, int] | None]) -> Non
     assert analysis.rows[0].input_shapes == (analysis.input_shape,)
     assert analysis.input_shape[1:] == (size or (spec.default_input_size,) * 2)
     assert analysis.rows[-1].output_shape == analysis.totals.output_shape
-    fields = spec.resolved()
+    fields = spec.effective_fields()
     if fields["head"] == "classifier":
         assert analysis.totals.output_shape == (fields["num_classes"],)
     else:
@@ -243,7 +243,7 @@ def test_a_frame_has_one_row_an_op() -> None:
 def test_costs_kept_under_anothers_identity_are_not_taken() -> None:
     """Closed form: identities are given anew in another process, so that a pickled analysis keeps strangers' costs."""
     graph, other, shape = parse("resnet18").graph(), parse("resnet34").graph(), (3, 224, 224)
-    kept: Costed = {}
-    walk(other, shape, kept)
-    stale: Costed = {(id(graph), shape): kept[id(other), shape]}
-    assert walk(graph, shape, stale).total == walk(graph, shape).total != walk(other, shape).total
+    kept: CostCache = {}
+    cost_tree(other, shape, kept)
+    stale: CostCache = {(id(graph), shape): kept[id(other), shape]}
+    assert cost_tree(graph, shape, stale).total == cost_tree(graph, shape).total != cost_tree(other, shape).total

@@ -14,7 +14,7 @@ import analyzer
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import ITEM_BYTES, buffers_bytes, memory, params_bytes
 from analyzer.cost.memory_budget import deepest, largest_batch, needed_bytes
-from analyzer.cost.tensor_lifetimes import overwriting, tensor_lifetimes
+from analyzer.cost.tensor_lifetimes import in_place_nodes, tensor_lifetimes
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import parse
 from analyzer.families.spec import Spec
@@ -149,8 +149,8 @@ def test_concats_inputs_live_until_it_is_done() -> None:
 def test_overwriting_spares_what_others_read() -> None:
     """Closed form: a ReLU may overwrite a convolution's output, not one that the addition reads again."""
     nodes = [*sequence(("conv", Conv2d(3, 3, 1)), ("relu", ReLU())), Node("add", Add(), ("relu", "conv"))]
-    assert overwriting(Graph("shared", tuple(nodes))) == frozenset()
-    assert overwriting(Graph("alone", tuple(nodes[:2]))) == {"relu"}
+    assert in_place_nodes(Graph("shared", tuple(nodes))) == frozenset()
+    assert in_place_nodes(Graph("alone", tuple(nodes[:2]))) == {"relu"}
 
 
 @hypothesis_settings(max_examples=40)

@@ -20,11 +20,11 @@ import analyzer
 from analyzer.cost import formulas, tensor_lifetimes
 from analyzer.cost import memory as costed_memory
 from analyzer.cost import training as costed_training
-from analyzer.cost.training import Bytes, OpTraining
-from analyzer.cost.walk import Row
+from analyzer.cost.training import BatchBytes, OpTraining
+from analyzer.cost.walk import OpCost
 from analyzer.families import residual_block as residual
 from analyzer.families.densenet import DenseNetSpec
-from analyzer.families.residual_block import Residual
+from analyzer.families.residual_block import ResidualBlockSpec
 from analyzer.families.resnet import ResNetSpec
 from analyzer.families.spec import Spec
 from analyzer.graph.graph import INPUT, Graph, Node
@@ -32,7 +32,7 @@ from analyzer.graph.ops import Add, BatchNorm2d, Concat, Conv2d, MaxPool2d, Op, 
 from analyzer.live.network import build as building
 from analyzer.live.verify import meters as measure
 from analyzer.live.verify.verify import described_params, described_shapes, verify
-from tests.support.oracles import agrees, entries
+from tests.support.oracles import agrees, published_entries
 from tests.support.planting import forget_blocks
 
 BLIND, CAUGHT = False, True
@@ -125,7 +125,7 @@ def unpadded_max_pool(graph: Graph) -> Graph:
     return with_nodes(graph, change)
 
 
-def ungrouped_family(right: Callable[..., Conv2d], block: Residual, *arguments: int) -> Conv2d:
+def ungrouped_family(right: Callable[..., Conv2d], block: ResidualBlockSpec, *arguments: int) -> Conv2d:
     return right(block._replace(groups=1), *arguments)
 
 
@@ -133,7 +133,7 @@ def ungrouped_macs(right: Callable[[Op, Shape], int], op: Op, output: Shape) -> 
     return right(replace(op, groups=1) if isinstance(op, Conv2d) else op, output)
 
 
-def early_stride(right: Callable[..., list[Conv2d]], block: Residual) -> list[Conv2d]:
+def early_stride(right: Callable[..., list[Conv2d]], block: ResidualBlockSpec) -> list[Conv2d]:
     return right(block._replace(stride_on="1x1"))
 
 
@@ -246,7 +246,7 @@ def seen_in(name: str) -> Verdicts:
 
 def differs_from_published(name: str, quantity: str, count: int) -> bool:
     """Published: a total that torchvision states with its weights."""
-    stated = [entry for entry in entries("totals") if entry["source"] == "torchvision-weights"]
+    stated = [entry for entry in published_entries("totals") if entry["source"] == "torchvision-weights"]
     own = [entry for entry in stated if (entry["expression"], entry["quantity"]) == (name, quantity)]
     assert own, f"nothing is published for {name}"
     return not all(agrees(count, entry) for entry in own)
@@ -282,8 +282,8 @@ def nothing(*_: object) -> int:
     return 0
 
 
-def no_statistics(right: Callable[..., Bytes], row: Row, frozen_norm: bool, item: int) -> Bytes:
-    return Bytes(0, 0) if isinstance(row.operation, BatchNorm2d) else right(row, frozen_norm, item)
+def no_statistics(right: Callable[..., BatchBytes], row: OpCost, frozen_norm: bool, item: int) -> BatchBytes:
+    return BatchBytes(0, 0) if isinstance(row.operation, BatchNorm2d) else right(row, frozen_norm, item)
 
 
 def norm_activations(right: Callable[[Op, Shape], int], op: Op, output: Shape) -> int:
@@ -307,7 +307,7 @@ FIGURES: dict[str, tuple[str, Plant, set[str]]] = {
     ),
     "no op overwrites its input": (
         "vgg:config=8,head=pool",
-        planted(tensor_lifetimes, "overwriting", lambda right, graph: frozenset()),
+        planted(tensor_lifetimes, "in_place_nodes", lambda right, graph: frozenset()),
         {"allocation meter"},
     ),
     "batch norm keeps no statistics": (

@@ -17,8 +17,8 @@ import analyzer
 from analyzer.cli import main
 from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.network_costs import Sum
-from analyzer.cost.walk import Row
+from analyzer.cost.network_costs import CostTotals
+from analyzer.cost.walk import OpCost
 from analyzer.errors import InvalidInput
 from analyzer.families.registry import variant_names
 from analyzer.families.resnet import ResNetSpec
@@ -26,7 +26,7 @@ from analyzer.families.spec import Spec
 from analyzer.graph.graph import Graph, sequence
 from analyzer.graph.ops import AvgPool2d, Conv2d, Flatten, Linear, Op, ReLU
 from analyzer.render.explain.explain import Explained, explanation
-from tests.support.arithmetic_text import evaluated
+from tests.support.arithmetic_text import evaluate_arithmetic
 from tests.support.strategies import specs
 
 SHOWN = [
@@ -58,24 +58,24 @@ def own_figures(explained: Explained) -> dict[str, int]:
 
 
 def evaluated_line(names: str, sides: list[str]) -> Iterator[tuple[str, int]]:
-    numeric = [evaluated(side) for side in sides if not re.search(r"[A-Za-z]", side)]
+    numeric = [evaluate_arithmetic(side) for side in sides if not re.search(r"[A-Za-z]", side)]
     assert len(set(numeric)) == 1, (names, sides)
     for name in names.split(", "):
         yield name, int(numeric[0])
 
 
-def expected(analysis: Analysis, path: str, costs: Row | Sum) -> dict[str, int]:
+def expected(analysis: Analysis, path: str, costs: OpCost | CostTotals) -> dict[str, int]:
     """The figures that a text must come to, those of zero left out."""
     told = {"params": costs.params, "buffers": costs.buffers, "MACs": costs.macs, "activations": costs.activations}
     return {name: value for name, value in told.items() if value}
 
 
-def distinct(analysis: Analysis) -> list[Row]:
+def distinct(analysis: Analysis) -> list[OpCost]:
     """The first op of each kind, input and place on the longest path."""
-    return list({(row.operation, row.input_shapes, row.seen.stride): row for row in analysis.rows}.values())
+    return list({(row.operation, row.input_shapes, row.receptive.stride): row for row in analysis.rows}.values())
 
 
-def check_op(analysis: Analysis, row: Row) -> None:
+def check_op(analysis: Analysis, row: OpCost) -> None:
     found = own_figures(explanation(analysis, row.path))
     seen = {"receptive field": row.receptive_field, "total stride": row.total_stride}
     sides = ("features",) if len(row.output_shape) == 1 else ("channels", "height", "width")
@@ -221,7 +221,9 @@ def test_markdown_and_json_say_what_the_text_says(name: str, path: str) -> None:
     schema = files("analyzer").joinpath("schemas", "explain-1.json").read_text(encoding="utf-8")
     fastjsonschema.compile(json.loads(schema))(facts)
     figures = [*facts["figures"], *(figure for part in facts["parts"] for figure in part["figures"])]
-    assert all(evaluated(figure["arithmetic"]) == figure["value"] for figure in figures if "arithmetic" in figure)
+    assert all(
+        evaluate_arithmetic(figure["arithmetic"]) == figure["value"] for figure in figures if "arithmetic" in figure
+    )
     assert sum("arithmetic" in figure for figure in figures) >= 3
     assert facts["reasons"] == explained.reasons
 
@@ -307,4 +309,4 @@ def test_widest_lines_fit_a_terminal() -> None:
 )
 def test_the_evaluator_evaluates(text: str, value: int) -> None:
     """Closed form, by hand."""
-    assert evaluated(text) == value
+    assert evaluate_arithmetic(text) == value

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.expression import canonical, named, parse, slug
+from analyzer.families.expression import canonical, named_variant, parse, slug
 from analyzer.families.network import network
 from analyzer.families.registry import FAMILIES, variant_names
 from analyzer.families.spec import Spec, rules
@@ -80,7 +80,7 @@ def test_the_order_of_fields_does_not_matter(spec: Spec, random: object) -> None
 
 @given(specs)
 def test_the_full_family_form_says_the_same_network(spec: Spec) -> None:
-    known, resolved = rules(type(spec)), spec.resolved()
+    known, resolved = rules(type(spec)), spec.effective_fields()
     stated = ",".join(f"{name}={rule.text(resolved[name])}" for name, rule in known.items())
     assert parse(f"{spec.family}:{stated}") == spec
 
@@ -89,13 +89,13 @@ def test_the_full_family_form_says_the_same_network(spec: Spec) -> None:
 def test_a_name_is_its_own_canonical_form(name: str) -> None:
     spec = parse(name)
     assert canonical(spec) == name
-    known = named(spec)
+    known = named_variant(spec)
     assert known is not None
     assert known.title
 
 
 def test_a_spec_between_the_names_has_none() -> None:
-    assert named(parse("resnet50:depths=1-1-1-1")) is None
+    assert named_variant(parse("resnet50:depths=1-1-1-1")) is None
 
 
 REFUSED: list[tuple[str, str]] = [

@@ -13,7 +13,7 @@ from analyzer.families.densenet import DenseNetSpec
 from analyzer.families.network import network
 from analyzer.families.registry import FAMILIES, variant_names, variants
 from analyzer.families.resnet import ResNetSpec
-from analyzer.families.spec import Spec, floor_of, rules
+from analyzer.families.spec import Spec, floor_product, rules
 from analyzer.families.vgg import VGGSpec
 from analyzer.graph.graph import leaf_ops
 from analyzer.graph.ops import Add, AvgPool2d, BatchNorm2d, Concat, Conv2d, Linear, MaxPool2d, Op, ReLU
@@ -198,7 +198,7 @@ def test_a_dense_network_joins_once_a_layer_and_in_order(spec: DenseNetSpec) -> 
 @given(resnet_specs(bottleneck=True))
 def test_one_path_of_width_64_is_the_plain_bottleneck(spec: ResNetSpec) -> None:
     """ResNeXt, section 3.1: cardinality 1 and base width 64 is the ResNet of the same depths and widths."""
-    plain = spec.changed(cardinality=1, base_width=64)
+    plain = spec.with_fields(cardinality=1, base_width=64)
     inner = {path: op for path, op in leaf_ops(plain.graph()) if isinstance(op, Conv2d) and path.endswith(".conv2")}
     widths = {path: plain.stage_widths[int(path[len("layer")]) - 1] for path in inner}
     assert inner == {path: replace(op, out_channels=widths[path], groups=1) for path, op in inner.items()}
@@ -213,7 +213,7 @@ def longer(values: tuple[Any, ...], index: int) -> tuple[Any, ...]:
 @given(resnet_specs() | densenet_specs(), st.integers(0, 3))
 def test_more_depth_never_means_fewer_parameters(spec: ResNetSpec | DenseNetSpec, stage: int) -> None:
     assume(stage < len(spec.depths))
-    deeper = spec.changed(depths=longer(spec.depths, stage))
+    deeper = spec.with_fields(depths=longer(spec.depths, stage))
     assert analyze(deeper).params > analyze(spec).params
     assert analyze(deeper).macs > analyze(spec).macs
 
@@ -225,14 +225,14 @@ def test_more_width_never_means_fewer_parameters(spec: ResNetSpec, stage: int) -
     assume(stage < len(spec.depths) and spec.shortcut != "B")
     outputs = [spec.stem_width, *(width * spec.block_expansion for width in longer(spec.stage_widths, stage))]
     assume(spec.shortcut != "A" or outputs == sorted(outputs))
-    wider = spec.changed(widths=longer(spec.stage_widths, stage))
+    wider = spec.with_fields(widths=longer(spec.stage_widths, stage))
     assert analyze(wider).params > analyze(spec).params
     assert analyze(wider).macs > analyze(spec).macs
 
 
 @given(densenet_specs(), st.sampled_from(("growth_rate", "init_features")))
 def test_more_dense_width_never_means_fewer_parameters(spec: DenseNetSpec, name: str) -> None:
-    assert analyze(spec.changed(**{name: getattr(spec, name) + 1})).params > analyze(spec).params
+    assert analyze(spec.with_fields(**{name: getattr(spec, name) + 1})).params > analyze(spec).params
 
 
 @given(vgg_specs(), st.integers(0, 6))
@@ -240,7 +240,7 @@ def test_more_vgg_depth_never_means_fewer_parameters(spec: VGGSpec, place: int) 
     """One more convolution of the width that is read there."""
     assume(place < len(spec.config) and spec.config[place] != "M")
     config = (*spec.config[: place + 1], *spec.config[place:])
-    assert analyze(spec.changed(config=config)).params > analyze(spec).params
+    assert analyze(spec.with_fields(config=config)).params > analyze(spec).params
 
 
 @given(vgg_specs())
@@ -265,7 +265,7 @@ def test_a_vgg_networks_layers_are_its_configs(spec: VGGSpec) -> None:
 @example(290_000, 100)
 def test_compression_floors_the_decimal_as_written(millionths: int, channels: int) -> None:
     """0.29 · 100 is 29, though the nearest binary number to 0.29 gives 28.999…"""
-    assert floor_of(millionths / 1_000_000, channels) == channels * millionths // 1_000_000
+    assert floor_product(millionths / 1_000_000, channels) == channels * millionths // 1_000_000
 
 
 IMPOSSIBLE: list[tuple[type[Spec], dict[str, Any], str]] = [
@@ -358,7 +358,7 @@ def test_two_specs_of_one_graph_differ_only_where_a_floor_hides_it(spec: Spec) -
         if name not in rules(type(spec)) or getattr(spec, name) == other:
             continue
         try:
-            changed = spec.changed(**{name: other})
+            changed = spec.with_fields(**{name: other})
         except InvalidInput:
             continue
         assert (changed == spec) == (changed.graph() == spec.graph()), name
@@ -367,7 +367,9 @@ def test_two_specs_of_one_graph_differ_only_where_a_floor_hides_it(spec: Spec) -
 @given(specs)
 def test_resolved_fields_make_the_same_network(spec: Spec) -> None:
     """What the JSON report states is enough to build the network again."""
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in spec.resolved().items()}
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in spec.effective_fields().items()
+    }
     assert type(spec)(**fields) == spec
     assert "widths" not in fields or None not in (fields["widths"], fields.get("expansion", 1))
 

@@ -18,15 +18,15 @@ from analyzer.families.expression import canonical, parse
 from analyzer.families.network import network
 from analyzer.families.registry import FAMILIES
 from analyzer.families.regnet import RegNetSpec, hidden_width
-from analyzer.graph.resnext_forms import grouped_blocks, nothing_to_prove
+from analyzer.graph.resnext_forms import grouped_blocks, reason_without_forms
 from analyzer.live.equivalence.equivalence import check_equivalence
 from analyzer.live.network.build import transform_ends
-from analyzer.live.verify.reference_networks import TIMM_REGNETS, Weightless, layout, timm_regnet_name
+from analyzer.live.verify.reference_networks import TIMM_REGNETS, WeightsOnMeta, layout, timm_regnet_name
 from analyzer.render.explain.explain import explanation
 from analyzer.render.report.remarks import remarks
 from analyzer.sweep.space.candidates import Candidates
-from analyzer.sweep.space.expression_functions import FUNCTIONS, LISTS, Stages
-from analyzer.sweep.space.space import packaged
+from analyzer.sweep.space.expression_functions import FUNCTIONS, LISTS, StageList
+from analyzer.sweep.space.space import packaged_space
 from analyzer.text.units import short
 from tests.support.strategies import regnet_specs
 
@@ -50,7 +50,7 @@ TORCHVISION: dict[str, tuple[int, int, float, float, int]] = {
 """(d, w0, wa, wm, group width) in torchvision 0.29.1's builders, torchvision/models/regnet.py."""
 
 
-def listed(stages: Stages) -> tuple[int, ...]:
+def listed(stages: StageList) -> tuple[int, ...]:
     """The list of the one candidate that was asked for."""
     return tuple(int(part[0]) for part in stages.parts[: int(stages.length[0])])
 
@@ -65,7 +65,7 @@ def test_the_papers_parametrisation_gives_the_named_networks(name: str) -> None:
         listed(LISTS["regnet_widths"][2](*given_numbers)),
         listed(LISTS["regnet_group_widths"][2](*given_numbers)),
     ]
-    fields = spec.resolved()
+    fields = spec.effective_fields()
     assert made == [tuple(fields["depths"]), tuple(fields["widths"]), _each(fields["group_widths"], 4)]
     w0, wa, wm = numbers
     theirs = BlockParams.from_init_params(depth=depth, w_0=int(w0), w_a=wa, w_m=wm, group_width=group)
@@ -122,7 +122,7 @@ def torchvisions_anynet(spec: RegNetSpec) -> RegNet:
     params = BlockParams(
         depths=list(spec.depths),
         widths=list(spec.widths),
-        group_widths=list(_each(spec.resolved()["group_widths"], count)),
+        group_widths=list(_each(spec.effective_fields()["group_widths"], count)),
         bottleneck_multipliers=[1 / ratio for ratio in _each(list(spec.bottleneck_ratios), count)],
         strides=[2] * count,
         se_ratio=spec.se_ratio,
@@ -134,7 +134,7 @@ def torchvisions_anynet(spec: RegNetSpec) -> RegNet:
 @given(regnet_specs(sizable=True))
 def test_any_of_them_is_torchvisions_to_the_bit(spec: RegNetSpec) -> None:
     """Reference output: torchvision's AnyNet code with the same weights; names, shapes, order, outputs, gradients."""
-    spec = spec.changed(in_channels=3)
+    spec = spec.with_fields(in_channels=3)
     live, reference = analyzer.build(spec), torchvisions_anynet(spec)
     assert layout(live.state_dict()) == layout(reference.state_dict())
     reference.load_state_dict(live.state_dict())
@@ -153,7 +153,7 @@ def test_large_ones_have_torchvisions_weights(name: str) -> None:
     """Reference output, on `meta`: names, shapes and order of the state_dict; the counts of its metadata."""
     spec = parse(name)
     assert isinstance(spec, RegNetSpec)
-    with Weightless():
+    with WeightsOnMeta():
         reference = torchvisions_anynet(spec)
     assert layout(analyzer.build(name, device="meta").state_dict()) == layout(reference.state_dict())
 
@@ -190,7 +190,7 @@ def test_figures_are_those_of_the_papers_blocks(spec: RegNetSpec) -> None:
     """Closed form: weights and norms of X and Y blocks written out, a stage after the other."""
     count, params, read = len(spec.depths), 27 * spec.stem_width + 2 * spec.stem_width, spec.stem_width
     params += 9 * (spec.in_channels - 3) * spec.stem_width
-    ratios, groups = _each(list(spec.bottleneck_ratios), count), _each(spec.resolved()["group_widths"], count)
+    ratios, groups = _each(list(spec.bottleneck_ratios), count), _each(spec.effective_fields()["group_widths"], count)
     for depth, width, ratio, group in zip(spec.depths, spec.widths, ratios, groups, strict=True):
         inner = width // ratio
         for block in range(depth):
@@ -213,13 +213,13 @@ PAPER = {"a": (16 * 128 * 3 * 6) ** 4, "b": (16 * 128 * 6) ** 4 * 3, "c": (16 * 
 @pytest.mark.parametrize(("name", "told"), [("a", 1.8e18), ("b", 6.8e16), ("c", 3.2e14)])
 def test_the_spaces_have_the_papers_sizes(name: str, told: float) -> None:
     """Published: the number of combinations of AnyNetX A, B and C, exactly, and as printed."""
-    assert packaged(f"anynet_{name}").grid_size == PAPER[name] == pytest.approx(told, rel=0.03)
+    assert packaged_space(f"anynet_{name}").grid_size == PAPER[name] == pytest.approx(told, rel=0.03)
 
 
 @pytest.mark.parametrize(("name", "told"), [("d", 1.3e13), ("e", 5.5e11)])
 def test_ordered_spaces_have_the_papers_sizes(name: str, told: float) -> None:
     """Published: (16·128)⁴·3·6 over 4! and over (4!)², which leaves out ties; the order of size is the paper's."""
-    space = packaged(f"anynet_{name}")
+    space = packaged_space(f"anynet_{name}")
     ordered = [each for each in space.constraints if "macs" not in each.names]
     env = Candidates.of(space, np.arange(200_000)).env
     share = np.mean(np.all([each.evaluate(env) for each in ordered], axis=0))
@@ -230,7 +230,7 @@ def test_ordered_spaces_have_the_papers_sizes(name: str, told: float) -> None:
 
 def test_the_regnet_space_has_the_papers_order_of_size() -> None:
     """Published: 64⁴·6·3, about 3.0·10⁸; w0 has half of its 64 values here, multiples of 8 as its code takes them."""
-    assert packaged("regnet").grid_size * 2 == 64**4 * 6 * 3
+    assert packaged_space("regnet").grid_size * 2 == 64**4 * 6 * 3
 
 
 @pytest.mark.parametrize(
@@ -285,9 +285,9 @@ def test_x_blocks_have_three_equal_forms() -> None:
 
 def test_why_other_blocks_have_no_forms_is_true_of_them() -> None:
     """Oracle: a gate between the grouped convolution and the last 1×1 reads all paths; no groups, one path."""
-    assert "gate (squeeze-and-excitation) between" in nothing_to_prove(network("regnet_y_400mf").graph)
-    assert "cardinality 1" in nothing_to_prove(network("regnet:depths=1-1,widths=8-16").graph)
-    assert nothing_to_prove(network("seresnext50_32x4d").graph) == ""
+    assert "gate (squeeze-and-excitation) between" in reason_without_forms(network("regnet_y_400mf").graph)
+    assert "cardinality 1" in reason_without_forms(network("regnet:depths=1-1,widths=8-16").graph)
+    assert reason_without_forms(network("seresnext50_32x4d").graph) == ""
 
 
 REASONS = [
@@ -329,7 +329,7 @@ def test_timms_regnets_compute_the_same_and_their_weights_load(tmp_path: Path) -
 def test_timms_regnets_have_our_weights(name: str) -> None:
     """Reference output, on `meta`: names through the map, and shapes."""
     timm = pytest.importorskip("timm", reason="timm is in the extra oracles")
-    with Weightless():
+    with WeightsOnMeta():
         theirs = timm.create_model(TIMM_REGNETS[name]).state_dict()
     ours = analyzer.build(name, device="meta").state_dict()
     assert {timm_regnet_name(key): value.shape for key, value in ours.items()} == {

@@ -26,18 +26,18 @@ from analyzer.latency.records.record import (
     Measurement,
     RecordFile,
     Timing,
-    compact,
+    compact_json,
     read_measurement,
     read_records,
 )
 from analyzer.latency.run_settings import RunSettings
 from analyzer.live.timing.limits import least_bytes, stage_starts
-from tests.support.latency_fakes import CONDITIONS, record
+from tests.support.latency_fakes import CONDITIONS, latency_record
 from tests.support.names import HEADLINE
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas/latency-1.json").read_text())
 
-FULL = record(
+FULL = latency_record(
     (10.0, 10.5, 9.5),
     {"stem": (4.0, 4.0), "head": (6.0, 6.1)},
     settings=RunSettings.from_words(batch_size=2, precision="amp", layout="channels_last"),
@@ -77,26 +77,26 @@ def test_impossible_samples_are_refused(samples: tuple[float, ...]) -> None:
 def test_the_stages_sum_stands_against_the_whole() -> None:
     """Closed form: medians 2 + 3 + 4 against 10 are 90 %, which is more than 5 % off; against 9.2 they are not."""
     stages = {"stem": (2.0, 1.0, 3.0), "stage1": (3.0, 3.0, 3.0), "head": (4.0, 9.0, 4.0)}
-    far, near = record((10.0, 10.0, 10.0), stages), record((9.2, 9.2, 9.2), stages)
+    far, near = latency_record((10.0, 10.0, 10.0), stages), latency_record((9.2, 9.2, 9.2), stages)
     assert far.stage_sum_ms == 9.0
     assert far.stage_sum_ratio == pytest.approx(0.9)
     assert far.split_differs
     assert not near.split_differs
-    assert not record((9.2,)).split_differs
+    assert not latency_record((9.2,)).split_differs
 
 
 def test_throughput_is_of_queued_batches() -> None:
     """Closed form: 2 images in 8.125 ms; without a queue, 2 in the latency of 10 ms."""
     assert FULL.images_per_s == pytest.approx(2000 / 8.125)
-    assert record((10.0,)).images_per_s == 200
+    assert latency_record((10.0,)).images_per_s == 200
 
 
 @pytest.mark.parametrize(("after", "discarded"), [(10.19, False), (10.21, True), (9.79, True), (9.81, False)])
 def test_a_drift_over_2_percent_discards(after: float, discarded: bool) -> None:
     """Closed form: 2 % of 10 ms, either way."""
-    drifted = record((1.0,), reference=replace(FULL.reference, after_ms=after))  # type: ignore[type-var]
+    drifted = latency_record((1.0,), reference=replace(FULL.reference, after_ms=after))  # type: ignore[type-var]
     assert drifted.discarded is discarded
-    assert not record((1.0,), reference=None).discarded
+    assert not latency_record((1.0,), reference=None).discarded
 
 
 @pytest.mark.parametrize(("graph_ms", "bound"), [(9.6, False), (9.5, True), (None, None)])
@@ -144,7 +144,7 @@ def test_the_schema_is_a_schema_and_a_record_is_valid() -> None:
 def test_a_measurement_is_read_back_as_it_was(tmp_path: Path) -> None:
     """Closed form: equal in every field, the samples too; one that was cut short says why."""
     failure = Failure(variant="resnet18", settings=RunSettings(batch_size=9), reason="no memory.")
-    whole = Measurement(conditions=CONDITIONS, records=(FULL, record((1.0,))), failures=(failure,))
+    whole = Measurement(conditions=CONDITIONS, records=(FULL, latency_record((1.0,))), failures=(failure,))
     for taken in (whole, replace(whole, cut_short="interrupted")):
         taken.save(tmp_path / "record.json")
         assert read_measurement(tmp_path / "record.json") == taken
@@ -154,9 +154,13 @@ def test_a_measurement_is_read_back_as_it_was(tmp_path: Path) -> None:
 
 def test_samples_stand_on_one_line_to_the_nanosecond() -> None:
     """Golden: lists of plain values are not broken up."""
-    text = record((1.23456789, 2.0)).to_json()
+    text = latency_record((1.23456789, 2.0)).to_json()
     assert '"samples_ms": [1.234568, 2.0]' in text
-    assert json.loads(compact({"a": [], "b": {}, "c": [{"d": [1, 2]}]})) == {"a": [], "b": {}, "c": [{"d": [1, 2]}]}
+    assert json.loads(compact_json({"a": [], "b": {}, "c": [{"d": [1, 2]}]})) == {
+        "a": [],
+        "b": {},
+        "c": [{"d": [1, 2]}],
+    }
 
 
 def test_a_record_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -170,7 +174,9 @@ def test_a_record_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_discarded_records_do_not_count(tmp_path: Path) -> None:
     """Closed form: those that drifted are left out; where all did, one sentence."""
-    drifted = record((1.0,), reference=ReferenceCheck(variant="resnet18", batch_size=1, before_ms=1.0, after_ms=2.0))
+    drifted = latency_record(
+        (1.0,), reference=ReferenceCheck(variant="resnet18", batch_size=1, before_ms=1.0, after_ms=2.0)
+    )
     path = tmp_path / "record.json"
     Measurement(conditions=CONDITIONS, records=(drifted, FULL)).save(path)
     assert read_records(path) == (FULL,)

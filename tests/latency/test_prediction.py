@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 import analyzer
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.latency.predict.breakdown import device_ms, launched
-from analyzer.latency.predict.devices import Device, device_named, devices, rates, sm_clocks, sustained
+from analyzer.latency.predict.breakdown import device_ms, kernel_list
+from analyzer.latency.predict.devices import Device, device_named, devices, rates, sm_clocks, sustained_clock_share
 from analyzer.latency.predict.predict import largest_batch, predict_latency, predict_op_times, predict_total
 from analyzer.latency.predict.prediction import BOUNDS, EVIDENCE
 from analyzer.latency.predict.roofline import coefficients
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import RunSettings
 from tests.support.names import EVERY_KIND
-from tools.latency_fit.tables import Case, read_cases, training_cases
+from tools.latency_fit.tables import PublishedLatency, read_cases, training_cases
 
 RUNS = (
     RunSettings(64, "amp"),
@@ -31,7 +31,7 @@ RUNS = (
 )
 
 
-def error(case: Case, host_us: float | None = 0.0) -> float:
+def error(case: PublishedLatency, host_us: float | None = 0.0) -> float:
     """(Predicted − published) / published."""
     return predict_total(case.analysis, LatencyTarget(case.device, case.run, host_us)).ms / case.batch_ms - 1
 
@@ -136,7 +136,7 @@ def test_a_cuda_graph_takes_the_host_away() -> None:
 
 def test_the_hosts_cost_can_be_given() -> None:
     analysis, device, run = analyze("resnet50"), device_named("RTX 4090"), RunSettings(1, "amp")
-    calls = launched(analysis, run, rates(device, "amp")).calls
+    calls = kernel_list(analysis, run, rates(device, "amp")).calls
     told = analyzer.predict_latency("resnet50", device="RTX 4090", precision="amp", host_us=20.0)
     assert told.host_ms == pytest.approx(20.0 * calls / 1000)
     open_ended = analyzer.predict_latency("resnet50", device="RTX 4090", precision="amp")
@@ -145,8 +145,10 @@ def test_the_hosts_cost_can_be_given() -> None:
 
 def test_a_compiled_network_is_called_for_its_convolutions_alone() -> None:
     analysis = analyze("resnet50")
-    assert launched(analysis, RunSettings(1, "amp", compiled=True), rates(device_named("RTX 4090"), "amp")).calls == 54
-    assert launched(analysis, RunSettings(1, "amp"), rates(device_named("RTX 4090"), "amp")).calls == 174 + 55
+    assert (
+        kernel_list(analysis, RunSettings(1, "amp", compiled=True), rates(device_named("RTX 4090"), "amp")).calls == 54
+    )
+    assert kernel_list(analysis, RunSettings(1, "amp"), rates(device_named("RTX 4090"), "amp")).calls == 174 + 55
 
 
 def test_evidence_and_width_say_how_much_is_known() -> None:
@@ -177,11 +179,15 @@ def test_the_clock_of_a_card_is_its_peak_over_its_lanes() -> None:
 
 
 def test_a_card_with_little_power_for_its_clocks_computes_slower() -> None:
-    assert sustained(device_named("RTX 4090")) == sustained(device_named("H100 SXM")) == 1
-    assert sustained(device_named("T4")) == pytest.approx(0.68, abs=0.01)
-    assert sustained(device_named("RTX PRO 6000 Blackwell Max-Q")) < sustained(device_named("RTX 5090")) == 1
+    assert sustained_clock_share(device_named("RTX 4090")) == sustained_clock_share(device_named("H100 SXM")) == 1
+    assert sustained_clock_share(device_named("T4")) == pytest.approx(0.68, abs=0.01)
+    assert (
+        sustained_clock_share(device_named("RTX PRO 6000 Blackwell Max-Q"))
+        < sustained_clock_share(device_named("RTX 5090"))
+        == 1
+    )
     lone = Device(name="mine", fp32_tflops=10, mem_bw_gbs=500, l2_mb=4, sms=30, tdp_w=100)
-    assert sustained(lone) == 1
+    assert sustained_clock_share(lone) == 1
 
 
 def test_float32_runs_in_tf32_where_a_gpu_has_it() -> None:

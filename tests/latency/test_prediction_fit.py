@@ -18,37 +18,37 @@ from tools.latency_fit.arrays import Batch
 from tools.latency_fit.baselines import baselines, roofline_ms
 from tools.latency_fit.document import DOCUMENT, spearman, table
 from tools.latency_fit.intervals import half_width
-from tools.latency_fit.judge import Judged, cross_validated, fold_of, parts
+from tools.latency_fit.judge import HeldOutErrors, cross_validated, cross_validated_fits, fold_of
 from tools.latency_fit.search import (
     CPU,
     CPU_START,
     GPU,
     START,
-    Fitted,
+    FittedModel,
     cpu_cases,
+    fit_efficiencies,
     fit_host,
-    fitted,
     identified,
     inference_cases,
     nvidia_cases,
-    rounded,
+    round_significant,
 )
-from tools.latency_fit.tables import EXCLUDED, FOLDER, Case, read_cases, training_cases
+from tools.latency_fit.tables import EXCLUDED, FOLDER, PublishedLatency, read_cases, training_cases
 
 Capsys = pytest.CaptureFixture[str]
-SHIPPED = Fitted(coefficients().classes, coefficients().host_us)
+SHIPPED = FittedModel(coefficients().classes, coefficients().host_us)
 
 
 @pytest.fixture(scope="module")
-def newest() -> list[Case]:
+def newest() -> list[PublishedLatency]:
     """Rows under the newest torch."""
     return [case for case in inference_cases() if "2.9" in case.table]
 
 
 @pytest.fixture(scope="module")
-def training() -> Judged:
+def training() -> HeldOutErrors:
     """Training steps, each predicted without its model."""
-    (part,) = (part for part in parts(SHIPPED) if part.title == "training step")
+    (part,) = (part for part in cross_validated_fits(SHIPPED) if part.title == "training step")
     return cross_validated(part)
 
 
@@ -57,11 +57,11 @@ def test_no_network_has_a_number_of_its_own() -> None:
     assert all(len(eff) == 9 for eff in coefficients().classes.values())
 
 
-def _own_ms(case: Case) -> float:
+def _own_ms(case: PublishedLatency) -> float:
     return predict_total(case.analysis, LatencyTarget(case.device, case.run, host_us=0)).ms
 
 
-def test_arrays_and_predictions_evaluate_one_formula(newest: list[Case]) -> None:
+def test_arrays_and_predictions_evaluate_one_formula(newest: list[PublishedLatency]) -> None:
     batch = Batch(newest[:12] + training_cases()[:3])
     for case, logs in zip(batch.cases[:12], batch.log_predicted(SHIPPED.classes["gpu"]), strict=False):
         assert _own_ms(case) == pytest.approx(np.exp(logs))
@@ -70,12 +70,12 @@ def test_arrays_and_predictions_evaluate_one_formula(newest: list[Case]) -> None
     assert _own_ms(last) == pytest.approx(np.exp(trained))
 
 
-def test_a_fit_finds_the_numbers_that_made_the_times(newest: list[Case]) -> None:
+def test_a_fit_finds_the_numbers_that_made_the_times(newest: list[PublishedLatency]) -> None:
     """Oracle: times computed from known efficiencies."""
     truth = START._replace(tensor=1.2, memory=0.7, stem=2.0, nchw=0.5, norm=0.4)
     batch = Batch(newest)
     batch.log_ms = batch.log_predicted(truth)
-    found = fitted(batch, START._replace(norm=0.5), GPU)
+    found = fit_efficiencies(batch, START._replace(norm=0.5), GPU)
     assert [getattr(found, name) for name in GPU] == pytest.approx([getattr(truth, name) for name in GPU], rel=0.01)
 
 
@@ -87,7 +87,7 @@ def test_what_no_row_tells_is_not_fitted(copied: float) -> None:
     rest = Batch([case for case in cases if case.family != "densenet"])
     start = CPU_START._replace(copied=copied)
     assert set(CPU) - set(identified(rest, start, CPU)) == {"copied"}
-    assert fitted(rest, start, CPU).copied == 1
+    assert fit_efficiencies(rest, start, CPU).copied == 1
 
 
 @pytest.mark.parametrize("path", [PATH, DOCUMENT], ids=["coefficients.json", "latency-prediction.md"])
@@ -100,7 +100,7 @@ def test_check_fails_where_a_number_is_not_the_fits(
     assert fresh.count("0.1784") == 1
     stale = tmp_path / path.name
     stale.write_text(fresh.replace("0.1784", planted), encoding="utf-8")
-    monkeypatch.setattr(program, "written", lambda: {stale: fresh})
+    monkeypatch.setattr(program, "output_files", lambda: {stale: fresh})
     assert program.main(["--check"]) == status
     assert (planted in capsys.readouterr().err) == bool(status)
     assert program.main([]) == 0
@@ -118,8 +118,8 @@ def test_texts_disagree_by_words_whole_numbers_and_figures() -> None:
 def test_the_shipped_numbers_are_the_fits() -> None:
     """Three of the fit's steps; `make fit-check` takes all, and the document."""
     start = SHIPPED.classes["gpu"]
-    assert fitted(Batch(nvidia_cases("V100", "amp", least=64)), start, ("tensor",)) == SHIPPED.classes["old_tensor"]
-    again = fitted(Batch(training_cases()), start, ("tensor", "memory"))
+    assert fit_efficiencies(Batch(nvidia_cases("V100", "amp", least=64)), start, ("tensor",)) == SHIPPED.classes["old_tensor"]
+    again = fit_efficiencies(Batch(training_cases()), start, ("tensor", "memory"))
     assert again == pytest.approx(SHIPPED.classes["training"], rel=2e-3)
     assert fit_host() == SHIPPED.host_us
 
@@ -131,27 +131,27 @@ def test_folds_hold_whole_models() -> None:
     assert max(map(list(folds.values()).count, range(5))) == 7
 
 
-def test_held_out_training_steps_beat_every_simple_rule(training: Judged) -> None:
+def test_held_out_training_steps_beat_every_simple_rule(training: HeldOutErrors) -> None:
     """Bound: what the issue of this model asks for."""
     assert training.mean < 6
     assert all(training.mean < rule.mean for rule in baselines(training))
     assert len(training.cases) == 26
 
 
-def test_given_one_network_a_tables_bias_is_gone(training: Judged) -> None:
-    shifted = Judged("", training.cases, training.errors + 0.3)
-    assert shifted.given("resnet50").mean == pytest.approx(training.given("resnet50").mean)
-    assert len(shifted.given("resnet50").cases) == 25
+def test_given_one_network_a_tables_bias_is_gone(training: HeldOutErrors) -> None:
+    shifted = HeldOutErrors("", training.cases, training.errors + 0.3)
+    assert shifted.calibrated_on("resnet50").mean == pytest.approx(training.calibrated_on("resnet50").mean)
+    assert len(shifted.calibrated_on("resnet50").cases) == 25
 
 
-def test_figures_of_errors_by_hand(training: Judged) -> None:
-    judged = Judged("", training.cases[:4], np.log([1.09, 0.8, 1.0, 1.06]))
+def test_figures_of_errors_by_hand(training: HeldOutErrors) -> None:
+    judged = HeldOutErrors("", training.cases[:4], np.log([1.09, 0.8, 1.0, 1.06]))
     assert judged.mean == pytest.approx(8.75)
     assert judged.bias == pytest.approx(-1.25)
     assert judged.within == 75
     assert half_width(np.log([1.1] * 9 + [2.0])) == pytest.approx(0.155, abs=0.01)
-    assert spearman(Judged("", training.cases, np.zeros(26))) == pytest.approx(1)
-    assert [rounded(0.123456), rounded(98765.4)] == [0.1235, 98770.0]
+    assert spearman(HeldOutErrors("", training.cases, np.zeros(26))) == pytest.approx(1)
+    assert [round_significant(0.123456), round_significant(98765.4)] == [0.1235, 98770.0]
     assert table(["a", "b"], [["x", "1"]]) == "| a | b |\n| :-- | --: |\n| x | 1 |"
 
 

@@ -6,7 +6,7 @@ from math import prod
 import pytest
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.latency.predict.breakdown import launched, repeated
+from analyzer.latency.predict.breakdown import kernel_list, stage_kernels
 from analyzer.latency.predict.devices import device_named, rates
 from analyzer.latency.predict.kernels import (
     Kernel,
@@ -25,7 +25,7 @@ GPU = rates(device_named("RTX 4090"), "amp")
 
 
 def kinds(analysis: Analysis, run: RunSettings) -> Counter[str]:
-    return Counter(kernel.kind for kernel in launched(analysis, run, GPU).kernels)
+    return Counter(kernel.kind for kernel in kernel_list(analysis, run, GPU).kernels)
 
 
 @pytest.mark.parametrize("name", EVERY_KIND)
@@ -44,9 +44,9 @@ def test_eager_runs_one_kernel_an_op_and_one_a_bias(name: str) -> None:
 )
 def test_kernels_multiply_exactly_what_the_analysis_counts(name: str, run: RunSettings) -> None:
     analysis = analyze(name)
-    found = launched(analysis, run, GPU)
+    found = kernel_list(analysis, run, GPU)
     assert sum(kernel.macs for kernel in found.kernels) == analysis.macs
-    assert sum(each.times * each.kernel.macs for each in repeated(analysis, found)) == analysis.macs
+    assert sum(each.times * each.kernel.macs for each in stage_kernels(analysis, found)) == analysis.macs
 
 
 def test_a_training_step_multiplies_three_times_but_for_the_images_gradient() -> None:
@@ -101,19 +101,19 @@ def test_a_network_keeps_nchw_when_compiled_only_where_grouped_convolutions_domi
 
 def test_autocast_casts_the_image_and_every_weight_each_time() -> None:
     analysis = analyze("resnet18")
-    found = launched(analysis, RunSettings(2, "amp"), GPU).kernels
+    found = kernel_list(analysis, RunSettings(2, "amp"), GPU).kernels
     casts = [kernel for kernel in found if kernel.kind == "cast"]
     assert len(casts) == 1 + 21
     weights = sum(row.params for row in analysis.rows if row.macs)
     run = RunSettings(2, "amp")
     assert sum(kernel_bytes(kernel, run) for kernel in casts) == 6 * (weights + 2 * 3 * 224 * 224)
-    assert not any(kernel.kind == "cast" for kernel in launched(analysis, RunSettings(2, "float16"), GPU).kernels)
+    assert not any(kernel.kind == "cast" for kernel in kernel_list(analysis, RunSettings(2, "float16"), GPU).kernels)
 
 
 def test_changes_of_layout_belong_to_wide_windows_in_nchw_on_tensor_cores() -> None:
     analysis = analyze("resnet50")
-    changes = [each for each in launched(analysis, RunSettings(2, "amp"), GPU).kernels if each.kind == "layout"]
+    changes = [each for each in kernel_list(analysis, RunSettings(2, "amp"), GPU).kernels if each.kind == "layout"]
     assert {analysis.rows[kernel.row].path.split(".")[-1] for kernel in changes} == {"conv1", "conv2"}
     old = rates(device_named("V100"), "float32")
-    assert not any(each.kind == "layout" for each in launched(analysis, RunSettings(2), old).kernels)
+    assert not any(each.kind == "layout" for each in kernel_list(analysis, RunSettings(2), old).kernels)
     assert isinstance(changes[0], Kernel)

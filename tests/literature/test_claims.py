@@ -27,15 +27,15 @@ from analyzer.literature.claims.claim import (
     FEWER,
     MORE,
     About,
-    Case,
     Claim,
-    Claimed,
+    ClaimCase,
+    Expectation,
     Printed,
     Verdict,
 )
-from analyzer.literature.claims.figures import Figure
+from analyzer.literature.claims.figures import ClaimFigure
 from analyzer.render.report.claims import claims_document, claims_page
-from tests.support.arithmetic_text import evaluated
+from tests.support.arithmetic_text import evaluate_arithmetic
 
 BY_KEY = {claim.key: claim for claim in CLAIMS}
 SCHEMA = json.loads(files("analyzer").joinpath("schemas", "claims-1.json").read_text(encoding="utf-8"))
@@ -138,7 +138,7 @@ def test_the_printed_arithmetic_evaluates_to_each_figure(document: dict[str, Any
     worked_out = [figure for figure in told if "arithmetic" in figure]
     assert len(worked_out) > 0.8 * len(told)
     for figure in worked_out:
-        assert evaluated(figure["arithmetic"]) == figure["value"], figure
+        assert evaluate_arithmetic(figure["arithmetic"]) == figure["value"], figure
 
 
 def test_no_figure_is_typed_into_the_prose() -> None:
@@ -162,15 +162,15 @@ _PARAMS = formulas.params
 def test_a_fault_in_the_formulas_turns_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: parameters that ignore groups. A verdict that were typed in would not notice."""
     monkeypatch.setattr(formulas, "params", _ungrouped)
-    monkeypatch.setattr(figures, "_kept", analyze)
+    monkeypatch.setattr(figures, "_cached_analysis", analyze)
     again = Claim(
         *(getattr(BY_KEY["grouping_divides_parameters"], name) for name in ("statement", "why", "matters", "weigh"))
     )
     assert again.verdict is Verdict.FAILS
 
 
-def _figure(value: int) -> Figure:
-    return Figure(network="resnet18", quantity="anything", value=value)
+def _figure(value: int) -> ClaimFigure:
+    return ClaimFigure(network="resnet18", quantity="anything", value=value)
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ def _figure(value: int) -> Figure:
     [((5, 5), Verdict.HOLDS), ((5, 6), Verdict.ONLY_IF), ((6, 6), Verdict.FAILS)],
 )
 def test_a_verdict_is_what_the_cases_say(values: tuple[int, ...], verdict: Verdict) -> None:
-    assert Verdict.of(tuple(Case("", EQUAL, _figure(value), _figure(5)) for value in values)) is verdict
+    assert Verdict.of(tuple(ClaimCase("", EQUAL, _figure(value), _figure(5)) for value in values)) is verdict
 
 
 @pytest.mark.parametrize(("value", "holds"), [(449, False), (450, True), (550, True), (551, False)])
 def test_about_is_within_a_tenth(value: int, holds: bool) -> None:
-    assert Case("", About(Fraction(1, 2)), _figure(value), _figure(1000)).holds is holds
+    assert ClaimCase("", About(Fraction(1, 2)), _figure(value), _figure(1000)).holds is holds
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_about_is_within_a_tenth(value: int, holds: bool) -> None:
         (DIFFERENT, (True, False, True)),
     ],
 )
-def test_less_more_equal_and_different_are_strict(claimed: Claimed, held: tuple[bool, ...]) -> None:
-    assert tuple(Case("", claimed, _figure(value), _figure(5)).holds for value in (4, 5, 6)) == held
+def test_less_more_equal_and_different_are_strict(claimed: Expectation, held: tuple[bool, ...]) -> None:
+    assert tuple(ClaimCase("", claimed, _figure(value), _figure(5)).holds for value in (4, 5, 6)) == held
 
 
 @pytest.mark.parametrize(("value", "holds"), [(3_749, False), (3_750, True), (3_899, True), (3_900, False)])
 def test_a_printed_figure_is_rounded_or_truncated(value: int, holds: bool) -> None:
-    assert Case("", Printed("3.8", 1000), _figure(value)).holds is holds
+    assert ClaimCase("", Printed("3.8", 1000), _figure(value)).holds is holds
 
 
 def test_the_page_tells_every_claim_once_and_links_to_it() -> None:

@@ -5,16 +5,26 @@ from collections import Counter
 
 import pytest
 
-from analyzer.cost.network_costs import StageRow
-from analyzer.cost.walk import Row
+from analyzer.cost.network_costs import StageCost
+from analyzer.cost.walk import OpCost
 from analyzer.graph.ops import Add, AvgPool2d, Concat, Conv2d, Flatten, MaxPool2d
-from tests.support.oracles import PUBLISHED, Entry, agrees, analysed, count_of, entries, grouped, under, words
+from tests.support.oracles import (
+    PUBLISHED,
+    PublishedEntry,
+    agrees,
+    analysis_at,
+    count_of,
+    entry_label,
+    grouped,
+    published_entries,
+    rows_under,
+)
 
 
 @pytest.mark.parametrize(
-    "group", grouped("totals", "source", "model"), ids=lambda group: words(group[0], "source", "model")
+    "group", grouped("totals", "source", "model"), ids=lambda group: entry_label(group[0], "source", "model")
 )
-def test_totals_are_the_published_ones(group: list[Entry]) -> None:
+def test_totals_are_the_published_ones(group: list[PublishedEntry]) -> None:
     for entry in group:
         count = count_of(entry)
         told = f"{entry['quantity']} at {entry['input']}: {count} is not {entry['figure']} · {entry['unit']}"
@@ -24,21 +34,23 @@ def test_totals_are_the_published_ones(group: list[Entry]) -> None:
 @pytest.mark.parametrize(
     "group",
     grouped("shapes", "source", "expression", "input"),
-    ids=lambda group: words(group[0], "source", "model", "input"),
+    ids=lambda group: entry_label(group[0], "source", "model", "input"),
 )
-def test_shapes_are_the_published_ones(group: list[Entry]) -> None:
-    analysis = analysed(group[0]["expression"], group[0]["input"])
-    ours = {entry["path"]: "x".join(map(str, under(analysis, entry["path"])[-1].output_shape)) for entry in group}
+def test_shapes_are_the_published_ones(group: list[PublishedEntry]) -> None:
+    analysis = analysis_at(group[0]["expression"], group[0]["input"])
+    ours = {entry["path"]: "x".join(map(str, rows_under(analysis, entry["path"])[-1].output_shape)) for entry in group}
     assert ours == {entry["path"]: entry["shape"] for entry in group}
 
 
 @pytest.mark.parametrize(
-    "group", grouped("children", "source", "expression"), ids=lambda group: words(group[0], "source", "expression")
+    "group",
+    grouped("children", "source", "expression"),
+    ids=lambda group: entry_label(group[0], "source", "expression"),
 )
-def test_parameters_by_child_and_block_are_the_published_ones(group: list[Entry]) -> None:
-    analysis = analysed(group[0]["expression"])
+def test_parameters_by_child_and_block_are_the_published_ones(group: list[PublishedEntry]) -> None:
+    analysis = analysis_at(group[0]["expression"])
     for entry in group:
-        rows = under(analysis, entry["path"])
+        rows = rows_under(analysis, entry["path"])
         ours = {
             "params": sum(row.params for row in rows),
             "buffers": sum(row.buffers for row in rows),
@@ -49,7 +61,7 @@ def test_parameters_by_child_and_block_are_the_published_ones(group: list[Entry]
         assert {name: ours[name] for name in stated} == stated, entry["path"]
 
 
-def leaf(row: Row) -> Entry:
+def leaf(row: OpCost) -> PublishedEntry:
     """Write a row in the columns of leaves.csv; torchvision calls every ReLU of a block `relu`."""
     facts: dict[str, object] = dict.fromkeys(("kernel", "stride", "padding", "groups"), "")
     match row.operation:
@@ -74,20 +86,20 @@ def leaf(row: Row) -> Entry:
 
 
 @pytest.mark.parametrize("group", grouped("leaves", "model"), ids=lambda group: group[0]["model"])
-def test_every_leaf_is_torchvisions_in_order(group: list[Entry]) -> None:
+def test_every_leaf_is_torchvisions_in_order(group: list[PublishedEntry]) -> None:
     """Hooks on torchvision 0.29.1's leaf modules at 224×224; functional calls (add, concat, flatten) have none."""
     functional = {"relu", "avgpool"} if group[0]["model"].startswith("densenet") else set()
-    rows = [row for row in analysed(group[0]["model"]).rows if not isinstance(row.operation, Add | Concat | Flatten)]
+    rows = [row for row in analysis_at(group[0]["model"]).rows if not isinstance(row.operation, Add | Concat | Flatten)]
     ours = [leaf(row) for row in rows if row.path not in functional]
     assert ours == [{name: text for name, text in entry.items() if name != "model"} for entry in group]
 
 
 @pytest.mark.parametrize(
-    "entry", entries("receptive_fields"), ids=lambda entry: words(entry, "source", "model", "stage")
+    "entry", published_entries("receptive_fields"), ids=lambda entry: entry_label(entry, "source", "model", "stage")
 )
-def test_a_receptive_field_is_the_published_one(entry: Entry) -> None:
-    analysis = analysed(entry["expression"])
-    ends: dict[str, Row | StageRow] = {row.path: row for row in analysis.rows}
+def test_a_receptive_field_is_the_published_one(entry: PublishedEntry) -> None:
+    analysis = analysis_at(entry["expression"])
+    ends: dict[str, OpCost | StageCost] = {row.path: row for row in analysis.rows}
     ends |= {stage.stage: stage for stage in analysis.stages}
     end = ends[entry["stage"]]
     assert end.receptive_field == int(entry["receptive_field"])
@@ -106,7 +118,11 @@ def described_sources() -> set[str]:
 
 
 def test_every_source_is_described_with_version_date_and_licence() -> None:
-    stated = {entry.get("source", SOURCE_OF_LEAVES) for name in (*TABLES, "not_applicable") for entry in entries(name)}
+    stated = {
+        entry.get("source", SOURCE_OF_LEAVES)
+        for name in (*TABLES, "not_applicable")
+        for entry in published_entries(name)
+    }
     assert stated == described_sources()
 
 
@@ -114,23 +130,23 @@ def test_every_figure_of_a_source_is_tested_or_has_its_reason() -> None:
     """carried.csv was counted on the sources' own tables: none of their figures may be dropped from here unseen."""
     here: Counter[tuple[str, str]] = Counter()
     for table in TABLES:
-        here.update((entry.get("source", SOURCE_OF_LEAVES), table) for entry in entries(table))
-    for entry in entries("not_applicable"):
+        here.update((entry.get("source", SOURCE_OF_LEAVES), table) for entry in published_entries(table))
+    for entry in published_entries("not_applicable"):
         here[entry["source"], entry["table"]] += int(entry["figures"])
-    assert here == {(entry["source"], entry["table"]): int(entry["figures"]) for entry in entries("carried")}
+    assert here == {(entry["source"], entry["table"]): int(entry["figures"]) for entry in published_entries("carried")}
 
 
 def test_no_figure_is_left_out_without_a_reason_and_few_are_of_networks_that_the_fields_express() -> None:
     """At most 5 per cent, of all figures and of the totals alone."""
-    left_out = entries("not_applicable")
+    left_out = published_entries("not_applicable")
     assert {entry["network"] for entry in left_out} == {"ours", "other"}
     assert all(len(entry["reason"]) > 8 for entry in left_out)
     ours = sum(int(entry["figures"]) for entry in left_out if entry["network"] == "ours")
     assert ours == sum(entry["network"] == "ours" for entry in left_out), "one row a figure"
-    assert ours <= 0.05 * (ours + len(entries("totals")))
+    assert ours <= 0.05 * (ours + len(published_entries("totals")))
 
 
 def test_no_row_stands_twice() -> None:
     for name in {*TABLES, "not_applicable", "carried"} - {"leaves"}:  # a module that runs twice is two leaves
-        rows = [tuple(entry.values()) for entry in entries(name)]
+        rows = [tuple(entry.values()) for entry in published_entries(name)]
         assert len(set(rows)) == len(rows), name

@@ -18,8 +18,8 @@ from analyzer.families.spec import Spec
 from analyzer.graph.graph import Graph, sequence
 from analyzer.graph.ops import Conv2d, Flatten, Linear
 from analyzer.literature.counting_rules import CONVENTIONS
-from analyzer.literature.reconcile import Printed, Reconciled, printed, reconcile
-from tests.support.reconcile_document import as_printed, published
+from analyzer.literature.reconcile import PrintedNumber, Reconciliation, parse_printed_number, reconcile
+from tests.support.reconcile_document import as_printed, published_totals
 from tests.support.strategies import sizable
 
 PRINTED: list[tuple[str, str, tuple[int, ...], tuple[str, ...], bool]] = [
@@ -44,7 +44,7 @@ PRINTED: list[tuple[str, str, tuple[int, ...], tuple[str, ...], bool]] = [
 def test_a_number_is_read_as_people_write_it(
     text: str, digits: str, scales: tuple[int, ...], kinds: tuple[str, ...], exact: bool
 ) -> None:
-    number = printed(text)
+    number = parse_printed_number(text)
     assert (number.digits, number.scales, number.kinds, number.exact) == (Decimal(digits), scales, kinds, exact)
 
 
@@ -61,7 +61,7 @@ def test_what_is_no_number_is_refused_in_one_sentence(text: str, capsys: pytest.
 
 def test_a_quantity_that_contradicts_the_number_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"^number '4\.1 GFLOPs': is of macs, and --quantity says params\.$"):
-        printed("4.1 GFLOPs", "params")
+        parse_printed_number("4.1 GFLOPs", "params")
 
 
 @given(st.integers(10**3, 10**12), st.integers(1, 5), st.sampled_from((ROUND_HALF_UP, ROUND_DOWN)))
@@ -70,13 +70,13 @@ def test_a_count_is_told_by_its_own_digits_and_by_no_others(count: int, places: 
     step = Decimal(1).scaleb(-places)
     shown = (Decimal(count) / 10**6).quantize(step, rounding)
     if shown > 0:
-        assert printed(f"{shown}M").says(count)
-    assert not printed(f"{shown + 2 * step}M").says(count)
-    assert shown <= 2 * step or not printed(f"{shown - 2 * step}M").says(count)
+        assert parse_printed_number(f"{shown}M").matches_count(count)
+    assert not parse_printed_number(f"{shown + 2 * step}M").matches_count(count)
+    assert shown <= 2 * step or not parse_printed_number(f"{shown - 2 * step}M").matches_count(count)
 
 
-def found(variant: str, number: str, quantity: str | None = None, size: int | None = None) -> Reconciled:
-    return reconcile(analyze(variant, size), printed(number, quantity))
+def found(variant: str, number: str, quantity: str | None = None, size: int | None = None) -> Reconciliation:
+    return reconcile(analyze(variant, size), parse_printed_number(number, quantity))
 
 
 ANSWERS: list[tuple[str, str, str, str]] = [
@@ -165,8 +165,8 @@ def test_a_planted_wrong_number_is_unexplained(number: str, capsys: pytest.Captu
     assert err == ""
     nearest = found("resnet50", number).nearest
     assert 3 <= len(nearest) <= 5
-    assert [abs(printed(number).off(it.figure)) for it in nearest] == sorted(
-        abs(printed(number).off(it.figure)) for it in nearest
+    assert [abs(parse_printed_number(number).relative_error(it.figure)) for it in nearest] == sorted(
+        abs(parse_printed_number(number).relative_error(it.figure)) for it in nearest
     )
 
 
@@ -181,7 +181,11 @@ def off_by_little(number: str) -> str:
 
 def test_exact_published_numbers_with_one_digit_changed_are_unexplained() -> None:
     """Every exact parameter or FLOPs figure of the named networks, its last digit off by five."""
-    stated = [entry for entry in published() if entry["printed"] == "exact" and entry["expression"] in NAMES]
+    stated = [
+        entry
+        for entry in published_totals()
+        if entry["parse_printed_number"] == "exact" and entry["expression"] in NAMES
+    ]
     exact = {(entry["expression"], as_printed(entry)) for entry in stated}
     assert len(exact) > 10
     assert not [number for name, number in exact if found(name, off_by_little(number)).explained]
@@ -196,7 +200,7 @@ def share_explained(variant: str, digits: int, quantity: str) -> tuple[float, fl
     plain = CONVENTIONS[quantity].count(analysis)
     places, draw = digits - len(str(plain // 10**6)), random.Random(digits)
     numbers = [f"{plain * draw.uniform(0.7, 1.3) / 10**6:.{max(places, 0)}f}M" for _ in range(NUMBERS)]
-    answers = [reconcile(analysis, printed(number, quantity)) for number in numbers]
+    answers = [reconcile(analysis, parse_printed_number(number, quantity)) for number in numbers]
     for answer in answers:
         assert all(prints_as(reading.figure, answer.number) for reading in answer.matches)
     return sum(answer.explained for answer in answers) / NUMBERS, float(
@@ -204,7 +208,7 @@ def share_explained(variant: str, digits: int, quantity: str) -> tuple[float, fl
     ) / NUMBERS
 
 
-def prints_as(count: int, number: Printed) -> bool:
+def prints_as(count: int, number: PrintedNumber) -> bool:
     """An independent check of the digits: in thousandths of the last printed place, on whole numbers."""
     places = len(number.text.rstrip("M").partition(".")[2])
     shown = int(number.text.rstrip("M").replace(".", ""))
@@ -229,15 +233,15 @@ def test_each_rules_own_count_is_explained_by_it(spec: Spec, name: str) -> None:
     count = CONVENTIONS[name].count(analysis)
     if count == 0 or (name == "params_and_statistics_without_se_bias" and "se_reduction" not in analysis.variant):
         return
-    answer = reconcile(analysis, printed(f"{count:,}", CONVENTIONS[name].kind))
+    answer = reconcile(analysis, parse_printed_number(f"{count:,}", CONVENTIONS[name].kind))
     assert any(name in reading.conventions and reading.num_changes == 0 for reading in answer.matches)
 
 
 def test_a_users_own_graph_is_read_by_every_rule() -> None:
     graph = Graph("mine", tuple(sequence(("conv", Conv2d(3, 4, 3)), ("flat", Flatten()), ("fc", Linear(144, 2)))))
-    answer = reconcile(analyze(graph, 8), printed("4176"))
+    answer = reconcile(analyze(graph, 8), parse_printed_number("4176"))
     assert [reading.conventions for reading in answer.matches] == [("macs", "fvcore", "timm", "thop")]
-    assert not reconcile(analyze(graph, 8), printed("4175")).explained
+    assert not reconcile(analyze(graph, 8), parse_printed_number("4175")).explained
 
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas", "reconcile-1.json").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.reconcile_document import coverage, document
+from tests.support.reconcile_document import coverage, reconcile_page
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def test_nearly_every_published_figure_is_explained_by_the_rule_of_its_source() 
 
 def test_the_document_says_what_is_so(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update"):
-        DOCUMENT.write_text(document(), encoding="utf-8")
-    assert DOCUMENT.read_text(encoding="utf-8") == document(), (
+        DOCUMENT.write_text(reconcile_page(), encoding="utf-8")
+    assert DOCUMENT.read_text(encoding="utf-8") == reconcile_page(), (
         "run pytest tests/literature/test_reconcile_coverage.py --update"
     )

@@ -16,27 +16,42 @@ from torch.nn import functional
 
 import analyzer
 from analyzer.cli import main
-from analyzer.cost.walk import Row, walk
+from analyzer.cost.walk import OpCost, cost_tree
 from analyzer.errors import InvalidInput
 from analyzer.families.network import network
-from analyzer.families.residual_block import Residual, residual_block
+from analyzer.families.residual_block import ResidualBlockSpec, residual_block
 from analyzer.graph.graph import Graph, Node, leaf_ops, sequence
 from analyzer.graph.ops import BatchNorm2d, Conv2d
-from analyzer.graph.resnext_forms import Form, cardinality, forms, grouped_blocks, network_forms, nothing_to_prove
+from analyzer.graph.resnext_forms import (
+    ResNeXtForm,
+    cardinality,
+    forms,
+    grouped_blocks,
+    network_forms,
+    reason_without_forms,
+)
 from analyzer.live.equivalence import comparison
 from analyzer.live.equivalence import network as equivalence_network
 from analyzer.live.equivalence.comparison import (
-    Bench,
-    Case,
+    BlockUnderTest,
+    ComparisonCase,
+    block_forms,
     comparisons,
     controls,
-    difference,
-    planted,
+    plant_fault,
     quick_backward,
-    trio,
+    tensor_error,
 )
 from analyzer.live.equivalence.equivalence import SEED, check_equivalence
-from analyzer.live.equivalence.forms import FAULTS, copied, crossings, evaluate, random_state, runnable, views
+from analyzer.live.equivalence.forms import (
+    FAULTS,
+    copy_state,
+    evaluate,
+    num_crossings,
+    random_state,
+    runnable_form,
+    weight_views,
+)
 from analyzer.live.equivalence.proof import Proof
 from analyzer.live.equivalence.rounding import CONFIDENCE, UNIT_ROUNDOFF, tolerance
 from analyzer.render.equivalence.equivalence import form_rows, markdown_proof, text_proof
@@ -68,13 +83,13 @@ def paper_block() -> Graph:
 
 
 @st.composite
-def grouped_bottlenecks(draw: st.DrawFn) -> Residual:
+def grouped_bottlenecks(draw: st.DrawFn) -> ResidualBlockSpec:
     """Bottlenecks with any number of paths, path width, stride, order, bias and squeeze-and-excitation.
 
     One input channel is left out: batch norm cancels the scale of its one weight, whose gradient is then zero.
     """
     groups, out_channels = draw(st.integers(2, 6)), draw(st.integers(2, 24))
-    return Residual(
+    return ResidualBlockSpec(
         block="bottleneck",
         in_channels=draw(st.integers(2, 24)),
         inner_channels=groups * draw(st.integers(1, 5)),
@@ -117,7 +132,7 @@ def test_form_a_has_one_sum_then_batch_norm_then_shortcut(paper_block: Graph) ->
 def test_path_weights_count_as_the_paper_says(paper_block: Graph) -> None:
     """Published: C·(256·d + 3·3·d·d + d·256) with C = 32 and d = 4 (§3.4); the paper rounds it to 70k."""
     for form in forms(paper_block):
-        rows = walk(form.graph, (256, 56, 56)).rows
+        rows = cost_tree(form.graph, (256, 56, 56)).rows
         weights = sum(row.params for row in rows if isinstance(row.operation, Conv2d))
         assert weights == 32 * (256 * 4 + 3 * 3 * 4 * 4 + 4 * 256) == 70_144
 
@@ -125,10 +140,10 @@ def test_path_weights_count_as_the_paper_says(paper_block: Graph) -> None:
 @pytest.mark.parametrize("letter", [0, 1])
 def test_every_weight_is_held_by_exactly_one_path(tiny_block: Graph, letter: int) -> None:
     """Closed form: writing 1 into each path's slices by addition gives 1 everywhere in the grouped layout."""
-    net = runnable(forms(tiny_block)[letter])
-    grouped = copied(random_state(tiny_block, torch.Generator()), torch.float64)
+    net = runnable_form(forms(tiny_block)[letter])
+    grouped = copy_state(random_state(tiny_block, torch.Generator()), torch.float64)
     zeros = {name: torch.zeros_like(tensor) for name, tensor in grouped.items() if tensor.ndim}
-    for name, view in views(net, zeros | {n: t for n, t in grouped.items() if not t.ndim}).items():
+    for name, view in weight_views(net, zeros | {n: t for n, t in grouped.items() if not t.ndim}).items():
         if view.ndim:
             assert view.shape == net.module.state_dict()[name].shape
             view += 1
@@ -144,17 +159,17 @@ def test_every_form_is_the_plain_loop_over_paths(tiny_block: Graph, letter: int,
     features, cotangent = (
         torch.empty(2, *shape).double().normal_(generator=generator) for shape in ((32, 6, 6), (64, 3, 3))
     )
-    found = evaluate(runnable(forms(tiny_block)[letter]), state, features, cotangent, training=training)
-    own = copied(state, torch.float64)
+    found = evaluate(runnable_form(forms(tiny_block)[letter]), state, features, cotangent, training=training)
+    own = copy_state(state, torch.float64)
     parameters = {name: own[name].requires_grad_() for name in found.gradients}
     output = _by_hand(own, features.requires_grad_(), paths=4, width=16, training=training)
     gradients = torch.autograd.grad(output, [features, *parameters.values()], cotangent)
-    assert difference(found.output, output.detach()).max_rel < 1e-12
-    assert difference(found.input_gradient, gradients[0]).max_rel < 1e-12
+    assert tensor_error(found.output, output.detach()).max_rel < 1e-12
+    assert tensor_error(found.input_gradient, gradients[0]).max_rel < 1e-12
     for name, gradient in zip(parameters, gradients[1:], strict=True):
-        assert difference(found.gradients[name], gradient).max_rel < 1e-12
+        assert tensor_error(found.gradients[name], gradient).max_rel < 1e-12
     for name, statistic in found.statistics.items():
-        assert difference(statistic, own[name]).max_rel < 1e-12
+        assert tensor_error(statistic, own[name]).max_rel < 1e-12
         assert torch.equal(statistic, state[name]) is not training
 
 
@@ -244,7 +259,7 @@ def test_with_biases_only_the_number_of_biases_differs() -> None:
     block = dict(grouped_blocks(whole))["layer1.1"]
     counted = {}
     for form in forms(block):
-        rows = walk(form.graph, (256, 56, 56)).rows
+        rows = cost_tree(form.graph, (256, 56, 56)).rows
         convs = [row.operation for row in rows if isinstance(row.operation, Conv2d)]
         counted[form.letter] = sum(conv.out_channels for conv in convs if conv.bias), sum(row.macs for row in rows)
     assert {letter: biases for letter, (biases, _) in counted.items()} == {"a": 8_448, "b": 512, "c": 512}
@@ -272,9 +287,13 @@ def test_a_form_that_costs_more_fails(proof: Proof) -> None:
 def test_any_grouped_network_passes(data: st.DataObject) -> None:
     """Measured: forms of one random bottleneck of any cardinality, widths, stride and order, in every mode."""
     block = data.draw(grouped_bottlenecks())
-    sound = trio(residual_block(block))
-    bench = Bench(path="block", trio=sound, seed=data.draw(st.integers(0, 10**6)))
-    for case in (Case("float64", "eval"), Case("float64", "train"), Case("float32", "train")):
+    sound = block_forms(residual_block(block))
+    bench = BlockUnderTest(path="block", block_forms=sound, seed=data.draw(st.integers(0, 10**6)))
+    for case in (
+        ComparisonCase("float64", "eval"),
+        ComparisonCase("float64", "train"),
+        ComparisonCase("float32", "train"),
+    ):
         assert [row for row in comparisons(bench, case) if not row.passed] == []
     assert all(control.detected for control in controls(bench, "float64"))
 
@@ -328,11 +347,11 @@ def test_global_random_state_is_left_alone() -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_a_form_fails_every_kind_of_comparison(tiny_block: Graph, fault: str) -> None:
     """Planted: a faulty form differs in output and gradients in both modes, on whatever side its ReLUs are."""
-    sound = trio(tiny_block)
-    nets = (planted(sound.nets[0], FAULTS[fault]), *sound.nets[1:])
-    bench = Bench(path="layer2.0", trio=sound._replace(nets=nets), seed=3)
+    sound = block_forms(tiny_block)
+    nets = (plant_fault(sound.nets[0], FAULTS[fault]), *sound.nets[1:])
+    bench = BlockUnderTest(path="layer2.0", block_forms=sound._replace(nets=nets), seed=3)
     for mode in ("eval", "train"):
-        rows = [row for row in comparisons(bench, Case("float32", mode)) if row.identity == "(a) = (c)"]
+        rows = [row for row in comparisons(bench, ComparisonCase("float32", mode)) if row.identity == "(a) = (c)"]
         assert not any(row.passed for row in rows if row.what != "running statistics")
         assert all(row.crossed for row in rows)
 
@@ -340,7 +359,7 @@ def test_a_fault_in_a_form_fails_every_kind_of_comparison(tiny_block: Graph, fau
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_controls_see_every_fault(tiny_block: Graph, dtype: str) -> None:
     """Planted: each fault in each split form."""
-    found = controls(Bench(path="layer2.0", trio=trio(tiny_block), seed=3), dtype)
+    found = controls(BlockUnderTest(path="layer2.0", block_forms=block_forms(tiny_block), seed=3), dtype)
     assert [(item.identity, item.fault) for item in found] == [(form, fault) for form in FORMS for fault in FAULTS]
     assert all(control.detected for control in found)
 
@@ -356,7 +375,7 @@ def test_a_control_that_sees_nothing_fails_the_proof(monkeypatch: pytest.MonkeyP
     assert f"6 of {len(found.controls)} planted faults went unseen" in text
 
 
-def _unchanged(form: Form) -> Form:
+def _unchanged(form: ResNeXtForm) -> ResNeXtForm:
     return form
 
 
@@ -376,16 +395,16 @@ def test_a_wrong_form_is_told_and_exits_1(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_relus_on_different_sides_of_zero_take_one(tiny_block: Graph) -> None:
     """Planted: weights moved by one part in 100 lead inputs across zero; told their sides, gradients stay close."""
-    draw = Bench(path="layer2.0", trio=trio(tiny_block), seed=3).draw
-    grouped = runnable(forms(tiny_block)[2])
+    draw = BlockUnderTest(path="layer2.0", block_forms=block_forms(tiny_block), seed=3).draw
+    grouped = runnable_form(forms(tiny_block)[2])
     moved = {name: tensor * 1.01 if name == "conv1.weight" else tensor for name, tensor in draw.state.items()}
     reference = evaluate(grouped, *draw, training=False)
     free = evaluate(grouped, moved, *draw[1:], training=False)
     told = evaluate(grouped, moved, *draw[1:], training=False, signs=reference.signs)
-    assert crossings(free.signs, reference.signs) > 0
-    near = difference(told.input_gradient, reference.input_gradient).max_rel
-    assert 0 < 5 * near < difference(free.input_gradient, reference.input_gradient).max_rel
-    assert crossings(told.signs, reference.signs) == 0
+    assert num_crossings(free.signs, reference.signs) > 0
+    near = tensor_error(told.input_gradient, reference.input_gradient).max_rel
+    assert 0 < 5 * near < tensor_error(free.input_gradient, reference.input_gradient).max_rel
+    assert num_crossings(told.signs, reference.signs) == 0
 
 
 def test_confidence_is_what_the_risk_asks_for() -> None:
@@ -396,7 +415,7 @@ def test_confidence_is_what_the_risk_asks_for() -> None:
 def test_tolerance_is_the_stated_sum() -> None:
     """Closed form: a 3×3 with 8 of 16 input channels a group and batch norm, on 4×4 with batch 2, by hand."""
     pairs = sequence(("conv", Conv2d(16, 32, 3, padding=1, groups=2)), ("bn", BatchNorm2d(32)))
-    rows = walk(Graph("pair", tuple(pairs)), (16, 4, 4)).rows
+    rows = cost_tree(Graph("pair", tuple(pairs)), (16, 4, 4)).rows
     unit = 2 * CONFIDENCE * 2**-24
     forward, samples = math.sqrt(9 * 8) + math.sqrt(4), 2 * 4 * 4
     back = math.sqrt(9 * 16) + math.sqrt(samples) + 2 * math.sqrt(samples)
@@ -411,16 +430,16 @@ def test_tolerance_is_the_stated_sum() -> None:
         assert _tolerance(rows, "float64", training, gradient) == pytest.approx(unit * total * 2**-29)
 
 
-def _tolerance(rows: tuple[Row, ...], dtype: str, training: bool, gradient: bool) -> float:
+def _tolerance(rows: tuple[OpCost, ...], dtype: str, training: bool, gradient: bool) -> float:
     return tolerance(rows, dtype, batch_size=2, training=training, gradient=gradient)
 
 
 def test_differences_are_relative_to_the_largest_and_see_nan() -> None:
     """Closed form: |1 − 2| over a largest of 4, a reference of zeros, and a number that is missing."""
     reference = torch.tensor([2.0, -4.0])
-    assert difference(torch.tensor([1.0, -4.0]), reference) == (0.25, 1.0)
-    assert difference(torch.tensor([0.5]), torch.tensor([0.0])) == (0.5, 0.5)
-    assert difference(torch.tensor([math.nan, -4.0]), reference).max_rel == math.inf
+    assert tensor_error(torch.tensor([1.0, -4.0]), reference) == (0.25, 1.0)
+    assert tensor_error(torch.tensor([0.5]), torch.tensor([0.0])) == (0.5, 0.5)
+    assert tensor_error(torch.tensor([math.nan, -4.0]), reference).max_rel == math.inf
 
 
 @pytest.mark.parametrize(
@@ -436,15 +455,15 @@ def test_without_three_forms_it_says_why_and_is_good(name: str, word: str, capsy
     """Published: for blocks of depth 2 the forms are trivial (Xie et al. 2017, §3.3); others have no paths."""
     assert main(["equivalence", name, "--dtype", "float64"]) == 0
     printed = capsys.readouterr().out
-    assert f"No three forms. {nothing_to_prove(network(name).graph)}" in printed
-    assert word in nothing_to_prove(network(name).graph)
+    assert f"No three forms. {reason_without_forms(network(name).graph)}" in printed
+    assert word in reason_without_forms(network(name).graph)
     assert "(a) = (c)" not in printed
 
 
 def test_a_graph_without_groups_has_a_reason_of_its_own() -> None:
     """Closed form: neither of the known kinds."""
     graph = Graph("plain", tuple(sequence(("conv", Conv2d(3, 8, 3)))))
-    assert "no bottleneck with a grouped convolution" in nothing_to_prove(graph)
+    assert "no bottleneck with a grouped convolution" in reason_without_forms(graph)
     with pytest.raises(InvalidInput, match="no grouped convolution between two others"):
         forms(graph)
 

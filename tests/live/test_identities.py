@@ -9,17 +9,17 @@ import torch
 from torch.nn import functional
 
 from analyzer.families.network import network
-from analyzer.graph.batch_norm_folding import foldable, folded
+from analyzer.graph.batch_norm_folding import fold_batch_norms, foldable
 from analyzer.graph.graph import Graph, Node, leaf_ops, sequence
 from analyzer.graph.ops import BatchNorm2d, Conv2d, ReLU
-from analyzer.live.equivalence.forms import random_state, run, whole
+from analyzer.live.equivalence.forms import random_state, run, runnable_graph
 from analyzer.live.identities import convolution as identities_convolution
 from analyzer.live.identities import norm as identities_fold
 from analyzer.live.identities import norm as identities_norm
 from analyzer.live.identities import residual as identities_residual
-from analyzer.live.identities.check import Proved, check_identities
-from analyzer.live.identities.context import convolutions, spread, stage_blocks
-from analyzer.live.identities.convolution import concat_sites, spread_out
+from analyzer.live.identities.check import IdentityProofs, check_identities
+from analyzer.live.identities.context import convolutions, evenly_chosen, stage_blocks
+from analyzer.live.identities.convolution import block_diagonal_weight, concat_sites
 from analyzer.live.identities.norm import folded_state
 from analyzer.live.network.modules import ZeroPadShortcut
 
@@ -50,16 +50,16 @@ HERE = {
 """Which identities each kind of network has a place for; of all others it must say why not."""
 
 
-def proved(name: str, dtypes: tuple[str, ...] = ("float64",)) -> Proved:
+def proved(name: str, dtypes: tuple[str, ...] = ("float64",)) -> IdentityProofs:
     return check_identities(network(name), dtypes, seed=5)
 
 
 @pytest.fixture(scope="module", params=HERE)
-def kind(request: pytest.FixtureRequest) -> tuple[str, Proved]:
+def kind(request: pytest.FixtureRequest) -> tuple[str, IdentityProofs]:
     return request.param, proved(request.param, ("float64", "float32", "bfloat16"))
 
 
-def test_each_kind_of_network_has_its_identities(kind: tuple[str, Proved]) -> None:
+def test_each_kind_of_network_has_its_identities(kind: tuple[str, IdentityProofs]) -> None:
     """Closed form: the table above; a reason in one sentence for each of the others."""
     name, found = kind
     assert {item.name for item in found.identities if not item.reason} == HERE[name]
@@ -68,7 +68,7 @@ def test_each_kind_of_network_has_its_identities(kind: tuple[str, Proved]) -> No
     assert all(item.reason.endswith(".") for item in found.identities if item.name not in HERE[name])
 
 
-def test_each_holds_within_its_bound_and_sees_its_fault(kind: tuple[str, Proved]) -> None:
+def test_each_holds_within_its_bound_and_sees_its_fault(kind: tuple[str, IdentityProofs]) -> None:
     """Measured: in float64 and float32, and in no other type."""
     _, found = kind
     assert [row for row in found.rows if not row.passed] == []
@@ -105,20 +105,28 @@ def doubled(_: object, kept: list[torch.Tensor]) -> Callable[[object, tuple[torc
 @pytest.mark.parametrize(
     ("variant", "identity", "plant"),
     [
-        (GROUPED, "grouped = block-diagonal", spoilt(identities_convolution, "spread_out", lambda w, *_: w.roll(1, 0))),
+        (
+            GROUPED,
+            "grouped = block-diagonal",
+            spoilt(identities_convolution, "block_diagonal_weight", lambda w, *_: w.roll(1, 0)),
+        ),
         (BASIC, "1×1 = linear", spoilt(identities_convolution, "_at_each_position", lambda y, *_: y.roll(1, 2))),
         (DENSE, "concat = sum of convolutions", spoilt(identities_convolution, "sum_of", lambda y, *_: 1.001 * y)),
         (BASIC, "batch norm folds", lambda patch: patch.setattr(identities_fold, "EPSILON", 1e-3)),
         (BASIC, "frozen batch norm", lambda patch: patch.setattr(identities_norm, "EPSILON", 1e-3)),
         (BASIC, "branches fuse", spoilt(identities_fold, "_identity", lambda w, *_: 1.001 * w)),
-        (BASIC, "zero transform = identity", spoilt(identities_residual, "_zeroed", lambda state, *_: _nudged(state))),
+        (
+            BASIC,
+            "zero transform = identity",
+            spoilt(identities_residual, "_with_zero_weights", lambda state, *_: _nudged(state)),
+        ),
         (
             BASIC,
             "bias before batch norm",
-            spoilt(identities_norm, "_beside_zero", lambda pair, *_: (pair[0] + 1, pair[1])),
+            spoilt(identities_norm, "_shifted_from_zero", lambda pair, *_: (pair[0] + 1, pair[1])),
         ),
         (BASIC, "batch norm normalises", lambda patch: patch.setattr(identities_norm, "EPSILON", 1e-3)),
-        (PREACTIVATED, "pre-activation sum", spoilt(identities_residual, "_keeper", doubled)),
+        (PREACTIVATED, "pre-activation sum", spoilt(identities_residual, "_output_recorder", doubled)),
         (ZERO_PADDED, "zero-pad shortcut", spoilt(ZeroPadShortcut, "forward", lambda padded, *_: padded.roll(1, 1))),
         (
             BOTTLENECK,
@@ -144,7 +152,7 @@ def _nudged(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def test_a_dense_matrix_by_hand() -> None:
     """Closed form: two groups of 1×1 weights, [a b] on channels 1, 2 and [c d] on 3, 4."""
     weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).reshape(2, 2, 1, 1)
-    assert spread_out(weight, 2)[:, :, 0, 0].tolist() == [[1, 2, 0, 0], [0, 0, 3, 4]]
+    assert block_diagonal_weight(weight, 2)[:, :, 0, 0].tolist() == [[1, 2, 0, 0], [0, 0, 3, 4]]
 
 
 def test_folding_by_hand() -> None:
@@ -158,7 +166,7 @@ def test_folding_by_hand() -> None:
     assert folds == {"norm": "conv"}
     assert found["conv.weight"].item() == pytest.approx(3.0, abs=1e-15)
     assert found["conv.bias"].item() == pytest.approx(14.0, abs=1e-14)
-    assert [op for _, op in leaf_ops(folded(graph, folds))] == [Conv2d(1, 1, 1, bias=True)]
+    assert [op for _, op in leaf_ops(fold_batch_norms(graph, folds))] == [Conv2d(1, 1, 1, bias=True)]
 
 
 @pytest.mark.parametrize(
@@ -200,8 +208,8 @@ def test_the_parts_of_a_concatenation_are_the_dense_layers() -> None:
 
 def test_places_are_distinct_and_go_from_first_to_last() -> None:
     """Closed form: ten kinds, of which four are taken; equal ones count once."""
-    assert [path for path, _ in spread((str(i), i) for i in range(10))] == ["0", "3", "6", "9"]
-    assert spread([("a", 1), ("b", 1), ("c", 2)]) == [("a", 1), ("c", 2)]
+    assert [path for path, _ in evenly_chosen((str(i), i) for i in range(10))] == ["0", "3", "6", "9"]
+    assert evenly_chosen([("a", 1), ("b", 1), ("c", 2)]) == [("a", 1), ("c", 2)]
     paths = [path for path, _ in stage_blocks(network(BASIC).graph)]
     assert paths == ["layer1.0", "layer1.1", "layer2.0", "layer2.1"]
     assert [site.path for site in convolutions(network(BASIC).graph, lambda conv: conv.kernel == 1)] == [
@@ -234,7 +242,7 @@ def test_folded_network_is_the_network_with_fewer_ops() -> None:
     state = random_state(graph, generator)
     images = torch.empty(2, 2, 5, 5, dtype=torch.float64).normal_(generator=generator)
     folds = foldable(graph)
-    output = run(whole(folded(graph, folds)), folded_state(state, folds), images, training=False)
+    output = run(runnable_graph(fold_batch_norms(graph, folds)), folded_state(state, folds), images, training=False)
     mean, var, scale, shift = (state[f"norm.{leaf}"] for leaf in ("running_mean", "running_var", "weight", "bias"))
     convolved = functional.conv2d(images, state["conv.weight"], padding=1)
     expected = functional.batch_norm(convolved, mean, var, scale, shift)

@@ -15,7 +15,7 @@ from analyzer.errors import Unavailable
 from analyzer.latency.records.record import Measurement, read_measurement
 from analyzer.latency.run_settings import PRECISIONS, Effort, RunSettings, grid
 from analyzer.live.timing.cuda import CapturedGraphs, CudaDevice
-from analyzer.live.timing.timed_run import master, prepared
+from analyzer.live.timing.timed_run import master_network, prepare_timed_run
 from analyzer.live.timing.timing import measure_latencies
 
 pytestmark = [
@@ -59,8 +59,8 @@ def test_graphs_by_parts_compute_the_whole() -> None:
     """Reference output: the whole's graph, up to kernels that add in any order."""
     device, analysis = CudaDevice("cuda:0"), analyze("resnet18", 64)
     images = torch.randn(2, 3, 64, 64, device="cuda:0")
-    job = prepared(
-        master(analysis, device),
+    job = prepare_timed_run(
+        master_network(analysis, device),
         analysis,
         RunSettings.from_words(execution="cuda_graph", batch_size=2, precision="float16", layout="channels_last"),
         device,

@@ -15,11 +15,11 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.latency.run_settings import Effort, RunSettings
 from analyzer.live.timing.cuda import CapturedGraphs, Nvml
 from analyzer.live.timing.devices import CpuDevice
-from analyzer.live.timing.limits import compiler_told, kernels_told, memory_told
-from analyzer.live.timing.session import Samples, host_check, warmed
-from analyzer.live.timing.timed_run import Job, prepared
-from analyzer.live.timing.timed_run import master as built_master
-from analyzer.live.timing.timing import device_named
+from analyzer.live.timing.limits import explain_compiler_errors, explain_kernel_errors, explain_memory_errors
+from analyzer.live.timing.session import Samples, host_check, run_warm_up
+from analyzer.live.timing.timed_run import TimedRun, prepare_timed_run
+from analyzer.live.timing.timed_run import master_network as built_master
+from analyzer.live.timing.timing import timing_device
 from tests.support.latency_fakes import RESNET, FakeCuda, fake_device
 
 
@@ -28,10 +28,12 @@ def fake() -> FakeCuda:
     return FakeCuda()
 
 
-def job_on(cuda: FakeCuda, **chosen: Any) -> Job:
+def job_on(cuda: FakeCuda, **chosen: Any) -> TimedRun:
     """The tiny network's job on the fake GPU, its tensors on the CPU."""
     analysis, settings = analyze(RESNET, 8), RunSettings.from_words(**chosen)
-    job = prepared(built_master(analysis, CpuDevice()), analysis, settings, CpuDevice(), torch.randn(2, 3, 8, 8))
+    job = prepare_timed_run(
+        built_master(analysis, CpuDevice()), analysis, settings, CpuDevice(), torch.randn(2, 3, 8, 8)
+    )
     job.device = fake_device(cuda)
     return job
 
@@ -70,7 +72,7 @@ def test_stages_are_marked_at_their_borders_only_while_measured(fake: FakeCuda) 
     """Closed form: an event before each of the stem, 2 stages and head, and one at the end; no hook stays behind."""
     analysis = analyze(RESNET, 8)
     device, net = fake_device(fake), built_master(analysis, CpuDevice())
-    job = prepared(net, analysis, RunSettings(), CpuDevice(), torch.randn(2, 3, 8, 8))
+    job = prepare_timed_run(net, analysis, RunSettings(), CpuDevice(), torch.randn(2, 3, 8, 8))
     cpu_spans = job.parts_ms()
     assert len(cpu_spans) == 4
     assert job.parts == ("stem", "stage1", "stage2", "head")
@@ -86,9 +88,9 @@ def test_whole_and_parts_are_taken_by_turns(fake: FakeCuda, monkeypatch: pytest.
         order.append(word)
         return value
 
-    monkeypatch.setattr(Job, "whole_ms", lambda *_: noted("whole", 1.0))
-    monkeypatch.setattr(Job, "parts_ms", lambda *_: noted("parts", [1.0]))
-    monkeypatch.setattr(Job, "queued_ms", lambda _, count: noted(f"{count} queued", 1.0))
+    monkeypatch.setattr(TimedRun, "whole_ms", lambda *_: noted("whole", 1.0))
+    monkeypatch.setattr(TimedRun, "parts_ms", lambda *_: noted("parts", [1.0]))
+    monkeypatch.setattr(TimedRun, "queued_ms", lambda _, count: noted(f"{count} queued", 1.0))
     job = job_on(fake)
     job.run = lambda: noted("run", torch.zeros(1))
     samples = samples_for(job, wanted=10, wanted_parts=5, burst=3)
@@ -97,9 +99,9 @@ def test_whole_and_parts_are_taken_by_turns(fake: FakeCuda, monkeypatch: pytest.
     assert order == 5 * ["run", "whole", "parts", "whole", "3 queued"]
 
 
-def samples_for(job: Job, **chosen: Any) -> Samples:
+def samples_for(job: TimedRun, **chosen: Any) -> Samples:
     given: dict[str, Any] = {"wanted": 1, "wanted_parts": 0, "burst": 0, **chosen}
-    warm_up = warmed(job, Effort(num_warm_iter=1)) if not given["wanted_parts"] else None
+    warm_up = run_warm_up(job, Effort(num_warm_iter=1)) if not given["wanted_parts"] else None
     return Samples(job=job, warm_up=warm_up, flushed=False, run_memory_bytes=None, each_ms=1.0, **given)  # type: ignore[arg-type]
 
 
@@ -107,8 +109,8 @@ def test_the_warm_up_ends_when_two_windows_agree(fake: FakeCuda, monkeypatch: py
     """Closed form: windows of 3 runs whose times are 8, 4, 2, 1, 1 ms settle after the fifth."""
     monkeypatch.setattr("analyzer.live.timing.session.WINDOW_SECONDS", 0.0)
     times = iter([8.0] * 3 + [4.0] * 3 + [2.0] * 3 + [1.0] * 6)
-    monkeypatch.setattr(Job, "whole_ms", lambda *_: next(times))
-    found = warmed(job_on(fake), Effort(num_warm_iter=2))
+    monkeypatch.setattr(TimedRun, "whole_ms", lambda *_: next(times))
+    found = run_warm_up(job_on(fake), Effort(num_warm_iter=2))
     assert (found.num_runs, found.settled) == (16, True)
 
 
@@ -117,8 +119,8 @@ def test_a_warm_up_that_never_settles_ends_and_says_so(fake: FakeCuda, monkeypat
     monkeypatch.setattr("analyzer.live.timing.session.WINDOW_SECONDS", 0.0)
     monkeypatch.setattr("analyzer.live.timing.session.MAX_WARM_SECONDS", 0.0)
     times = iter([2.0**power for power in range(99)])
-    monkeypatch.setattr(Job, "whole_ms", lambda *_: next(times))
-    found = warmed(job_on(fake), Effort(num_warm_iter=7))
+    monkeypatch.setattr(TimedRun, "whole_ms", lambda *_: next(times))
+    found = run_warm_up(job_on(fake), Effort(num_warm_iter=7))
     assert (found.num_runs, found.settled) == (7, False)
 
 
@@ -312,7 +314,7 @@ def test_cpu_clock_pairs_neighbours_and_forgets(monkeypatch: pytest.MonkeyPatch)
 def test_unknown_devices_are_refused(name: str) -> None:
     """Closed form: field, value, rule."""
     with pytest.raises(InvalidInput, match=r"^device '.*': must be cpu, cuda, or cuda:N"):
-        device_named(name)
+        timing_device(name)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +326,7 @@ def test_an_absent_gpu_is_told(monkeypatch: pytest.MonkeyPatch, count: int, name
     monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     with pytest.raises(Unavailable, match=f"device {name}: torch .* sees {seen}"):
-        device_named(name)
+        timing_device(name)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +342,7 @@ def test_running_out_of_memory_is_one_sentence(error: Exception) -> None:
     """Reference: the texts that torch and the system raise."""
     with (
         pytest.raises(Unavailable, match=r"^cpu .* memory .*; lower the batch size\.$"),
-        memory_told(CpuDevice(), "a network"),
+        explain_memory_errors(CpuDevice(), "a network"),
     ):
         raise error
 
@@ -349,12 +351,15 @@ def test_other_errors_are_not_hidden() -> None:
     """Planted: an error of the program stays what it is."""
     with (
         pytest.raises(RuntimeError, match="shape"),
-        memory_told(CpuDevice(), "it"),
-        kernels_told(CpuDevice(), "amp"),
-        compiler_told(),
+        explain_memory_errors(CpuDevice(), "it"),
+        explain_kernel_errors(CpuDevice(), "amp"),
+        explain_compiler_errors(),
     ):
         raise RuntimeError("shape mismatch")
-    with pytest.raises(Unavailable, match="precision float16: cannot run on cpu"), kernels_told(CpuDevice(), "float16"):
+    with (
+        pytest.raises(Unavailable, match="precision float16: cannot run on cpu"),
+        explain_kernel_errors(CpuDevice(), "float16"),
+    ):
         raise RuntimeError("\"slow_conv2d_cpu\" not implemented for 'Half'")
 
 
@@ -362,7 +367,10 @@ def test_a_failing_compiler_is_one_sentence() -> None:
     """Reference: the exception that Dynamo wraps a compiler's failure in."""
     from torch._dynamo.exc import TorchDynamoException
 
-    with pytest.raises(Unavailable, match=r"^execution compiled: torch.compile failed: backend\.$"), compiler_told():
+    with (
+        pytest.raises(Unavailable, match=r"^execution compiled: torch.compile failed: backend\.$"),
+        explain_compiler_errors(),
+    ):
         raise TorchDynamoException("backend\nmore")
 
 

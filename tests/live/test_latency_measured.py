@@ -25,8 +25,14 @@ from analyzer.live.timing import session, timing
 from analyzer.live.timing import session as sampling
 from analyzer.live.timing.devices import CpuDevice
 from analyzer.live.timing.limits import precision_named, stage_starts
-from analyzer.live.timing.session import Watch, groups
-from analyzer.live.timing.timed_run import compiled_parts, master, prepared, random_images, require_compiler
+from analyzer.live.timing.session import MeasurementCallbacks, groups
+from analyzer.live.timing.timed_run import (
+    compile_stages,
+    master_network,
+    prepare_timed_run,
+    random_images,
+    require_compiler,
+)
 from analyzer.live.timing.timing import measure_latencies
 from tests.support.latency_fakes import DENSENET, RESNET, FakeCuda, fake_device
 
@@ -89,9 +95,9 @@ def test_every_way_of_a_grid_is_measured_by_turns() -> None:
 def test_a_training_step_has_three_parts_and_changes_the_weights() -> None:
     """Measured: forward, backward, optimizer; the weights of the copy move, the master's stay."""
     analysis, device = analyze(RESNET, 8), CpuDevice()
-    net = master(analysis, device)
+    net = master_network(analysis, device)
     before = {name: weight.clone() for name, weight in net.state_dict().items()}
-    job = prepared(
+    job = prepare_timed_run(
         net, analysis, RunSettings.from_words(task="training", batch_size=2), device, torch.randn(2, 3, 8, 8)
     )
     losses = [float(job.run()) for _ in range(30)]
@@ -115,8 +121,8 @@ def test_precisions_are_recorded(word: str) -> None:
 def test_a_wrong_output_is_seen(variant: str) -> None:
     """Planted: the weights of any one convolution changed after the reference was taken."""
     analysis, device = analyze(variant, 8), CpuDevice()
-    net = master(analysis, device)
-    job = prepared(net, analysis, RunSettings(batch_size=2), device, random_images(2, analysis, device))
+    net = master_network(analysis, device)
+    job = prepare_timed_run(net, analysis, RunSettings(batch_size=2), device, random_images(2, analysis, device))
     for path, module in net.named_modules():
         if isinstance(module, torch.nn.Conv2d):
             kept = module.weight.data.clone()
@@ -159,8 +165,8 @@ def test_a_network_that_magnifies_roundings_is_not_judged() -> None:
     for name in ("plain110", "resnet20"):
         analysis = analyze(name)
         images = random_images(2, analysis, device)
-        found[name] = prepared(
-            master(analysis, device), analysis, settings, device, images, stages=False
+        found[name] = prepare_timed_run(
+            master_network(analysis, device), analysis, settings, device, images, stages=False
         ).output_check()
     assert found["plain110"] is not None
     assert found["plain110"].bound is None
@@ -171,7 +177,7 @@ def test_a_network_that_magnifies_roundings_is_not_judged() -> None:
 @pytest.mark.parametrize("name", ["resnet50", "plain34", "densenet121"])
 def test_activations_stay_in_float16s_range(name: str) -> None:
     """Measured at 32×32: with batch norm's statistics taken from images no output is near 65,504."""
-    output = master(analyze(name, 32), CpuDevice())(torch.randn(2, 3, 32, 32))
+    output = master_network(analyze(name, 32), CpuDevice())(torch.randn(2, 3, 32, 32))
     assert torch.isfinite(output).all()
     assert output.abs().max() < 1000
 
@@ -185,8 +191,8 @@ def test_amp_is_torchs_own_choice_of_type() -> None:
 def test_the_forward_is_eval_without_gradients() -> None:
     """Measured: the network is in evaluation mode and its output is an inference tensor of the autocast type."""
     analysis, device = analyze(RESNET, 8), CpuDevice()
-    net = master(analysis, device)
-    output = prepared(net, analysis, RunSettings(precision="amp"), device, torch.randn(1, 3, 8, 8)).run()
+    net = master_network(analysis, device)
+    output = prepare_timed_run(net, analysis, RunSettings(precision="amp"), device, torch.randn(1, 3, 8, 8)).run()
     assert not net.training
     assert output.is_inference()
     assert output.dtype == torch.bfloat16
@@ -201,7 +207,7 @@ def test_batch_norms_statistics_are_those_of_one_batch() -> None:
     net.get_submodule("conv1").register_forward_hook(lambda *given: seen.append(given[2]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("analyzer.live.timing.timed_run.build", lambda *_, **__: net)
-        made = master(analysis, CpuDevice())
+        made = master_network(analysis, CpuDevice())
     assert torch.allclose(made.get_submodule("bn1").running_mean, seen[0].mean((0, 2, 3)), atol=1e-6)  # type: ignore[arg-type]
     assert made.get_submodule("bn1").momentum == 0.1
 
@@ -239,11 +245,11 @@ def test_samples_are_enough(effort: Effort, count: int, each_ms: float, enough: 
 
 def test_a_long_measurement_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed form: 50 samples and 50 of the stages of 1 s, and 5 more, a fifth added, are 126 s."""
-    monkeypatch.setattr("analyzer.live.timing.timed_run.Job.whole_ms", lambda *_: 1000.0)
-    monkeypatch.setattr("analyzer.live.timing.timed_run.Job.parts_ms", lambda *_: [1.0] * 4)
+    monkeypatch.setattr("analyzer.live.timing.timed_run.TimedRun.whole_ms", lambda *_: 1000.0)
+    monkeypatch.setattr("analyzer.live.timing.timed_run.TimedRun.parts_ms", lambda *_: [1.0] * 4)
     told: list[str] = []
     effort = Effort(num_warm_iter=1, reference=None)
-    taken(RunSettings(), effort=effort, watch=Watch(notice=told.append))
+    taken(RunSettings(), effort=effort, watch=MeasurementCallbacks(notice=told.append))
     assert told == ["50 samples will take about 126 s; --num-bench-iter sets their number."]
 
 
@@ -252,7 +258,7 @@ def test_progress_tells_what_is_measured() -> None:
     seen: list[tuple[int, int, str]] = []
     taken(
         *grid(["inference"], ["contiguous"], ["float32"], [1, 2], ["eager"]),
-        watch=Watch(progress=lambda *each: seen.append(each)),
+        watch=MeasurementCallbacks(progress=lambda *each: seen.append(each)),
     )
     assert [(done, total) for done, total, _ in seen] == [(0, 2), (1, 2), (1, 2), (2, 2)]
     assert seen[1][2] == "samples, batch 1, float32, eager"
@@ -278,7 +284,7 @@ def test_what_drifted_is_measured_again(attempts: int, counts: bool, monkeypatch
     monkeypatch.setattr(session.Session, "_reference_ms", lambda _: next(times))
     told: list[str] = []
     effort = Effort(num_warm_iter=1, num_bench_iter=7, reference=RESNET, attempts=attempts)
-    (found,) = taken(RunSettings(), effort=effort, watch=Watch(notice=told.append)).records
+    (found,) = taken(RunSettings(), effort=effort, watch=MeasurementCallbacks(notice=told.append)).records
     assert found.discarded is not counts
     assert len(found.network.samples_ms) == len(found.stages[0].samples_ms) == 7
     assert [sentence.endswith("changed by +50.0 %: once more.") for sentence in told] == [True] * (attempts > 1)
@@ -292,7 +298,7 @@ def test_a_stopped_measurement_keeps_what_is_complete() -> None:
         if "batch 2" in what:
             raise KeyboardInterrupt
 
-    found = taken(RunSettings(), RunSettings(batch_size=2), watch=Watch(progress=stop, keep=kept.append))
+    found = taken(RunSettings(), RunSettings(batch_size=2), watch=MeasurementCallbacks(progress=stop, keep=kept.append))
     assert found.cut_short == "interrupted"
     assert [record.batch_size for record in found.records] == [1]
     assert [each.cut_short for each in kept] == ["still running"]
@@ -316,7 +322,7 @@ def test_too_large_a_batch_is_refused_before_it_is_made(monkeypatch: pytest.Monk
     with pytest.raises(Unavailable, match=r"needs at least 358\.9 GiB, 0\.0 GiB are free"):
         analyzer.measure_latency("resnet18", batch_size=60_000, reference=None)
     told: list[str] = []
-    found = taken(RunSettings(), RunSettings(batch_size=60_000), watch=Watch(notice=told.append))
+    found = taken(RunSettings(), RunSettings(batch_size=60_000), watch=MeasurementCallbacks(notice=told.append))
     assert [record.batch_size for record in found.records] == [1]
     assert [failure.reason for failure in found.failures] == told
     assert "lower the batch size" in told[0]
@@ -324,14 +330,14 @@ def test_too_large_a_batch_is_refused_before_it_is_made(monkeypatch: pytest.Monk
 
 def test_what_torch_refuses_is_told_and_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: an error of torch's while one network warms up."""
-    ready = sampling.ready
+    ready = sampling.prepare_samples
 
     def refused(job: Any, *more: Any) -> Any:
         if job.settings.batch_size == 1:
             raise RuntimeError("cuDNN error: not supported\nmore")
         return ready(job, *more)
 
-    monkeypatch.setattr(session, "ready", refused)
+    monkeypatch.setattr(session, "prepare_samples", refused)
     found = taken(RunSettings(), RunSettings(batch_size=2))
     assert [record.batch_size for record in found.records] == [2]
     assert found.failures[0].reason.endswith("at batch size 1 and 3×8×8: cuDNN error: not supported.")
@@ -376,7 +382,7 @@ def test_bad_efforts_are_told(changed: dict[str, Any]) -> None:
 
 def test_few_samples_are_refused_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed form: on a GPU a sample takes milliseconds, so at least 50 are taken."""
-    monkeypatch.setattr(timing, "device_named", lambda _: fake_device(FakeCuda()))
+    monkeypatch.setattr(timing, "timing_device", lambda _: fake_device(FakeCuda()))
     with pytest.raises(InvalidInput, match=f"num_bench_iter 49: must be a whole number from {MIN_SAMPLES}"):
         analyzer.measure_latency(RESNET, device="cuda", num_bench_iter=49)
 
@@ -393,7 +399,7 @@ def test_a_missing_compiler_is_told_before_anything_is_measured(monkeypatch: pyt
     """Planted: a machine without g++ and clang++."""
     monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(session, "master", None)
+    monkeypatch.setattr(session, "master_network", None)
     with pytest.raises(Unavailable, match=r"^execution compiled: torch.compile needs a C\+\+ compiler"):
         taken(RunSettings.from_words(execution="compiled"))
 
@@ -426,7 +432,7 @@ def test_each_compiled_network_is_compiled_once_a_shape(compilations: list[list[
         for batch in (1, 2) if number == 8 else (1,):
             settings = RunSettings.from_words(execution="compiled", batch_size=batch)
             images = torch.randn(batch, 3, 8, 8)
-            job = prepared(master(analysis, device), analysis, settings, device, images, stages=False)
+            job = prepare_timed_run(master_network(analysis, device), analysis, settings, device, images, stages=False)
             for _ in range(2):
                 check = job.output_check()
                 assert check is not None
@@ -439,7 +445,7 @@ def test_a_compiled_network_is_split_at_the_stage_borders(variant: str, compilat
     """Reference output: the whole; each stage is one graph of its own, and together they have the same calls."""
     analysis, device = analyze(variant, 8), CpuDevice()
     settings = RunSettings.from_words(execution="compiled", batch_size=2)
-    job = prepared(master(analysis, device), analysis, settings, device, torch.randn(2, 3, 8, 8))
+    job = prepare_timed_run(master_network(analysis, device), analysis, settings, device, torch.randn(2, 3, 8, 8))
     assert job.parts == tuple(row.stage for row in analysis.stages)
     assert len(job.parts_ms()) == len(job.parts) == len(compilations)
     parts = sum(map(len, compilations))
@@ -450,10 +456,10 @@ def test_a_compiled_network_is_split_at_the_stage_borders(variant: str, compilat
 @pytest.mark.parametrize("name", SPLIT)
 def test_every_kind_of_network_can_be_split(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed form: as many parts as stages; on `meta` the chain gives an output of the whole's shape."""
-    monkeypatch.setattr("analyzer.live.timing.timed_run.compiled", lambda net: net)
+    monkeypatch.setattr("analyzer.live.timing.timed_run.compile_network", lambda net: net)
     analysis = analyze(name, 64 if "cifar" not in name else 32)
     net = build(name, device="meta").eval()
-    found = compiled_parts(net, tuple(path for _, path in stage_starts(analysis.network.graph)))
+    found = compile_stages(net, tuple(path for _, path in stage_starts(analysis.network.graph)))
     assert found is not None
     assert len(found[1]) == len(analysis.stages)
     assert found[0](torch.randn(1, *analysis.input_shape, device="meta")).shape[1:] == analysis.rows[-1].output_shape

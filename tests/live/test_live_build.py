@@ -13,7 +13,7 @@ import analyzer
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.ops import Add, Conv2d, ReLU, Sigmoid, ZeroPadShortcut
-from analyzer.live.verify.reference_networks import torchvisions
+from analyzer.live.verify.reference_networks import torchvision_network
 from tests.support.names import EVERY_KIND, HEADLINE
 
 NAMES = EVERY_KIND
@@ -30,7 +30,7 @@ def test_all_but_one_name_are_torchvisions() -> None:
 def test_outputs_are_bitwise_torchvisions(name: str) -> None:
     """Reference output: state_dict in names, shapes and order, and the same bits in evaluation mode."""
     live = analyzer.build(name).eval()
-    reference = torchvisions(name).eval()
+    reference = torchvision_network(name).eval()
     weights = live.state_dict()
     assert [(key, value.shape) for key, value in weights.items()] == [
         (key, value.shape) for key, value in reference.state_dict().items()

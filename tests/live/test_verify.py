@@ -23,7 +23,7 @@ from analyzer.live.network.build import build
 from analyzer.live.verify import meters as measure
 from analyzer.live.verify import reference_networks as reference
 from analyzer.live.verify import verify as verifying
-from analyzer.live.verify.checks import Check, Verification, beside, entries, figure, silent
+from analyzer.live.verify.checks import Check, Verification, entries_check, number_check, silent_check, unjudged_check
 from analyzer.live.verify.verify import verify
 from analyzer.render.equivalence.verification import verifications_markdown
 
@@ -109,7 +109,7 @@ def test_timm_finds_a_fault_in_a_network_that_torchvision_lacks() -> None:
 
 def test_what_need_not_be_the_same_bits_must_be_within_its_tolerance() -> None:
     """Closed form: 10⁻¹⁰ of the largest magnitude, 2 here."""
-    other = reference.Reference("timm's network", "timm 1", torch.nn.Identity(), str, exact=False)
+    other = reference.ReferenceNetwork("timm's network", "timm 1", torch.nn.Identity(), str, exact=False)
     theirs = torch.tensor([1.0, -2.0], dtype=torch.float64)
     for gap, passed in ((1e-10, True), (3e-10, False), (math.nan, False)):
         check = reference._tensors("outputs", {"x": theirs + gap}, {"x": theirs}, other)
@@ -243,10 +243,10 @@ def test_a_state_dict_in_another_order_differs() -> None:
     """Reference: names and shapes alone are not enough."""
     ours = {0: ("conv1.weight", (8, 3)), 1: ("bn1.weight", (8,))}
     theirs = {0: ours[1], 1: ours[0]}
-    check = entries("torchvision", "1", "state_dict", ours, theirs)
+    check = entries_check("torchvision", "1", "state_dict", ours, theirs)
     assert (check.ours, check.theirs, check.difference, check.passed) == (2, 2, 2, False)
-    assert entries("torchvision", "1", "state_dict", ours, ours).passed
-    missing = entries("torchvision", "1", "state_dict", ours, {0: ours[0]})
+    assert entries_check("torchvision", "1", "state_dict", ours, ours).passed
+    missing = entries_check("torchvision", "1", "state_dict", ours, {0: ours[0]})
     assert (missing.difference, missing.note) == (1, "1: ('bn1.weight', (8,)) here, none there")
 
 
@@ -265,7 +265,7 @@ def test_a_network_with_weights_in_another_order_differs(monkeypatch: pytest.Mon
 
 
 def test_not_a_number_is_a_difference() -> None:
-    other = reference.Reference("torchvision's network", "torchvision 1", torch.nn.Identity(), str)
+    other = reference.ReferenceNetwork("torchvision's network", "torchvision 1", torch.nn.Identity(), str)
     check = reference._tensors("outputs", {"x": torch.tensor([math.nan])}, {"x": torch.tensor([math.nan])}, other)
     assert check.passed is False
     found = Verification(variant="x", input_shape=(3, 1, 1), checks=(check,))
@@ -274,11 +274,11 @@ def test_not_a_number_is_a_difference() -> None:
 
 def test_the_table_says_what_differs() -> None:
     checks = (
-        figure("fvcore", "fvcore 1", "flops", 2_000, 1_999),
-        figure("published figures", "torchvision 1", "_ops", 4.0891, 4.0891),
-        silent("torchvision's network", "torchvision 1", "all of it", "no such network in torchvision"),
-        beside("CPU allocator", "torch 1", "peak", 10, 12, "scratch space on top"),
-        entries("forward hooks", "torch 1", "shapes", {"conv1": (1,)}, {"conv1": (2,)}),
+        number_check("fvcore", "fvcore 1", "flops", 2_000, 1_999),
+        number_check("published figures", "torchvision 1", "_ops", 4.0891, 4.0891),
+        silent_check("torchvision's network", "torchvision 1", "all of it", "no such network in torchvision"),
+        unjudged_check("CPU allocator", "torch 1", "peak", 10, 12, "scratch space on top"),
+        entries_check("forward hooks", "torch 1", "shapes", {"conv1": (1,)}, {"conv1": (2,)}),
     )
     text = verifications_markdown([Verification(variant="odd", input_shape=(3, 5, 7), checks=checks)])
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
@@ -327,7 +327,7 @@ def test_the_verb_verifies_every_name_by_default(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def one_row(analysis: Analysis) -> Verification:
-        row = silent("none", "", "", "")
+        row = silent_check("none", "", "", "")
         return Verification(variant=analysis.variant, input_shape=analysis.input_shape, checks=(row,))
 
     monkeypatch.setattr(verifying, "verify", one_row)

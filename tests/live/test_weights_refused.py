@@ -105,7 +105,7 @@ def test_no_file_no_ending_no_dictionary(tmp_path: Path) -> None:
 
 def test_archives_that_unpack_to_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: a megabyte of zeros in a kilobyte, with the bound lowered; an HDF5 set of 8 TB without a byte."""
-    monkeypatch.setattr(weights_files, "LEAST_UNPACKED", 2**19)
+    monkeypatch.setattr(weights_files, "MIN_UNPACKED", 2**19)
     net = analyzer.build("resnet:block=basic,depths=1,widths=2,stem_width=2,stem=cifar,num_classes=2")
     for ending in (".npz", ".keras", ".pth"):
         path = tmp_path / f"bomb{ending}"

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from analyzer.pages.explore import cached as readings
-from analyzer.pages.explore.spec_form import FORM
-from benchmarks.page_reruns import follower
+from analyzer.pages.explore.spec_form import FORM_KEY
+from benchmarks.page_reruns import synced_widget
 
 ROOT = Path(__file__).parents[2]
 EXPLORE, COMPARE, EQUIVALENCE, SPACE, LEARN = "explore", "compare", "equivalence", "space", "learn"
@@ -32,7 +32,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def forget() -> None:
     """Let the pages work everything out, and draw, anew."""
     st.cache_data.clear()
-    readings._drawing.clear()
+    readings._layout_future.clear()
 
 
 def opened(expression: str | None = None, page: str | None = None, **parameters: str | list[str]) -> AppTest:
@@ -54,13 +54,13 @@ def switch(app: AppTest, page: str) -> AppTest:
 
 def customising(app: AppTest) -> AppTest:
     """Open the form, as a click on its button does."""
-    app.session_state[FORM] = True
+    app.session_state[FORM_KEY] = True
     return app.run()
 
 
 def closed(app: AppTest) -> AppTest:
     """Close it."""
-    app.session_state[FORM] = False
+    app.session_state[FORM_KEY] = False
     return app.run()
 
 
@@ -75,7 +75,7 @@ def body(element: Any) -> str:
 
 
 def typed(app: AppTest, expression: str) -> AppTest:
-    follower(app.text_input, "variant").set_value(expression).run()
+    synced_widget(app.text_input, "variant").set_value(expression).run()
     assert not app.exception
     return app
 

@@ -5,9 +5,9 @@ import pytest
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.registry import variant_names
-from analyzer.pages.state.style import literal
-from analyzer.render.compare.compare import answers, compared
-from analyzer.render.report.html import rendered
+from analyzer.pages.state.style import code_span
+from analyzer.render.compare.compare import network_comparison, summary_parts
+from analyzer.render.report.html import markdown_to_html
 from tests.pages.conftest import COMPARE, EXPLORE, opened, switch, told
 
 
@@ -18,8 +18,8 @@ def test_compare_page_shows_the_command_lines_tables() -> None:
     assert app.multiselect(key="networks").value == ["resnet50", "resnext50_32x4d"]
     shown = told(app)
     assert "25,028,904" in shown
-    for part in answers(compared([analyze("resnet50"), analyze("resnext50_32x4d")])):
-        assert rendered(part).strip() in shown
+    for part in summary_parts(network_comparison([analyze("resnet50"), analyze("resnext50_32x4d")])):
+        assert markdown_to_html(part).strip() in shown
 
 
 @pytest.mark.usefixtures("drawn")
@@ -51,7 +51,7 @@ def test_compare_page_shows_mistakes_in_place(typed: list[str]) -> None:
     app = opened(page=COMPARE)
     app.multiselect(key="networks").set_value(typed).run()
     assert not app.exception
-    assert [item.value for item in app.error] == [literal(sentence) for sentence in _mistakes(typed)]
+    assert [item.value for item in app.error] == [code_span(sentence) for sentence in _mistakes(typed)]
     assert told(app) == ""
 
 
@@ -64,7 +64,7 @@ def _mistakes(typed: list[str]) -> list[str]:
             found.append(str(error))
     if not found and len(typed) < 2:
         with pytest.raises(InvalidInput) as raised:
-            compared([analyze(text) for text in typed])
+            network_comparison([analyze(text) for text in typed])
         found.append(str(raised.value))
     num_ops = sum(len(analyze(text).rows) for text in typed) if not found else 0
     over = f"compare: {num_ops:,} ops are over the page's bound of 10,000; use the command line."

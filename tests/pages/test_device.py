@@ -14,12 +14,12 @@ from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.run_settings import RunSettings
 from analyzer.pages.explore import cached as readings
 from analyzer.pages.explore import downloads
-from analyzer.pages.state.style import literal
-from analyzer.render.compare.compare import answers, compared
+from analyzer.pages.state.style import code_span
+from analyzer.render.compare.compare import network_comparison, summary_parts
 from analyzer.render.diagram.dot import dot_source
-from analyzer.render.diagram.style import Look
-from analyzer.render.latency.predicted import interval, latency_section, milliseconds, op_times
-from analyzer.render.report.html import rendered
+from analyzer.render.diagram.style import DiagramStyle
+from analyzer.render.latency.predicted import interval_text, latency_section, milliseconds_text, op_times
+from analyzer.render.report.html import markdown_to_html
 from tests.pages.conftest import COMPARE, DRAWING, EXPLORE, body, opened, switch, told, typed
 
 pytestmark = pytest.mark.slow
@@ -36,9 +36,11 @@ def headline(app: AppTest) -> str:
 def test_headline_and_table_show_the_prediction_that_the_link_asks_for() -> None:
     app = opened("resnet18", **ON)
     found = predict_latency(analyze("resnet18"), TARGET)
-    assert f"<b>{milliseconds(found)}</b> <small>predicted, 90 %: {interval(found)} ms</small>" in headline(app)
+    assert f"<b>{milliseconds_text(found)}</b> <small>predicted, 90 %: {interval_text(found)} ms</small>" in headline(
+        app
+    )
     assert "<dt>RTX 3090, batch 32, amp_bfloat16, torch.compile</dt>" in headline(app)
-    assert rendered(latency_section(found)).strip() in told(app)
+    assert markdown_to_html(latency_section(found)).strip() in told(app)
 
 
 @pytest.mark.usefixtures("drawn")
@@ -52,7 +54,7 @@ def test_every_widget_changes_the_prediction_and_stands_in_the_address() -> None
     found = predict_latency(
         analyze("resnet18"), latency_target("t4", RunSettings(batch_size=4, channels_last=True, training=True))
     )
-    assert rendered(latency_section(found)).strip() in told(app)
+    assert markdown_to_html(latency_section(found)).strip() in told(app)
     modes = dict.fromkeys(("nhwc", "train"), "true")
     assert headline(opened("resnet18", device="t4", precision="float32", batch="4", **modes)) == headline(app)
 
@@ -64,7 +66,7 @@ def test_a_wrong_device_shows_the_sentence_in_place_and_the_page_stays_usable(na
     with pytest.raises(InvalidInput) as raised:
         latency_target(name, RunSettings())
     app = opened("resnet18", device=name)
-    assert [item.value for item in app.error] == [literal(str(raised.value))]
+    assert [item.value for item in app.error] == [code_span(str(raised.value))]
     assert "predicted" not in headline(app)
     assert "<dt>latency</dt><dd><b>–</b> <small>see below why</small></dd>" in headline(app)
     app = opened("resnet18", device="rtx3090")
@@ -93,14 +95,14 @@ def test_the_diagram_is_shaded_by_predicted_latency(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(readings, "layout_safely", lay_out)
     opened("resnet18", heat="predicted latency", level="stage", **ON)
     analysis = analyze("resnet18")
-    look = Look(heat="latency", times=op_times(analysis, TARGET))
+    look = DiagramStyle(heat="latency", times=op_times(analysis, TARGET))
     assert laid_out == [dot_source(analysis, "stage", look)]
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "md", "html", "tex"])
 def test_what_is_taken_away_tells_the_same_latency(ending: str) -> None:
-    _, _, make = next(files[ending] for files in downloads.FILES.values() if ending in files)
-    content = make(downloads.Shown("resnet18", None, "network", None, True, None, TARGET))
+    _, _, make = next(files[ending] for files in downloads.DOWNLOADS.values() if ending in files)
+    content = make(downloads.ExploreView("resnet18", None, "network", None, True, None, TARGET))
     found = predict_latency(analyze("resnet18"), TARGET)
     assert isinstance(content, str)
     if ending == "json":
@@ -108,7 +110,7 @@ def test_what_is_taken_away_tells_the_same_latency(ending: str) -> None:
     elif ending == "csv":
         assert "predicted_batch_ms" in content
     else:
-        assert milliseconds(found) in content
+        assert milliseconds_text(found) in content
 
 
 @pytest.mark.usefixtures("drawn")
@@ -119,8 +121,8 @@ def test_networks_are_compared_by_latency_where_a_device_is_picked() -> None:
     app.number_input(key="compared_batch").set_value(16).run()
     app.selectbox(key="compared_device").set_value("RTX 3090").run()
     setting = latency_target("RTX 3090", RunSettings(batch_size=16, precision="amp"))
-    for part in answers(compared([analyze("resnet50"), analyze("resnext50_32x4d")], setting)):
-        assert rendered(part).strip() in told(app)
+    for part in summary_parts(network_comparison([analyze("resnet50"), analyze("resnext50_32x4d")], setting)):
+        assert markdown_to_html(part).strip() in told(app)
     app = opened(page=COMPARE, compared_device="RTX 9999")
     assert "device 'RTX 9999' is unknown" in app.error[0].value
     assert told(app) == ""

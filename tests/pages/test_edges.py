@@ -9,9 +9,9 @@ from streamlit.testing.v1 import AppTest
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.families.registry import FAMILIES
-from analyzer.families.spec import Choice, Config, Flag, Int, IntList, OneOf, Ratio, Rule, rules
-from analyzer.pages.state.style import literal
-from benchmarks.page_reruns import follower
+from analyzer.families.spec import Choice, Flag, Int, IntList, LayerList, OneOf, Ratio, Rule, rules
+from analyzer.pages.state.style import code_span
+from benchmarks.page_reruns import synced_widget
 from tests.pages.conftest import COMPARE, EQUIVALENCE, EXPLORE, LEARN, SPACE, customising, figures, opened, switch
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def edges(rule: Rule) -> Iterator[tuple[str, Any]]:
                 "",
             )
             yield from (("text_input", text) for text in lists)
-        case Config():
+        case LayerList():
             longest = "-".join(["1"] * (rule.longest + 1))
             yield from (("text_input", text) for text in ("1", str(rule.high), "M", "1-M", longest, "0", "x", ""))
         case Ratio():
@@ -72,8 +72,8 @@ def test_every_field_at_its_edges_gives_a_network_or_one_sentence(family: str) -
     for name, rule in rules(FAMILIES[family].spec).items():
         key = f"field-{family}-{name}"
         for widget, value in edges(rule):
-            follower(app.text_input, "variant").set_value(f"{first(family)}:{smaller(family)}").run()
-            follower(getattr(app, widget), key).set_value(value).run()
+            synced_widget(app.text_input, "variant").set_value(f"{first(family)}:{smaller(family)}").run()
+            synced_widget(getattr(app, widget), key).set_value(value).run()
             assert not app.exception, (name, value)
             _check_shown(app, (name, value))
 
@@ -85,8 +85,8 @@ def smaller(family: str) -> str:
 
 
 def _check_shown(app: AppTest, place: object) -> None:
-    sentence, params = _answer(str(follower(app.text_input, "variant").value))
-    assert [item.value for item in app.error] == ([literal(sentence)] if sentence else []), place
+    sentence, params = _answer(str(synced_widget(app.text_input, "variant").value))
+    assert [item.value for item in app.error] == ([code_span(sentence)] if sentence else []), place
     assert sentence or figures(app)[0] == f"{params:,}", place
 
 
@@ -109,7 +109,7 @@ def test_hostile_text_in_every_box_is_a_sentence_and_nothing_else(text: str) -> 
         box(app, key).set_value(before).run()
         assert not app.error, key
     switch(app, EQUIVALENCE).run()
-    follower(app.text_input, "grouped").set_value(text).run()
+    synced_widget(app.text_input, "grouped").set_value(text).run()
     _check_one_sentence(app)
     switch(app, COMPARE).run()
     app.multiselect(key="networks").set_value(["resnet18", text]).run()
@@ -122,7 +122,7 @@ def test_hostile_text_in_every_box_is_a_sentence_and_nothing_else(text: str) -> 
 def box(app: AppTest, key: str) -> Any:
     if key == "input_size":
         return app.text_input(key=key)
-    return follower(app.text_area if key == "toml" else app.text_input, key)
+    return synced_widget(app.text_area if key == "toml" else app.text_input, key)
 
 
 def _check_one_sentence(app: AppTest) -> None:
@@ -188,9 +188,9 @@ def test_what_a_link_asks_for_rightly_is_not_refused() -> None:
     asked = {"batch": "4", "level": "block", "heat": "MACs", "exact": "TRUE", "precision": "float32", "part": "stage 2"}
     app = opened(**asked)
     assert not app.error
-    follower(app.text_input, "variant").set_value("resnet20_cifar").run()
+    synced_widget(app.text_input, "variant").set_value("resnet20_cifar").run()
     app.selectbox(key="part").set_value("stage 3").run()
-    follower(app.text_input, "variant").set_value("alexnet").run()
+    synced_widget(app.text_input, "variant").set_value("alexnet").run()
     assert not app.error
     assert not opened(page=SPACE, front=["fewest MACs", "greatest depth"]).error
 

@@ -13,7 +13,7 @@ from analyzer.cost.analysis import analyze
 from analyzer.graph.resnext_forms import cardinality, grouped_blocks
 from analyzer.pages.explore import cached as readings
 from analyzer.pages.jobs import jobs
-from benchmarks.page_reruns import follower
+from benchmarks.page_reruns import synced_widget
 from tests.pages.conftest import DRAWING, EQUIVALENCE, SECONDS, opened
 
 
@@ -66,19 +66,19 @@ def test_the_slider_cuts_the_same_width_into_other_paths_and_draws_them(monkeypa
     monkeypatch.setattr(readings, "layout_safely", lay_out)
     app = proof_open(block="layer2.1")
     assert "total 32 paths" in laid_out[-1]
-    assert follower(app.select_slider, "cardinality").value == 32
-    follower(app.select_slider, "cardinality").set_value(8).run()
-    assert follower(app.text_input, "grouped").value == "resnet50:cardinality=8,base_width=16"
+    assert synced_widget(app.select_slider, "cardinality").value == 32
+    synced_widget(app.select_slider, "cardinality").set_value(8).run()
+    assert synced_widget(app.text_input, "grouped").value == "resnet50:cardinality=8,base_width=16"
     assert app.selectbox(key="block").value == "layer2.1"
     assert "ResNeXt" not in laid_out[-1]
     assert "total 8 paths" in laid_out[-1]
     assert "512, 1×1, 32" in laid_out[-1]
-    blocks = dict(grouped_blocks(analyze(str(follower(app.text_input, "grouped").value)).network.graph))
+    blocks = dict(grouped_blocks(analyze(str(synced_widget(app.text_input, "grouped").value)).network.graph))
     assert cardinality(blocks["layer1.0"]) == 8
-    follower(app.select_slider, "cardinality").set_value(1).run()
+    synced_widget(app.select_slider, "cardinality").set_value(1).run()
     assert "cardinality 1" in app.error[0].value
-    follower(app.select_slider, "cardinality").set_value(32).run()
-    assert follower(app.text_input, "grouped").value == "resnext50_32x4d"
+    synced_widget(app.select_slider, "cardinality").set_value(32).run()
+    assert synced_widget(app.text_input, "grouped").value == "resnext50_32x4d"
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, **facts: object) -> list[tuple[str, ...]]:
@@ -89,7 +89,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, **facts: object) -> list[tuple[st
         asked.append(arguments)
         return sys.executable, "-c", f"print({json.dumps(json.dumps(facts))})"
 
-    monkeypatch.setattr(jobs, "program", program)
+    monkeypatch.setattr(jobs, "job_command", program)
     return asked
 
 
@@ -132,5 +132,5 @@ def test_one_proof_serves_both_tabs_and_only_its_network(monkeypatch: pytest.Mon
     app.run()
     assert app.success[0].value == "Equal."
     assert any("<strong>Folding</strong>" in item.proto.body for item in app.get("html"))
-    follower(app.text_input, "grouped").set_value("resnet18").run()
+    synced_widget(app.text_input, "grouped").set_value("resnet18").run()
     assert not app.success

@@ -13,11 +13,11 @@ from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.families.toml_file import toml_text
 from analyzer.pages.explore import cached as readings
-from analyzer.pages.state.style import literal
+from analyzer.pages.state.style import code_span
 from analyzer.render.diagram.dot import LEVELS, dot_source
-from analyzer.render.diagram.style import Look
+from analyzer.render.diagram.style import DiagramStyle
 from analyzer.text.units import size_bytes
-from benchmarks.page_reruns import follower
+from benchmarks.page_reruns import synced_widget
 from tests.pages.conftest import (
     COMPARE,
     DRAWING,
@@ -53,9 +53,9 @@ def test_every_family_opens_from_its_link_and_from_the_picker(family: str) -> No
     names = list(FAMILIES[family].variants)
     app = opened()
     for name in {names[0], names[-1]}:
-        follower(app.selectbox, "picked_variant").set_value(name).run()
+        synced_widget(app.selectbox, "picked_variant").set_value(name).run()
         assert not app.exception
-        assert follower(app.text_input, "variant").value == name
+        assert synced_widget(app.text_input, "variant").value == name
         assert figures(app)[0] == f"{analyze(name).params:,}"
         assert figures(opened(name)) == figures(app)
 
@@ -65,9 +65,9 @@ def test_typed_expression_wins_and_the_picker_follows() -> None:
     """Oracle: ResNeXt-50's published 25,028,904 parameters for the same network under another name."""
     app = typed(opened(), "resnet50:cardinality=32,base_width=4")
     assert figures(app)[0] == "25,028,904"
-    assert follower(app.selectbox, "picked_variant").value == "resnext50_32x4d"
+    assert synced_widget(app.selectbox, "picked_variant").value == "resnext50_32x4d"
     app = typed(app, "resnet50:depths=1-1-1-1")
-    assert follower(app.selectbox, "picked_variant").value is None
+    assert synced_widget(app.selectbox, "picked_variant").value is None
 
 
 @pytest.mark.usefixtures("drawn")
@@ -84,44 +84,44 @@ def test_form_has_every_field_of_the_family_with_its_rule_as_help(family: str) -
 @pytest.mark.usefixtures("drawn")
 def test_form_writes_the_canonical_expression() -> None:
     app = customising(opened("densenet121"))
-    follower(app.number_input, "field-densenet-growth_rate").set_value(24).run()
-    assert follower(app.text_input, "variant").value == "densenet121:growth_rate=24"
+    synced_widget(app.number_input, "field-densenet-growth_rate").set_value(24).run()
+    assert synced_widget(app.text_input, "variant").value == "densenet121:growth_rate=24"
     assert figures(app)[0] == f"{analyze('densenet121:growth_rate=24').params:,}"
-    follower(app.number_input, "field-densenet-growth_rate").set_value(None).run()
-    assert follower(app.text_input, "variant").value == "densenet121"
+    synced_widget(app.number_input, "field-densenet-growth_rate").set_value(None).run()
+    assert synced_widget(app.text_input, "variant").value == "densenet121"
 
 
 @pytest.mark.usefixtures("drawn")
 def test_form_can_go_through_an_impossible_network_and_back() -> None:
     """A ResNeXt made basic is refused until cardinality and base width are given up, too; nothing typed is lost."""
     app = customising(opened("resnext50_32x4d"))
-    follower(app.selectbox, "field-resnet-block").set_value("basic").run()
+    synced_widget(app.selectbox, "field-resnet-block").set_value("basic").run()
     assert "cardinality" in app.error[0].value
-    follower(app.number_input, "field-resnet-cardinality").set_value(1).run()
+    synced_widget(app.number_input, "field-resnet-cardinality").set_value(1).run()
     assert "base_width" in app.error[0].value
-    follower(app.number_input, "field-resnet-base_width").set_value(64).run()
+    synced_widget(app.number_input, "field-resnet-base_width").set_value(64).run()
     assert not app.error
-    assert follower(app.text_input, "variant").value == "resnet34"
+    assert synced_widget(app.text_input, "variant").value == "resnet34"
 
 
 @pytest.mark.usefixtures("drawn")
 def test_a_closed_form_has_no_widgets_and_forgets_nothing_when_opened_again() -> None:
     """Reference: what was typed, also where it is wrong, and the fields of the last network otherwise."""
     app = customising(opened("resnet18"))
-    follower(app.text_input, "field-resnet-depths").set_value("2-x").run()
+    synced_widget(app.text_input, "field-resnet-depths").set_value("2-x").run()
     sentence = app.error[0].value
     closed(app)
     assert not [item.key for item in app.text_input if str(item.key).startswith("field-")]
     assert [item.value for item in app.error] == [sentence]
     customising(app)
-    assert follower(app.text_input, "field-resnet-depths").value == "2-x"
-    assert follower(app.text_input, "field-resnet-widths").value == "64-128-256-512"
-    follower(app.text_area, "toml").set_value("depths = [").run()
+    assert synced_widget(app.text_input, "field-resnet-depths").value == "2-x"
+    assert synced_widget(app.text_input, "field-resnet-widths").value == "64-128-256-512"
+    synced_widget(app.text_area, "toml").set_value("depths = [").run()
     customising(typed(closed(typed(app, "resnet34")), "resnet18"))
-    assert follower(app.text_input, "field-resnet-depths").value == "2-2-2-2"
-    follower(app.text_area, "toml").set_value("depths = [").run()
+    assert synced_widget(app.text_input, "field-resnet-depths").value == "2-2-2-2"
+    synced_widget(app.text_area, "toml").set_value("depths = [").run()
     customising(closed(app))
-    assert follower(app.text_area, "toml").value == "depths = ["
+    assert synced_widget(app.text_area, "toml").value == "depths = ["
     assert len(app.error) == 1
 
 
@@ -134,8 +134,8 @@ def test_wrong_expression_shows_the_sentence_and_the_page_stays_usable(bad: str)
     with pytest.raises(InvalidInput) as raised:
         analyze(bad[:4000])
     app = opened()
-    follower(app.text_input, "variant").set_value(bad[:4000]).run()
-    assert [item.value for item in app.error] == [literal(str(raised.value))]
+    synced_widget(app.text_input, "variant").set_value(bad[:4000]).run()
+    assert [item.value for item in app.error] == [code_span(str(raised.value))]
     assert len(app.error[0].value) < 300
     assert figures(typed(app, "resnet18"))[0] == "11,689,512"
 
@@ -189,14 +189,14 @@ def sizes_told(app: AppTest) -> str:
 def test_toml_and_expression_keep_in_step() -> None:
     """Oracle: the TOML text that `report --spec` prints."""
     app = customising(opened("densenet121"))
-    text = str(follower(app.text_area, "toml").value)
+    text = str(synced_widget(app.text_area, "toml").value)
     assert text == toml_text(parse("densenet121"))
-    follower(app.text_area, "toml").set_value(text.replace("growth_rate = 32", "growth_rate = 24")).run()
-    assert follower(app.text_input, "variant").value == "densenet121:growth_rate=24"
-    assert follower(app.number_input, "field-densenet-growth_rate").value == 24
-    follower(app.text_area, "toml").set_value('variant = "resnet18"\ntitle = "mine"').run()
-    assert follower(app.text_input, "variant").value == "resnet18"
-    assert follower(app.text_area, "toml").value == toml_text(parse("resnet18"))
+    synced_widget(app.text_area, "toml").set_value(text.replace("growth_rate = 32", "growth_rate = 24")).run()
+    assert synced_widget(app.text_input, "variant").value == "densenet121:growth_rate=24"
+    assert synced_widget(app.number_input, "field-densenet-growth_rate").value == 24
+    synced_widget(app.text_area, "toml").set_value('variant = "resnet18"\ntitle = "mine"').run()
+    assert synced_widget(app.text_input, "variant").value == "resnet18"
+    assert synced_widget(app.text_area, "toml").value == toml_text(parse("resnet18"))
 
 
 @pytest.mark.usefixtures("drawn")
@@ -205,14 +205,14 @@ def test_toml_and_expression_keep_in_step() -> None:
 )
 def test_wrong_toml_is_one_sentence_beside_it_and_changes_nothing(text: str) -> None:
     app = customising(opened("resnet18"))
-    follower(app.text_area, "toml").set_value(text).run()
+    synced_widget(app.text_area, "toml").set_value(text).run()
     assert len(app.error) == 1
     assert len(app.error[0].value) < 300
-    assert follower(app.text_area, "toml").value == text
+    assert synced_widget(app.text_area, "toml").value == text
     assert figures(app)[0] == "11,689,512"
     typed(app, "resnet34")
     assert not app.error
-    assert follower(app.text_area, "toml").value == toml_text(parse("resnet34"))
+    assert synced_widget(app.text_area, "toml").value == toml_text(parse("resnet34"))
 
 
 @pytest.mark.usefixtures("drawn")
@@ -264,7 +264,7 @@ def test_shades_come_from_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readings, "layout_safely", lay_out)
     app = opened("resnet18", heat="MACs", level="stage")
     assert app.selectbox(key="heat").value == "macs"
-    assert laid_out == [dot_source(analyze("resnet18"), "stage", Look(heat="macs"))]
+    assert laid_out == [dot_source(analyze("resnet18"), "stage", DiagramStyle(heat="macs"))]
 
 
 @pytest.mark.usefixtures("drawn")
@@ -273,7 +273,7 @@ def test_a_level_that_is_too_large_says_so_and_offers_a_coarser_one() -> None:
     with pytest.raises(InvalidInput) as raised:
         dot_source(analyze("resnet1202_cifar"), "op")
     app = opened("resnet1202_cifar", level="op")
-    assert [item.value for item in app.error] == [literal(str(raised.value))]
+    assert [item.value for item in app.error] == [code_span(str(raised.value))]
     app.button[0].click().run()
     assert app.segmented_control(key="level").value == "block"
     assert not app.error
@@ -346,9 +346,9 @@ def test_choosing_a_block_fills_its_formulas_in() -> None:
 def test_each_page_keeps_its_network_while_the_other_is_shown() -> None:
     app = typed(opened(), "resnet18")
     switch(app, EQUIVALENCE).run()
-    assert follower(app.text_input, "grouped").value == "resnext50_32x4d"
-    follower(app.text_input, "grouped").set_value("resnext101_64x4d").run()
+    assert synced_widget(app.text_input, "grouped").value == "resnext50_32x4d"
+    synced_widget(app.text_input, "grouped").set_value("resnext101_64x4d").run()
     switch(app, EXPLORE).run()
-    assert follower(app.text_input, "variant").value == "resnet18"
+    assert synced_widget(app.text_input, "variant").value == "resnet18"
     switch(app, EQUIVALENCE).run()
-    assert follower(app.text_input, "grouped").value == "resnext101_64x4d"
+    assert synced_widget(app.text_input, "grouped").value == "resnext101_64x4d"

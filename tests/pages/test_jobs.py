@@ -18,10 +18,10 @@ from analyzer.pages.jobs import measure as measurer
 from tests.pages.conftest import SECONDS
 
 
-def _job(tmp_path: Path, *lines: str) -> jobs.Job:
+def _job(tmp_path: Path, *lines: str) -> jobs.BackgroundJob:
     program = tmp_path / f"prover{len(list(tmp_path.iterdir()))}.py"
     program.write_text("import sys, time\n" + "\n".join(lines), encoding="utf-8")
-    return jobs.Job("resnet50", (sys.executable, str(program)))
+    return jobs.BackgroundJob("resnet50", (sys.executable, str(program)))
 
 
 def _wait(condition: Callable[[], bool]) -> None:

@@ -19,14 +19,14 @@ from analyzer.errors import InvalidInput, Unavailable
 from analyzer.literature.claims.catalogue import CLAIMS, GROUPS
 from analyzer.literature.claims.claim import Verdict
 from analyzer.pages.explore import cached as readings
-from analyzer.pages.explore.cached import places
+from analyzer.pages.explore.cached import part_labels
 from analyzer.pages.learn.learn import CHAPTERS
-from analyzer.pages.learn.parts import _COLOURS, filled
-from analyzer.pages.state.style import literal
+from analyzer.pages.learn.parts import _COLOURS, fill_figures
+from analyzer.pages.state.style import code_span
 from analyzer.render.diagram.dot import LEVELS
-from analyzer.render.diagram.style import HEATS
+from analyzer.render.diagram.style import HEAT_QUANTITIES
 from analyzer.render.explain.arithmetic import equation
-from analyzer.render.lessons.computations import folding, moved_rows, slide
+from analyzer.render.lessons.computations import changed_rows, folding_effect, sliding_window
 from tests.pages.conftest import EXPLORE, LEARN, forget, switch
 
 pytestmark = pytest.mark.slow
@@ -86,9 +86,9 @@ def check_links(app: AppTest) -> None:
         expressions = [*asked.get("variant", ()), *asked.get("networks", ()), *asked.get("grouped", ())]
         assert 1 <= len(expressions) <= 6
         for expression in expressions:
-            assert set(asked.get("part", ())) <= set(places(analyze(expression)).values())
+            assert set(asked.get("part", ())) <= set(part_labels(analyze(expression)).values())
         assert set(asked.get("level", ())) <= set(LEVELS)
-        assert {heat.casefold() for heat in asked.get("heat", ())} <= set(HEATS)
+        assert {heat.casefold() for heat in asked.get("heat", ())} <= set(HEAT_QUANTITIES)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -108,11 +108,11 @@ def test_the_formula_and_its_numbers_follow_the_sliders() -> None:
     assert "⌊(n + 2·p − f)/s⌋ + 1 = ⌊(8 + 2·1 − 3)/2⌋ + 1 = 4" in shown(app)
     app.slider(key="stride").set_value(3).run()
     app.slider(key="dilation").set_value(2).run()
-    assert equation(slide(8, 3, 3, 1, 2).positions) in shown(app)
+    assert equation(sliding_window(8, 3, 3, 1, 2).positions) in shown(app)
     app.slider(key="size").set_value(1).run()
     with pytest.raises(InvalidInput) as raised:
-        slide(1, 3, 3, 1, 2)
-    assert [item.value for item in app.error] == [literal(str(raised.value))]
+        sliding_window(1, 3, 3, 1, 2)
+    assert [item.value for item in app.error] == [code_span(str(raised.value))]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_a_network_that_is_picked_changes_the_figures() -> None:
     """Oracle: the analyser called directly."""
     app = opened("batch-norm")
     app.selectbox(key="norm_network").set_value("densenet121").run()
-    found = folding(analyze("densenet121"))
+    found = folding_effect(analyze("densenet121"))
     assert f"{found.num_norms} batch norms, and {found.num_folded} of them fold" in shown(app)
     app = opened("stride")
     app.selectbox(key="stride_network").set_value("resnet152").run()
-    rows = moved_rows(analyze("resnet152_v1"), analyze("resnet152"))
+    rows = changed_rows(analyze("resnet152_v1"), analyze("resnet152"))
     assert all(ours.path in shown(app) and f"{theirs.macs:,}" in shown(app) for ours, theirs in rows)
 
 
@@ -259,9 +259,9 @@ def test_drawings_take_the_viewers_colours() -> None:
 
 
 def test_prose_without_its_figure_is_refused() -> None:
-    assert filled("@a of @{b}x", a=1, b="2") == "1 of 2x"
+    assert fill_figures("@a of @{b}x", a=1, b="2") == "1 of 2x"
     with pytest.raises(KeyError):
-        filled("@missing", a=1)
+        fill_figures("@missing", a=1)
 
 
 NAMES = (

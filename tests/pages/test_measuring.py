@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from analyzer import extras
 from analyzer.pages.jobs import jobs
-from analyzer.pages.state.style import literal
+from analyzer.pages.state.style import code_span
 from tests.pages.conftest import SECONDS, opened, typed
 
 
@@ -39,7 +39,7 @@ def test_what_was_measured_is_shown_until_something_else_is_chosen(monkeypatch: 
     line = {"stage": "stem", "median": 1.5, "low": 1.0, "high": 2.0, "share": 100.0}
     told = {"stages": [line], "network": line, "warnings": ["Unsteady."], "told": "Conditions: none.", "record": "{}"}
     answer = (sys.executable, "-c", f"print({json.dumps(json.dumps(told))})")
-    monkeypatch.setattr(jobs, "program", lambda *_: answer)
+    monkeypatch.setattr(jobs, "job_command", lambda *_: answer)
     app = opened("resnet18")
     measure_button(app).click().run()
     deadline = time.monotonic() + SECONDS
@@ -47,6 +47,6 @@ def test_what_was_measured_is_shown_until_something_else_is_chosen(monkeypatch: 
         assert time.monotonic() < deadline, "waited in vain"
         app.run()
     assert app.dataframe[1].value["median"].tolist() == [1.5, 1.5]
-    assert app.warning[0].value == literal("Unsteady.")
+    assert app.warning[0].value == code_span("Unsteady.")
     typed(app, "resnet34")
     assert len(app.dataframe) == 1

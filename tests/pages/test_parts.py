@@ -11,10 +11,10 @@ from analyzer.pages.explore import cached as places
 from analyzer.pages.explore import cached as readings
 from analyzer.pages.explore import downloads
 from analyzer.pages.jobs import draw as drawer
-from analyzer.pages.state.style import literal
+from analyzer.pages.state.style import code_span
 from analyzer.render.diagram.dot import LEVELS, dot_source
 from analyzer.render.diagram.graphviz import layout_safely, render
-from analyzer.render.diagram.style import Look
+from analyzer.render.diagram.style import DiagramStyle
 from analyzer.render.report.remarks import remarks
 from tests.conftest import loaded_pygraphviz
 from tests.pages.conftest import DRAWING, ROOT, forget, opened
@@ -23,7 +23,7 @@ from tests.pages.conftest import DRAWING, ROOT, forget, opened
 @pytest.mark.parametrize("text", ["plain", "`code`", "a ``b`` ` c", "![x](http://x/y.png) <b> $x$ :smile:", "a\nb"])
 def test_literal_is_one_code_span(text: str) -> None:
     """Oracle: CommonMark's rule that a code span ends at the first run of exactly as many backticks as began it."""
-    marked = literal(text)
+    marked = code_span(text)
     fence = re.match("`+", marked)
     assert fence is not None
     inside, end = marked[len(fence[0]) : -len(fence[0])], marked[-len(fence[0]) :]
@@ -37,9 +37,9 @@ def test_literal_is_one_code_span(text: str) -> None:
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
 def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> None:
     analysis = analyze(name)
-    svg = readings.svg_of(dot_source(analysis, level))
-    found = places.resolved(analysis, svg)
-    options = places.places(analysis)
+    svg = readings.cached_svg(dot_source(analysis, level))
+    found = places.parts_by_svg_id(analysis, svg)
+    options = places.part_labels(analysis)
     inner = {"stage1", "stage4"} if level == "network" else {analysis.blocks[0].path}
     assert {"stem", *inner, "head"} <= set(found.values()) <= set(options)
     assert options["stage1"] == "stage 1"
@@ -55,7 +55,7 @@ def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> No
 @pytest.mark.parametrize(("name", "heat"), [("resnet18", "memory"), ("resnet50", None), ("densenet121", "macs")])
 def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: str | None, level: str) -> None:
     """A colour that the viewer's style sheet does not know would be unreadable in one of the themes."""
-    svg = readings.svg_of(dot_source(analyze(name), level, Look(heat=heat)))
+    svg = readings.cached_svg(dot_source(analyze(name), level, DiagramStyle(heat=heat)))
     style = (ROOT / "analyzer/pages/explore/viewer.css").read_text(encoding="utf-8")
     used = set(re.findall(r'(fill|stroke)="(#[0-9a-f]{6}|black|white)"', svg))
     assert used
@@ -64,15 +64,15 @@ def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: s
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg16", "alexnet", "resnet20"])
 def test_every_stage_and_block_can_be_explained(name: str) -> None:
-    for place in places.places(analyze(name)):
-        assert "<h2>" in readings.explained_html(name, None, place)
+    for place in places.part_labels(analyze(name)):
+        assert "<h2>" in readings.cached_explanation_html(name, None, place)
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(dot: str, *_: object) -> bytes:
         raise Unavailable("drawing needs Graphviz.")
 
-    readings._drawing.clear()
+    readings._layout_future.clear()
     monkeypatch.setattr(readings, "layout_safely", missing)
     app = opened("resnet18")
     assert app.get("graphviz_chart")[0].proto.spec == dot_source(analyze("resnet18"), "network")
@@ -94,8 +94,8 @@ def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.Monk
     ],
 )
 def test_each_file_to_take_away_holds_what_it_promises(ending: str, start: str, inside: str) -> None:
-    _, _, make = next(files[ending] for files in downloads.FILES.values() if ending in files)
-    content = make(downloads.Shown("resnet18", None, "network", None, True))
+    _, _, make = next(files[ending] for files in downloads.DOWNLOADS.values() if ending in files)
+    content = make(downloads.ExploreView("resnet18", None, "network", None, True))
     assert isinstance(content, str)
     assert content.startswith(start)
     assert inside in content
@@ -103,8 +103,8 @@ def test_each_file_to_take_away_holds_what_it_promises(ending: str, start: str, 
 
 def test_pdf_is_drawn_by_the_renderer() -> None:
     loaded_pygraphviz()
-    _, _, make = downloads.FILES["Diagram"]["pdf"]
-    content = make(downloads.Shown("resnet18", None, "network", "macs", True))
+    _, _, make = downloads.DOWNLOADS["Diagram"]["pdf"]
+    content = make(downloads.ExploreView("resnet18", None, "network", "macs", True))
     assert isinstance(content, bytes)
     assert content.startswith(b"%PDF")
 
@@ -112,24 +112,24 @@ def test_pdf_is_drawn_by_the_renderer() -> None:
 def test_the_renderer_that_waits_draws_the_same_and_is_replaced_where_it_ended() -> None:
     """Oracle: the drawing made in this process."""
     dot = dot_source(analyze("resnet18"), "network")
-    drawer.prepare()
-    (waiting,) = drawer._WAITING
-    assert layout_safely(dot, "svg", 60, drawer.ready) == render(dot, "svg")
+    drawer.start_spare_renderer()
+    (waiting,) = drawer._SPARE_RENDERERS
+    assert layout_safely(dot, "svg", 60, drawer.take_renderer) == render(dot, "svg")
     assert waiting.returncode == 0
-    drawer.prepare()
-    (waiting,) = drawer._WAITING
+    drawer.start_spare_renderer()
+    (waiting,) = drawer._SPARE_RENDERERS
     waiting.kill()
     waiting.wait()
-    assert layout_safely(dot, "svg", 60, drawer.ready) == render(dot, "svg")
-    assert layout_safely(dot, "png", 60, drawer.ready) == render(dot, "png")
-    assert not drawer._WAITING
+    assert layout_safely(dot, "svg", 60, drawer.take_renderer) == render(dot, "svg")
+    assert layout_safely(dot, "png", 60, drawer.take_renderer) == render(dot, "png")
+    assert not drawer._SPARE_RENDERERS
 
 
 def test_after_a_drawing_one_renderer_waits_and_it_ends_with_the_server() -> None:
-    readings.drawn_safely(dot_source(analyze("resnet18"), "network"), "svg")
-    (waiting,) = drawer._WAITING
+    readings.render_safely(dot_source(analyze("resnet18"), "network"), "svg")
+    (waiting,) = drawer._SPARE_RENDERERS
     assert waiting.poll() is None
-    drawer._dismiss()
+    drawer._kill_spare_renderer()
     assert waiting.poll() is not None
 
 
@@ -140,7 +140,7 @@ def test_networks_share_their_blocks_and_are_analysed_as_alone(monkeypatch: pyte
     for count in range(40, 46):
         for name in ("densenet121", "resnet18"):
             expression = f"{name}:num_classes={count}"
-            shared, alone = readings.analysis_of(expression, None), analyze(expression)
+            shared, alone = readings.cached_analysis(expression, None), analyze(expression)
             assert (shared.stages, shared.totals, shared.rows) == (alone.stages, alone.totals, alone.rows)
             assert remarks(shared, shared.blocks) == remarks(alone, alone.blocks)
             assert len(readings._BLOCKS[0]) < 30 + 200
@@ -156,10 +156,10 @@ def test_a_drawing_is_laid_out_once_while_the_page_goes_on(monkeypatch: pytest.M
         return DRAWING.encode()
 
     monkeypatch.setattr(readings, "layout_safely", waiting)
-    readings.begin_drawing("digraph {}")
-    readings.begin_drawing("digraph {}")
+    readings.start_layout("digraph {}")
+    readings.start_layout("digraph {}")
     go_on.set()
-    assert readings.svg_of("digraph {}") == DRAWING
+    assert readings.cached_svg("digraph {}") == DRAWING
     assert asked == ["digraph {}"]
 
 
@@ -176,7 +176,7 @@ def test_a_drawing_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
         patch.setattr(readings, "layout_safely", failing)
         for _ in range(2):
             with pytest.raises(Unavailable, match="took more than 10 seconds"):
-                readings.svg_of(dot)
+                readings.cached_svg(dot)
     assert len(tries) == 2
-    assert readings.svg_of(dot).startswith("<?xml")
-    drawer._dismiss()
+    assert readings.cached_svg(dot).startswith("<?xml")
+    drawer._kill_spare_renderer()

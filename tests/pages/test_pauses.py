@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from analyzer.pages.state.history import settle
+from analyzer.pages.state.history import freeze_loaded_objects
 from tests.pages.conftest import ROOT
 
 
@@ -19,15 +19,15 @@ def _thawed() -> object:
 
 def test_it_is_done_where_modules_were_imported_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: Python's own count of objects set aside."""
-    monkeypatch.setattr("analyzer.pages.state.history._SEEN", [0])
+    monkeypatch.setattr("analyzer.pages.state.history._NUM_MODULES", [0])
     gc.unfreeze()
-    settle()
+    freeze_loaded_objects()
     assert gc.get_freeze_count() > 10_000
     gc.unfreeze()
-    settle()
+    freeze_loaded_objects()
     assert gc.get_freeze_count() == 0
     monkeypatch.setitem(sys.modules, "a_page_of_tests", ModuleType("a_page_of_tests"))
-    settle()
+    freeze_loaded_objects()
     assert gc.get_freeze_count() > 10_000
 
 

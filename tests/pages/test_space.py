@@ -14,10 +14,10 @@ from streamlit.testing.v1 import AppTest
 from analyzer.cost.analysis import analyze
 from analyzer.pages.space import background as sweeping
 from analyzer.pages.space import form as space_form
-from analyzer.pages.space.background import Sweeping
-from analyzer.pages.space.form import examples
-from analyzer.sweep.space.space import Space, packaged, space, to_toml
-from benchmarks.page_reruns import follower
+from analyzer.pages.space.background import IncrementalSweep
+from analyzer.pages.space.form import example_spaces
+from analyzer.sweep.space.space import Space, packaged_space, space, to_toml
+from benchmarks.page_reruns import synced_widget
 from tests.pages.conftest import SPACE, switch
 
 pytestmark = pytest.mark.slow
@@ -93,15 +93,15 @@ def test_solving_gives_the_nearest_of_all_networks() -> None:
     assert f"{near.macs:,} (target {100 * (near.macs / (0.8 * 40_551_040) - 1):+.2f} %)" in told.replace("−", "-")
 
 
-@pytest.mark.parametrize("title", list(examples()))
+@pytest.mark.parametrize("title", list(example_spaces()))
 def test_every_example_opens_as_the_space_of_its_file(title: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the file that the command line reads, at no more candidates than a page evaluates."""
-    monkeypatch.setattr(Sweeping, "step", lambda self: self.stop())
+    monkeypatch.setattr(IncrementalSweep, "step", lambda self: self.stop())
     app = opened()
-    follower(app.selectbox, "example").set_value(title).run()
+    synced_widget(app.selectbox, "example").set_value(title).run()
     assert not app.exception
     shown: Space = app.session_state["sweeping"].space
-    whole = next(each for each in map(packaged, PACKAGED) if each.title == title)
+    whole = next(each for each in map(packaged_space, PACKAGED) if each.title == title)
     assert shown.axes == whole.axes
     assert [(name, each.text) for name, each in shown.derived] == [(name, each.text) for name, each in whole.derived]
     assert shown.samples == (min(whole.samples, 1_000_000) if whole.samples else None)
@@ -178,13 +178,13 @@ def test_a_stopped_sweep_shows_what_it_found_and_goes_on(monkeypatch: pytest.Mon
     monkeypatch.setattr(sweeping, "_CHUNK", 10)
     monkeypatch.setattr(sweeping, "MAX_SECONDS", 0)
     given = space(variant="resnet20_cifar", fields={"depths": "[1..3, 1..3, 1..3]"})
-    running = Sweeping(given, (("macs", False), ("params", True)))
+    running = IncrementalSweep(given, (("macs", False), ("params", True)))
     running.step()
     running.stop()
     assert (running.finished, running.whole, running.done) == (True, False, 10)
-    running.go_on()
+    running.resume()
     monkeypatch.setattr(sweeping, "MAX_SECONDS", 60)
-    running.go_on()
+    running.resume()
     assert list(running.steps()) == [10, 20]
     assert (running.whole, running.found.networks) == (True, 27)
 
@@ -199,7 +199,7 @@ def test_every_widget_is_in_the_address_or_fills_those_that_are() -> None:
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_the_toml_to_take_away_is_the_same_space(name: str) -> None:
-    whole = packaged(name)
+    whole = packaged_space(name)
     again = Space.from_toml(to_toml(whole))
     assert again.fingerprint == whole.fingerprint
     assert to_toml(again) == to_toml(whole)

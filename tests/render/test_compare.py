@@ -23,21 +23,21 @@ from analyzer.errors import InvalidInput
 from analyzer.explanation.difference import (
     INPUT_SIZE,
     QUANTITIES,
-    Difference,
-    State,
-    Step,
+    AttributionStep,
+    NetworkDifference,
+    SpecAtSize,
     by_role,
-    moved,
-    part_sums,
     quantities,
+    quantity_sums,
     stage_order,
+    try_move,
 )
 from analyzer.families.expression import parse
 from analyzer.families.registry import variants
 from analyzer.families.spec import Spec, rules
 from analyzer.graph.graph import Graph, sequence
 from analyzer.graph.ops import Conv2d, Flatten, GlobalAvgPool2d, Linear
-from analyzer.render.compare.compare import Compared
+from analyzer.render.compare.compare import NetworkComparison
 from tests.support.strategies import densenet_specs, resnet_specs
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas", "compare-1.json").read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def changed_resnets(draw: st.DrawFn) -> Spec:
     for name in draw(st.lists(st.sampled_from(list(CHANGES)), max_size=10)):
         value = draw(st.sampled_from(CHANGES[name]))
         try:
-            changed = spec.changed(**{name: value})
+            changed = spec.with_fields(**{name: value})
             analyze(changed)
         except InvalidInput:
             continue
@@ -83,11 +83,11 @@ def changed_resnets(draw: st.DrawFn) -> Spec:
     return spec
 
 
-def difference(first: str | Spec, second: str | Spec) -> Difference:
-    return Difference(analyze(first), analyze(second))
+def difference(first: str | Spec, second: str | Spec) -> NetworkDifference:
+    return NetworkDifference(analyze(first), analyze(second))
 
 
-def check_steps(found: Difference) -> None:
+def check_steps(found: NetworkDifference) -> None:
     """The shares sum to the difference, and every step is what its printed fields make when they are set again."""
     ours, theirs = quantities(found.first), quantities(found.second)
     assert found.totals == {name: (ours[name], theirs[name]) for name in QUANTITIES}
@@ -99,12 +99,12 @@ def check_steps(found: Difference) -> None:
         assert reached.macs == ours["macs"] + _until(found, step, "macs")
 
 
-def _until(found: Difference, last: Step, name: str) -> int:
+def _until(found: NetworkDifference, last: AttributionStep, name: str) -> int:
     sums = accumulate(step.shares[name] for step in found.steps)
     return next(total for step, total in zip(found.steps, sums, strict=True) if step is last)
 
 
-def _reached(found: Difference) -> Iterator[Analysis]:
+def _reached(found: NetworkDifference) -> Iterator[Analysis]:
     spec, size = found.first.network.spec, found.first.input_shape[1:]
     assert spec is not None
     for step in found.steps:
@@ -113,7 +113,7 @@ def _reached(found: Difference) -> Iterator[Analysis]:
         if INPUT_SIZE in texts:
             height, width = texts.pop(INPUT_SIZE).split("x")
             size = int(height), int(width)
-        spec = spec.changed(**{name: known[name].parse(text) for name, text in texts.items()})
+        spec = spec.with_fields(**{name: known[name].parse(text) for name, text in texts.items()})
         yield analyze(spec, size)
 
 
@@ -178,7 +178,7 @@ def test_one_field_has_the_published_difference(
 
 def test_the_input_size_is_a_share_of_its_own() -> None:
     """Closed form: a 1×1 map leaves the head; at twice the side every other convolution costs four times as much."""
-    found = Difference(analyze("resnet50:head=none", 224), analyze("resnet50:head=none", 448))
+    found = NetworkDifference(analyze("resnet50:head=none", 224), analyze("resnet50:head=none", 448))
     assert [(step.changes[0].field, step.shares["params"]) for step in found.steps] == [(INPUT_SIZE, 0)]
     assert found.steps[0].shares["macs"] == 3 * found.first.macs
     assert not found.equal
@@ -203,8 +203,8 @@ def test_a_field_without_effect_waits_until_it_has_one() -> None:
     """By hand: a network that ends with the pool has no classes, so the head must change before their number can."""
     first, second = "resnet18:head=pool", "resnet18:num_classes=10"
     assert [name for name, _ in shares(first, second, "params")] == ["head", "num_classes"]
-    start, target = State(parse(first), (224, 224)), State(parse(second), (224, 224))
-    assert moved(start, target, ("num_classes",), ["head", "num_classes"]) == ""
+    start, target = SpecAtSize(parse(first), (224, 224)), SpecAtSize(parse(second), (224, 224))
+    assert try_move(start, target, ("num_classes",), ["head", "num_classes"]) == ""
 
 
 def test_equal_networks_have_no_difference() -> None:
@@ -226,7 +226,7 @@ def test_roles_join_the_stages_and_keep_the_head_apart() -> None:
     joined = by_role(found.parts)
     assert {part.stage for part in joined} == {"stem", "stages", "transitions", "head"}
     assert joined[-1].counts["params"] == (2_049_000, 1_025_000)
-    assert dict(part_sums(joined)) == dict(part_sums(found.parts))
+    assert dict(quantity_sums(joined)) == dict(quantity_sums(found.parts))
 
 
 def _mine() -> Graph:
@@ -254,11 +254,11 @@ def test_a_graph_of_ones_own_is_compared_by_parts() -> None:
 
 
 @pytest.fixture(scope="module")
-def four() -> Compared:
+def four() -> NetworkComparison:
     return analyzer.compare("resnet18", "resnet34", "densenet121", "resnet18")
 
 
-def test_json_is_valid_and_sums(four: Compared) -> None:
+def test_json_is_valid_and_sums(four: NetworkComparison) -> None:
     document: dict[str, Any] = json.loads(json.dumps(four.to_dict()))
     jsonschema.validate(document, SCHEMA)
     assert [item["equal"] for item in document["differences"]] == [False, False, True]
@@ -268,7 +268,7 @@ def test_json_is_valid_and_sums(four: Compared) -> None:
         assert sum(stage["stored_bytes"] for stage in network["stages"]) == network["totals"]["stored_bytes"]
 
 
-def test_markdown_has_every_stage_of_every_network(four: Compared) -> None:
+def test_markdown_has_every_stage_of_every_network(four: NetworkComparison) -> None:
     lines = four.markdown.splitlines()
     start = lines.index("**Stage by stage**")
     rows = [line.split(" | ") for line in lines[start + 4 : start + 4 + 4 * 9]]

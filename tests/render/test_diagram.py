@@ -18,11 +18,11 @@ from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.ops import Add, BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, ReLU, ZeroPadShortcut
 from analyzer.render.diagram import dot
 from analyzer.render.diagram.dot import LEVELS, dot_source, dot_text
-from analyzer.render.diagram.dot import picture as pictured
+from analyzer.render.diagram.dot import box_diagram as pictured
 from analyzer.render.diagram.graphviz import render
-from analyzer.render.diagram.grouping import residual, runs, units
-from analyzer.render.diagram.labels import wrapped
-from analyzer.render.diagram.picture import Picture
+from analyzer.render.diagram.grouping import equal_runs, residual_parts, segments
+from analyzer.render.diagram.labels import wrapped_lines
+from analyzer.render.diagram.picture import BoxDiagram
 from tests.conftest import loaded_pygraphviz
 from tests.support.names import HEADLINE
 
@@ -126,7 +126,7 @@ def unit_of(path: str) -> tuple[str, str]:
     return "", ""
 
 
-def holders(picture: Picture, leaves: list[str]) -> dict[str, str]:
+def holders(picture: BoxDiagram, leaves: list[str]) -> dict[str, str]:
     """Op → the box that stands for it, or the tail of the arrow that it lies on; every op has exactly one."""
     places = [(path, box.name) for box in picture.boxes for path in box.paths]
     places += [(path, f"on {arrow.tail}") for arrow in picture.arrows for path in arrow.paths]
@@ -138,7 +138,7 @@ def holders(picture: Picture, leaves: list[str]) -> dict[str, str]:
     return found
 
 
-def contracted(picture: Picture, graph: Graph) -> set[Edge]:
+def contracted(picture: BoxDiagram, graph: Graph) -> set[Edge]:
     """The Graph's edges between boxes, without those inside a box or from one of several equal units to the next."""
     leaves, edges, _ = leaves_and_edges(graph)
     held = holders(picture, leaves)
@@ -154,7 +154,7 @@ def contracted(picture: Picture, graph: Graph) -> set[Edge]:
     return expected
 
 
-def drawn(picture: Picture) -> set[Edge]:
+def drawn(picture: BoxDiagram) -> set[Edge]:
     """The arrows of the DOT text, followed back through forks and ports to the boxes that stand for ops."""
     text = loaded_pygraphviz().AGraph(string=dot_text(picture))
     arrows = [
@@ -165,7 +165,7 @@ def drawn(picture: Picture) -> set[Edge]:
     return {(source, head) for tail, head in arrows if head in real for source in sources(picture, tail)}
 
 
-def sources(picture: Picture, name: str) -> Iterator[str]:
+def sources(picture: BoxDiagram, name: str) -> Iterator[str]:
     """The box itself, or what leads to it through forks, ports and the jumps between frames."""
     if any(box.name == name and box.paths for box in picture.boxes):
         yield name
@@ -223,7 +223,7 @@ def test_neighbouring_equal_units_fold_and_unequal_ones_never() -> None:
     a = Graph("block", tuple(sequence(("conv", Conv2d(8, 8, 3, padding=1)), ("relu", ReLU()))))
     b = Graph("block", tuple(sequence(("conv", Conv2d(8, 8, 3, padding=1, groups=2)), ("relu", ReLU()))))
     stage = Graph("stage", tuple(sequence(*((str(index), block) for index, block in enumerate((a, a, b, a))))))
-    assert [len(run) for run in runs(stage)] == [2, 1, 1]
+    assert [len(run) for run in equal_runs(stage)] == [2, 1, 1]
 
 
 def test_dense_layers_fold_although_their_inputs_widen() -> None:
@@ -231,7 +231,7 @@ def test_dense_layers_fold_although_their_inputs_widen() -> None:
     assert isinstance(block, Graph)
     stage = next(node.op for node in block.nodes if node.name == "denseblock3")
     assert isinstance(stage, Graph)
-    assert [len(run) for run in runs(stage)] == [48]
+    assert [len(run) for run in equal_runs(stage)] == [48]
 
 
 @pytest.mark.parametrize("odd", ["conv1", "conv2"])
@@ -250,7 +250,7 @@ def test_a_dense_layer_that_differs_otherwise_is_drawn_apart(odd: str) -> None:
     changed = replace(conv, out_channels=24) if odd == "conv1" else replace(conv, kernel=1, padding=0)
     inner = tuple(replace(node, op=changed) if node.name == odd else node for node in layer.op.nodes)
     altered = tuple(replace(node, op=Graph("dense_layer", inner)) if node is layer else node for node in stage.nodes)
-    assert [len(run) for run in runs(Graph("stage", altered))] == [2, 1, 1]
+    assert [len(run) for run in equal_runs(Graph("stage", altered))] == [2, 1, 1]
 
 
 def test_units_are_cut_where_one_tensor_passes() -> None:
@@ -258,11 +258,11 @@ def test_units_are_cut_where_one_tensor_passes() -> None:
     assert isinstance(block, Graph)
     first = block.nodes[0].op
     assert isinstance(first, Graph)
-    assert [unit[-1].name for unit in units(first)] == ["add", "relu3"]
+    assert [unit[-1].name for unit in segments(first)] == ["add", "relu3"]
 
 
 def test_a_block_without_add_is_no_residual_block() -> None:
-    assert residual(Graph("block", tuple(sequence(("conv", Conv2d(8, 8, 1)), ("relu", ReLU()))))) is None
+    assert residual_parts(Graph("block", tuple(sequence(("conv", Conv2d(8, 8, 1)), ("relu", ReLU()))))) is None
 
 
 # ---- shortcuts: solid and dashed
@@ -369,7 +369,7 @@ def test_background_is_opaque_for_dark_pages() -> None:
     ],
 )
 def test_long_lines_break_in_two(text: str, lines: tuple[str, ...]) -> None:
-    assert wrapped(text) == lines
+    assert wrapped_lines(text) == lines
 
 
 # ---- hostile words and sizes

@@ -14,7 +14,7 @@ import analyzer
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
-from analyzer.render.diagram.dot import dot_source, picture
+from analyzer.render.diagram.dot import box_diagram, dot_source
 from analyzer.render.diagram.graphviz import render
 from analyzer.render.diagram.html_viewer import network_page
 from analyzer.render.diagram.mermaid import mermaid_text
@@ -27,7 +27,7 @@ from tests.render.test_diagram import HOSTILE, hostile_network
 @pytest.mark.parametrize("level", ["network", "stage", "block"])
 @pytest.mark.parametrize("variant", ["resnet18", "resnet20_cifar", "densenet121", "vgg11"])
 def test_mermaid_has_every_box_and_arrow(variant: str, level: str) -> None:
-    drawn = picture(analyze(variant), level)
+    drawn = box_diagram(analyze(variant), level)
     text = mermaid_text(drawn)
     nodes = re.findall(r"^ +(n\d+)[(\[]", text, re.MULTILINE)
     assert nodes == [f"n{number}" for number in range(1, len(drawn.boxes) + 1)]
@@ -38,14 +38,14 @@ def test_mermaid_has_every_box_and_arrow(variant: str, level: str) -> None:
 
 
 def test_mermaid_tells_what_lies_on_a_shortcut() -> None:
-    assert '-. "1×1, 128, /2" .->' in mermaid_text(picture(analyze("resnet18"), "network"))
-    assert '-. "zero-pad, 32, /2" .->' in mermaid_text(picture(analyze("resnet20_cifar"), "network"))
+    assert '-. "1×1, 128, /2" .->' in mermaid_text(box_diagram(analyze("resnet18"), "network"))
+    assert '-. "zero-pad, 32, /2" .->' in mermaid_text(box_diagram(analyze("resnet20_cifar"), "network"))
 
 
 @pytest.mark.parametrize("word", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_words_end_no_mermaid_label(word: str) -> None:
     """Each label is one quoted text without the signs that mean something to Mermaid or HTML."""
-    text = mermaid_text(picture(analyze(hostile_network(word), 16), "block"))
+    text = mermaid_text(box_diagram(analyze(hostile_network(word), 16), "block"))
     header, _, body = text.partition("\n---\n")
     assert len(header.splitlines()) == 5  # ---, title, three lines of configuration
     json.loads(header.splitlines()[1].removeprefix("title: "))

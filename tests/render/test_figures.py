@@ -10,40 +10,40 @@ import pytest
 from analyzer.cli import main
 from analyzer.errors import InvalidInput
 from analyzer.render.diagram.dot import dot_text
-from analyzer.render.diagram.graphviz import laid_out
-from analyzer.render.diagram.paper_figures import FIGURES, figure_picture
-from analyzer.render.diagram.picture import Arrow, Picture
-from analyzer.render.diagram.style import THEMES, Look
+from analyzer.render.diagram.graphviz import run_graphviz
+from analyzer.render.diagram.paper_figures import PAPER_FIGURES, figure_diagram
+from analyzer.render.diagram.picture import Arrow, BoxDiagram
+from analyzer.render.diagram.style import THEMES, DiagramStyle
 from analyzer.render.report import bundle
-from analyzer.render.report.gallery import gallery, gallery_files
+from analyzer.render.report.gallery import gallery_drawings, gallery_files
 from tests.render.test_graphviz import check_places, pieces
 
 pytestmark = pytest.mark.slow
 
 COMMITTED = Path(__file__).parents[2] / "reports"
-PLAIN = Look(show=("shape",))
+PLAIN = DiagramStyle(show=("shape",))
 
 
-def drawn(name: str) -> Picture:
-    return figure_picture(name, PLAIN)
+def drawn(name: str) -> BoxDiagram:
+    return figure_diagram(name, PLAIN)
 
 
-def lines_by_frame(picture: Picture) -> dict[str, list[str]]:
+def lines_by_frame(picture: BoxDiagram) -> dict[str, list[str]]:
     return {frame.title: [line for box in frame.boxes for line in box.lines] for frame in picture.frames}
 
 
 @pytest.mark.parametrize("theme", list(THEMES))
-@pytest.mark.parametrize("name", list(FIGURES))
+@pytest.mark.parametrize("name", list(PAPER_FIGURES))
 def test_nothing_overlaps_or_is_clipped_in_a_figure(name: str, theme: str) -> None:
     """Measured: places and text widths as Graphviz reports them."""
-    look = Look(show=("shape",), theme=theme)
-    check_places(json.loads(laid_out(dot_text(figure_picture(name, look), look), "json")))
+    look = DiagramStyle(show=("shape",), theme=theme)
+    check_places(json.loads(run_graphviz(dot_text(figure_diagram(name, look), look), "json")))
 
 
-@pytest.mark.parametrize("name", list(FIGURES))
+@pytest.mark.parametrize("name", list(PAPER_FIGURES))
 @pytest.mark.usefixtures("dot_program")
 def test_nothing_overlaps_or_is_clipped_in_a_figure_with_the_dot_program(name: str) -> None:
-    check_places(json.loads(laid_out(dot_text(drawn(name), PLAIN), "json")))
+    check_places(json.loads(run_graphviz(dot_text(drawn(name), PLAIN), "json")))
 
 
 def test_unknown_figures_are_refused_with_all_names() -> None:
@@ -67,7 +67,7 @@ def test_side_by_side_networks_are_aligned_by_output_size(renderer: str, request
         request.getfixturevalue("dot_program")
     places = {
         piece.name: piece.place
-        for piece in pieces(json.loads(laid_out(dot_text(drawn("vgg19-plain34-resnet34"), PLAIN), "json")))
+        for piece in pieces(json.loads(run_graphviz(dot_text(drawn("vgg19-plain34-resnet34"), PLAIN), "json")))
     }
 
     def middle(name: str) -> float:
@@ -111,7 +111,7 @@ def test_shortcut_options_have_the_papers_shortcuts() -> None:
     }
 
 
-def picture_arrows(picture: Picture, frame: str) -> list[Arrow]:
+def picture_arrows(picture: BoxDiagram, frame: str) -> list[Arrow]:
     inside = {box.name for item in picture.frames if item.name == frame for box in item.boxes}
     return [arrow for arrow in picture.arrows if arrow.head in inside]
 
@@ -152,7 +152,7 @@ def test_verb_draws_and_lists_figures(
     assert (tmp_path / "resnext.svg").read_text(encoding="utf-8").startswith("<?xml")
     capfd.readouterr()
     assert main(["diagram", "--figure", "list"]) == 0
-    assert [line.split()[0] for line in capfd.readouterr().out.splitlines()[2:]] == list(FIGURES)
+    assert [line.split()[0] for line in capfd.readouterr().out.splitlines()[2:]] == list(PAPER_FIGURES)
 
 
 @pytest.mark.parametrize("more", [["resnet18"], ["--heat", "macs"], ["--level", "op"], ["--format", "html"]])
@@ -172,8 +172,8 @@ def test_a_diagram_needs_a_network_or_a_figure(capfd: pytest.CaptureFixture[str]
 def test_committed_gallery_is_whole() -> None:
     """That it is true as well is checked by `report --check`, as for the reports."""
     committed = {path.name for path in (COMMITTED / "figures").iterdir()}
-    assert committed == {*gallery(), "README.md"}
-    assert set(gallery()) >= {f"{name}.svg" for name in FIGURES}
+    assert committed == {*gallery_drawings(), "README.md"}
+    assert set(gallery_drawings()) >= {f"{name}.svg" for name in PAPER_FIGURES}
     assert max(path.stat().st_size for path in (COMMITTED / "figures").iterdir()) < 150_000
 
 
@@ -181,10 +181,10 @@ def test_a_changed_or_missing_figure_is_found(tmp_path: Path) -> None:
     """Planted: one figure drawn from other DOT text, one that is not there."""
     shutil.copytree(COMMITTED / "figures", tmp_path / "figures")
     shutil.copy(COMMITTED / "resnet18.md", tmp_path)
-    assert not [sentence for sentence in bundle.stale(tmp_path) if "figures" in sentence]
+    assert not [sentence for sentence in bundle.stale_files(tmp_path) if "figures" in sentence]
     (tmp_path / "figures" / "resnext.svg").unlink()
     (tmp_path / "figures" / "shortcuts.svg").write_bytes((COMMITTED / "figures" / "densenet.svg").read_bytes())
-    found = sorted(sentence for sentence in bundle.stale(tmp_path) if "figures" in sentence)
+    found = sorted(sentence for sentence in bundle.stale_files(tmp_path) if "figures" in sentence)
     assert len(found) == 2
     assert "resnext.svg is missing" in found[0]
     assert "shortcuts.svg is out of date" in found[1]

@@ -12,7 +12,7 @@ from PIL import ImageFont
 from analyzer.cost.analysis import analyze
 from analyzer.render.diagram import font
 from analyzer.render.diagram.dot import dot_source
-from analyzer.render.diagram.graphviz import laid_out, render
+from analyzer.render.diagram.graphviz import render, run_graphviz
 from tests.conftest import loaded_pygraphviz
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -103,7 +103,7 @@ def test_the_dot_program_does_not_depend_on_them_either(machine: str, tmp_path: 
 def test_drawing_leaves_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FONTCONFIG_FILE", "/nowhere/fonts & more.conf")
     before = dict(os.environ)
-    laid_out("digraph { a }", "svg")
+    run_graphviz("digraph { a }", "svg")
     with font.fontconfig_file() as path:
         told = Path(path).read_text(encoding="utf-8")
     assert '<include ignore_missing="yes">/nowhere/fonts &amp; more.conf</include>' in told

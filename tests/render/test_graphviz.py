@@ -18,8 +18,8 @@ from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.registry import variant_names
 from analyzer.render.diagram import graphviz as layout
-from analyzer.render.diagram.dot import LEVELS, dot_source, picture
-from analyzer.render.diagram.graphviz import digest, dot_digest, laid_out, layout_safely, render
+from analyzer.render.diagram.dot import LEVELS, box_diagram, dot_source
+from analyzer.render.diagram.graphviz import digest, dot_digest, layout_safely, render, run_graphviz
 from tests.conftest import loaded_pygraphviz
 from tests.support.names import HEADLINE
 
@@ -93,7 +93,7 @@ def lines_of(item: dict[str, Any]) -> Iterator[Rectangle]:
 
 
 def check_geometry(variant: str, level: str) -> None:
-    check_places(json.loads(laid_out(dot_source(analyze(variant), level), "json")))
+    check_places(json.loads(run_graphviz(dot_source(analyze(variant), level), "json")))
 
 
 def check_places(laid: dict[str, Any]) -> None:
@@ -131,7 +131,7 @@ def test_nothing_overlaps_or_is_clipped_with_the_dot_program(variant: str, level
 @pytest.mark.parametrize("variant", ["resnet50", "densenet121"])
 def test_network_level_flows_from_left_to_right_on_one_line(variant: str) -> None:
     """The boxes that follow each other do so from left to right, their middles on one height."""
-    laid = json.loads(laid_out(dot_source(analyze(variant), "network"), "json"))
+    laid = json.loads(run_graphviz(dot_source(analyze(variant), "network"), "json"))
     x, y = zip(*(tuple(map(float, item["pos"].split(","))) for item in laid["objects"] if "pos" in item), strict=True)
     assert all(left < right for left, right in pairwise(x))
     assert max(y) - min(y) < SLACK
@@ -144,10 +144,12 @@ def test_grid_reads_like_lines_of_text(variant: str, level: str, renderer: str, 
     if renderer == "dot":
         request.getfixturevalue("dot_program")
     analysis = analyze(variant)
-    places = {piece.name: piece.place for piece in pieces(json.loads(laid_out(dot_source(analysis, level), "json")))}
+    places = {
+        piece.name: piece.place for piece in pieces(json.loads(run_graphviz(dot_source(analysis, level), "json")))
+    }
     rows = [
         [places[f"cluster_{frame.name}"] for frame in row]
-        for _, row in groupby(picture(analysis, level).frames, lambda frame: frame.cell[0])
+        for _, row in groupby(box_diagram(analysis, level).frames, lambda frame: frame.cell[0])
     ]
     assert len(rows) > 1
     assert all(left.right < right.left for row in rows for left, right in pairwise(row))
@@ -160,7 +162,7 @@ def test_boxes_of_a_chain_are_evenly_spaced(renderer: str, request: pytest.Fixtu
     """The gaps between the boxes of a stem, next to far longer blocks, are all the same."""
     if renderer == "dot":
         request.getfixturevalue("dot_program")
-    laid = json.loads(laid_out(dot_source(analyze("seresnet50"), "block"), "json"))
+    laid = json.loads(run_graphviz(dot_source(analyze("seresnet50"), "block"), "json"))
     places = {piece.name: piece.place for piece in pieces(laid)}
     chain = [places[name] for name in ("conv1", "bn1", "relu", "maxpool")]
     gaps = [above.low - below.high for above, below in pairwise(chain)]
@@ -282,7 +284,7 @@ def test_a_renderer_that_crashes_does_not_take_the_server_along(
 
 
 def test_only_fontconfigs_remarks_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
-    with layout.fontconfig_hushed():
+    with layout.fontconfig_muted():
         os.write(2, b'Fontconfig warning: "x.conf", line 6: unknown element\nWarning: something real\n')
     assert capfd.readouterr().err == "Warning: something real\n"
 

@@ -9,8 +9,8 @@ import pytest
 
 import analyzer
 from analyzer.cli import main
-from analyzer.render.compare.bar_chart import chart
-from analyzer.render.compare.compare import Compared, command, names
+from analyzer.render.compare.bar_chart import bar_chart_svg
+from analyzer.render.compare.compare import NetworkComparison, compare_command, network_names
 from analyzer.text.units import duration, ratio, significant
 
 RUN = {"device": "RTX 4090", "batch_size": 256, "precision": "amp"}
@@ -22,7 +22,7 @@ SCHEMAS = {
 
 
 @pytest.fixture(scope="module")
-def found() -> Compared:
+def found() -> NetworkComparison:
     return analyzer.compare("resnet50", "resnext50_32x4d", "densenet121", **RUN)  # type: ignore[arg-type]
 
 
@@ -31,24 +31,24 @@ def cells(text: str, start: str) -> list[str]:
     return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
-def tables(found: Compared) -> list[list[list[str]]]:
+def tables(found: NetworkComparison) -> list[list[list[str]]]:
     """The cells of the tables below the heading about latency, without their heads and rules."""
     text = found.markdown[found.markdown.index("**Latency, predicted**") : found.markdown.index("<details>")]
     parts = [part.splitlines()[2:] for part in text.split("\n\n") if part.startswith("|")]
     return [[[cell.strip() for cell in line.split("|")[1:-1]] for line in part] for part in parts]
 
 
-def test_networks_have_latency_with_its_interval_and_ratio(found: Compared) -> None:
+def test_networks_have_latency_with_its_interval_and_ratio(found: NetworkComparison) -> None:
     totals, _ = tables(found)
     first = found.predictions[0]
-    for name, prediction, told in zip(names(found.analyses), found.predictions, totals, strict=True):
+    for name, prediction, told in zip(network_names(found.analyses), found.predictions, totals, strict=True):
         assert told[:3] == [f"`{name}`", "RTX 4090 (amp, eager)", "256"]
         assert told[3:5] == [significant(prediction.ms), "" if prediction is first else ratio(prediction.ms, first.ms)]
         assert told[5] == f"{significant(prediction.low_ms)}–{significant(prediction.high_ms)}"
     assert "Latency is predicted, not measured: one batch of 256 on RTX 4090 (amp, eager)" in found.markdown
 
 
-def test_stages_have_latency_of_each_network(found: Compared) -> None:
+def test_stages_have_latency_of_each_network(found: NetworkComparison) -> None:
     _, stages = tables(found)
     assert [row[0] for row in stages[::3]][:3] == ["stem", "stage 1", "transition 1"]
     for start in range(0, len(stages), 3):
@@ -58,7 +58,7 @@ def test_stages_have_latency_of_each_network(found: Compared) -> None:
             assert own[2] == (significant(time.ms) if time else "–")
 
 
-def test_the_attribution_of_latency_sums_to_the_difference(found: Compared) -> None:
+def test_the_attribution_of_latency_sums_to_the_difference(found: NetworkComparison) -> None:
     told = found.to_dict()
     jsonschema.validate(told, SCHEMAS["compare"])
     for network, prediction in zip(told["networks"], found.predictions, strict=True):
@@ -85,12 +85,12 @@ def test_equal_networks_and_slower_ones_are_told() -> None:
     )
 
 
-def test_the_chart_has_a_column_of_latency(found: Compared) -> None:
+def test_the_chart_has_a_column_of_latency(found: NetworkComparison) -> None:
     svg = found.svg
     assert "predicted latency" in svg
     for stage in found.predictions[0].stages:
         assert f">{duration(stage.ms)}<" in svg
-    assert "predicted" not in chart(found.analyses, names(found.analyses))
+    assert "predicted" not in bar_chart_svg(found.analyses, network_names(found.analyses))
 
 
 def test_without_a_device_nothing_is_said_of_latency() -> None:
@@ -98,8 +98,8 @@ def test_without_a_device_nothing_is_said_of_latency() -> None:
     assert "predicted" not in plain.markdown + plain.svg + json.dumps(plain.to_dict())
 
 
-def test_the_command_makes_the_page_again(found: Compared, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(found).endswith("--gpu 'RTX 4090' --batch-size 256 --precision amp")
+def test_the_command_makes_the_page_again(found: NetworkComparison, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare_command(found).endswith("--gpu 'RTX 4090' --batch-size 256 --precision amp")
     assert main(["compare", "resnet50", "resnext50_32x4d", "densenet121", *ON, "--format", "html"]) == 0
     page = capsys.readouterr().out
     assert page.strip() == found.html.strip()

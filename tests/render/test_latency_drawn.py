@@ -12,9 +12,9 @@ from analyzer.latency.predict.parse_target import latency_target
 from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import RunSettings
-from analyzer.render.diagram.dot import dot_source, picture
-from analyzer.render.diagram.graphviz import laid_out
-from analyzer.render.diagram.style import Look, OpTimes
+from analyzer.render.diagram.dot import box_diagram, dot_source
+from analyzer.render.diagram.graphviz import run_graphviz
+from analyzer.render.diagram.style import DiagramStyle, OpTimes
 from analyzer.render.latency.predicted import op_times
 from analyzer.text.units import duration
 from tests.render.test_graphviz import check_places
@@ -51,9 +51,9 @@ def test_every_level_tells_latency_and_its_text_fits(name: str, level: str, comp
     times = op_times(
         analysis, latency_target("RTX 4090", RunSettings(batch_size=256, precision="amp", compiled=compiled))
     )
-    look = Look(show=("shape", "latency"), heat="latency", times=times)
-    check_places(json.loads(laid_out(dot_source(analysis, level, look), "json")))
-    drawn = picture(analysis, level, look)
+    look = DiagramStyle(show=("shape", "latency"), heat="latency", times=times)
+    check_places(json.loads(run_graphviz(dot_source(analysis, level, look), "json")))
+    drawn = box_diagram(analysis, level, look)
     assert f"latency: predicted, not measured, of one batch on {times.words}" in drawn.legend
     assert drawn.scale[0].startswith("shade: share of the network's predicted latency")
     assert any("≈ " in fact for box in drawn.boxes for fact in box.facts)
@@ -61,7 +61,7 @@ def test_every_level_tells_latency_and_its_text_fits(name: str, level: str, comp
 
 def test_a_box_tells_the_time_of_its_ops() -> None:
     times = times_of("resnet50")
-    drawn = picture(analyze("resnet50"), "op", Look(show=("latency",), times=times))
+    drawn = box_diagram(analyze("resnet50"), "op", DiagramStyle(show=("latency",), times=times))
     told = {box.name: box.facts for box in drawn.boxes}
     for path in ("conv1", "layer1.0.conv2", "fc"):
         assert told[path] == (f"≈ {duration(times.ms[path])}",)
@@ -72,7 +72,7 @@ def test_a_box_tells_the_time_of_its_ops() -> None:
 
 def test_a_frame_tells_its_stages_time() -> None:
     found = predict_latency(analyze("resnet50"), SETTING)
-    drawn = picture(analyze("resnet50"), "network", Look(show=("latency",), times=times_of("resnet50")))
+    drawn = box_diagram(analyze("resnet50"), "network", DiagramStyle(show=("latency",), times=times_of("resnet50")))
     told = {frame.name: frame.facts for frame in drawn.frames}
     for stage in found.stages[1:-1]:
         assert told[stage.stage] == (f"≈ {duration(stage.ms)}",)
@@ -81,14 +81,16 @@ def test_a_frame_tells_its_stages_time() -> None:
 def test_shares_of_latency_add_up_to_the_whole() -> None:
     """Closed form: every op but the additions, which are circles, is in a box; resnet20's shortcuts draw no box."""
     analysis, times = analyze("vgg11"), times_of("vgg11")
-    drawn = picture(analysis, "op", Look(heat="latency", times=times))
+    drawn = box_diagram(analysis, "op", DiagramStyle(heat="latency", times=times))
     shares = [float(text[:-2]) for box in drawn.boxes for text in box.facts if text.endswith(" %")]
     assert sum(shares) == pytest.approx(100, abs=0.06 * len(shares))
 
 
 def test_a_drawing_without_latency_does_not_change_for_a_device() -> None:
     analysis = analyze("resnet18")
-    plain, timed = (dot_source(analysis, "network", Look(times=times)) for times in (None, times_of("resnet18")))
+    plain, timed = (
+        dot_source(analysis, "network", DiagramStyle(times=times)) for times in (None, times_of("resnet18"))
+    )
     assert re.sub(r", predicted [0-9.,]+ [mµ]s", "", timed) == plain
 
 
@@ -123,5 +125,5 @@ def test_python_says_that_a_run_needs_a_device() -> None:
 
 def test_a_hostile_device_name_is_escaped() -> None:
     times = OpTimes(ms={"conv1": 1.0}, words='<script>"]; evil ["\n</script>')
-    look = Look(heat="latency", times=times)
+    look = DiagramStyle(heat="latency", times=times)
     assert "<script>" not in dot_source(analyze("resnet18"), "network", look)

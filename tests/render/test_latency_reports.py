@@ -16,10 +16,10 @@ from analyzer.latency.predict.parse_target import latency_target, target_from
 from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import RunSettings
-from analyzer.render.latency.predicted import interval, latency_section, milliseconds, stage_cells
-from analyzer.render.report.bundle import Recipe, made, recipe_of, recipes
-from analyzer.render.report.csv import HEADS
-from analyzer.render.report.html import rendered
+from analyzer.render.latency.predicted import interval_text, latency_section, milliseconds_text, stage_cells
+from analyzer.render.report.bundle import ReportSource, build_report, report_source, report_sources
+from analyzer.render.report.csv import COLUMNS
+from analyzer.render.report.html import markdown_to_html
 
 SETTING: LatencyTarget = latency_target("RTX 4090", RunSettings(batch_size=256, precision="amp"))
 ON = ["--gpu", "rtx4090", "--batch-size", "256", "--precision", "amp"]
@@ -40,7 +40,7 @@ def test_markdown_has_the_section_of_the_prediction(capsys: pytest.CaptureFixtur
 def test_html_has_the_same_tables(capsys: pytest.CaptureFixture[str]) -> None:
     page = report(capsys, "resnet18", *ON, "--format", "html")
     found = predict_latency(analyze("resnet18"), SETTING)
-    assert rendered(latency_section(found)).strip() in page
+    assert markdown_to_html(latency_section(found)).strip() in page
     assert "<script" not in page
 
 
@@ -48,7 +48,7 @@ def test_latex_has_a_table_of_it_with_its_conditions(capsys: pytest.CaptureFixtu
     text = report(capsys, "resnet18", *ON, "--format", "latex")
     found = predict_latency(analyze("resnet18"), SETTING)
     table = text[text.index("latency predicted for one batch of 256 on RTX 4090 (amp, eager), not measured") :]
-    assert f"{milliseconds(found)}, 90 \\% interval {interval(found).replace('–', '--')} ms" in table
+    assert f"{milliseconds_text(found)}, 90 \\% interval {interval_text(found).replace('–', '--')} ms" in table
     for cells in stage_cells(found):
         assert f"{cells[0]} & {cells[1]} & {cells[2].replace('–', '--')} & {cells[3]} &" in table
     assert r"\label{tab:latency:resnet18}" in table
@@ -62,7 +62,7 @@ def test_csv_gains_columns_and_its_times_add_up(capsys: pytest.CaptureFixture[st
     assert sum(int(row["kernels"]) for row in rows) == found.num_kernels
     assert {(row["device"], row["batch_size"], row["compiled"]) for row in rows} == {("RTX 4090", "256", "1")}
     plain = csv.reader(io.StringIO(report(capsys, "densenet121", "--format", "csv")))
-    assert tuple(next(plain)) == HEADS
+    assert tuple(next(plain)) == COLUMNS
 
 
 def test_json_holds_the_prediction_and_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +94,7 @@ def test_a_written_report_is_checked_and_refreshed_with_its_device(
     assert "[ResNet-18 on RTX 4090](resnet18-rtx-4090-batch256-amp.md)" in (folder / "README.md").read_text()
     told = folder / f"{STEM}.md"
     text = told.read_text(encoding="utf-8")
-    shown = milliseconds(predict_latency(analyze("resnet18"), SETTING))
+    shown = milliseconds_text(predict_latency(analyze("resnet18"), SETTING))
     told.write_text(text.replace(f"**{shown}**", "**1.23 ms**"), encoding="utf-8")
     capsys.readouterr()
     assert main(["report", "--check"]) == 1
@@ -113,10 +113,10 @@ def test_a_recipe_makes_the_report_again(run: RunSettings, host_us: float | None
     """Oracle: the target itself, and the recipe read back from what was written."""
     target = latency_target("A100 80GB SXM", run, host_us=host_us)
     assert target_from(target.arguments) == target
-    recipe = recipe_of(analyze("resnet18", 64), (), target)
-    assert made(recipe).target == target
+    recipe = report_source(analyze("resnet18", 64), (), target)
+    assert build_report(recipe).target == target
     (tmp_path / "x.md").write_text(f"<!-- made by: {recipe.command} -->", encoding="utf-8")
-    assert list(recipes(tmp_path)) == [recipe]
+    assert list(report_sources(tmp_path)) == [recipe]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_recipe_makes_the_report_again(run: RunSettings, host_us: float | None
 )
 def test_a_recipe_changed_by_hand_costs_one_sentence(words: str) -> None:
     with pytest.raises(InvalidInput):
-        made(Recipe("resnet18", device=words))
+        build_report(ReportSource("resnet18", device=words))
 
 
 @pytest.mark.parametrize(

@@ -19,17 +19,17 @@ from analyzer.render.lessons.block_drawings import (
     stride_dot,
 )
 from analyzer.render.lessons.computations import (
+    changed_rows,
     channels_read,
     conv_costs,
-    dense_inputs,
+    dense_layer_costs,
     equal_cost_paths,
-    folding,
-    moved_rows,
+    folding_effect,
+    grown_widths,
     repeated_blocks,
-    slide,
-    widths,
+    sliding_window,
 )
-from analyzer.render.lessons.svg_drawings import Column, bars, dense_block, grid
+from analyzer.render.lessons.svg_drawings import BarColumn, bars_svg, convolution_svg, dense_block_svg
 
 
 def test_slides_are_counted_as_by_hand() -> None:
@@ -40,9 +40,9 @@ def test_slides_are_counted_as_by_hand() -> None:
         starts = [start for start in range(0, padded, stride) if start + span <= padded]
         if not starts:
             with pytest.raises(InvalidInput, match="leaves less than 1×1"):
-                slide(size, kernel, stride, padding, dilation)
+                sliding_window(size, kernel, stride, padding, dilation)
             continue
-        found = slide(size, kernel, stride, padding, dilation)
+        found = sliding_window(size, kernel, stride, padding, dilation)
         touched = {start + dilation * tap for start in starts for tap in range(kernel)}
         assert (found.positions, list(found.starts), set(found.read)) == (len(starts), starts, touched)
         assert found.over == padded - (starts[-1] + span)
@@ -54,8 +54,8 @@ def test_slides_are_counted_as_by_hand() -> None:
 
 def test_formulas_are_told_with_their_numbers() -> None:
     """Closed form, worked out here by hand."""
-    assert equation(slide(8, 3, 2, 1).positions) == "⌊(n + 2·p − f)/s⌋ + 1 = ⌊(8 + 2·1 − 3)/2⌋ + 1 = 4"
-    assert "d·(f − 1)" in equation(slide(8, 3, 2, 1, 2).positions)
+    assert equation(sliding_window(8, 3, 2, 1).positions) == "⌊(n + 2·p − f)/s⌋ + 1 = ⌊(8 + 2·1 − 3)/2⌋ + 1 = 4"
+    assert "d·(f − 1)" in equation(sliding_window(8, 3, 2, 1, 2).positions)
     params, macs = conv_costs(64, 128, 3, 32, 28)
     assert (params, macs) == (3 * 3 * 64 * 128 // 32, 3 * 3 * 2 * 128 * 28 * 28)
     assert equation(params) == "f·f·C_in·C_out/g = 3·3·64·128/32 = 2,304"
@@ -75,7 +75,7 @@ def test_paths_at_equal_cost_are_the_papers() -> None:
 @pytest.mark.parametrize(("name", "norms", "folds"), [("resnet50", 53, 53), ("resnetv2_50", 49, 32), ("vgg16", 0, 0)])
 def test_folding_takes_batch_norms_and_leaves_a_bias_a_channel(name: str, norms: int, folds: int) -> None:
     """Closed form: two parameters a channel go and one comes; a block of v2 folds its second and third batch norm."""
-    found = folding(analyze(name))
+    found = folding_effect(analyze(name))
     assert (found.num_norms, found.num_folded) == (norms, folds)
     left, gone = (
         sum(row.operation.channels for row in analysis.rows if isinstance(row.operation, BatchNorm2d))
@@ -91,7 +91,7 @@ def test_folding_takes_batch_norms_and_leaves_a_bias_a_channel(name: str, norms:
 def test_the_first_1x1_of_each_later_stage_moves_and_nothing_else(name: str) -> None:
     """Closed form: four times the positions; the shares sum to the difference of the totals."""
     first, second = analyze(f"{name}:stride_on=1x1"), analyze(f"{name}:stride_on=3x3")
-    moved = moved_rows(first, second)
+    moved = changed_rows(first, second)
     assert [ours.path for ours, _ in moved] == ["layer2.0.conv1", "layer3.0.conv1", "layer4.0.conv1"]
     assert all(theirs.macs == 4 * ours.macs for ours, theirs in moved)
     assert sum(theirs.macs - ours.macs for ours, theirs in moved) == second.macs - first.macs
@@ -100,7 +100,7 @@ def test_the_first_1x1_of_each_later_stage_moves_and_nothing_else(name: str) -> 
 def test_repeated_blocks_cost_the_same_only_when_widths_double() -> None:
     """Closed form: H·W·C² stays where H and W halve and C doubles."""
     assert len({block.macs for block in repeated_blocks(analyze("resnet34"))}) == 1
-    grown = "-".join(map(str, widths(64, 1.5, 4)))
+    grown = "-".join(map(str, grown_widths(64, 1.5, 4)))
     assert grown == "64-96-144-216"
     costs = [block.macs for block in repeated_blocks(analyze(f"resnet34:widths={grown}"))]
     assert costs == sorted(costs, reverse=True)
@@ -109,7 +109,7 @@ def test_repeated_blocks_cost_the_same_only_when_widths_double() -> None:
 @pytest.mark.parametrize("narrow", ["", ",bottleneck_ratio=none"])
 def test_dense_layers_read_what_the_formula_says(narrow: str) -> None:
     """Closed form: k₀ + k(l − 1), and 9·k weights a channel read where no 1×1 comes first."""
-    layers = dense_inputs(analyze(f"densenet:depths=6,growth_rate=12,init_features=24{narrow},stem=cifar"))
+    layers = dense_layer_costs(analyze(f"densenet:depths=6,growth_rate=12,init_features=24{narrow},stem=cifar"))
     assert [layer.reads for layer in layers] == [24, 36, 48, 60, 72, 84]
     assert [channels_read(24, 12, layer.number) for layer in layers] == [layer.reads for layer in layers]
     assert equation(channels_read(24, 12, 6)) == "k₀ + k·(l − 1) = 24 + 12·(6 − 1) = 84"
@@ -120,8 +120,8 @@ def test_dense_layers_read_what_the_formula_says(narrow: str) -> None:
 @pytest.mark.parametrize("size", [(1, 1, 1, 0, 1), (8, 3, 2, 1, 1), (7, 3, 2, 0, 2), (16, 7, 1, 3, 2), (9, 1, 4, 0, 1)])
 def test_the_grid_draws_every_place_and_every_position(size: tuple[int, int, int, int, int]) -> None:
     """Closed form: n² places of the map, (n + 2p)² in all, one element and one window for each position."""
-    found = slide(*size)
-    svg = grid(found)
+    found = sliding_window(*size)
+    svg = convolution_svg(found)
     places = re.findall(r'class="(map|pad)( unread)?"', svg)
     assert len(places) == found.padded**2
     assert [kind for kind, _ in places].count("map") == found.size**2
@@ -136,8 +136,8 @@ def test_the_grid_draws_every_place_and_every_position(size: tuple[int, int, int
 def test_the_dense_block_draws_every_connection(count: int) -> None:
     """Closed form: L(L + 1)/2; and the graph's own connections."""
     expression = f"densenet:depths={count},growth_rate=12"
-    layers = dense_inputs(analyze(expression))
-    svg = dense_block(layers)
+    layers = dense_layer_costs(analyze(expression))
+    svg = dense_block_svg(layers)
     assert svg.count('class="arc"') == count * (count + 1) // 2 == connections(expression).value
     assert f">{count * (count + 1) // 2} connections<" in svg
     assert svg.count('class="given"') == count + 1
@@ -145,7 +145,7 @@ def test_the_dense_block_draws_every_connection(count: int) -> None:
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    svg = bars(["a", "b"], [Column("MACs", [100, 25]), Column("none", [0, 0])], "two rows")
+    svg = bars_svg(["a", "b"], [BarColumn("MACs", [100, 25]), BarColumn("none", [0, 0])], "two rows")
     lengths = [float(width) for width in re.findall(r'class="bar"[^>]* width="([\d.]+)"', svg)]
     assert lengths[0] == 4 * lengths[1]
     assert lengths[2:] == [1, 1]

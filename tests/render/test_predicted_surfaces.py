@@ -23,9 +23,16 @@ from analyzer.latency.predict.prediction import Prediction
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import RunSettings
 from analyzer.live.timing import host_cost
-from analyzer.render.latency.predicted import document, interval, latency_section, latency_text, milliseconds, run_words
-from analyzer.render.latency.roofline_chart import HEIGHT, WIDTH, placed, points, roofline
-from analyzer.text.units import duration, exact, significant, stage_words
+from analyzer.render.latency.predicted import (
+    interval_text,
+    latency_section,
+    milliseconds_text,
+    predicted_markdown,
+    predicted_text,
+    run_words,
+)
+from analyzer.render.latency.roofline_chart import HEIGHT, WIDTH, place_labels, roofline, roofline_points
+from analyzer.text.units import duration, exact, significant, stage_label
 from tests.support.names import EVERY_KIND
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas/latency-predicted-1.json").read_text())
@@ -51,13 +58,13 @@ def test_the_table_says_every_stage_and_kind_of_kernel_and_that_all_is_predicted
 ) -> None:
     found = predicted()
     text = said(capsys, "resnet50", *GPU)
-    assert text.strip() == latency_text(found).strip()
+    assert text.strip() == predicted_text(found).strip()
     sure = f"90 % interval {significant(found.low_ms)}–{significant(found.high_ms)} ms"
     assert f"{significant(found.ms)} ms predicted for one batch, {sure}" in text
     rows = [line.split("  ") for line in text.splitlines()]
     named = {row[0]: [cell.strip() for cell in row[1:] if cell.strip()] for row in rows}
     for stage in found.stages:
-        cells = named[stage_words(stage.stage)]
+        cells = named[stage_label(stage.stage)]
         assert float(cells[0]) == pytest.approx(stage.ms, abs=0.006)
         low, high = cells[1].split("–")
         assert (float(low), float(high)) == pytest.approx((stage.low_ms, stage.high_ms), abs=0.006)
@@ -247,9 +254,9 @@ def on_4090() -> LatencyTarget:
 def test_stages_lie_under_the_roof_where_their_numbers_put_them(on_4090: LatencyTarget) -> None:
     """Oracle: intensity = 2·MACs / bytes and rate = 2·MACs / time, of the Prediction's own stages."""
     found = predicted("densenet121")
-    shown = {point.name: point for point in points(found, on_4090)}
+    shown = {point.name: point for point in roofline_points(found, on_4090)}
     for stage in found.stages:
-        point = shown[stage_words(stage.stage)]
+        point = shown[stage_label(stage.stage)]
         assert point.intensity == pytest.approx(2 * stage.macs / stage.bytes)
         assert point.rate * 1e12 == pytest.approx(2 * stage.macs / (stage.ms / 1000))
         assert point.attainable == pytest.approx(min(165.2, point.intensity * 1.008))
@@ -266,7 +273,7 @@ def test_roofline_is_drawn_in_every_form(
         text = path.read_text(encoding="utf-8")
         assert text == roofline(found, on_4090, form)
         for stage in found.stages:
-            assert f"{stage_words(stage.stage)}, {duration(stage.ms)}" in text
+            assert f"{stage_label(stage.stage)}, {duration(stage.ms)}" in text
         assert "predicted" in text
     ElementTree.fromstring((tmp_path / "roof.svg").read_text(encoding="utf-8"))
     html = (tmp_path / "roof.html").read_text(encoding="utf-8")
@@ -293,7 +300,7 @@ def test_roofline_without_vl_convert_says_what_to_install(
 def test_labels_do_not_overlap(crowd: float) -> None:
     """Oracle: geometry, for ten points of one place, of a few pixels, and of a line."""
     labels = [(f"transition {number}, 12.3 ms", 300 + crowd * number, 200 - crowd / 2 * number) for number in range(10)]
-    found = placed(labels, [], 12)
+    found = place_labels(labels, [], 12)
     boxes = [label.box for label in found]
     assert not [(one, other) for one in boxes for other in boxes if one is not other and one.overlaps(other)]
     assert all(0 <= box.left < box.right <= WIDTH and 0 <= box.top < box.bottom <= HEIGHT for box in boxes)
@@ -308,18 +315,18 @@ def test_a_notebook_shows_the_stage_table() -> None:
     found = predicted()
     shown = found._repr_html_()  # type: ignore[attr-defined]
     for stage in found.stages:
-        assert f'<td style="text-align:left">{stage_words(stage.stage)}</td>' in shown
-    assert milliseconds(found) in shown
+        assert f'<td style="text-align:left">{stage_label(stage.stage)}</td>' in shown
+    assert milliseconds_text(found) in shown
     assert "Predicted, not measured" in shown
     assert latency_section(found) in found._repr_markdown_()  # type: ignore[attr-defined]
-    assert str(found) == latency_text(found)
+    assert str(found) == predicted_text(found)
     where = "resnet50 on RTX 4090 (amp, eager), batch 256"
-    assert repr(found) == f"<Prediction of {where}: {milliseconds(found)}, 90 % {interval(found)}>"
+    assert repr(found) == f"<Prediction of {where}: {milliseconds_text(found)}, 90 % {interval_text(found)}>"
 
 
 def test_the_markdown_document_holds_a_section_each() -> None:
     found = [predicted(), predicted("resnet18", compiled=True)]
-    text = document(found)
+    text = predicted_markdown(found)
     assert [latency_section(each) in text for each in found] == [True, True]
     assert run_words(found[1]) == "amp, torch.compile"
 
@@ -360,7 +367,7 @@ def test_a_calibration_scales_every_surface(measured: Path, capsys: pytest.Captu
     assert ours.ms == pytest.approx(2 * plain.ms)
     calibrated = [*GPU, "--calibrate", str(measured)]
     text = said(capsys, "resnet50", *calibrated)
-    assert f"{milliseconds(ours)} predicted for one batch" in text
+    assert f"{milliseconds_text(ours)} predicted for one batch" in text
     assert "calibrated (scaled by a measurement of this device)" in text
     assert main(["report", "resnet50", *calibrated, "--format", "json", "--output", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["latency"] == ours.to_dict()

@@ -17,8 +17,15 @@ import pytest
 import analyzer
 from analyzer.cli import main
 from analyzer.families.registry import variant_names
-from analyzer.literature.published import comparisons, figures, printed_as
-from analyzer.render.report.bundle import Recipe, recipe_of, recipes, report_files, report_text, stale
+from analyzer.literature.published import comparisons, prints_figure, published_figures
+from analyzer.render.report.bundle import (
+    ReportSource,
+    report_files,
+    report_source,
+    report_sources,
+    report_text,
+    stale_files,
+)
 from tests.support.names import HEADLINE
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas", "report-1.json").read_text(encoding="utf-8"))
@@ -110,12 +117,12 @@ def test_report_says_what_agrees_and_what_differs() -> None:
     assert "3,857,973,248" in differs
 
 
-@pytest.mark.parametrize("name", sorted({figure.variant for figure in figures()}))
+@pytest.mark.parametrize("name", sorted({figure.variant for figure in published_figures()}))
 def test_every_published_figure_agrees_with_the_network_that_it_describes(name: str) -> None:
     compared = list(comparisons(analyzer.analyze(name)))
     assert compared
     for item in compared:
-        assert printed_as(item.described, item.figure), item
+        assert prints_figure(item.described, item.figure), item
         assert item.agrees == (item.figure.describes == name)
 
 
@@ -136,7 +143,7 @@ def test_report_writes_markdown_and_diagram_and_prints_where(folder: Path, capsy
     text = (folder.parent / written[0]).read_text(encoding="utf-8")
     assert "input 3×320×256" in text
     assert all(f"({Path(picture).name})" in text for picture in written[1:])
-    assert list(recipes(folder)) == [Recipe("resnet50:depths=1-1,stem=cifar", (320, 256))]
+    assert list(report_sources(folder)) == [ReportSource("resnet50:depths=1-1,stem=cifar", (320, 256))]
 
 
 def test_output_writes_one_file_or_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,8 +215,8 @@ def test_without_a_renderer_the_diagram_is_dot_text(folder: Path, monkeypatch: p
 
 @pytest.mark.slow
 def test_committed_reports_cover_every_named_variant_and_are_true() -> None:
-    assert {recipe.expression for recipe in recipes(COMMITTED)} >= set(HEADLINE)
-    assert list(stale(COMMITTED)) == []
+    assert {recipe.expression for recipe in report_sources(COMMITTED)} >= set(HEADLINE)
+    assert list(stale_files(COMMITTED)) == []
 
 
 @pytest.mark.slow
@@ -227,11 +234,11 @@ def test_reports_do_not_depend_on_how_python_adds(
         return add(kept, start) if any(isinstance(term, float) for term in kept) else builtin(kept, start)
 
     monkeypatch.setattr(builtins, "sum", patched)
-    assert list(stale(COMMITTED)) == []
+    assert list(stale_files(COMMITTED)) == []
 
 
 def test_equal_networks_have_one_report() -> None:
     """Closed form: an expression and its canonical form write the same file with the same bytes."""
     given = analyzer.analyze("resnet50:groups=32,width_per_group=4")
-    assert recipe_of(given) == Recipe("resnext50_32x4d")
+    assert report_source(given) == ReportSource("resnext50_32x4d")
     assert report_files(given) == report_files(analyzer.analyze("resnext50_32x4d", 224))

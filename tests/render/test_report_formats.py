@@ -21,9 +21,9 @@ from analyzer.graph.ops import Conv2d, ReLU
 from analyzer.latency.predict.parse_target import reference_target
 from analyzer.latency.predict.predict import predict_latency
 from analyzer.render.report import html as html_form
-from analyzer.render.report.bundle import Recipe, recipes, report_text, stale
-from analyzer.render.report.formats import document
-from analyzer.render.report.latex import escaped as latex_escaped
+from analyzer.render.report.bundle import ReportSource, report_sources, report_text, stale_files
+from analyzer.render.report.formats import report_document
+from analyzer.render.report.latex import latex_escaped as latex_escaped
 from analyzer.render.report.remarks import remarks
 
 SCHEMA = json.loads(files("analyzer").joinpath("schemas", "report-1.json").read_text(encoding="utf-8"))
@@ -126,7 +126,7 @@ class Page(HTMLParser):
 def page() -> str:
     """A page of two reports, one at two sizes."""
     first = analyzer.analyze("resnet50"), (analyzer.analyze("resnet50", (288, 384)),)
-    return document("html", [first, (analyzer.analyze("densenet121"), ())])
+    return report_document("html", [first, (analyzer.analyze("densenet121"), ())])
 
 
 def test_html_is_well_formed_and_fetches_and_runs_nothing(page: str) -> None:
@@ -156,7 +156,7 @@ def test_html_says_what_the_markdown_says(page: str) -> None:
 
 
 def test_html_shows_hostile_names_as_they_are() -> None:
-    text = document("html", [(hostile(), ())])
+    text = report_document("html", [(hostile(), ())])
     read = Page(text)
     assert "script" not in read.tags
     assert "b" not in read.tags
@@ -178,7 +178,7 @@ def test_html_without_a_renderer_has_no_picture(monkeypatch: pytest.MonkeyPatch)
         raise Unavailable("no renderer")
 
     monkeypatch.setattr(html_form, "render", missing)
-    text = document("html", [(analyzer.analyze("resnet18"), ())])
+    text = report_document("html", [(analyzer.analyze("resnet18"), ())])
     Page(text)
     assert "<svg" not in text
     assert "ANALYZER-DIAGRAM" not in text
@@ -195,7 +195,7 @@ def tables(text: str) -> list[str]:
 def test_latex_parses_and_every_line_has_every_column(name: str) -> None:
     """Oracle: pylatexenc's parser, strict; and the exact figures of the analysis."""
     analysis = analyzer.analyze(name)
-    text = document("latex", [(analysis, ())])
+    text = report_document("latex", [(analysis, ())])
     LatexWalker(text, tolerant_parsing=False).get_latex_nodes()
     (table,) = tables(text)
     found = re.search(r"\\begin\{tabular\}\{(.*)\}\n", table)
@@ -230,14 +230,14 @@ def test_latex_escapes_whatever_a_name_holds() -> None:
     for special in "\\{}#$%&_~^":
         assert latex_escaped(special) not in ("", special)
     assert latex_escaped("a×b→c θ é 漢\n") == r"a$\times$b$\rightarrow$c $\theta$ é ??"
-    text = document("latex", [(hostile(), ())])
+    text = report_document("latex", [(hostile(), ())])
     LatexWalker(text, tolerant_parsing=False).get_latex_nodes()
     assert "<script>" not in text.partition("\\begin{table}")[2]
 
 
 def test_latex_rounds_half_up_to_the_unit() -> None:
     """Closed form: 4,089,184,256 MACs are 4,089.2 million, 11,114,984 activations 11,115.0 thousand."""
-    (table,) = tables(document("latex", [(analyzer.analyze("resnet50"), ())]))
+    (table,) = tables(report_document("latex", [(analyzer.analyze("resnet50"), ())]))
     assert "25,557,032 & 4,089.2 & 11,115.0" in table
 
 
@@ -277,9 +277,9 @@ def test_a_committed_report_on_several_sizes_is_kept_true(
     assert main(["report", "resnet18", "--input-size", "64,32x96"]) == 0
     written = [f"resnet18-64-32x96{suffix}" for suffix in ("-blocks.svg", ".md", ".svg")]
     assert sorted(path.name for path in folder.iterdir()) == written
-    assert list(recipes(folder)) == [Recipe("resnet18", 64, ((32, 96),))]
+    assert list(report_sources(folder)) == [ReportSource("resnet18", 64, ((32, 96),))]
     assert main(["report", "--refresh"]) == 0
-    assert list(stale(folder)) == []
+    assert list(stale_files(folder)) == []
     path = folder / "resnet18-64-32x96.md"
     path.write_text(path.read_text().replace("3×32×96", "3×32×97"))
     assert main(["report", "--check"]) == 1

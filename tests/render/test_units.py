@@ -85,7 +85,7 @@ def test_bytes(number: int, text: str) -> None:
     ("stage", "text"), [("stem", "stem"), ("stage1", "stage 1"), ("transition12", "transition 12"), ("head", "head")]
 )
 def test_a_stages_key_as_prose(stage: str, text: str) -> None:
-    assert units.stage_words(stage) == text
+    assert units.stage_label(stage) == text
 
 
 @pytest.mark.parametrize(

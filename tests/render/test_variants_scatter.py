@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.families.registry import find, variant_names
+from analyzer.families.registry import find_variant, variant_names
 from analyzer.literature.published import accuracies, recipes
-from analyzer.render.sweep.variants_scatter import AXES, TOP1, Point, front, kind, kinds, points
+from analyzer.render.sweep.variants_scatter import (
+    AXES,
+    TOP1,
+    VariantPoint,
+    network_kind,
+    network_kinds,
+    variant_front,
+    variant_points,
+)
 
 
 def test_torchvisions_accuracies_are_those_of_its_weights() -> None:
@@ -37,7 +45,7 @@ def test_each_accuracy_is_of_a_named_variant_and_has_one_source_a_recipe() -> No
 @pytest.mark.slow
 def test_every_variant_is_a_point_and_one_for_each_recipe_that_states_its_accuracy() -> None:
     """Oracle: torchvision's published 25,557,032 parameters of ResNet-50."""
-    found = points(recipes())
+    found = variant_points(recipes())
     assert {point.variant for point in found} == set(variant_names())
     assert [point.recipe for point in found if point.variant == "resnet50"] == list(recipes())
     assert next(point.figures["params"] for point in found if point.variant == "resnet50") == 25_557_032
@@ -45,11 +53,11 @@ def test_every_variant_is_a_point_and_one_for_each_recipe_that_states_its_accura
 
 
 def test_kinds_of_network_are_the_words_before_their_numbers() -> None:
-    assert kind("ResNeXt-50 (32×4d)") == "ResNeXt"
-    assert kind("SE-ResNeXt-101 (32×4d)") == "SE-ResNeXt"
-    assert kind("DenseNet-BC-100 (k = 12, CIFAR)") == "DenseNet"
-    assert kind("ResNetV2-50") == kind("Pre-activation ResNet-164 (CIFAR)")
-    assert {kind(find(name)[1].title) for name in variant_names()} == set(kinds())
+    assert network_kind("ResNeXt-50 (32×4d)") == "ResNeXt"
+    assert network_kind("SE-ResNeXt-101 (32×4d)") == "SE-ResNeXt"
+    assert network_kind("DenseNet-BC-100 (k = 12, CIFAR)") == "DenseNet"
+    assert network_kind("ResNetV2-50") == network_kind("Pre-activation ResNet-164 (CIFAR)")
+    assert {network_kind(find_variant(name)[1].title) for name in variant_names()} == set(network_kinds())
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=12), st.sampled_from(list(AXES)))
@@ -63,10 +71,10 @@ def test_front_is_what_no_other_point_beats(pairs: list[tuple[int, int]], up: st
     beaten = {
         name for name, (x, y) in cost.items() if any(a <= x and b <= y and (a, b) != (x, y) for a, b in cost.values())
     }
-    assert {cost[point.variant] for point in front(shown, "macs", up)} == {
+    assert {cost[point.variant] for point in variant_front(shown, "macs", up)} == {
         pair for name, pair in cost.items() if name not in beaten
     }
 
 
-def _point(name: str, figures: dict[str, float]) -> Point:
-    return Point(name, name, "", 224, figures, "", "")
+def _point(name: str, figures: dict[str, float]) -> VariantPoint:
+    return VariantPoint(name, name, "", 224, figures, "", "")

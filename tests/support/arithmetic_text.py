@@ -9,7 +9,7 @@ _TOKEN = re.compile(r"\s*([0-9][0-9,]*|[+−·×/()⌊⌋⌈⌉])")
 _CLOSING = {"(": ")", "⌊": "⌋", "⌈": "⌉"}
 
 
-def evaluated(text: str) -> Fraction:
+def evaluate_arithmetic(text: str) -> Fraction:
     """The value of "⌊(224 + 2·3 − 7)/2⌋ + 1"; ValueError where the text is no arithmetic."""
     tokens = list(_tokens(text))
     value = _sum(tokens)

@@ -6,7 +6,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 
-def grave(page: Page) -> list[tuple[str, list[Any]]]:
+def serious_violations(page: Page) -> list[tuple[str, list[Any]]]:
     """(rule, targets) of serious and critical violations."""
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [

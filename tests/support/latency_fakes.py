@@ -31,7 +31,7 @@ CONDITIONS = Conditions(
 )
 
 
-def record(
+def latency_record(
     whole: tuple[float, ...], stages: Mapping[str, tuple[float, ...]] | None = None, **changed: Any
 ) -> LatencyRecord:
     """ResNet-50's at batch size 2, with nothing to be warned of but what `changed` holds."""

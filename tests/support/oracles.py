@@ -9,34 +9,34 @@ from math import prod
 from pathlib import Path
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import OpCost
 from analyzer.errors import InvalidInput
 from analyzer.graph.graph import Graph
 from analyzer.graph.ops import BatchNorm2d, Conv2d, Linear, MaxPool2d, Op, ReLU
-from analyzer.literature.counting_rules import CONVENTIONS, census
+from analyzer.literature.counting_rules import CONVENTIONS, op_counts
 
 PUBLISHED = Path(__file__).parents[1] / "published"
-Entry = dict[str, str]
+PublishedEntry = dict[str, str]
 
 
-def entries(name: str) -> list[Entry]:
+def published_entries(name: str) -> list[PublishedEntry]:
     with (PUBLISHED / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def grouped(name: str, *keys: str) -> list[list[Entry]]:
-    groups: dict[tuple[str, ...], list[Entry]] = {}
-    for entry in entries(name):
+def grouped(name: str, *keys: str) -> list[list[PublishedEntry]]:
+    groups: dict[tuple[str, ...], list[PublishedEntry]] = {}
+    for entry in published_entries(name):
         groups.setdefault(tuple(entry[key] for key in keys), []).append(entry)
     return list(groups.values())
 
 
-def words(entry: Entry, *keys: str) -> str:
+def entry_label(entry: PublishedEntry, *keys: str) -> str:
     return " ".join(entry[key] for key in keys)
 
 
 @cache
-def analysed(expression: str, size: str = "224") -> Analysis:
+def analysis_at(expression: str, size: str = "224") -> Analysis:
     height, _, width = size.partition("x")
     return analyze(expression, (int(height), int(width or height)))
 
@@ -49,7 +49,7 @@ def macs_of(analysis: Analysis, op: type[Op]) -> int:
     return sum(row.macs for row in analysis.rows if isinstance(row.operation, op))
 
 
-def up_to(analysis: Analysis, path: str) -> Analysis:
+def network_up_to(analysis: Analysis, path: str) -> Analysis:
     """The network as far as the op at a path of two names, `features.4`."""
     (features,) = (node.op for node in analysis.network.graph.nodes if node.name == path.split(".")[0])
     assert isinstance(features, Graph)
@@ -70,7 +70,7 @@ def smallest_side(analysis: Analysis) -> int:
     return bisect_left(range(65), True, lo=1, key=fits)
 
 
-def stage1_blocks(analysis: Analysis) -> list[Row]:
+def stage1_blocks(analysis: Analysis) -> list[OpCost]:
     """List the convolutions of stage 1's second block, the first without a projection."""
     return [row for row in analysis.rows if row.path.startswith("layer1.1.") and isinstance(row.operation, Conv2d)]
 
@@ -83,15 +83,15 @@ QUANTITIES: dict[str, Callable[[Analysis], int]] = {
     "linear_outputs": lambda it: outputs(it, Linear),
     "norm_elements": lambda it: outputs(it, BatchNorm2d),
     "twice_norm_elements": lambda it: 2 * outputs(it, BatchNorm2d),
-    "norm_statistics": lambda it: census(it).norm_statistics,
-    "conv_bias_params": lambda it: census(it).conv_biases,
+    "norm_statistics": lambda it: op_counts(it).norm_statistics,
+    "conv_bias_params": lambda it: op_counts(it).conv_biases,
     "num_convs": lambda it: sum(row.op == "Conv2d" for row in it.rows),
     "num_convs_with_bias": lambda it: sum(isinstance(row.operation, Conv2d) and row.operation.bias for row in it.rows),
     "num_norms": lambda it: sum(row.op == "BatchNorm2d" for row in it.rows),
     "relu_elements": lambda it: outputs(it, ReLU),
-    "relu_module_elements": lambda it: outputs(it, ReLU) - census(it).functional_relu_elements,
+    "relu_module_elements": lambda it: outputs(it, ReLU) - op_counts(it).functional_relu_elements,
     "max_pool_outputs": lambda it: outputs(it, MaxPool2d),
-    "global_pool_inputs": lambda it: census(it).adaptive_pool_inputs,
+    "global_pool_inputs": lambda it: op_counts(it).adaptive_pool_inputs,
     "num_weighted": lambda it: sum(isinstance(row.operation, Conv2d | Linear) for row in it.rows),
     "smallest_side": smallest_side,
     "stage1_width": lambda it: stage1_blocks(it)[1].output_shape[0],
@@ -99,7 +99,7 @@ QUANTITIES: dict[str, Callable[[Analysis], int]] = {
 }
 
 
-def agrees(count: int, entry: Entry) -> bool:
+def agrees(count: int, entry: PublishedEntry) -> bool:
     """Whether a count prints as the figure does: to the unit, rounded, as papers print (rounded or cut), or roughly."""
     printed, value = Decimal(entry["figure"]), Decimal(count) / int(entry["unit"])
     rounded, cut = value.quantize(printed, ROUND_HALF_UP), value.quantize(printed, ROUND_DOWN)
@@ -111,14 +111,14 @@ def agrees(count: int, entry: Entry) -> bool:
     }[entry["printed"]]
 
 
-def count_of(entry: Entry) -> int:
+def count_of(entry: PublishedEntry) -> int:
     """Our count of a row of totals.csv; `quantity@path` counts the network as far as that op."""
     quantity, _, path = entry["quantity"].partition("@")
-    analysis = analysed(entry["expression"], entry["input"])
-    return QUANTITIES[quantity](up_to(analysis, path) if path else analysis)
+    analysis = analysis_at(entry["expression"], entry["input"])
+    return QUANTITIES[quantity](network_up_to(analysis, path) if path else analysis)
 
 
-def under(analysis: Analysis, paths: str) -> list[Row]:
+def rows_under(analysis: Analysis, paths: str) -> list[OpCost]:
     """List the rows of ops, blocks or stages joined by `+`, or, for no path, of the whole network."""
     tops = paths.split("+")
     return [row for row in analysis.rows if any(not top or f"{row.path}.".startswith(f"{top}.") for top in tops)]

@@ -10,18 +10,18 @@ from analyzer.families.expression import canonical, parse
 from analyzer.literature.counting_rules import CONVENTIONS
 from analyzer.literature.reconcile import (
     BACKBONE,
-    CLASSES,
-    DIGITS,
+    KNOWN_CHANGES,
     KNOWN_ERRORS,
-    OTHERS,
-    SIDES,
-    Reconciled,
-    printed,
+    NEEDED_DIGITS,
+    USUAL_NUM_CLASSES,
+    USUAL_SIDES,
+    Reconciliation,
+    parse_printed_number,
     reconcile,
 )
 from analyzer.text.tables import markdown_table
 from analyzer.text.units import exact, percent
-from tests.support.oracles import Entry, analysed, entries
+from tests.support.oracles import PublishedEntry, analysis_at, published_entries
 
 NOT_PRINTED = {"torchvision-hooks", "torch-flop-counter", "timm-hooks", "pytorchcv-hooks", "counted-by-hand"}
 """Sources that are runs or counts, and nobody's published table."""
@@ -31,47 +31,47 @@ _UNITS = {1: "", 10**6: "M", 10**9: "G", 2**20: "MiB"}
 _PLAINEST = {"stride_on": "3x3", "conv_bias": False, "shortcut": "B"}
 
 
-def published() -> list[Entry]:
+def published_totals() -> list[PublishedEntry]:
     """List the published totals that some rule is meant to give: parameters, FLOPs and activations."""
-    told = [entry for entry in entries("totals") if entry["source"] not in NOT_PRINTED]
+    told = [entry for entry in published_entries("totals") if entry["source"] not in NOT_PRINTED]
     return [entry for entry in told if entry["quantity"] in CONVENTIONS and entry["unit"] != str(2**20)]
 
 
-def as_printed(entry: Entry) -> str:
+def as_printed(entry: PublishedEntry) -> str:
     """The figure as a reader would type it: "4.1G", "25557032", "~7.8G"."""
-    return f"{'~' if entry['printed'] == 'about' else ''}{entry['figure']}{_UNITS[int(entry['unit'])]}"
+    return f"{'~' if entry['parse_printed_number'] == 'about' else ''}{entry['figure']}{_UNITS[int(entry['unit'])]}"
 
 
-def asked(entry: Entry) -> Reconciled:
+def reconciled_entry(entry: PublishedEntry) -> Reconciliation:
     """The published figure asked of the very network that it is of."""
-    return reconcile(analysed(entry["expression"], entry["input"]), printed(as_printed(entry)))
+    return reconcile(analysis_at(entry["expression"], entry["input"]), parse_printed_number(as_printed(entry)))
 
 
 @cache
 def named_network(expression: str) -> str:
     """The network that goes by the same name in torchvision: v1.5, option B, no biases; "" where it is this one."""
     spec = parse(expression)
-    fields = {name: value for name, value in _PLAINEST.items() if name in spec.resolved()}
-    if spec.resolved().get("shortcut") not in (None, "A", "B"):
+    fields = {name: value for name, value in _PLAINEST.items() if name in spec.effective_fields()}
+    if spec.effective_fields().get("shortcut") not in (None, "A", "B"):
         fields.pop("shortcut")
-    if spec.family != "resnet" or spec.resolved()["stem"] == "cifar":
+    if spec.family != "resnet" or spec.effective_fields()["stem"] == "cifar":
         return ""
     try:
-        plainest = spec.changed(**fields)
+        plainest = spec.with_fields(**fields)
     except InvalidInput:
         return ""
     return "" if plainest == spec else canonical(plainest)
 
 
-def asked_by_name(entry: Entry) -> Reconciled | None:
+def reconciled_by_name(entry: PublishedEntry) -> Reconciliation | None:
     """The published figure asked of the network that a reader who knows the name alone takes it to be of."""
     name = named_network(entry["expression"])
     if not name or entry["source"] not in BY_NAME:
         return None
-    return reconcile(analysed(name, entry["input"]), printed(as_printed(entry)))
+    return reconcile(analysis_at(name, entry["input"]), parse_printed_number(as_printed(entry)))
 
 
-def by_the_right_rule(entry: Entry, found: Reconciled) -> bool:
+def by_the_right_rule(entry: PublishedEntry, found: Reconciliation) -> bool:
     """Whether the rule that the source counts by is among the answers, on the network that the figure is of."""
     spec = parse(entry["expression"])
     return any(entry["quantity"] in reading.conventions and reading.spec == spec for reading in found.matches)
@@ -92,16 +92,16 @@ class Coverage:
 def coverage() -> dict[str, Coverage]:
     """Every source's coverage; figures that are not applicable count as rows that are not explained."""
     found: dict[str, Coverage] = {}
-    for entry in sorted(published(), key=lambda entry: (entry["source"], entry["expression"], entry["input"])):
-        told, answer = found.setdefault(entry["source"], Coverage()), asked(entry)
+    for entry in sorted(published_totals(), key=lambda entry: (entry["source"], entry["expression"], entry["input"])):
+        told, answer = found.setdefault(entry["source"], Coverage()), reconciled_entry(entry)
         told.rows += 1
         told.explained += answer.explained
         told.right += by_the_right_rule(entry, answer)
-        named = asked_by_name(entry)
+        named = reconciled_by_name(entry)
         told.by_name += named is not None
         rules = {rule for reading in (named.matches if named else ()) for rule in reading.conventions}
         told.by_name_right += entry["quantity"] in rules
-    for entry in entries("not_applicable"):
+    for entry in published_entries("not_applicable"):
         if entry["network"] == "ours" and entry["quantity"] in CONVENTIONS:
             found[entry["source"]].rows += 1
     return found
@@ -120,7 +120,7 @@ torchvision's network of that name where the source has another one (v1, biases,
 all the same."""
 
 
-def document() -> str:
+def reconcile_page() -> str:
     """docs/reconcile.md."""
     return "\n\n".join(_parts()) + "\n"
 
@@ -136,13 +136,21 @@ def _parts() -> Iterator[str]:
     ]
     yield markdown_table(["rule", "of", "what it counts", "who counts so", "ResNet-50 at 224"], rows, "llllr")
     yield "## Networks of one name"
-    changes = [*dict.fromkeys(words for _, _, words in OTHERS), "2k channels after the stem of a DenseNet", BACKBONE]
-    changes += [f"{', '.join(map(str, CLASSES))} classes", f"an input of {', '.join(map(str, SIDES))} pixels"]
+    changes = [
+        *dict.fromkeys(words for _, _, words in KNOWN_CHANGES),
+        "2k channels after the stem of a DenseNet",
+        BACKBONE,
+    ]
+    changes += [
+        f"{', '.join(map(str, USUAL_NUM_CLASSES))} classes",
+        f"an input of {', '.join(map(str, USUAL_SIDES))} pixels",
+    ]
     yield "One change, or two that are not of the input:"
     yield "\n".join(f"- {words}" for words in changes)
     yield _DOUBT
     needed = [
-        [str(changes), "plain" if plain else "of a tool", str(digits)] for (changes, plain), digits in DIGITS.items()
+        [str(changes), "plain" if plain else "of a tool", str(digits)]
+        for (changes, plain), digits in NEEDED_DIGITS.items()
     ]
     yield markdown_table(["changes of the network", "rule", "significant digits needed"], needed, "rlr")
     yield "## Coverage"

@@ -16,11 +16,11 @@ from analyzer.errors import InvalidInput
 from analyzer.families.spec import IntList, Spec, rules
 from analyzer.latency.predict.predict import predict_total
 from analyzer.sweep.engine.engine import evaluate
-from analyzer.sweep.engine.latency import Mode
-from analyzer.sweep.results.summary import nothing_left
+from analyzer.sweep.engine.latency import LatencyColumn
+from analyzer.sweep.results.summary import reason_without_networks
 from analyzer.sweep.space.candidate_grid import Axis
 from analyzer.sweep.space.candidates import Candidates
-from analyzer.sweep.space.space import Space, packaged, space, space_of
+from analyzer.sweep.space.space import Space, packaged_space, parse_space, space
 from tests.support.strategies import densenet_specs, regnet_specs, resnet_specs, vgg_specs
 
 pytestmark = pytest.mark.slow
@@ -95,7 +95,7 @@ def test_every_figure_of_a_random_space_is_that_of_analyze(found: Space, random:
 @pytest.mark.parametrize("name", SPACES)
 def test_the_spaces_that_come_with_the_program_are_exact(name: str) -> None:
     """Oracle: the closed form of a few candidates of each, at their first, middle and last rows."""
-    found = packaged(name)
+    found = packaged_space(name)
     found = dataclasses.replace(found, constraints=found.constraints[1:])  # the first bounds complexity
     columns = evaluate(found, 0, min(found.size, 50_000))
     count = len(columns["index"])
@@ -136,8 +136,8 @@ def test_memory_is_that_of_analyze_for_every_candidate(given_space: dict[str, An
 
 def test_a_chunk_is_the_same_however_it_is_cut() -> None:
     """Oracle: one evaluation of the whole, by a fresh space."""
-    whole = evaluate(packaged("anynet_c"), 0, 40_000)
-    other = packaged("anynet_c")
+    whole = evaluate(packaged_space("anynet_c"), 0, 40_000)
+    other = packaged_space("anynet_c")
     parts = [evaluate(other, start, start + 8_000) for start in (32_000, 0, 16_000, 8_000, 24_000)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in whole}
     order = np.argsort(joined["index"])
@@ -145,7 +145,7 @@ def test_a_chunk_is_the_same_however_it_is_cut() -> None:
 
 
 def test_spaces_travel_between_processes_and_keep_their_fingerprint() -> None:
-    found = packaged("resnext")
+    found = packaged_space("resnext")
     evaluate(found, 0, 10)
     there = pickle.loads(pickle.dumps(found))
     assert there == found
@@ -202,7 +202,7 @@ widths = ["w", "2 * w", "widths[1] * 2", "multiple(w * 7.5, 8)"]
 
 def test_a_toml_space_has_ranges_expressions_constraints_and_sizes() -> None:
     """Oracle: the same networks picked one by one from the grid, written out."""
-    found = space_of(TOML)
+    found = parse_space(TOML)
     columns = evaluate(found, 0, found.size)
     wanted = []
     for w in range(16, 65, 8):
@@ -255,7 +255,7 @@ def test_latency_is_that_of_the_predictor(given_space: dict[str, Any], column: s
     """Oracle: the prediction for each candidate by itself, on GPUs and a CPU, whose formula has branches of its own."""
     found = space(**given_space, variables={"n": [1, 2, 4]}, input_sizes=[64])
     columns = evaluate(found, 0, found.size, ask=[column])
-    mode = Mode.of(column)
+    mode = LatencyColumn.of(column)
     for row in range(0, len(columns["index"]), 1 + len(columns["index"]) // 5):
         analysis = analyze(found.expression(int(columns["index"][row])), 64)
         assert columns[column][row] == pytest.approx(predict_total(analysis, mode.target).ms, rel=1e-9)
@@ -266,7 +266,7 @@ def test_networks_whose_kernels_differ_in_kind_are_told_apart() -> None:
     fields = {"cardinality": [1, 2, 4], "base_width": [4, 16], "in_channels": [3, 16]}
     found = space(variant="resnet50", fields=fields, input_sizes=[64], constraints=['latency["L4", 8, "amp"] < 1e9'])
     columns = evaluate(found, 0, found.size)
-    mode = Mode.of("latency_ms:L4@8/amp")
+    mode = LatencyColumn.of("latency_ms:L4@8/amp")
     wanted = [predict_total(analyze(found.expression(row), 64), mode.target).ms for row in range(12)]
     assert columns["latency_ms:L4@8/amp"].tolist() == pytest.approx(wanted, rel=1e-9)
 
@@ -344,4 +344,4 @@ def test_a_regnet_of_too_many_stages_is_refused_with_its_reason() -> None:
     fields = {"depths": "regnet_depths(d, 8, 8, 1.3)", "widths": "regnet_widths(d, 8, 8, 1.3)"}
     found = space(family="regnet", fields=fields, variables={"d": [500, 600]})
     assert len(evaluate(found, 0, 2)["index"]) == 0
-    assert "is a possible network (the first: regnet: " in nothing_left(found)
+    assert "is a possible network (the first: regnet: " in reason_without_networks(found)

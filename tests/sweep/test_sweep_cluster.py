@@ -19,7 +19,7 @@ import pytest
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.sweep.results import run as cluster
 from analyzer.sweep.results.run import run
-from analyzer.sweep.results.store import MANIFEST, Manifest, Store, manifest_of, prepared
+from analyzer.sweep.results.store import MANIFEST, Manifest, Store, manifest_of, prepare_store
 from analyzer.sweep.space.space import Space
 
 pytestmark = pytest.mark.slow
@@ -42,9 +42,9 @@ COORDINATOR = """
 import sys
 from pathlib import Path
 from analyzer.sweep.results.run import existing_cluster, run_on
-from analyzer.sweep.results.store import opened
+from analyzer.sweep.results.store import open_store
 with existing_cluster(sys.argv[1]) as client:
-    run_on(client, opened(Path(sys.argv[2])))
+    run_on(client, open_store(Path(sys.argv[2])))
 """
 
 
@@ -63,7 +63,7 @@ def fingerprint(store: Store) -> str:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The hash of the rows that one process makes."""
-    store = prepared(tmp_path_factory.mktemp("undisturbed"), manifest())
+    store = prepare_store(tmp_path_factory.mktemp("undisturbed"), manifest())
     run(store)
     assert 0 < len(store.frame()) < 1536
     return fingerprint(store)
@@ -130,7 +130,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 def test_a_killed_coordinator_started_again_gives_the_same_rows(
     tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
 ) -> None:
-    store = prepared(tmp_path / "results", manifest())
+    store = prepare_store(tmp_path / "results", manifest())
     with coordinator(scheduler, store.folder) as first:
         wait_until(lambda: len(store.numbers()) >= 5)
         first.kill()
@@ -146,7 +146,7 @@ def test_a_killed_coordinator_started_again_gives_the_same_rows(
 def test_a_killed_worker_costs_no_row(
     tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
 ) -> None:
-    store = prepared(tmp_path / "results", manifest())
+    store = prepare_store(tmp_path / "results", manifest())
     with coordinator(scheduler, store.folder) as process:
         wait_until(lambda: len(store.numbers()) >= 5)
         workers[1].send_signal(signal.SIGKILL)
@@ -162,7 +162,7 @@ def test_workers_that_do_not_see_the_folder_send_their_rows(
     tmp_path: Path, undisturbed: str, scheduler: str, workers: list["subprocess.Popen[str]"]
 ) -> None:
     """As on machines without a shared file system: the folder's manifest is not there when the worker looks."""
-    store = prepared(tmp_path / "results", manifest())
+    store = prepare_store(tmp_path / "results", manifest())
     (store.folder / MANIFEST).unlink()
     told: list[int] = []
     with cluster.existing_cluster(scheduler) as client:
@@ -172,7 +172,7 @@ def test_workers_that_do_not_see_the_folder_send_their_rows(
 
 
 def test_workers_of_this_machine_give_the_same_rows(tmp_path: Path, undisturbed: str) -> None:
-    store = prepared(tmp_path / "results", manifest())
+    store = prepare_store(tmp_path / "results", manifest())
     with cluster.local_cluster(2) as client:
         cluster.run_on(client, store)
     assert fingerprint(store) == undisturbed

@@ -20,8 +20,8 @@ import pytest
 
 from analyzer.cli import main
 from analyzer.sweep.engine.engine import evaluate
-from analyzer.sweep.results.store import MANIFEST, opened, part_name
-from analyzer.sweep.space.space import packaged
+from analyzer.sweep.results.store import MANIFEST, open_store, part_name
+from analyzer.sweep.space.space import packaged_space
 
 pytestmark = pytest.mark.slow
 
@@ -41,8 +41,8 @@ def test_a_folder_keeps_every_row_and_is_asked_again(tmp_path: Path, capsys: pyt
     status, first, talk = ran(["wide_resnet", "--output", folder, "--chunk-size", "10"], capsys)
     told = f"wrote the rows into {folder}; `analyzer sweep {folder}` shows them again\n"
     assert (status, talk) == (0, told)
-    whole = evaluate(packaged("wide_resnet"), 0, 96)
-    frame = opened(folder).frame()
+    whole = evaluate(packaged_space("wide_resnet"), 0, 96)
+    frame = open_store(folder).frame()
     assert {name: frame[name].tolist() for name in frame} == {name: each.tolist() for name, each in whole.items()}
     assert len(list(folder.glob("part-*.parquet"))) == 10
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -58,7 +58,7 @@ def test_a_folder_that_lacks_chunks_is_finished(tmp_path: Path, capsys: pytest.C
     status, again, talk = ran([folder], capsys)
     assert (status, again) == (0, whole)
     assert talk.startswith(f"wrote the rows into {folder};")
-    assert len(opened(folder).frame()) == 96
+    assert len(open_store(folder).frame()) == 96
 
 
 def test_the_documents_examples_read_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,8 +162,8 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_whole(tmp_path: Path, capsys
         process.send_signal(signal.SIGINT)
         out, talk = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    done = opened(folder).numbers()
+    done = open_store(folder).numbers()
     assert 3 <= len(done) < 800
     assert f"{len(done)} of 800 chunks are whole in {folder}; the same command goes on from there." in talk
     assert "Traceback" not in talk
-    assert np.array_equal(next(iter(opened(folder).chunks(["index"])))["index"], np.arange(20000))
+    assert np.array_equal(next(iter(open_store(folder).chunks(["index"])))["index"], np.arange(20000))

@@ -12,12 +12,12 @@ import pytest
 
 from analyzer.cli import sweep as sweep_run
 from analyzer.cost.analysis import analyze
-from analyzer.render.sweep.charts import LIGHT, Picture, distribution, scatter
-from analyzer.sweep.results.named_variants import known
-from analyzer.sweep.results.pareto import Columns, Gathered, rows_of
+from analyzer.render.sweep.charts import LIGHT_PALETTE, ChartData, distribution_chart, front_chart
+from analyzer.sweep.results.named_variants import nearby_variants
+from analyzer.sweep.results.pareto import Columns, FrontCollector, rows_of
 from analyzer.sweep.results.run import Progress
-from analyzer.sweep.results.summary import chunks, summarised
-from analyzer.sweep.space.space import packaged, space
+from analyzer.sweep.results.summary import chunks, summarise
+from analyzer.sweep.space.space import packaged_space, space
 
 OBJECTIVES = (("macs", False), ("params", True))
 RESNETS = space(variant="resnet50", fields={"depths": "[1..4, 1..6, 1..36, 1..4]"})
@@ -30,8 +30,8 @@ def points(count: int = 20_000) -> Columns:
     return {"index": np.arange(count), "macs": macs, "params": macs + random.integers(0, 10**5, count)} | named
 
 
-def gathered(columns: Columns, cuts: list[int]) -> Gathered:
-    found = Gathered(OBJECTIVES, limit=500)
+def gathered(columns: Columns, cuts: list[int]) -> FrontCollector:
+    found = FrontCollector(OBJECTIVES, limit=500)
     for start, stop in pairwise([0, *cuts, len(columns["index"])]):
         found.add(rows_of(columns, slice(start, stop)))
     return found
@@ -68,17 +68,17 @@ def test_the_sample_is_even() -> None:
 
 def test_a_distribution_is_the_share_of_networks_up_to_a_figure() -> None:
     """Radosavovic et al. 2020, Equation 1, by hand: of 1, 2, 2, 4 half and more are at most 2."""
-    drawn = distribution({"": {"macs": np.array([4, 1, 2, 2])}}, "macs").to_dict()
+    drawn = distribution_chart({"": {"macs": np.array([4, 1, 2, 2])}}, "macs").to_dict()
     (rows,) = drawn["datasets"].values()
     assert [(row["x"], row["share"]) for row in rows] == [(1, 0.25), (2, 0.5), (2, 0.75), (4, 1.0)]
 
 
 def test_named_variants_have_their_published_figures_and_room() -> None:
     """Torchvision's figures of ResNet-50 and ResNet-101; names at least a twentieth of an axis apart."""
-    found = Gathered(OBJECTIVES)
+    found = FrontCollector(OBJECTIVES)
     for columns in chunks(RESNETS, ()):
         found.add(columns)
-    named = known(RESNETS, found.sample, found.front)
+    named = nearby_variants(RESNETS, found.sample, found.front)
     figures = dict(
         zip(named["name"].tolist(), zip(named["params"].tolist(), named["macs"].tolist(), strict=True), strict=True)
     )
@@ -90,29 +90,29 @@ def test_named_variants_have_their_published_figures_and_room() -> None:
     assert (np.diff(heights) > 0).all()
     several = space(variant="resnet50", fields={"depths": "[1..4, 1, 1, 1]"}, input_sizes=[128, 224])
     rows = next(iter(chunks(several, ())))
-    assert known(several, rows, rows)["name"].tolist() == []
+    assert nearby_variants(several, rows, rows)["name"].tolist() == []
 
 
 def test_names_of_the_space_come_before_those_beside_it() -> None:
     """By their definitions WRN-16-8, -28-10 and -40-4 are Wide ResNets, and ResNet-20 is none."""
-    wide = packaged("wide_resnet")
-    found = summarised(wide, OBJECTIVES)
-    named = set(known(wide, found.sample, found.front)["name"].tolist())
+    wide = packaged_space("wide_resnet")
+    found = summarise(wide, OBJECTIVES)
+    named = set(nearby_variants(wide, found.sample, found.front)["name"].tolist())
     assert named & {"wrn16_8_cifar", "wrn28_10_cifar", "wrn40_4_cifar"}
     assert all(name.startswith("wrn") for name in named)
     many = space(variant="resnet50", fields={"depths": "[2..6, 2..6, 2..40, 2..6]", "stem_width": [32, 64]})
-    seen = summarised(many, OBJECTIVES)
-    assert {"resnet50", "resnet101"} <= set(known(many, seen.sample, seen.front)["name"].tolist())
+    seen = summarise(many, OBJECTIVES)
+    assert {"resnet50", "resnet101"} <= set(nearby_variants(many, seen.sample, seen.front)["name"].tolist())
     foreign = space(variant="resnet50", fields={"depths": ["3-4-7-3", "3-4-22-3"]})
-    beside = summarised(foreign, OBJECTIVES)
-    assert {"resnet50", "resnet101"} <= set(known(foreign, beside.sample, beside.front)["name"].tolist())
+    beside = summarise(foreign, OBJECTIVES)
+    assert {"resnet50", "resnet101"} <= set(nearby_variants(foreign, beside.sample, beside.front)["name"].tolist())
 
 
 def test_columns_with_brackets_and_dots_are_drawn() -> None:
     """A chart's data have no names that Vega would take for paths."""
     columns = {**points(10), "latency_ms:RTX 4090@8": np.linspace(1, 2, 10), "depths[0]": np.arange(10)}
-    picture = Picture(columns, rows_of(columns, slice(0, 2)), {})
-    drawn = scatter(picture, ["latency_ms:RTX 4090@8", "depths[0]"], LIGHT).to_dict()
+    picture = ChartData(columns, rows_of(columns, slice(0, 2)), {})
+    drawn = front_chart(picture, ["latency_ms:RTX 4090@8", "depths[0]"], LIGHT_PALETTE).to_dict()
     used = {layer["encoding"][axis]["field"] for layer in drawn["layer"] for axis in ("x", "y")}
     rows = next(iter(drawn["datasets"].values()))
     assert used <= set(rows[0])
@@ -123,7 +123,7 @@ def test_progress_is_told_in_lines_where_no_terminal_shows_a_bar(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sweep_run, "LINE_SECONDS", 0)
-    with sweep_run.telling() as tell:
+    with sweep_run.progress_bar() as tell:
         tell(Progress(total=4_000_000, found=1_000_000, done=1_000_000))
         tell(Progress(total=4_000_000, found=1_000_000, done=2_000_000, seconds=2.0))
     assert capsys.readouterr().err == "2,000,000 of 4,000,000 candidates (50 %), 500 k a second, 00:00:04 left\n"
@@ -138,7 +138,7 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
 
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    with sweep_run.reporting() as report:
+    with sweep_run.progress_callback() as report:
         for done in (1, 50, 100):
             report(done, 100)
     assert "100%" in screen.getvalue()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput
 from analyzer.sweep.results.run import Progress, run
-from analyzer.sweep.results.store import MANIFEST, Manifest, Store, manifest_from, opened, part_name, prepared
+from analyzer.sweep.results.store import MANIFEST, Manifest, Store, manifest_from, open_store, part_name, prepare_store
 
 
 def squares(chunk_size: int = 64, size: int = 1000, fingerprint: str = "squares") -> Manifest:
@@ -41,7 +41,7 @@ def nothing(start: int, stop: int) -> dict[str, NDArray[Any]]:
 
 
 def swept(folder: Path, manifest: Manifest | None = None) -> Store:
-    store = prepared(folder, manifest or squares())
+    store = prepare_store(folder, manifest or squares())
     run(store, evaluate=evaluate)
     return store
 
@@ -83,12 +83,12 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
             raise KeyboardInterrupt
         return evaluate(start, stop)
 
-    store = prepared(tmp_path / "a", squares())
+    store = prepare_store(tmp_path / "a", squares())
     with pytest.raises(KeyboardInterrupt):
         run(store, evaluate=stopping)
     assert store.numbers() == [0, 1, 2, 3, 4]
     told: list[tuple[int, int]] = []
-    run(opened(tmp_path / "a"), lambda progress: told.append((progress.found, progress.done)), stopping)
+    run(open_store(tmp_path / "a"), lambda progress: told.append((progress.found, progress.done)), stopping)
     assert told[0] == (320, 320)
     assert told[-1] == (320, 1000)
     assert sorted(seen) == sorted([*range(0, 1000, 64), 320])
@@ -110,7 +110,7 @@ def test_a_damaged_file_is_written_again_and_leftovers_go(tmp_path: Path) -> Non
 
 
 def test_nothing_that_satisfies_is_a_table_without_rows(tmp_path: Path) -> None:
-    store = prepared(tmp_path, squares(500))
+    store = prepare_store(tmp_path, squares(500))
     run(store, evaluate=nothing)
     assert len(store.frame()) == 0
     assert pd.read_parquet(tmp_path).columns.tolist() == list(evaluate(0, 1))
@@ -129,7 +129,7 @@ def test_nothing_that_satisfies_is_a_table_without_rows(tmp_path: Path) -> None:
 def test_a_folder_of_another_sweep_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     store = swept(tmp_path)
     with pytest.raises(InvalidInput) as refused:
-        prepared(tmp_path, replace(store.manifest, **changes))
+        prepare_store(tmp_path, replace(store.manifest, **changes))
     assert words in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
 
@@ -146,16 +146,16 @@ def test_a_file_of_another_sweep_is_refused(tmp_path: Path) -> None:
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput, match="not a sweep's manifest"):
-        opened(tmp_path)
+        open_store(tmp_path)
 
 
 def test_a_folder_without_results_and_parts_without_a_manifest_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="holds no results of a sweep"):
-        opened(tmp_path)
+        open_store(tmp_path)
     store = swept(tmp_path)
     (tmp_path / MANIFEST).unlink()
     with pytest.raises(InvalidInput, match="parts of an unknown sweep"):
-        prepared(tmp_path, store.manifest)
+        prepare_store(tmp_path, store.manifest)
 
 
 @pytest.mark.parametrize("chunk_size", [0, -1, 2**24 + 1])
@@ -189,7 +189,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_one_sentence_and_what_was_written_stays(small_disk: Path) -> None:
-    store = prepared(small_disk, squares(10_000, 200_000))
+    store = prepare_store(small_disk, squares(10_000, 200_000))
     with pytest.raises(InvalidInput, match="No space left on device"):
         run(store, evaluate=evaluate)
     done = store.numbers()

@@ -20,11 +20,11 @@ from analyzer import predict_latency
 from analyzer.cli import main
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
-from analyzer.render.sweep.tables import title_of
+from analyzer.render.sweep.tables import column_title
 from analyzer.sweep.engine.engine import evaluate
 from analyzer.sweep.results.nearest import nearest, neighbourhood, targets_of
 from analyzer.sweep.results.pareto import front, objectives_of
-from analyzer.sweep.space.space import packaged
+from analyzer.sweep.space.space import packaged_space
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def test_resnexts_pairs_follow_from_constant_parameters() -> None:
         base = analyze(name)
         within = neighbourhood(base, {"cardinality": "[1, 2, 4, 8, 32]", "base_width": "1..64"})
         found = nearest(base, within, targets_of(["params=0%"], base), per="cardinality").found
-        pairs = {near.group: within.spec(near.candidate).resolved()["base_width"] for near in found}
+        pairs = {near.group: within.spec(near.candidate).effective_fields()["base_width"] for near in found}
         assert pairs == XIE
 
 
@@ -107,7 +107,7 @@ def test_twice_the_complexity_gives_the_papers_wider_networks() -> None:
     base = analyze("resnet101")
     within = neighbourhood(base, {"cardinality": "[1, 2, 64]", "base_width": "1..128"})
     found = nearest(base, within, targets_of(["macs=+100%"], base), per="cardinality").found
-    widths = {near.group: within.spec(near.candidate).resolved()["base_width"] for near in found}
+    widths = {near.group: within.spec(near.candidate).effective_fields()["base_width"] for near in found}
     assert 98 <= widths[1] <= 102
     assert 61 <= widths[2] <= 65
     assert widths[64] == 4
@@ -130,7 +130,7 @@ ZAGORUYKO = {
 
 def test_wide_resnets_have_the_papers_parameters() -> None:
     """Oracle: the paper's table, in which all are rounded to 0.1 M."""
-    columns = evaluate(packaged("wide_resnet"), 0, 96)
+    columns = evaluate(packaged_space("wide_resnet"), 0, 96)
     named = {
         (6 * n + 4, k): params
         for n, k, params in zip(columns["n"].tolist(), columns["k"].tolist(), columns["params"].tolist(), strict=True)
@@ -140,7 +140,7 @@ def test_wide_resnets_have_the_papers_parameters() -> None:
 
 def test_densenets_parameters_are_the_named_variants() -> None:
     """Oracle: torchvision's networks, which are points of the space."""
-    found = packaged("densenet")
+    found = packaged_space("densenet")
     columns = evaluate(found, 0, found.size)
     names = {found.expression(index): row for row, index in enumerate(columns["index"].tolist())}
     published = {"densenet121": 7978856, "densenet169": 14149480, "densenet201": 20013928, "densenet161": 28681000}
@@ -296,5 +296,5 @@ def test_candidates_that_round_to_one_network_are_one_on_the_front(capsys: pytes
 
 def test_a_latencys_heading_says_device_and_precision() -> None:
     """By hand: the device's own name, and float32 where no precision is named."""
-    assert title_of("latency_ms:rtx4090@8") == "RTX 4090, batch 8, float32, ms"
-    assert title_of("latency_ms:l4@1/amp/cuda_graph") == "L4, batch 1, amp, CUDA graph, ms"
+    assert column_title("latency_ms:rtx4090@8") == "RTX 4090, batch 8, float32, ms"
+    assert column_title("latency_ms:l4@1/amp/cuda_graph") == "L4, batch 1, amp, CUDA graph, ms"

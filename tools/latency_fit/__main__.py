@@ -11,12 +11,12 @@ from analyzer.latency.predict.roofline import PATH
 from tools.latency_fit.agreement import disagreements
 from tools.latency_fit.document import DOCUMENT, document
 from tools.latency_fit.intervals import coverage, half_widths
-from tools.latency_fit.judge import across_devices, cross_validated, parts
-from tools.latency_fit.search import Fitted, cpu_cases, fit_all, inference_cases, nvidia_cases
+from tools.latency_fit.judge import across_devices, cross_validated, cross_validated_fits
+from tools.latency_fit.search import FittedModel, cpu_cases, fit_all, inference_cases, nvidia_cases
 from tools.latency_fit.tables import training_cases
 
 
-def facts_of(known: Fitted, intervals: dict[str, float]) -> dict[str, Any]:
+def coefficients_document(known: FittedModel, intervals: dict[str, float]) -> dict[str, Any]:
     """The content of coefficients.json."""
     volta = [case for word in ("amp", "float32") for case in nvidia_cases("V100", word)]
     cases = [*inference_cases(), *cpu_cases(), *training_cases(), *volta]
@@ -30,13 +30,13 @@ def facts_of(known: Fitted, intervals: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def written() -> dict[Path, str]:
+def output_files() -> dict[Path, str]:
     """Path → text of everything that the program writes."""
     known = fit_all()
-    fits = parts(known)
+    fits = cross_validated_fits(known)
     validated = {part.title: cross_validated(part) for part in fits}
     across = across_devices(known)
-    facts = facts_of(known, half_widths(known, validated, across))
+    facts = coefficients_document(known, half_widths(known, validated, across))
     text = document(known, facts, fits, validated, across, coverage(validated, across))
     return {PATH: json.dumps(facts, indent=2) + "\n", DOCUMENT: text}
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     check = parser.parse_args(arguments).check
     changed = False
-    for path, text in written().items():
+    for path, text in output_files().items():
         told = disagreements(path.read_text(encoding="utf-8") if path.is_file() else "", text)
         changed = changed or bool(told)
         if told and not check:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.latency.predict.breakdown import launched, repeated
+from analyzer.latency.predict.breakdown import kernel_list, stage_kernels
 from analyzer.latency.predict.devices import rates
-from analyzer.latency.predict.roofline import Efficiencies, Ideal, ideal, kernel_ms
-from tools.latency_fit.tables import Case
+from analyzer.latency.predict.roofline import Efficiencies, PeakTimes, ideal, kernel_ms
+from tools.latency_fit.tables import PublishedLatency
 
 Vector = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ Vector = NDArray[np.float64]
 class Batch:
     """Cases with their kernels' ideal times as arrays; `log_ms` are the logarithms of the published times."""
 
-    def __init__(self, cases: Sequence[Case]) -> None:
+    def __init__(self, cases: Sequence[PublishedLatency]) -> None:
         self.cases = list(cases)
         self.log_ms: Vector = np.log([case.batch_ms for case in cases])
         columns: list[tuple[Any, ...]] = []
@@ -26,7 +26,7 @@ class Batch:
         table = np.array(columns, dtype=float).T
         self._case = table[0].astype(int)
         self._times = table[1]
-        self._ideal = Ideal(*table[2:])
+        self._ideal = PeakTimes(*table[2:])
 
     def log_predicted(self, eff: Efficiencies) -> Vector:
         """Logarithms of the device's milliseconds."""
@@ -39,7 +39,9 @@ class Batch:
         return self.log_predicted(eff) - self.log_ms
 
 
-def _ideals(case: Case) -> list[tuple[int, Ideal]]:
+def _ideals(case: PublishedLatency) -> list[tuple[int, PeakTimes]]:
     peaks = rates(case.device, case.run.precision)
-    found = launched(case.analysis, case.run, peaks)
-    return [(times, ideal(kernel, peaks, case.run, found.nchw)) for kernel, _, times in repeated(case.analysis, found)]
+    found = kernel_list(case.analysis, case.run, peaks)
+    return [
+        (times, ideal(kernel, peaks, case.run, found.nchw)) for kernel, _, times in stage_kernels(case.analysis, found)
+    ]

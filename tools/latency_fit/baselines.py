@@ -7,31 +7,31 @@ import numpy as np
 from analyzer.latency.predict.devices import rates
 from analyzer.latency.predict.kernels import eager_kernels
 from analyzer.latency.predict.roofline import kernel_bytes
-from tools.latency_fit.judge import Judged, fold_of
-from tools.latency_fit.tables import Case
+from tools.latency_fit.judge import HeldOutErrors, fold_of
+from tools.latency_fit.tables import PublishedLatency
 
 FIXED_SHARE = 0.75
 """Of its peaks that PyTorch's own estimator takes any op to reach."""
 
-QUANTITIES: dict[str, Callable[[Case], float]] = {
+QUANTITIES: dict[str, Callable[[PublishedLatency], float]] = {
     "FLOPs only": lambda case: case.run.batch_size * case.analysis.macs,
     "activations only": lambda case: case.run.batch_size * case.analysis.activations,
     "parameters only": lambda case: case.run.batch_size * case.analysis.params,
 }
 
 
-def baselines(judged: Judged) -> list[Judged]:
+def baselines(judged: HeldOutErrors) -> list[HeldOutErrors]:
     """The same rows by each simple rule; scales come from the other folds of the same table."""
     scaled = [_scaled(judged.cases, title, quantity) for title, quantity in QUANTITIES.items()]
     plain = np.log([roofline_ms(case) / case.batch_ms for case in judged.cases])
     return [
         *scaled,
-        Judged("plain roofline at 100 %", judged.cases, plain),
-        Judged("plain roofline at 75 %", judged.cases, plain - np.log(FIXED_SHARE)),
+        HeldOutErrors("plain roofline at 100 %", judged.cases, plain),
+        HeldOutErrors("plain roofline at 75 %", judged.cases, plain - np.log(FIXED_SHARE)),
     ]
 
 
-def _scaled(cases: list[Case], title: str, quantity: Callable[[Case], float]) -> Judged:
+def _scaled(cases: list[PublishedLatency], title: str, quantity: Callable[[PublishedLatency], float]) -> HeldOutErrors:
     fold = fold_of(cases)
     rates_of = np.array([np.log(case.batch_ms / quantity(case)) for case in cases])
     errors = np.zeros(len(cases))
@@ -42,10 +42,10 @@ def _scaled(cases: list[Case], title: str, quantity: Callable[[Case], float]) ->
             if other.table == case.table and fold[other.model] != fold[case.model]
         ]
         errors[index] = np.median(others) - rates_of[index]
-    return Judged(title, cases, errors)
+    return HeldOutErrors(title, cases, errors)
 
 
-def roofline_ms(case: Case) -> float:
+def roofline_ms(case: PublishedLatency) -> float:
     """Each op at the longer of its FLOPs and its bytes at the device's peaks."""
     peaks, total = rates(case.device, case.run.precision), 0.0
     for kernel in eager_kernels(case.analysis):

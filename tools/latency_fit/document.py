@@ -10,12 +10,12 @@ from scipy.stats import spearmanr
 
 from tools.latency_fit.arrays import Batch
 from tools.latency_fit.baselines import baselines
-from tools.latency_fit.judge import Judged, Part, family_left_out, small_batches
-from tools.latency_fit.search import Fitted, nvidia_cases
+from tools.latency_fit.judge import CrossValidatedFit, HeldOutErrors, family_left_out, small_batches
+from tools.latency_fit.search import FittedModel, nvidia_cases
 from tools.latency_fit.stages import stage_errors
 from tools.latency_fit.tables import EXCLUDED
 
-FEW = 6
+MIN_ROWS = 6
 """Rows up to which no rank correlation is told."""
 
 TEMPLATE = Path(__file__).with_name("template.md")
@@ -23,11 +23,11 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "latency-prediction.md"
 
 
 def document(
-    known: Fitted,
+    known: FittedModel,
     facts: dict[str, Any],
-    fits: Sequence[Part],
-    validated: dict[str, Judged],
-    across: Sequence[Judged],
+    fits: Sequence[CrossValidatedFit],
+    validated: dict[str, HeldOutErrors],
+    across: Sequence[HeldOutErrors],
     covered: dict[str, float],
 ) -> str:
     """The whole document; every number in its tables is computed here."""
@@ -36,8 +36,8 @@ def document(
         "summary": _summary(validated, across, small, covered),
         "validated": _validated(validated),
         "families": _families(fits),
-        "across": _across(across),
-        "small": _small(small, known),
+        "across": _across_devices(across),
+        "small": _small_batches(small, known),
         "intervals": _intervals(facts["intervals"], covered, known),
         "numbers": _numbers(known),
         "excluded": table(["networks", "why"], ([f"`{names}`", why] for names, why in EXCLUDED.items())),
@@ -58,7 +58,7 @@ def _per_cent(value: float, places: int = 1) -> str:
 
 
 def _summary(
-    validated: dict[str, Judged], across: Sequence[Judged], small: Sequence[Judged], covered: dict[str, float]
+    validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors], small: Sequence[HeldOutErrors], covered: dict[str, float]
 ) -> str:
     gpu = validated["GPU inference"]
     compiled = gpu.where("", lambda case: case.run.compiled)
@@ -69,7 +69,7 @@ def _summary(
         ("known GPU, eager: mean error", f"{_per_cent(eager.mean)} %", "4.5 %"),
         *[(f"{each.title}: mean error", f"{_per_cent(each.mean)} %", "8 %") for each in across[:3]],
         *[
-            (f"{each.title}, resnet50 given", f"{_per_cent(each.given('resnet50').mean)} %", "4 %")
+            (f"{each.title}, resnet50 given", f"{_per_cent(each.calibrated_on('resnet50').mean)} %", "4 %")
             for each in across[:3]
         ],
         *[(f"{each.title}: Spearman", f"{spearman(each):.4f}", "0.995") for each in across[:3]],
@@ -81,13 +81,13 @@ def _summary(
     return table(["", "reached", "aimed at"], rows)
 
 
-def spearman(judged: Judged) -> float:
+def spearman(judged: HeldOutErrors) -> float:
     """Rank correlation of predicted and published times."""
     published = np.array([np.log(case.batch_ms / case.run.batch_size) for case in judged.cases])
     return float(spearmanr(published, published + judged.errors).statistic)
 
 
-def _row(judged: Judged, title: str = "") -> list[str]:
+def _row(judged: HeldOutErrors, title: str = "") -> list[str]:
     figures = (judged.mean, judged.bias, judged.within)
     return [title or judged.title, str(len(judged.cases)), *[_per_cent(figure) for figure in figures]]
 
@@ -95,7 +95,7 @@ def _row(judged: Judged, title: str = "") -> list[str]:
 _HEADS = ["", "rows", "mean error %", "bias %", "within 10 %"]
 
 
-def _validated(validated: dict[str, Judged]) -> str:
+def _validated(validated: dict[str, HeldOutErrors]) -> str:
     text = []
     for title, judged in validated.items():
         names = sorted({case.table for case in judged.cases})
@@ -105,7 +105,7 @@ def _validated(validated: dict[str, Judged]) -> str:
     return "\n\n".join(text)
 
 
-def _families(fits: Sequence[Part]) -> str:
+def _families(fits: Sequence[CrossValidatedFit]) -> str:
     rows = []
     for part in fits:
         judged = family_left_out(part)
@@ -115,17 +115,17 @@ def _families(fits: Sequence[Part]) -> str:
     return table(_HEADS, rows)
 
 
-def _across(across: Sequence[Judged]) -> str:
+def _across_devices(across: Sequence[HeldOutErrors]) -> str:
     rows = []
     for judged in across:
-        given = judged.given("resnet50")
+        given = judged.calibrated_on("resnet50")
         figure = _per_cent(given.mean) if len(given.cases) else "–"
-        ranks = f"{spearman(judged):.4f}" if len(judged.cases) > FEW else "–"
+        ranks = f"{spearman(judged):.4f}" if len(judged.cases) > MIN_ROWS else "–"
         rows.append([*_row(judged), figure, ranks])
     return table([*_HEADS, "mean with resnet50 given %", "Spearman"], rows)
 
 
-def _small(small: Sequence[Judged], known: Fitted) -> str:
+def _small_batches(small: Sequence[HeldOutErrors], known: FittedModel) -> str:
     """Also what v1 gains on v1.5, which NVIDIA puts at about 5 %: the throughputs' ratio, by these numbers."""
     gain = 100 * (1 / slowdown(known) - 1)
     lead = (
@@ -136,7 +136,7 @@ def _small(small: Sequence[Judged], known: Fitted) -> str:
     return f"{lead}\n\n{table(_HEADS, map(_row, small))}"
 
 
-def slowdown(known: Fitted) -> float:
+def slowdown(known: FittedModel) -> float:
     """Time of ResNet-50 v1 over that of v1.5 on the V100, AMP, batch 256."""
     (case,) = nvidia_cases("V100", "amp", least=256)
     v1 = replace(case, expression="resnet50_v1")
@@ -144,7 +144,7 @@ def slowdown(known: Fitted) -> float:
     return float(np.exp(logs[0] - logs[1]))
 
 
-def _intervals(intervals: dict[str, float], covered: dict[str, float], known: Fitted) -> str:
+def _intervals(intervals: dict[str, float], covered: dict[str, float], known: FittedModel) -> str:
     errors = 100 * np.abs(np.expm1(stage_errors(known)))
     spans = ([name, f"± {_per_cent(100 * float(np.expm1(width)))} %"] for name, width in intervals.items())
     shares = ([name, _per_cent(value)] for name, value in covered.items())
@@ -156,7 +156,7 @@ def _intervals(intervals: dict[str, float], covered: dict[str, float], known: Fi
     return "\n\n".join([table(["evidence", "half width"], spans), table(["rows", "covered %"], shares), stages])
 
 
-def _numbers(known: Fitted) -> str:
+def _numbers(known: FittedModel) -> str:
     names = list(known.classes["gpu"]._asdict())
     rows = [[f"`{name}`", *[f"{value:g}" for value in eff]] for name, eff in known.classes.items()]
     return table(["class", *[f"`{name}`" for name in names]], rows)

@@ -5,28 +5,30 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.latency_fit.judge import Judged, Vector, fold_of, small_batches
-from tools.latency_fit.search import Fitted, rounded
+from tools.latency_fit.judge import HeldOutErrors, Vector, fold_of, small_batches
+from tools.latency_fit.search import FittedModel, round_significant
 from tools.latency_fit.stages import stage_errors
 
-COVERED = 0.9
-Inside = NDArray[np.bool_]
+COVERAGE = 0.9
+WithinInterval = NDArray[np.bool_]
 
 
 def half_width(errors: Vector) -> float:
     """The |log error| that nine tenths of the rows stay within."""
-    return rounded(float(np.quantile(np.abs(errors), COVERED)), 3)
+    return round_significant(float(np.quantile(np.abs(errors), COVERAGE)), 3)
 
 
-def half_widths(known: Fitted, validated: dict[str, Judged], across: Sequence[Judged]) -> dict[str, float]:
+def half_widths(known: FittedModel, validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors]) -> dict[str, float]:
     """Kind of evidence → half width, as a logarithm.
 
     "gpu", "training" and "cpu": the device was measured in that mode. "alike": another GPU like those (GeForce);
     "unlike": one of another class or under a power cap. "calibrated": one measured network fixed the factor. "host":
     starting kernels takes longer, and the host's cost is known. "stage": what a stage's share adds to the whole's.
     """
-    alike, unlike = split(across)
-    calibrated = [judged.given("resnet50").errors for judged in across if len(judged.given("resnet50").cases) > 0]
+    alike, unlike = split_by_likeness(across)
+    calibrated = [
+        judged.calibrated_on("resnet50").errors for judged in across if len(judged.calibrated_on("resnet50").cases) > 0
+    ]
     host = np.concatenate([judged.errors for judged in small_batches(known)])
     return {
         "gpu": half_width(validated["GPU inference"].errors),
@@ -40,27 +42,27 @@ def half_widths(known: Fitted, validated: dict[str, Judged], across: Sequence[Ju
     }
 
 
-def split(across: Sequence[Judged]) -> tuple[list[Judged], list[Judged]]:
-    """Judged devices that are like those of the fit, and those that are not; training steps left out."""
+def split_by_likeness(across: Sequence[HeldOutErrors]) -> tuple[list[HeldOutErrors], list[HeldOutErrors]]:
+    """HeldOutErrors devices that are like those of the fit, and those that are not; training steps left out."""
     alike = [judged for judged in across if judged.title.startswith("RTX")]
     unlike = [judged for judged in across if not judged.title.startswith("RTX") and "training" not in judged.title]
     return alike, unlike
 
 
-def _joined(judged: Sequence[Judged]) -> Vector:
+def _joined(judged: Sequence[HeldOutErrors]) -> Vector:
     return np.concatenate([each.errors for each in judged])
 
 
-def coverage(validated: dict[str, Judged], across: Sequence[Judged]) -> dict[str, float]:
+def coverage(validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors]) -> dict[str, float]:
     """Per cent of held-out rows within intervals that come from other rows alone, pooled and by kind."""
-    inside = {title: _folded(judged) for title, judged in validated.items()}
-    for word, group in zip(("GPUs like the fitted", "other GPUs"), split(across), strict=True):
-        inside[word] = np.concatenate([_from_others(group, place) for place in range(len(group))])
+    inside = {title: _within_fold_intervals(judged) for title, judged in validated.items()}
+    for word, group in zip(("GPUs like the fitted", "other GPUs"), split_by_likeness(across), strict=True):
+        inside[word] = np.concatenate([_within_other_intervals(group, place) for place in range(len(group))])
     pooled = np.concatenate(list(inside.values()))
     return {word: 100 * float(np.mean(rows)) for word, rows in {**inside, "all, pooled": pooled}.items()}
 
 
-def _folded(judged: Judged) -> Inside:
+def _within_fold_intervals(judged: HeldOutErrors) -> WithinInterval:
     """Whether each row lies within the interval of the other folds."""
     fold = fold_of(judged.cases)
     folds = np.array([fold[case.model] for case in judged.cases])
@@ -68,6 +70,6 @@ def _folded(judged: Judged) -> Inside:
     return np.asarray(np.abs(judged.errors) <= np.array([widths[each] for each in folds.tolist()]))
 
 
-def _from_others(group: Sequence[Judged], place: int) -> Inside:
+def _within_other_intervals(group: Sequence[HeldOutErrors], place: int) -> WithinInterval:
     others = _joined([judged for index, judged in enumerate(group) if index != place])
     return np.asarray(np.abs(group[place].errors) <= half_width(others))

@@ -20,25 +20,25 @@ from tools.latency_fit.search import (
     ONE_DEVICE,
     START,
     TRAINING,
-    Fitted,
+    FittedModel,
     calls_of,
     cpu_cases,
-    fitted,
+    fit_efficiencies,
     inference_cases,
     nvidia_cases,
 )
-from tools.latency_fit.tables import Case, read_cases, training_cases
+from tools.latency_fit.tables import PublishedLatency, read_cases, training_cases
 
 Vector = NDArray[np.float64]
 FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class HeldOutErrors:
     """Held-out rows: a title, the cases, and log(predicted / published) of each."""
 
     title: str
-    cases: list[Case]
+    cases: list[PublishedLatency]
     errors: Vector
 
     @property
@@ -56,12 +56,12 @@ class Judged:
         """Per cent of the rows that are off by at most 10 %."""
         return float(100 * np.mean(np.abs(np.expm1(self.errors)) <= 0.1))
 
-    def where(self, title: str, keep: Callable[[Case], bool]) -> "Judged":
+    def where(self, title: str, keep: Callable[[PublishedLatency], bool]) -> "HeldOutErrors":
         """Those rows of it."""
         chosen = [keep(case) for case in self.cases]
-        return Judged(title, [case for case, kept in zip(self.cases, chosen, strict=True) if kept], self.errors[chosen])
+        return HeldOutErrors(title, [case for case, kept in zip(self.cases, chosen, strict=True) if kept], self.errors[chosen])
 
-    def given(self, model: str) -> "Judged":
+    def calibrated_on(self, model: str) -> "HeldOutErrors":
         """The errors left once each table's row of that model at 224 pixels has fixed the table's factor."""
         factor = {
             case.table: error
@@ -69,19 +69,19 @@ class Judged:
             if case.model == model and case.image_size == 224
         }
         rest = self.where(self.title, lambda case: case.model != model)
-        return Judged(
+        return HeldOutErrors(
             self.title, rest.cases, rest.errors - np.array([factor.get(case.table, 0.0) for case in rest.cases])
         )
 
 
-def fold_of(cases: Sequence[Case]) -> dict[str, int]:
+def fold_of(cases: Sequence[PublishedLatency]) -> dict[str, int]:
     """Model → its fold of five, all sizes of a model in one; drawn with a fixed seed."""
     models = sorted({case.model for case in cases})
     order = np.random.RandomState(0).permutation(len(models))
     return {models[place]: rank % FOLDS for rank, place in enumerate(order)}
 
 
-def held_out(cases: list[Case], start: Efficiencies, free: Sequence[str], group: Callable[[Case], object]) -> Vector:
+def held_out_errors(cases: list[PublishedLatency], start: Efficiencies, free: Sequence[str], group: Callable[[PublishedLatency], object]) -> Vector:
     """log(predicted / published) of every case by a fit to the other groups."""
     groups = [group(case) for case in cases]
     errors = np.zeros(len(cases))
@@ -89,60 +89,60 @@ def held_out(cases: list[Case], start: Efficiencies, free: Sequence[str], group:
         away = np.array([each == left_out for each in groups])
         rest = Batch([case for case, gone in zip(cases, away, strict=True) if not gone])
         gone = Batch([case for case, gone in zip(cases, away, strict=True) if gone])
-        errors[away] = gone.errors(fitted(rest, start, free))
+        errors[away] = gone.errors(fit_efficiencies(rest, start, free))
     return errors
 
 
-class Part(NamedTuple):
+class CrossValidatedFit(NamedTuple):
     """A fit that is cross-validated: its cases, where it starts, what it frees."""
 
     title: str
-    cases: list[Case]
+    cases: list[PublishedLatency]
     start: Efficiencies
     free: tuple[str, ...]
 
 
-def parts(known: Fitted) -> list[Part]:
+def cross_validated_fits(known: FittedModel) -> list[CrossValidatedFit]:
     """The fits that are cross-validated by model name."""
     gpu = known.classes["gpu"]
     return [
-        Part("GPU inference", inference_cases(), gpu, GPU),
-        Part("training step", training_cases(), gpu, TRAINING),
-        Part("CPU inference", cpu_cases(), CPU_START, CPU),
+        CrossValidatedFit("GPU inference", inference_cases(), gpu, GPU),
+        CrossValidatedFit("training step", training_cases(), gpu, TRAINING),
+        CrossValidatedFit("CPU inference", cpu_cases(), CPU_START, CPU),
     ]
 
 
-def cross_validated(part: Part) -> Judged:
+def cross_validated(part: CrossValidatedFit) -> HeldOutErrors:
     """The part's rows, each predicted without any row of its model."""
     fold = fold_of(part.cases)
-    return Judged(part.title, part.cases, held_out(part.cases, part.start, part.free, lambda case: fold[case.model]))
+    return HeldOutErrors(part.title, part.cases, held_out_errors(part.cases, part.start, part.free, lambda case: fold[case.model]))
 
 
-def family_left_out(part: Part) -> Judged:
+def family_left_out(part: CrossValidatedFit) -> HeldOutErrors:
     """The part's rows, each predicted without any row of its family."""
-    return Judged(part.title, part.cases, held_out(part.cases, part.start, part.free, lambda case: case.family))
+    return HeldOutErrors(part.title, part.cases, held_out_errors(part.cases, part.start, part.free, lambda case: case.family))
 
 
-def across_devices(known: Fitted) -> list[Judged]:
+def across_devices(known: FittedModel) -> list[HeldOutErrors]:
     """GPUs that the fit has not seen: each of two predicted from eager rows of the other, and those of no table."""
     found = []
     for seen, unseen in (("RTX 3090", "RTX 4090"), ("RTX 4090", "RTX 3090")):
         rows = [case for case in inference_cases() if case.device.name == seen and not case.run.compiled]
-        eff = fitted(Batch(rows), START._replace(norm=NO_BOUND, launch_us=known.classes["gpu"].launch_us), ONE_DEVICE)
+        eff = fit_efficiencies(Batch(rows), START._replace(norm=NO_BOUND, launch_us=known.classes["gpu"].launch_us), ONE_DEVICE)
         for compiled, word in ((False, "eager"), (True, "compiled")):
             cases = [c for c in inference_cases() if c.device.name == unseen and c.run.compiled == compiled]
             if cases:
-                found.append(Judged(f"{unseen} {word}, from {seen} eager", cases, Batch(cases).errors(eff)))
+                found.append(HeldOutErrors(f"{unseen} {word}, from {seen} eager", cases, Batch(cases).errors(eff)))
     return [*found, turing(known), *hopper(known)]
 
 
-def turing(known: Fitted) -> Judged:
+def turing(known: FittedModel) -> HeldOutErrors:
     """NVIDIA's T4 from batch 64, by efficiencies of the V100."""
     cases = [case for word in ("amp", "float32") for case in nvidia_cases("T4", word, least=LARGE)]
-    return Judged("Tesla T4 eager, from Tesla V100", cases, errors_of(cases, known))
+    return HeldOutErrors("Tesla T4 eager, from Tesla V100", cases, errors_of(cases, known))
 
 
-def hopper(known: Fitted) -> list[Judged]:
+def hopper(known: FittedModel) -> list[HeldOutErrors]:
     """Our own runs on an H100 and an H200; of them the fit knows the H100's CUDA graphs, for `launch_us`."""
     modes: dict[str, Callable[[RunSettings], bool]] = {
         "eager": lambda run: not (run.compiled or run.training or run.cuda_graph),
@@ -152,19 +152,19 @@ def hopper(known: Fitted) -> list[Judged]:
     }
     found = []
     for name in ("H100 SXM", "H200 SXM"):
-        own = [case for case in read_cases("measured") if case.device.name == name and _is_the_devices(case)]
+        own = [case for case in read_cases("measured") if case.device.name == name and _is_device_bound(case)]
         for word, chosen in modes.items():
             cases = [case for case in own if chosen(case.run)]
-            found.append(Judged(f"{name} {word}, from GeForce cards", cases, errors_of(cases, known)))
+            found.append(HeldOutErrors(f"{name} {word}, from GeForce cards", cases, errors_of(cases, known)))
     return [judged for judged in found if judged.title != "H100 SXM as a CUDA graph, from GeForce cards"]
 
 
-def _is_the_devices(case: Case) -> bool:
+def _is_device_bound(case: PublishedLatency) -> bool:
     """Whether the GPU, not the host, sets the time."""
     return case.run.batch_size >= LARGE or case.run.cuda_graph
 
 
-def errors_of(cases: list[Case], known: Fitted, host: bool = False) -> Vector:
+def errors_of(cases: list[PublishedLatency], known: FittedModel, host: bool = False) -> Vector:
     """log(predicted / published) by the efficiencies of each case's class, with the host's term where asked for."""
     errors = np.zeros(len(cases))
     for index, case in enumerate(cases):
@@ -176,10 +176,10 @@ def errors_of(cases: list[Case], known: Fitted, host: bool = False) -> Vector:
     return errors
 
 
-def small_batches(known: Fitted) -> list[Judged]:
+def small_batches(known: FittedModel) -> list[HeldOutErrors]:
     """NVIDIA's rows up to batch 32; host cost from the V100 alone."""
     found = []
     for device in ("V100", "T4"):
         cases = [case for word in ("float32", "amp") for case in nvidia_cases(device, word, most=32)]
-        found.append(Judged(f"Tesla {device}, batch 1 to 32", cases, errors_of(cases, known, host=True)))
+        found.append(HeldOutErrors(f"Tesla {device}, batch 1 to 32", cases, errors_of(cases, known, host=True)))
     return found

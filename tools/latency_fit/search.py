@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from analyzer.latency.predict.breakdown import launched
+from analyzer.latency.predict.breakdown import kernel_list
 from analyzer.latency.predict.devices import rates
 from analyzer.latency.predict.roofline import Efficiencies
 from tools.latency_fit.arrays import Batch, Vector
-from tools.latency_fit.tables import Case, read_cases, training_cases
+from tools.latency_fit.tables import PublishedLatency, read_cases, training_cases
 
 GPU = ("tensor", "memory", "stem", "nchw", "norm")
 ONE_DEVICE = GPU[:-1]
@@ -24,7 +24,7 @@ CPU = ("tensor", "memory", "cached", "reordered", "copied", "launch_us")
 START = Efficiencies(tensor=1.0, memory=0.8, stem=3.0, nchw=0.8, norm=1.5, launch_us=3.0)
 CPU_START = Efficiencies(tensor=1.0, memory=0.1, cached=0.5, reordered=0.1, copied=0.03, launch_us=5.0)
 
-MOST = {"tensor": 2.0}
+UPPER_BOUNDS = {"tensor": 2.0}
 """Bounds from above, 1000 by default: no clock is twice the one that a peak is stated at."""
 
 LEAST = -7.0
@@ -39,18 +39,18 @@ LARGE = 64
 SMALL = 8
 """Batches up to which the host sets NVIDIA's times on the V100."""
 
-SOFT = 0.05
+LOSS_SCALE = 0.05
 """Error from which a row's pull on the fit grows slower (`f_scale` of SciPy's soft_l1)."""
 
 
-class Fitted(NamedTuple):
+class FittedModel(NamedTuple):
     """Everything that is fitted: efficiencies by class, and the host's microseconds a call."""
 
     classes: dict[str, Efficiencies]
     host_us: float
 
 
-def fitted(batch: Batch, start: Efficiencies, free: Sequence[str]) -> Efficiencies:
+def fit_efficiencies(batch: Batch, start: Efficiencies, free: Sequence[str]) -> Efficiencies:
     """The `free` efficiencies that fit the batch best, to four digits; others as in `start`.
 
     A free one that no row of the batch depends on is not fitted: it gets its default (a share's is 1, the peak), not
@@ -64,8 +64,8 @@ def fitted(batch: Batch, start: Efficiencies, free: Sequence[str]) -> Efficienci
     def errors(logs: Vector) -> Vector:
         return batch.errors(_replaced(start, known, logs))
 
-    found = least_squares(errors, first, loss="soft_l1", f_scale=SOFT, bounds=bounds)
-    return start._replace(**{name: rounded(value) for name, value in zip(known, np.exp(found.x), strict=True)})
+    found = least_squares(errors, first, loss="soft_l1", f_scale=LOSS_SCALE, bounds=bounds)
+    return start._replace(**{name: round_significant(value) for name, value in zip(known, np.exp(found.x), strict=True)})
 
 
 def identified(batch: Batch, start: Efficiencies, free: Sequence[str]) -> tuple[str, ...]:
@@ -87,25 +87,25 @@ def _replaced(start: Efficiencies, names: Sequence[str], logs: Vector | Sequence
 
 
 def _most(name: str) -> float:
-    return float(np.log(MOST.get(name, 1000.0)))
+    return float(np.log(UPPER_BOUNDS.get(name, 1000.0)))
 
 
-def rounded(value: float, digits: int = 4) -> float:
+def round_significant(value: float, digits: int = 4) -> float:
     """A number to that many significant digits."""
     return float(f"{value:.{digits}g}")
 
 
-def inference_cases() -> list[Case]:
+def inference_cases() -> list[PublishedLatency]:
     """Inference rows of timm on GPUs."""
     return [case for case in read_cases("timm_inference") if case.device.kind == "gpu"]
 
 
-def cpu_cases() -> list[Case]:
+def cpu_cases() -> list[PublishedLatency]:
     """Inference rows of timm on the CPU."""
     return [case for case in read_cases("timm_inference") if case.device.kind == "cpu"]
 
 
-def nvidia_cases(device: str, precision: str, least: int = 1, most: int = 1024) -> list[Case]:
+def nvidia_cases(device: str, precision: str, least: int = 1, most: int = 1024) -> list[PublishedLatency]:
     """NVIDIA's ResNet-50 rows of a device and precision, with batches from `least` to `most`."""
     return [
         case
@@ -114,33 +114,33 @@ def nvidia_cases(device: str, precision: str, least: int = 1, most: int = 1024) 
     ]
 
 
-def graph_cases() -> list[Case]:
+def graph_cases() -> list[PublishedLatency]:
     """Our own runs on the H100 as CUDA graphs at batch 1 and 8, where what each kernel costs at least shows."""
     return [case for case in read_cases("measured") if case.run.cuda_graph and case.device.name == "H100 SXM"]
 
 
-def fit_all() -> Fitted:
+def fit_all() -> FittedModel:
     """Every number, in the order in which each stands on the others."""
     timm, graphs = Batch(inference_cases()), Batch(graph_cases())
     gpu = START
     for _ in range(3):
-        gpu = fitted(graphs, fitted(timm, gpu, GPU), ("launch_us",))
-    gpu = fitted(timm, gpu, GPU)
+        gpu = fit_efficiencies(graphs, fit_efficiencies(timm, gpu, GPU), ("launch_us",))
+    gpu = fit_efficiencies(timm, gpu, GPU)
     volta = {
-        name: fitted(Batch(nvidia_cases("V100", precision, least=LARGE)), gpu, ("tensor",))
+        name: fit_efficiencies(Batch(nvidia_cases("V100", precision, least=LARGE)), gpu, ("tensor",))
         for name, precision in (("old_tensor", "amp"), ("float32", "float32"))
     }
-    training = fitted(Batch(training_cases()), gpu, TRAINING)
-    cpu = fitted(Batch(cpu_cases()), CPU_START, CPU)
-    return Fitted({"gpu": gpu, **volta, "training": training, "cpu": cpu}, fit_host())
+    training = fit_efficiencies(Batch(training_cases()), gpu, TRAINING)
+    cpu = fit_efficiencies(Batch(cpu_cases()), CPU_START, CPU)
+    return FittedModel({"gpu": gpu, **volta, "training": training, "cpu": cpu}, fit_host())
 
 
 def fit_host() -> float:
     """Microseconds a call on NVIDIA's host: the median over its small batches on the V100."""
     cases = [case for word in ("float32", "amp") for case in nvidia_cases("V100", word, most=SMALL)]
-    return rounded(float(np.median([1000 * case.batch_ms / calls_of(case) for case in cases])))
+    return round_significant(float(np.median([1000 * case.batch_ms / calls_of(case) for case in cases])))
 
 
-def calls_of(case: Case) -> int:
+def calls_of(case: PublishedLatency) -> int:
     """Kernels that the host starts one by one."""
-    return launched(case.analysis, case.run, rates(case.device, case.run.precision)).calls
+    return kernel_list(case.analysis, case.run, rates(case.device, case.run.precision)).calls

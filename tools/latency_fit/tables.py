@@ -24,7 +24,7 @@ EXCLUDED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PublishedLatency:
     """One published time: the network, where and how it ran, and its milliseconds for one batch."""
 
     model: str
@@ -39,21 +39,21 @@ class Case:
     @property
     def analysis(self) -> Analysis:
         """The network's analysis at that image size."""
-        return _analysed(self.expression, self.image_size)
+        return _cached_analysis(self.expression, self.image_size)
 
 
 @cache
-def _analysed(expression: str, size: int) -> Analysis:
+def _cached_analysis(expression: str, size: int) -> Analysis:
     return analyze(expression, size)
 
 
-def read_cases(name: str) -> list[Case]:
+def read_cases(name: str) -> list[PublishedLatency]:
     """The rows of a published table; its `table` names device, mode and software version."""
     with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return [case_of(row) for row in csv.DictReader(file)]
+        return [published_latency(row) for row in csv.DictReader(file)]
 
 
-def case_of(row: dict[str, str]) -> Case:
+def published_latency(row: dict[str, str]) -> PublishedLatency:
     """A row as a case."""
     mode = row.get("mode", "")
     run = RunSettings(
@@ -67,7 +67,7 @@ def case_of(row: dict[str, str]) -> Case:
     words = (row["device"], row["precision"], row["layout"].upper(), "compiled" if run.compiled else "eager")
     table = " ".join([*words, f"torch {row['torch']}"])
     size, time = int(row["image_size"]), float(row["batch_ms"])
-    return Case(row["model"], row["expression"], row["family"], device_named(row["device"]), run, size, time, table)
+    return PublishedLatency(row["model"], row["expression"], row["family"], device_named(row["device"]), run, size, time, table)
 
 
 def inference_expressions() -> list[str]:
@@ -75,14 +75,14 @@ def inference_expressions() -> list[str]:
     return sorted({case.expression for case in read_cases("timm_inference")})
 
 
-def training_cases() -> list[Case]:
+def training_cases() -> list[PublishedLatency]:
     """Training steps of timm."""
     return [
-        Case(case.model, case.expression, case.family, case.device, case.run._replace(training=True), *rest(case))
+        PublishedLatency(case.model, case.expression, case.family, case.device, case.run._replace(training=True), *case_sort_key(case))
         for case in read_cases("timm_training")
     ]
 
 
-def rest(case: Case) -> tuple[int, float, str]:
+def case_sort_key(case: PublishedLatency) -> tuple[int, float, str]:
     """A case's last fields."""
     return case.image_size, case.batch_ms, case.table

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.graph.memo import memoized_per_object
-from analyzer.latency.predict.devices import Device, Rates, rates
+from analyzer.latency.predict.devices import Device, DevicePeaks, rates
 from analyzer.latency.predict.kernels import (
     Kernel,
-    casts,
+    cast_kernels,
     compiled_kernels,
     compiles_to_channels_last,
     eager_kernels,
-    layout_changes,
+    layout_kernels,
     optimiser_kernels,
     training_kernels,
 )
@@ -24,7 +24,7 @@ from analyzer.latency.predict.prediction import KernelTime, StageTime
 from analyzer.latency.predict.roofline import (
     Coefficients,
     Efficiencies,
-    Ideal,
+    PeakTimes,
     compute_ms,
     ideal,
     kernel_bytes,
@@ -35,7 +35,7 @@ from analyzer.latency.run_settings import RunSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Launched:
+class KernelList:
     """A mode's kernels in the rows' order; `nchw` tells the layout, `calls` how many torch starts one by one.
 
     A convolution's changes of layout are started by the same call as itself; compiled pointwise kernels by generated
@@ -47,34 +47,34 @@ class Launched:
     calls: int
 
 
-def launched(analysis: Analysis, run: RunSettings, rates: Rates) -> Launched:
+def kernel_list(analysis: Analysis, run: RunSettings, rates: DevicePeaks) -> KernelList:
     """The kernels of one forward pass or training step."""
-    return _launched(analysis, run._replace(batch_size=1, cuda_graph=False), rates.gpu, rates.tensor)
+    return _kernel_list(analysis, run._replace(batch_size=1, cuda_graph=False), rates.gpu, rates.tensor)
 
 
 @memoized_per_object
-def _launched(analysis: Analysis, run: RunSettings, gpu: bool, tensor: bool) -> Launched:
-    kernels = _plain(analysis, run, gpu)
+def _kernel_list(analysis: Analysis, run: RunSettings, gpu: bool, tensor: bool) -> KernelList:
+    kernels = _uncast_kernels(analysis, run, gpu)
     nchw = not run.channels_last
     if run.compiled:
         nchw = gpu and nchw and not compiles_to_channels_last(analysis)
     if run.autocast:
-        kernels = [*casts(analysis, kernels), *kernels]
+        kernels = [*cast_kernels(analysis, kernels), *kernels]
     calls = sum(1 for kernel in kernels if kernel.macs or not run.compiled)
     if nchw and gpu and tensor:
-        kernels = [*kernels, *layout_changes(kernels)]
+        kernels = [*kernels, *layout_kernels(kernels)]
     if run.training:
         kernels = [*kernels, *optimiser_kernels(analysis, run.item_bytes)]
-    return Launched(tuple(sorted(kernels, key=itemgetter(0))), nchw, calls)
+    return KernelList(tuple(sorted(kernels, key=itemgetter(0))), nchw, calls)
 
 
-def _plain(analysis: Analysis, run: RunSettings, gpu: bool) -> list[Kernel]:
+def _uncast_kernels(analysis: Analysis, run: RunSettings, gpu: bool) -> list[Kernel]:
     if run.training:
         return training_kernels(analysis)
     return compiled_kernels(analysis, on_cpu=not gpu) if run.compiled else eager_kernels(analysis)
 
 
-class Repeated(NamedTuple):
+class StageKernel(NamedTuple):
     """A kernel that runs `times` times in a stage."""
 
     kernel: Kernel
@@ -83,14 +83,14 @@ class Repeated(NamedTuple):
 
 
 @memoized_per_object
-def repeated(analysis: Analysis, found: Launched) -> tuple[Repeated, ...]:
+def stage_kernels(analysis: Analysis, found: KernelList) -> tuple[StageKernel, ...]:
     """The distinct kernels of each stage, which are few."""
     rows = analysis.rows
     counts = Counter([(rows[kernel.row].stage, kernel[1:]) for kernel in found.kernels])
-    return tuple([Repeated(Kernel(0, *rest), stage, times) for (stage, rest), times in counts.items()])
+    return tuple([StageKernel(Kernel(0, *rest), stage, times) for (stage, rest), times in counts.items()])
 
 
-class Spent(NamedTuple):
+class StageKernelTime(NamedTuple):
     """What `times` runs of a kernel in a stage take together for one batch; the last three at the device's peaks."""
 
     kernel: Kernel
@@ -115,7 +115,7 @@ class Scaling(NamedTuple):
         return "launch" if self.host_bound else own
 
 
-class _Sum(NamedTuple):
+class _KernelGroup(NamedTuple):
     """A group of kernels: milliseconds, what bounds it, and shares of the peaks."""
 
     num_kernels: int
@@ -127,51 +127,59 @@ class _Sum(NamedTuple):
     bytes: int
 
 
-def spent(analysis: Analysis, device: Device, run: RunSettings, known: Coefficients) -> list[Spent]:
+def stage_kernel_times(
+    analysis: Analysis, device: Device, run: RunSettings, known: Coefficients
+) -> list[StageKernelTime]:
     """Every distinct kernel of each stage, with its time."""
     peaks = rates(device, run.precision)
-    eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
+    eff, found = known.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
     return [
-        _spent(kernel, stage, times, ideal(kernel, peaks, run, found.nchw), eff)
-        for kernel, stage, times in repeated(analysis, found)
+        _stage_kernel_time(kernel, stage, times, ideal(kernel, peaks, run, found.nchw), eff)
+        for kernel, stage, times in stage_kernels(analysis, found)
     ]
 
 
 def device_ms(analysis: Analysis, device: Device, run: RunSettings, known: Coefficients) -> float:
     """The sum of the kernels' times alone."""
     peaks = rates(device, run.precision)
-    eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
-    distinct = repeated(analysis, found)
+    eff, found = known.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
+    distinct = stage_kernels(analysis, found)
     return fsum([times * kernel_ms(ideal(each, peaks, run, found.nchw), eff) for each, _, times in distinct])
 
 
-def _spent(kernel: Kernel, stage: str, times: int, at_peak: Ideal, eff: Efficiencies) -> Spent:
+def _stage_kernel_time(
+    kernel: Kernel, stage: str, times: int, at_peak: PeakTimes, eff: Efficiencies
+) -> StageKernelTime:
     arithmetic = at_peak.plain + at_peak.stem + at_peak.nchw + at_peak.serial
     moved = at_peak.moved + at_peak.cached + at_peak.copied
     ms = kernel_ms(at_peak, eff)
-    return Spent(kernel, stage, times, times * ms, _bound(at_peak, eff, ms), times * arithmetic, times * moved)
+    return StageKernelTime(
+        kernel, stage, times, times * ms, _bound(at_peak, eff, ms), times * arithmetic, times * moved
+    )
 
 
-def _bound(at_peak: Ideal, eff: Efficiencies, ms: float) -> str:
+def _bound(at_peak: PeakTimes, eff: Efficiencies, ms: float) -> str:
     if 2 * at_peak.kernels * eff.launch_us / 1000 > ms:
         return "launch"
     handling = max(memory_ms(at_peak, eff), at_peak.elements / eff.norm)
     return "compute" if compute_ms(at_peak, eff) + at_peak.serial / eff.tensor > handling else "memory"
 
 
-def _grouped(found: Sequence[Spent], run: RunSettings, key: Callable[[Spent], str]) -> dict[str, _Sum]:
-    groups: dict[str, list[Spent]] = {}
+def _kernel_groups(
+    found: Sequence[StageKernelTime], run: RunSettings, key: Callable[[StageKernelTime], str]
+) -> dict[str, _KernelGroup]:
+    groups: dict[str, list[StageKernelTime]] = {}
     for each in found:
         groups.setdefault(key(each), []).append(each)
-    return {name: _summed(group, run) for name, group in groups.items()}
+    return {name: _kernel_group(group, run) for name, group in groups.items()}
 
 
-def _summed(group: list[Spent], run: RunSettings) -> _Sum:
+def _kernel_group(group: list[StageKernelTime], run: RunSettings) -> _KernelGroup:
     by_bound: dict[str, float] = {}
     for each in group:
         by_bound[each.bound] = by_bound.get(each.bound, 0.0) + each.ms
     ms = fsum(by_bound.values())
-    return _Sum(
+    return _KernelGroup(
         num_kernels=sum([each.times for each in group]),
         ms=ms,
         bound=max(by_bound, key=by_bound.__getitem__),
@@ -183,14 +191,14 @@ def _summed(group: list[Spent], run: RunSettings) -> _Sum:
 
 
 def stage_times(
-    analysis: Analysis, found: Sequence[Spent], run: RunSettings, scaling: Scaling
+    analysis: Analysis, found: Sequence[StageKernelTime], run: RunSettings, scaling: Scaling
 ) -> tuple[StageTime, ...]:
     """The stages in the network's order."""
-    sums = _grouped(found, run, lambda each: each.stage)
+    sums = _kernel_groups(found, run, lambda each: each.stage)
     return tuple([_stage(row.stage, sums[row.stage], scaling) for row in analysis.stages if row.stage in sums])
 
 
-def _stage(stage: str, own: _Sum, scaling: Scaling) -> StageTime:
+def _stage(stage: str, own: _KernelGroup, scaling: Scaling) -> StageTime:
     ms = scaling.factor * own.ms
     return StageTime(
         stage=stage,
@@ -205,14 +213,14 @@ def _stage(stage: str, own: _Sum, scaling: Scaling) -> StageTime:
     )
 
 
-def kind_times(found: Sequence[Spent], run: RunSettings, scaling: Scaling) -> tuple[KernelTime, ...]:
+def kind_times(found: Sequence[StageKernelTime], run: RunSettings, scaling: Scaling) -> tuple[KernelTime, ...]:
     """The kinds of kernel, the longest first."""
-    sums = _grouped(found, run, lambda each: each.kernel.kind)
+    sums = _kernel_groups(found, run, lambda each: each.kernel.kind)
     ordered = sorted(sums.items(), key=lambda item: -item[1].ms)
     return tuple([_kind(kind, own, scaling) for kind, own in ordered])
 
 
-def _kind(kind: str, own: _Sum, scaling: Scaling) -> KernelTime:
+def _kind(kind: str, own: _KernelGroup, scaling: Scaling) -> KernelTime:
     return KernelTime(
         kind=kind,
         num_kernels=own.num_kernels,
@@ -227,7 +235,7 @@ def _kind(kind: str, own: _Sum, scaling: Scaling) -> KernelTime:
 def row_times(analysis: Analysis, device: Device, run: RunSettings, known: Coefficients) -> list[tuple[float, int]]:
     """For each row its kernels' milliseconds, and how many those are."""
     peaks = rates(device, run.precision)
-    eff, found = known.efficiencies(peaks, run), launched(analysis, run, peaks)
+    eff, found = known.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
     times, counts = [0.0] * len(analysis.rows), [0] * len(analysis.rows)
     for kernel in found.kernels:
         times[kernel.row] += kernel_ms(ideal(kernel, peaks, run, found.nchw), eff)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, shortened
-from analyzer.latency.predict.devices import Device, plain
+from analyzer.latency.predict.devices import Device, plain_name
 from analyzer.latency.predict.predict import predict_total
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import PRECISIONS, RunSettings
 
 
-class Measured(NamedTuple):
+class MeasuredNetwork(NamedTuple):
     """One measured network: how it ran, and its milliseconds for one batch; `host_bound`: the GPU was waiting."""
 
     analysis: Analysis
@@ -38,7 +38,7 @@ def calibrated_factor(path: str | Path, device: Device, run: RunSettings) -> flo
     return median([_ratio(each, device) for each in free])
 
 
-def _ratio(measured: Measured, device: Device) -> float:
+def _ratio(measured: MeasuredNetwork, device: Device) -> float:
     target = LatencyTarget(device, measured.run, host_us=0.0)
     return measured.batch_ms / predict_total(measured.analysis, target).device_ms
 
@@ -47,11 +47,11 @@ def _mode(run: RunSettings) -> tuple[object, ...]:
     return run.precision == "float32", run.compiled, run.channels_last, run.training
 
 
-def _from_records(path: Path, device: Device) -> Iterator[Measured]:
+def _from_records(path: Path, device: Device) -> Iterator[MeasuredNetwork]:
     from analyzer.latency.records.record import read_records  # a table needs none of it
 
     for record in read_records(path):
-        if plain(record.conditions.device_name) != plain(device.name):
+        if plain_name(record.conditions.device_name) != plain_name(device.name):
             told = shortened(record.conditions.device_name)
             raise InvalidInput(f"calibration {shortened(path, 200)}: was measured on {told}, not on {device.name}.")
         analysis = analyze(record.variant, record.input_shape[1:])
@@ -59,10 +59,10 @@ def _from_records(path: Path, device: Device) -> Iterator[Measured]:
             told = shortened(record.variant)
             raise InvalidInput(f"calibration {shortened(path, 200)}: its {told} is another network than {told} here.")
         waiting = record.host is not None and bool(record.host.host_bound) and not record.settings.cuda_graph
-        yield Measured(analysis, record.settings, record.batch_ms, waiting)
+        yield MeasuredNetwork(analysis, record.settings, record.batch_ms, waiting)
 
 
-def _from_table(path: Path, device: Device, run: RunSettings) -> Iterator[Measured]:
+def _from_table(path: Path, device: Device, run: RunSettings) -> Iterator[MeasuredNetwork]:
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, ValueError) as error:
@@ -74,13 +74,13 @@ def _from_table(path: Path, device: Device, run: RunSettings) -> Iterator[Measur
 
 def _of_device(path: Path, rows: Iterable[dict[str, str]], device: Device) -> list[dict[str, str]]:
     """The rows of that device; all where the table names none, as timm's own do not."""
-    own = [row for row in rows if not row.get("device") or plain(row["device"]) == plain(device.name)]
+    own = [row for row in rows if not row.get("device") or plain_name(row["device"]) == plain_name(device.name)]
     if not own:
         raise InvalidInput(f"calibration {shortened(path, 200)}: has no row of {device.name}.")
     return own
 
 
-def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: RunSettings) -> Iterator[Measured]:
+def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: RunSettings) -> Iterator[MeasuredNetwork]:
     """Rows whose name is a network here of as many parameters."""
     kind = "train" if run.training else "infer"
     for row in rows:
@@ -92,10 +92,10 @@ def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: RunSettings) ->
             continue
         if abs(analysis.params / 1e6 - float(row["param_count"])) < 0.006:
             batch, step = int(float(row[f"{kind}_batch_size"])), float(row[f"{kind}_step_time"])
-            yield Measured(analysis, _own_run(row, run)._replace(batch_size=batch), step)
+            yield MeasuredNetwork(analysis, _row_run(row, run)._replace(batch_size=batch), step)
 
 
-def _own_run(row: dict[str, str], run: RunSettings) -> RunSettings:
+def _row_run(row: dict[str, str], run: RunSettings) -> RunSettings:
     """The run that a row names in columns of its own, otherwise the one asked for."""
     precision = {"fp32": "float32"}.get(row.get("precision", ""), row.get("precision", ""))
     return run._replace(

@@ -77,7 +77,7 @@ def _table() -> tuple[dict[str, Device], dict[str, str]]:
     for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
         known[row["name"]] = _device(row)
         for name in (row["name"], *filter(None, row["also"].split("; "))):
-            names[plain(name)] = row["name"]
+            names[plain_name(name)] = row["name"]
     return known, names
 
 
@@ -99,7 +99,7 @@ def devices() -> dict[str, Device]:
     return dict(_table()[0])
 
 
-def plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A device's name without case, spaces, punctuation and its maker's words: "GeForce RTX 4090" is "4090"."""
     letters = "".join(each for each in name.lower() if each.isalnum())
     for word in ("nvidia", "geforce", "tesla", "rtx"):
@@ -110,9 +110,9 @@ def plain(name: str) -> str:
 def device_named(name: str) -> Device:
     """The shipped device of a name, written as anyone writes it; InvalidInput with the closest names otherwise."""
     known, names = _table()
-    if plain(name) in names:
-        return known[names[plain(name)]]
-    raise InvalidInput(f"device {shortened(name)!r} is unknown; {_suggestion(plain(name), names)}")
+    if plain_name(name) in names:
+        return known[names[plain_name(name)]]
+    raise InvalidInput(f"device {shortened(name)!r} is unknown; {_suggestion(plain_name(name), names)}")
 
 
 def _suggestion(word: str, names: dict[str, str]) -> str:
@@ -141,17 +141,17 @@ def read_devices(path: str | Path) -> dict[str, Device]:
         raise InvalidInput(f"devices {shortened(path, 200)}: cannot be read ({shortened(error, 120)}).") from None
     if not told or not all(isinstance(entry, dict) for entry in told.values()):
         raise InvalidInput(f'devices {shortened(path, 200)}: must hold a table ["name"] for each device.')
-    return {name: _stated(name, dict(entry)) for name, entry in told.items()}
+    return {name: _device_from_toml(name, dict(entry)) for name, entry in told.items()}
 
 
-_STATED = ("kind", "architecture", "note")
+_DESCRIPTIVE_KEYS = ("kind", "architecture", "note")
 
 
-def _stated(name: str, entry: dict[str, Any]) -> Device:
+def _device_from_toml(name: str, entry: dict[str, Any]) -> Device:
     base = device_named(str(entry.pop("like"))) if "like" in entry else None
-    unknown = [key for key in entry if key not in (*FIGURES, *_STATED)]
+    unknown = [key for key in entry if key not in (*FIGURES, *_DESCRIPTIVE_KEYS)]
     if unknown:
-        wanted = ", ".join(("like", *_STATED, *FIGURES))
+        wanted = ", ".join(("like", *_DESCRIPTIVE_KEYS, *FIGURES))
         raise InvalidInput(f"device {shortened(name)}: {shortened(unknown[0])} is none of {wanted}.")
     given = {**(base.to_dict() if base else {}), **entry, "name": name}
     given["sources"] = {**(base.sources if base else {}), **{key: "stated" for key in entry if key in FIGURES}}
@@ -172,7 +172,7 @@ LANES = (128, 64)
 """Float32 lanes of a multiprocessor: 128, or 64 where 128 would mean a clock under 1 GHz (Pascal to Turing, A100)."""
 
 
-class Rates(NamedTuple):
+class DevicePeaks(NamedTuple):
     """A device's peaks: FLOP/s, operands/s into the tensor cores, multiprocessor clocks/s, bytes/s; its cache in bytes.
 
     `tensor` says that convolutions run on tensor cores (or, for a CPU, does not matter); `old` those before Ampere.
@@ -191,13 +191,13 @@ class Rates(NamedTuple):
 
 
 @cache
-def rates(device: Device, precision: str) -> Rates:
+def rates(device: Device, precision: str) -> DevicePeaks:
     """Peaks at one of timm's precisions: float32 convolutions run in TF32 where a GPU has it, PyTorch's default."""
     single = precision == "float32"
     tensor = device.tensor_tflops > device.fp32_tflops and (not single or device.tf32)
     tera = device.tensor_tflops / (2 if single else 1) if tensor else device.fp32_tflops
-    share, clocks = sustained(device), sm_clocks(device)
-    return Rates(
+    share, clocks = sustained_clock_share(device), sm_clocks(device)
+    return DevicePeaks(
         flops=share * tera * 1e12,
         operands=share * clocks * SHARED_BYTES_PER_CLOCK / (4 if single else 2) if tensor else 0.0,
         clocks=share * clocks,
@@ -216,7 +216,7 @@ def sm_clocks(device: Device) -> float:
     return many if many / device.sms >= 1e9 else few
 
 
-def sustained(device: Device) -> float:
+def sustained_clock_share(device: Device) -> float:
     """Share of the boost clock that a GPU holds while it computes, at most 1."""
     peers = [other for other in devices().values() if other.architecture == device.architecture]
     if device.kind == "cpu" or not peers:

@@ -9,7 +9,7 @@ from math import fsum, prod
 from typing import Literal, NamedTuple, assert_never
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import OpCost
 from analyzer.graph.graph import INPUT, Graph
 from analyzer.graph.ops import (
     Activation,
@@ -125,10 +125,10 @@ def lowering(op: Op) -> Lowering:
 
 def eager_kernels(analysis: Analysis) -> list[Kernel]:
     """One kernel an op, in execution order, and one more for a convolution's bias."""
-    return [kernel for index, row in enumerate(analysis.rows) for kernel in forward(index, row)]
+    return [kernel for index, row in enumerate(analysis.rows) for kernel in inference_kernels(index, row)]
 
 
-def forward(index: int, row: Row) -> list[Kernel]:
+def inference_kernels(index: int, row: OpCost) -> list[Kernel]:
     """The kernels of an op in inference."""
     kind, op = kind_of(row.operation), row.operation
     if isinstance(op, Weighted):
@@ -138,7 +138,7 @@ def forward(index: int, row: Row) -> list[Kernel]:
     return [kernel] if kind else []
 
 
-def _weighted(index: int, row: Row, op: Conv2d | Linear) -> list[Kernel]:
+def _weighted(index: int, row: OpCost, op: Conv2d | Linear) -> list[Kernel]:
     """A convolution's or linear layer's kernel, and the one that adds a convolution's bias."""
     kernel = Kernel(
         index,
@@ -161,12 +161,12 @@ def _weighted(index: int, row: Row, op: Conv2d | Linear) -> list[Kernel]:
             assert_never(op)
 
 
-def read(row: Row) -> int:
+def read(row: OpCost) -> int:
     """Elements that an op reads."""
     return sum(map(prod, row.input_shapes))
 
 
-def written(row: Row) -> int:
+def written(row: OpCost) -> int:
     """Elements that an op writes."""
     return prod(row.output_shape)
 
@@ -185,13 +185,13 @@ def training_kernels(analysis: Analysis) -> list[Kernel]:
                 uses[source] += 1
     found: list[Kernel] = []
     for index, row in enumerate(analysis.rows):
-        found += _trained(index, row, first=sources[index][0] == IMAGE)
+        found += _op_training_kernels(index, row, first=sources[index][0] == IMAGE)
         found += [Kernel(index, "add", 2 * written(row), written(row))] * max(0, uses[index] - 1)
     return found
 
 
-def _trained(index: int, row: Row, first: bool) -> list[Kernel]:
-    there = forward(index, row)
+def _op_training_kernels(index: int, row: OpCost, first: bool) -> list[Kernel]:
+    there = inference_kernels(index, row)
     size, out, kind = read(row), written(row), kind_of(row.operation)
     match row.operation:
         case Weighted():
@@ -230,7 +230,7 @@ def sources_of(graph: Graph) -> list[tuple[int, ...]]:
     return found
 
 
-def casts(analysis: Analysis, kernels: Sequence[Kernel]) -> list[Kernel]:
+def cast_kernels(analysis: Analysis, kernels: Sequence[Kernel]) -> list[Kernel]:
     """Autocast's kernels: the image and, every time, each weight, from 4 bytes to 2."""
     image = Kernel(0, "cast", 0, 0, extra_bytes=6 * prod(analysis.input_shape))
     rows = dict.fromkeys(kernel.row for kernel in kernels if kernel.macs)
@@ -248,7 +248,7 @@ def optimiser_kernels(analysis: Analysis, item_bytes: int) -> list[Kernel]:
     return [Kernel(index, "optimiser", 0, 0, weights=size) for index, size in sizes if size]
 
 
-def layout_changes(kernels: Sequence[Kernel]) -> list[Kernel]:
+def layout_kernels(kernels: Sequence[Kernel]) -> list[Kernel]:
     """What tensor cores need in NCHW: windows wider than 1×1 have input and output turned to NHWC and back."""
     spatial = [kernel for kernel in kernels if kernel.side > 1]
     return [
@@ -292,12 +292,12 @@ class _Fusion:
             self._lower(index, row, inputs)
         return self.kernels
 
-    def _lower(self, index: int, row: Row, inputs: tuple[int, ...]) -> None:
+    def _lower(self, index: int, row: OpCost, inputs: tuple[int, ...]) -> None:
         lowered = lowering(row.operation)
         match lowered:
             case "library":
                 self._in_memory(inputs[0])
-                self._stored(forward(index, row)[0])
+                self._stored(inference_kernels(index, row)[0])
             case "view":
                 self._reads[index] = self._reads[inputs[0]]
             case "concat":

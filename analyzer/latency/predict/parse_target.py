@@ -8,7 +8,7 @@ from typing import Any
 
 from analyzer.cost.memory import checked_batch
 from analyzer.errors import InvalidInput, shortened
-from analyzer.latency.predict.devices import Device, device_named, devices, plain, read_devices
+from analyzer.latency.predict.devices import Device, device_named, devices, plain_name, read_devices
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import PRECISIONS, RunSettings, check_word
 
@@ -67,8 +67,8 @@ def known_devices(devices_file: str | None = None) -> dict[str, Device]:
 def device_from(name: str, devices_file: str | None = None) -> Device:
     """A device of a TOML file, or else a shipped one; InvalidInput where neither has it."""
     stated = read_devices(devices_file) if devices_file is not None else {}
-    own = {plain(each): device for each, device in stated.items()}
-    return own[plain(name)] if plain(name) in own else device_named(name)
+    own = {plain_name(each): device for each, device in stated.items()}
+    return own[plain_name(name)] if plain_name(name) in own else device_named(name)
 
 
 def target_from(arguments: str) -> LatencyTarget:

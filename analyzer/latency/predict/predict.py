@@ -10,8 +10,16 @@ from typing import NamedTuple
 
 from analyzer.cost import memory_budget
 from analyzer.cost.analysis import Analysis
-from analyzer.latency.predict.breakdown import Scaling, device_ms, kind_times, launched, row_times, spent, stage_times
-from analyzer.latency.predict.devices import Device, Rates, rates, sustained
+from analyzer.latency.predict.breakdown import (
+    Scaling,
+    device_ms,
+    kernel_list,
+    kind_times,
+    row_times,
+    stage_kernel_times,
+    stage_times,
+)
+from analyzer.latency.predict.devices import Device, DevicePeaks, rates, sustained_clock_share
 from analyzer.latency.predict.prediction import Prediction
 from analyzer.latency.predict.roofline import Coefficients, coefficients
 from analyzer.latency.predict.target import LatencyTarget
@@ -38,7 +46,7 @@ class OpTime(NamedTuple):
     num_kernels: int
 
 
-class Total(NamedTuple):
+class TotalLatency(NamedTuple):
     """A whole network's time for one batch with its 90 % interval."""
 
     ms: float
@@ -60,9 +68,9 @@ def predict_latency(analysis: Analysis, target: LatencyTarget, *, with_memory: b
     Without `with_memory` no largest batch is worked out, and it is 0.
     """
     device, run, known = target.device, target.run, coefficients()
-    found = spent(analysis, device, run, known)
+    found = stage_kernel_times(analysis, device, run, known)
     kernels_ms = fsum([each.ms for each in found])
-    total = _total(analysis, target, known, kernels_ms)
+    total = _total_latency(analysis, target, known, kernels_ms)
     scaling = Scaling(total.ms / kernels_ms, *_stage_spans(total, known.intervals["stage"]), total.host_bound)
     return Prediction(
         variant=analysis.variant,
@@ -82,24 +90,24 @@ def predict_latency(analysis: Analysis, target: LatencyTarget, *, with_memory: b
     )
 
 
-def _stage_spans(total: Total, half_width: float) -> tuple[float, float]:
+def _stage_spans(total: TotalLatency, half_width: float) -> tuple[float, float]:
     """A stage's low and high over its time: the whole's, each widened by what a stage's share is uncertain by."""
     below, above = log(total.ms / total.low_ms), log(total.high_ms / total.ms)
     return exp(-hypot(below, half_width)), exp(hypot(above, half_width))
 
 
-def predict_total(analysis: Analysis, target: LatencyTarget) -> Total:
+def predict_total(analysis: Analysis, target: LatencyTarget) -> TotalLatency:
     """The whole's time and interval alone, for sweeps: a third of the work of `predict_latency`."""
     known = coefficients()
-    return _total(analysis, target, known, device_ms(analysis, target.device, target.run, known))
+    return _total_latency(analysis, target, known, device_ms(analysis, target.device, target.run, known))
 
 
-def _total(analysis: Analysis, target: LatencyTarget, known: Coefficients, kernels_ms: float) -> Total:
+def _total_latency(analysis: Analysis, target: LatencyTarget, known: Coefficients, kernels_ms: float) -> TotalLatency:
     own_ms = kernels_ms * (1.0 if target.factor is None else target.factor)
     host_ms = _host_ms(analysis, target, known.host_us if target.host_us is None else target.host_us)
     evidence = _evidence(known, target)
     low, high = _interval(known, own_ms, host_ms, _half_width(known, target, evidence), target.host_us is not None)
-    return Total(max(own_ms, host_ms), low, high, own_ms, host_ms, evidence)
+    return TotalLatency(max(own_ms, host_ms), low, high, own_ms, host_ms, evidence)
 
 
 def _host_ms(analysis: Analysis, target: LatencyTarget, host_us: float) -> float:
@@ -107,7 +115,7 @@ def _host_ms(analysis: Analysis, target: LatencyTarget, host_us: float) -> float
     device, run = target.device, target.run
     if run.cuda_graph or device.kind == "cpu":
         return 0.0
-    return launched(analysis, run, rates(device, run.precision)).calls * host_us / 1000
+    return kernel_list(analysis, run, rates(device, run.precision)).calls * host_us / 1000
 
 
 def predict_op_times(analysis: Analysis, target: LatencyTarget) -> tuple[OpTime, ...]:
@@ -138,16 +146,16 @@ def _half_width(known: Coefficients, target: LatencyTarget, evidence: str) -> fl
     if evidence == "calibrated":
         return max(own, known.intervals["calibrated"])
     peaks = rates(device, run.precision)
-    unseen = known.intervals["alike" if _like_the_fitted(device, peaks) else "unlike"]
+    unseen = known.intervals["alike" if _resembles_fitted_devices(device, peaks) else "unlike"]
     # log of the clock's share over its root's exponent: 0 for a card that is not held back
-    capped = CLOCK_EXPONENT * (1 - sustained(device))
+    capped = CLOCK_EXPONENT * (1 - sustained_clock_share(device))
     return hypot(own, unseen, capped) if mode != "gpu" else hypot(unseen, capped)
 
 
-def _like_the_fitted(device: Device, peaks: Rates) -> bool:
+def _resembles_fitted_devices(device: Device, peaks: DevicePeaks) -> bool:
     if not (peaks.gpu and peaks.tensor) or peaks.old:
         return False
-    return sustained(device) == 1.0 and peaks.flops <= PER_CLOCK * peaks.clocks
+    return sustained_clock_share(device) == 1.0 and peaks.flops <= PER_CLOCK * peaks.clocks
 
 
 def _interval(

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analyzer.latency.predict.devices import OPERANDS_PER_MAC, Device, Rates, rates
+from analyzer.latency.predict.devices import OPERANDS_PER_MAC, Device, DevicePeaks, rates
 from analyzer.latency.predict.kernels import TILE, Kernel
 from analyzer.latency.run_settings import RunSettings
 
@@ -36,7 +36,7 @@ class Efficiencies(NamedTuple):
     copied: float = 1.0
 
 
-class Ideal(NamedTuple):
+class PeakTimes(NamedTuple):
     """Milliseconds at peak on each resource, by the efficiency that applies; most are 0.
 
     Arithmetic: `plain`, `stem` or `nchw`, or `serial` where moving bytes does not hide it (a CPU's); `supply`: operands
@@ -57,7 +57,7 @@ class Ideal(NamedTuple):
     kernels: Any = 1
 
 
-def kernel_ms(ideal: Ideal, eff: Efficiencies, larger: Callable[[Any, Any], Any] = max) -> Any:
+def kernel_ms(ideal: PeakTimes, eff: Efficiencies, larger: Callable[[Any, Any], Any] = max) -> Any:
     """A kernel's milliseconds: max(arithmetic + operand supply, bytes, elements) + what nothing hides + launch."""
     bytes_ms = memory_ms(ideal, eff)
     work = larger(larger(compute_ms(ideal, eff), bytes_ms), ideal.elements / eff.norm)
@@ -65,12 +65,12 @@ def kernel_ms(ideal: Ideal, eff: Efficiencies, larger: Callable[[Any, Any], Any]
     return work + alone + ideal.kernels * eff.launch_us / 1000
 
 
-def compute_ms(ideal: Ideal, eff: Efficiencies) -> Any:
+def compute_ms(ideal: PeakTimes, eff: Efficiencies) -> Any:
     """Milliseconds of arithmetic."""
     return (ideal.plain + ideal.stem * eff.stem + ideal.nchw / eff.nchw) / eff.tensor + ideal.supply
 
 
-def memory_ms(ideal: Ideal, eff: Efficiencies) -> Any:
+def memory_ms(ideal: PeakTimes, eff: Efficiencies) -> Any:
     """Milliseconds of moving bytes."""
     return ideal.moved / eff.memory + ideal.cached / eff.cached + ideal.copied / eff.copied
 
@@ -85,25 +85,25 @@ def peak_flops(device: Device, run: RunSettings) -> float:
     return rates(device, run.precision).flops
 
 
-def ideal(kernel: Kernel, peaks: Rates, run: RunSettings, nchw: bool) -> Ideal:
+def ideal(kernel: Kernel, peaks: DevicePeaks, run: RunSettings, nchw: bool) -> PeakTimes:
     """What a kernel takes at the device's peaks, for one batch; `nchw`: it reads and writes that layout."""
     size = kernel_bytes(kernel, run)
     moving = 1000 * size / peaks.memory
     if kernel.kind == "optimiser":
-        return Ideal(moved=moving, kernels=0)
+        return PeakTimes(moved=moving, kernels=0)
     if not peaks.gpu:
         return _on_cpu(kernel, peaks, run, size, moving)
     elements = 1000 * run.batch_size * kernel.written / peaks.clocks if kernel.is_norm else 0.0
     if not kernel.macs:
-        return Ideal(moved=moving, elements=elements)
+        return PeakTimes(moved=moving, elements=elements)
     macs = run.batch_size * kernel.macs * (1.0 if kernel.is_stem else padding(kernel.channels))
     arithmetic = 2000 * macs / peaks.flops
     supply = 1000 * macs * OPERANDS_PER_MAC / peaks.operands if peaks.operands else 0.0
-    form = _form(kernel, nchw) if peaks.tensor else "plain"
-    return Ideal(supply=supply, moved=moving, **{form: arithmetic})
+    form = _efficiency_name(kernel, nchw) if peaks.tensor else "plain"
+    return PeakTimes(supply=supply, moved=moving, **{form: arithmetic})
 
 
-def _form(kernel: Kernel, nchw: bool) -> str:
+def _efficiency_name(kernel: Kernel, nchw: bool) -> str:
     return "stem" if kernel.is_stem else "nchw" if nchw and kernel.side == 1 else "plain"
 
 
@@ -112,13 +112,13 @@ def padding(channels: int) -> float:
     return -(-channels // TILE) * TILE / channels
 
 
-def _on_cpu(kernel: Kernel, peaks: Rates, run: RunSettings, size: int, moving: float) -> Ideal:
+def _on_cpu(kernel: Kernel, peaks: DevicePeaks, run: RunSettings, size: int, moving: float) -> PeakTimes:
     """A CPU's: activations may stay in its cache, weights may not; those of wide windows are copied to NHWC."""
     if kernel.kind == "concat":
-        return Ideal(copied=moving)
+        return PeakTimes(copied=moving)
     weights = 1000 * run.item_bytes * kernel.weights / peaks.memory
     fits = size < peaks.cache
-    return Ideal(
+    return PeakTimes(
         serial=2000 * run.batch_size * kernel.macs / peaks.flops,
         moved=weights if fits else moving,
         cached=moving - weights if fits else 0.0,
@@ -146,7 +146,7 @@ class Coefficients(NamedTuple):
         precision = run.precision if run.precision == "float32" else "amp"
         return (device.name, precision, run.compiled, run.training) in self.known
 
-    def efficiencies(self, rates: Rates, run: RunSettings) -> Efficiencies:
+    def efficiencies(self, rates: DevicePeaks, run: RunSettings) -> Efficiencies:
         """The efficiencies of a device's class in a mode."""
         own = self.classes[class_of(rates)]
         if not run.training or not rates.gpu:
@@ -155,7 +155,7 @@ class Coefficients(NamedTuple):
         return trained._replace(tensor=trained.tensor * own.tensor / base.tensor)
 
 
-def class_of(rates: Rates) -> str:
+def class_of(rates: DevicePeaks) -> str:
     """cpu; gpu: tensor cores since Ampere; old_tensor: those of Volta and Turing; float32: without tensor cores."""
     if not rates.gpu:
         return "cpu"

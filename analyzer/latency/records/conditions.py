@@ -12,10 +12,10 @@ MAX_DRIFT = 0.02
 HOST_GAP = 0.05
 """Share of eager execution over the CUDA graph's from which the host, not the GPU, sets the pace."""
 
-BUSY = 0.05
+MAX_OTHERS_SHARE = 0.05
 """Share of the cores that others may use before it is told."""
 
-HOT = frozenset({"hw_slowdown", "hw_thermal_slowdown", "sw_thermal_slowdown", "hw_power_brake_slowdown"})
+THERMAL_REASONS = frozenset({"hw_slowdown", "hw_thermal_slowdown", "sw_thermal_slowdown", "hw_power_brake_slowdown"})
 """Reasons for lower clocks that are faults; a power cap is a card's ordinary bound."""
 
 
@@ -116,14 +116,16 @@ def disturbances(before: Facts, after: Facts) -> Iterator[str]:
     """What of the device's state before and after makes figures doubtful, a sentence each."""
     if before.get("nvml"):
         yield f"Clocks, throttling and other processes are not known: {before['nvml']}."
-    reasons = sorted(HOT & {*(before.get("throttle_reasons") or ()), *(after.get("throttle_reasons") or ())})
+    reasons = sorted(
+        THERMAL_REASONS & {*(before.get("throttle_reasons") or ()), *(after.get("throttle_reasons") or ())}
+    )
     if reasons:
         yield f"The GPU lowered its clocks: {', '.join(reasons).replace('_', ' ')}."
     others = max(before.get("other_processes") or 0, after.get("other_processes") or 0)
     if others:
         yield f"{others} other process{'es' * (others > 1)} used the GPU."
     busy = others_share(before, after)
-    if busy is not None and busy > BUSY:
+    if busy is not None and busy > MAX_OTHERS_SHARE:
         yield f"Other processes used {100 * busy:.0f} % of the cores."
 
 

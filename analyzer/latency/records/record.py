@@ -23,7 +23,7 @@ from analyzer.latency.records.conditions import (
 )
 from analyzer.latency.run_settings import RunSettings
 
-UNSTEADY = 0.05
+MAX_IQR_RATIO = 0.05
 """Interquartile range over median from which a measurement is flagged."""
 
 _FIGURES = ("median_ms", "p10_ms", "p90_ms", "p99_ms", "iqr_ms", "unsteady")
@@ -73,7 +73,7 @@ class Timing:
     @property
     def unsteady(self) -> bool:
         """Whether the interquartile range is over 5 % of the median."""
-        return self.iqr_ms > UNSTEADY * self.median_ms
+        return self.iqr_ms > MAX_IQR_RATIO * self.median_ms
 
     def percentile_ms(self, percent: int) -> float:
         """The time below which that many per cent (1 to 99) of the samples lie, interpolated between samples."""
@@ -272,21 +272,21 @@ class Measurement:
 
     def to_json(self) -> str:
         """The JSON text of `to_dict`, samples on one line, with a final line break."""
-        return compact(self.to_dict()) + "\n"
+        return compact_json(self.to_dict()) + "\n"
 
     def save(self, path: str | Path) -> None:
         """Write the JSON whole or not at all; InvalidInput where it cannot be written."""
         write_whole(Path(path), self.to_json())
 
 
-def compact(value: Any, indent: str = "") -> str:
+def compact_json(value: Any, indent: str = "") -> str:
     """JSON text, two spaces a level, whose lists of plain values stay on one line; NaN is refused."""
     deeper = indent + "  "
     if isinstance(value, dict) and value:
-        lines = [f"{deeper}{_plain(name)}: {compact(item, deeper)}" for name, item in value.items()]
+        lines = [f"{deeper}{_plain(name)}: {compact_json(item, deeper)}" for name, item in value.items()]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
     if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        return "[\n" + ",\n".join(deeper + compact(item, deeper) for item in value) + f"\n{indent}]"
+        return "[\n" + ",\n".join(deeper + compact_json(item, deeper) for item in value) + f"\n{indent}]"
     return _plain(value)
 
 
@@ -362,7 +362,7 @@ def _valid(path: Path, document: Any) -> dict[str, Any]:
 
 
 def _measurement(document: dict[str, Any]) -> Measurement:
-    conditions = _part(Conditions, document["conditions"])
+    conditions = _dataclass_from(Conditions, document["conditions"])
     return Measurement(
         conditions=conditions,
         records=tuple(_record(found, conditions) for found in document["records"]),
@@ -371,7 +371,7 @@ def _measurement(document: dict[str, Any]) -> Measurement:
     )
 
 
-def _part(kind: type[_Part], document: dict[str, Any]) -> _Part:
+def _dataclass_from(kind: type[_Part], document: dict[str, Any]) -> _Part:
     """A dataclass from an object that has its fields, and figures derived from them."""
     return kind(**{each.name: document[each.name] for each in fields(kind) if each.name in document})  # type: ignore[arg-type]
 
@@ -381,7 +381,7 @@ def _settings(document: dict[str, Any]) -> RunSettings:
 
 
 def _optional(kind: type[_Part], document: dict[str, Any] | None) -> _Part | None:
-    return None if document is None else _part(kind, document)
+    return None if document is None else _dataclass_from(kind, document)
 
 
 def _failure(document: dict[str, Any]) -> Failure:
@@ -400,7 +400,7 @@ def _record(document: dict[str, Any], conditions: Conditions) -> LatencyRecord:
         queued=_queued(document["queued"]),
         stages=tuple(timing_from(stage["stage"], stage) for stage in document["stages"]),
         caches=document["caches"],
-        warm_up=_part(WarmUp, document["warm_up"]),
+        warm_up=_dataclass_from(WarmUp, document["warm_up"]),
         output=_optional(OutputCheck, document["output"]),
         host=_optional(HostCheck, document["host"]),
         run_memory_bytes=document["run_memory_bytes"],

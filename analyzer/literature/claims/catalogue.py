@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from analyzer.literature.claims import blocks, changes
-from analyzer.literature.claims.claim import FEWER, NEGLIGIBLE, About, Case, Claim, Over, Printed, claim
+from analyzer.literature.claims.claim import FEWER, NEGLIGIBLE, About, Claim, ClaimCase, Over, Printed, claim
 from analyzer.literature.claims.figures import (
     activations,
+    explained_figure,
     flops,
     inference_bytes,
     linears,
@@ -14,7 +15,6 @@ from analyzer.literature.claims.figures import (
     num_ops,
     params,
     peak_bytes,
-    seen,
     stored_bytes,
     weight_bytes,
     with_weights,
@@ -29,13 +29,13 @@ _HALF = Fraction(1, 2)
     "Nearly every implementation strides in the 3×3, which costs more and is more accurate.",
     matters="whoever compares a paper's FLOPs with a tool's: the same words stand for numbers a factor of two apart",
 )
-def resnet50_flops() -> Iterator[Case]:
+def resnet50_flops() -> Iterator[ClaimCase]:
     """He et al. 2015, Table 1."""
     printed = Printed("3.8", 10**9)
-    yield Case("a MAC is one FLOP, and the stride is on the 1×1 (v1)", printed, macs("resnet50_v1"))
-    yield Case("a MAC is one FLOP, and the stride is on the 3×3 (v1.5)", printed, macs("resnet50"))
-    yield Case("a MAC is two FLOPs, in v1", printed, flops("resnet50_v1"))
-    yield Case("a MAC is two FLOPs, in v1.5", printed, flops("resnet50"))
+    yield ClaimCase("a MAC is one FLOP, and the stride is on the 1×1 (v1)", printed, macs("resnet50_v1"))
+    yield ClaimCase("a MAC is one FLOP, and the stride is on the 3×3 (v1.5)", printed, macs("resnet50"))
+    yield ClaimCase("a MAC is two FLOPs, in v1", printed, flops("resnet50_v1"))
+    yield ClaimCase("a MAC is two FLOPs, in v1.5", printed, flops("resnet50"))
 
 
 @claim(
@@ -44,11 +44,11 @@ def resnet50_flops() -> Iterator[Case]:
     "ResNet-1001, whose count that is.",
     matters="whoever copies a table of CIFAR results",
 )
-def resnet1202_params() -> Iterator[Case]:
+def resnet1202_params() -> Iterator[ClaimCase]:
     """Zagoruyko and Komodakis 2016, Table 5; Huang et al. 2017, Table 2."""
-    yield Case("all parameters are counted", Printed("10.2", 10**6), params("resnet1202_cifar"))
+    yield ClaimCase("all parameters are counted", Printed("10.2", 10**6), params("resnet1202_cifar"))
     without = params("resnet1202_cifar", only=with_weights, of="convolutions and linear layers")
-    yield Case("batch norm is left out", Printed("10.2", 10**6), without)
+    yield ClaimCase("batch norm is left out", Printed("10.2", 10**6), without)
 
 
 @claim(
@@ -56,12 +56,12 @@ def resnet1202_params() -> Iterator[Case]:
     why="The paper left batch norm's parameters out.",
     matters="whoever checks an implementation by its count",
 )
-def resnet1001_params() -> Iterator[Case]:
+def resnet1001_params() -> Iterator[ClaimCase]:
     """He et al. 2016, Table 4."""
     name = "preact_resnet1001_cifar"
-    yield Case("all parameters are counted", Printed("10.2", 10**6), params(name))
+    yield ClaimCase("all parameters are counted", Printed("10.2", 10**6), params(name))
     without = params(name, only=with_weights, of="convolutions and linear layers")
-    yield Case("batch norm is left out", Printed("10.2", 10**6), without)
+    yield ClaimCase("batch norm is left out", Printed("10.2", 10**6), without)
 
 
 @claim(
@@ -70,13 +70,13 @@ def resnet1001_params() -> Iterator[Case]:
     "layers leaves something for the backward pass to read.",
     matters="whoever trains: the network that is cheaper to run is the one that fills the memory first",
 )
-def resnet_cheaper_than_vgg() -> Iterator[Case]:
+def resnet_cheaper_than_vgg() -> Iterator[ClaimCase]:
     """He et al. 2015, section 3.3, say it of the FLOPs."""
     ours, theirs = "resnet152", "vgg16"
-    yield Case("MACs are counted", FEWER, macs(ours), macs(theirs))
-    yield Case("parameters are counted", FEWER, params(ours), params(theirs))
-    yield Case("the peak of activations in inference is meant", FEWER, peak_bytes(ours), peak_bytes(theirs))
-    yield Case("what training stores is meant", FEWER, stored_bytes(ours, 1), stored_bytes(theirs, 1))
+    yield ClaimCase("MACs are counted", FEWER, macs(ours), macs(theirs))
+    yield ClaimCase("parameters are counted", FEWER, params(ours), params(theirs))
+    yield ClaimCase("the peak of activations in inference is meant", FEWER, peak_bytes(ours), peak_bytes(theirs))
+    yield ClaimCase("what training stores is meant", FEWER, stored_bytes(ours, 1), stored_bytes(theirs, 1))
 
 
 @claim(
@@ -85,15 +85,15 @@ def resnet_cheaper_than_vgg() -> Iterator[Case]:
     "block, again, and the backward pass needs every one of those copies.",
     matters="whoever picks a backbone for a small accelerator: batches must be smaller than with ResNet-50",
 )
-def densenet_needs_less_memory() -> Iterator[Case]:
+def densenet_needs_less_memory() -> Iterator[ClaimCase]:
     """In float32, as an eager run stores it, without recomputation."""
     ours, theirs = "densenet121", "resnet50"
-    yield Case("only the weights are meant", FEWER, weight_bytes(ours), weight_bytes(theirs))
+    yield ClaimCase("only the weights are meant", FEWER, weight_bytes(ours), weight_bytes(theirs))
     for batch in (1, 32):
         ours_needs, theirs_needs = inference_bytes(ours, batch), inference_bytes(theirs, batch)
-        yield Case(f"it infers, batch {batch}", FEWER, ours_needs, theirs_needs)
+        yield ClaimCase(f"it infers, batch {batch}", FEWER, ours_needs, theirs_needs)
     for batch in (1, 32):
-        yield Case(f"it trains, batch {batch}", FEWER, stored_bytes(ours, batch), stored_bytes(theirs, batch))
+        yield ClaimCase(f"it trains, batch {batch}", FEWER, stored_bytes(ours, batch), stored_bytes(theirs, batch))
 
 
 @claim(
@@ -102,10 +102,10 @@ def densenet_needs_less_memory() -> Iterator[Case]:
     "its parameters are not.",
     matters="whoever extrapolates from one depth to another",
 )
-def twice_the_depth() -> Iterator[Case]:
+def twice_the_depth() -> Iterator[ClaimCase]:
     """ResNet-101 beside ResNet-50."""
     for words, count in (("MACs", macs), ("parameters", params), ("activations", activations)):
-        yield Case(f"{words} are counted", About(Fraction(2)), count("resnet101"), count("resnet50"))
+        yield ClaimCase(f"{words} are counted", About(Fraction(2)), count("resnet101"), count("resnet50"))
 
 
 @claim(
@@ -114,12 +114,14 @@ def twice_the_depth() -> Iterator[Case]:
     "wider classifier.",
     matters="whoever picks between the two by the paper's FLOPs",
 )
-def resnet50_as_resnet34() -> Iterator[Case]:
+def resnet50_as_resnet34() -> Iterator[ClaimCase]:
     """He et al. 2015, Table 1: 3.6 and 3.8 billion."""
-    yield Case("MACs are counted in v1, as in the paper", About(Fraction(1)), macs("resnet50_v1"), macs("resnet34"))
-    yield Case("MACs are counted in v1.5", About(Fraction(1)), macs("resnet50"), macs("resnet34"))
-    yield Case("parameters are counted", About(Fraction(1)), params("resnet50"), params("resnet34"))
-    yield Case("activations are counted", About(Fraction(1)), activations("resnet50"), activations("resnet34"))
+    yield ClaimCase(
+        "MACs are counted in v1, as in the paper", About(Fraction(1)), macs("resnet50_v1"), macs("resnet34")
+    )
+    yield ClaimCase("MACs are counted in v1.5", About(Fraction(1)), macs("resnet50"), macs("resnet34"))
+    yield ClaimCase("parameters are counted", About(Fraction(1)), params("resnet50"), params("resnet34"))
+    yield ClaimCase("activations are counted", About(Fraction(1)), activations("resnet50"), activations("resnet34"))
 
 
 @claim(
@@ -128,13 +130,15 @@ def resnet50_as_resnet34() -> Iterator[Case]:
     "and ReLUs are layers of a framework, and not of the name.",
     matters="whoever counts layers in a framework's summary and comes to another number",
 )
-def fifty_layers() -> Iterator[Case]:
+def fifty_layers() -> Iterator[ClaimCase]:
     """What is counted as a layer."""
     name, printed = "resnet50", Printed("50")
-    yield Case("layers are the convolutions and linear layers on the longest path", printed, seen(name, "depth"))
+    yield ClaimCase(
+        "layers are the convolutions and linear layers on the longest path", printed, explained_figure(name, "depth")
+    )
     learned = num_ops(name, only=with_weights, of="convolutions and linear layers")
-    yield Case("projections count too", printed, learned)
-    yield Case("every op counts", printed, num_ops(name))
+    yield ClaimCase("projections count too", printed, learned)
+    yield ClaimCase("every op counts", printed, num_ops(name))
 
 
 @claim(
@@ -142,11 +146,11 @@ def fifty_layers() -> Iterator[Case]:
     why="DenseNet's largest is named one too low, and Wide ResNets count the projections that other names leave out.",
     matters="whoever computes blocks from a name, or a name from blocks",
 )
-def names_are_depths() -> Iterator[Case]:
+def names_are_depths() -> Iterator[ClaimCase]:
     """Convolutions and linear layers on the longest path."""
     named = {"resnet152": "152", "densenet121": "121", "densenet264": "264", "wrn28_10_cifar": "28"}
     for name, number in named.items():
-        yield Case(f"the network is {name}", Printed(number), seen(name, "depth"))
+        yield ClaimCase(f"the network is {name}", Printed(number), explained_figure(name, "depth"))
 
 
 @claim(
@@ -154,10 +158,12 @@ def names_are_depths() -> Iterator[Case]:
     why="True before global average pooling: a ResNet's one linear layer reads a vector and not a map.",
     matters="whoever prunes or quantises the classifier first",
 )
-def linear_layers_dominate() -> Iterator[Case]:
+def linear_layers_dominate() -> Iterator[ClaimCase]:
     """The share of linear layers."""
     for name in ("alexnet", "vgg16", "resnet50", "densenet121"):
-        yield Case(f"the network is {name}", Over(_HALF), params(name, only=linears, of="linear layers"), params(name))
+        yield ClaimCase(
+            f"the network is {name}", Over(_HALF), params(name, only=linears, of="linear layers"), params(name)
+        )
 
 
 @claim(
@@ -166,10 +172,10 @@ def linear_layers_dominate() -> Iterator[Case]:
     "these outweigh the few wide ones.",
     matters="whoever freezes all but the last stage to train most of the network",
 )
-def last_stage_dominates() -> Iterator[Case]:
+def last_stage_dominates() -> Iterator[ClaimCase]:
     """The share of stage 4."""
     for name in ("resnet18", "resnet50", "resnet101", "resnet152"):
-        yield Case(f"the network is {name}", Over(_HALF), params(name, "stage4"), params(name))
+        yield ClaimCase(f"the network is {name}", Over(_HALF), params(name, "stage4"), params(name))
 
 
 @claim(
@@ -177,11 +183,11 @@ def last_stage_dominates() -> Iterator[Case]:
     why="It has few weights, but it works at the highest resolution.",
     matters="whoever profiles small networks on large images",
 )
-def stem_is_negligible() -> Iterator[Case]:
+def stem_is_negligible() -> Iterator[ClaimCase]:
     """The share of stem in ResNet-18, negligible meaning less than a hundredth."""
     name = "resnet18"
     for words, count in (("parameters", params), ("MACs", macs), ("activations", activations)):
-        yield Case(f"{words} are counted", NEGLIGIBLE, count(name, "stem"), count(name))
+        yield ClaimCase(f"{words} are counted", NEGLIGIBLE, count(name, "stem"), count(name))
 
 
 GROUPS: dict[str, tuple[Claim, ...]] = {

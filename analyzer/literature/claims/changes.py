@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
-from analyzer.literature.claims.claim import EQUAL, MORE, About, Case, Printed, claim
+from analyzer.literature.claims.claim import EQUAL, MORE, About, ClaimCase, Printed, claim
 from analyzer.literature.claims.figures import (
-    Figure,
+    ClaimFigure,
     activations,
+    explained_figure,
     macs,
     params,
     pixels,
-    seen,
     side,
     stored_bytes,
     training_macs,
@@ -20,8 +20,8 @@ from analyzer.literature.claims.figures import (
 _TWICE = About(Fraction(2))
 
 
-def _field(network: str) -> Figure:
-    return seen(network, "receptive field")
+def _receptive_field(network: str) -> ClaimFigure:
+    return explained_figure(network, "receptive field")
 
 
 @claim(
@@ -30,11 +30,11 @@ def _field(network: str) -> Figure:
     "convolution and a batch norm.",
     matters="whoever compares a ResNet with the plain network of the same depth",
 )
-def shortcuts_are_free() -> Iterator[Case]:
+def shortcuts_are_free() -> Iterator[ClaimCase]:
     """He et al. 2015, section 3.3: options A, B and C, against no shortcuts."""
     plain = params("plain34")
     for option, words in (("A", "zero-padding"), ("B", "projections where shapes change"), ("C", "projections")):
-        yield Case(f"shortcuts are option {option}, {words}", EQUAL, params(f"resnet34:shortcut={option}"), plain)
+        yield ClaimCase(f"shortcuts are option {option}, {words}", EQUAL, params(f"resnet34:shortcut={option}"), plain)
 
 
 @claim(
@@ -43,12 +43,12 @@ def shortcuts_are_free() -> Iterator[Case]:
     "the 3×3 the first 1×1 works at the higher resolution, and every pixel is read.",
     matters="whoever loads weights trained in one layout into the other: outputs differ and nothing complains",
 )
-def stride_place_is_free() -> Iterator[Case]:
+def stride_place_is_free() -> Iterator[ClaimCase]:
     """v1.5 against v1."""
     ours, theirs = "resnet50", "resnet50_v1"
-    yield Case("parameters are counted", EQUAL, params(ours), params(theirs))
-    yield Case("MACs are counted", EQUAL, macs(ours), macs(theirs))
-    yield Case("the receptive field is meant", EQUAL, _field(ours), _field(theirs))
+    yield ClaimCase("parameters are counted", EQUAL, params(ours), params(theirs))
+    yield ClaimCase("MACs are counted", EQUAL, macs(ours), macs(theirs))
+    yield ClaimCase("the receptive field is meant", EQUAL, _receptive_field(ours), _receptive_field(theirs))
 
 
 @claim(
@@ -56,10 +56,10 @@ def stride_place_is_free() -> Iterator[Case]:
     why="That is the original's. Striding later keeps neighbouring positions closer together in the image.",
     matters="whoever sizes tiles or objects by the receptive field",
 )
-def receptive_field_483() -> Iterator[Case]:
+def receptive_field_483() -> Iterator[ClaimCase]:
     """Araujo et al. 2019 list the original."""
-    yield Case("the stride is on the 1×1 (v1)", Printed("483"), _field("resnet50_v1"))
-    yield Case("the stride is on the 3×3 (v1.5)", Printed("483"), _field("resnet50"))
+    yield ClaimCase("the stride is on the 1×1 (v1)", Printed("483"), _receptive_field("resnet50_v1"))
+    yield ClaimCase("the stride is on the 3×3 (v1.5)", Printed("483"), _receptive_field("resnet50"))
 
 
 @claim(
@@ -68,10 +68,10 @@ def receptive_field_483() -> Iterator[Case]:
     "stem, stays just below.",
     matters="whoever wonders what the last map can know of the whole image",
 )
-def field_covers_image() -> Iterator[Case]:
+def field_covers_image() -> Iterator[ClaimCase]:
     """The receptive field against the side of the default input."""
     for name in ("resnet18", "resnet50", "densenet121", "resnet20_cifar", "vgg16"):
-        yield Case(f"the network is {name}", MORE, _field(name), pixels(name))
+        yield ClaimCase(f"the network is {name}", MORE, _receptive_field(name), pixels(name))
 
 
 @claim(
@@ -80,11 +80,11 @@ def field_covers_image() -> Iterator[Case]:
     "the pool.",
     matters="whoever checks an implementation of v2 by its number of parameters",
 )
-def preactivation_keeps_counts() -> Iterator[Case]:
+def preactivation_keeps_counts() -> Iterator[ClaimCase]:
     """He et al. 2016 against He et al. 2015."""
     ours, theirs = "resnetv2_50", "resnet50"
-    yield Case("MACs are counted", EQUAL, macs(ours), macs(theirs))
-    yield Case("parameters are counted", EQUAL, params(ours), params(theirs))
+    yield ClaimCase("MACs are counted", EQUAL, macs(ours), macs(theirs))
+    yield ClaimCase("parameters are counted", EQUAL, params(ours), params(theirs))
 
 
 @claim(
@@ -92,12 +92,12 @@ def preactivation_keeps_counts() -> Iterator[Case]:
     why="The weights are the same, but the maps of the last stages are no longer halved.",
     matters="whoever makes a classification backbone into one for segmentation",
 )
-def dilation_is_free() -> Iterator[Case]:
+def dilation_is_free() -> Iterator[ClaimCase]:
     """Output stride 8 against 32."""
     dilated = "resnet50:output_stride=8"
-    yield Case("parameters are counted", EQUAL, params(dilated), params("resnet50"))
-    yield Case("MACs are counted", EQUAL, macs(dilated), macs("resnet50"))
-    yield Case("activations are counted", EQUAL, activations(dilated), activations("resnet50"))
+    yield ClaimCase("parameters are counted", EQUAL, params(dilated), params("resnet50"))
+    yield ClaimCase("MACs are counted", EQUAL, macs(dilated), macs("resnet50"))
+    yield ClaimCase("activations are counted", EQUAL, activations(dilated), activations("resnet50"))
 
 
 @claim(
@@ -105,10 +105,10 @@ def dilation_is_free() -> Iterator[Case]:
     why="Without it, the classifier needs a weight for every position of the last map.",
     matters="whoever adapts a network to another input size: after a global pool the classifier does not change",
 )
-def pooling_saves_classifier() -> Iterator[Case]:
+def pooling_saves_classifier() -> Iterator[ClaimCase]:
     """The classifier after the global pool against one that reads the whole last map."""
     flattened = "resnet50:head_pool=1"
-    yield Case("the map is 7×7", About(Fraction(1, 49)), params("resnet50", "fc"), params(flattened, "fc"))
+    yield ClaimCase("the map is 7×7", About(Fraction(1, 49)), params("resnet50", "fc"), params(flattened, "fc"))
 
 
 @claim(
@@ -117,10 +117,10 @@ def pooling_saves_classifier() -> Iterator[Case]:
     "fixed number of positions.",
     matters="whoever reads a parameter count in a summary that was made at another resolution",
 )
-def params_follow_input() -> Iterator[Case]:
+def params_follow_input() -> Iterator[ClaimCase]:
     """At twice the side against the usual one."""
     for name in ("resnet50", "densenet121", "vgg16"):
-        yield Case(f"the network is {name}", MORE, params(name, size=448), params(name))
+        yield ClaimCase(f"the network is {name}", MORE, params(name, size=448), params(name))
 
 
 @claim(
@@ -128,10 +128,10 @@ def params_follow_input() -> Iterator[Case]:
     why="They grow with its area: twice the side is four times the positions of every convolution.",
     matters="whoever raises the resolution with a budget of computation",
 )
-def macs_follow_side() -> Iterator[Case]:
+def macs_follow_side() -> Iterator[ClaimCase]:
     """At twice the side."""
     for name in ("resnet50", "densenet121", "vgg16"):
-        yield Case(f"the network is {name}", _TWICE, macs(name, size=448), macs(name))
+        yield ClaimCase(f"the network is {name}", _TWICE, macs(name, size=448), macs(name))
 
 
 @claim(
@@ -140,11 +140,11 @@ def macs_follow_side() -> Iterator[Case]:
     "for the last stage, does not.",
     matters="whoever takes ResNet-18 to CIFAR and wonders about the training time",
 )
-def small_images_are_cheap() -> Iterator[Case]:
+def small_images_are_cheap() -> Iterator[ClaimCase]:
     """ResNet-18 at 32 against 224."""
     share = About(Fraction(1, 49))
-    yield Case("the stem is ImageNet's", share, macs("resnet18", size=32), macs("resnet18"))
-    yield Case("the stem is CIFAR's", share, macs("resnet18:stem=cifar"), macs("resnet18"))
+    yield ClaimCase("the stem is ImageNet's", share, macs("resnet18", size=32), macs("resnet18"))
+    yield ClaimCase("the stem is CIFAR's", share, macs("resnet18:stem=cifar"), macs("resnet18"))
 
 
 @claim(
@@ -153,12 +153,16 @@ def small_images_are_cheap() -> Iterator[Case]:
     "times as many.",
     matters="whoever scales a network to a budget: for twice the parameters, widen by the square root of two",
 )
-def width_doubles_params() -> Iterator[Case]:
+def width_doubles_params() -> Iterator[ClaimCase]:
     """Every width, and the inner ones alone."""
     wide = "resnet50:widths=128-256-512-1024,stem_width=128"
-    yield Case("every width is doubled", _TWICE, params(wide), params("resnet50"))
-    yield Case("inner widths are doubled (Wide ResNet-50-2)", _TWICE, params("wide_resnet50_2"), params("resnet50"))
-    yield Case("the first convolution alone is looked at", _TWICE, params(wide, "conv1"), params("resnet50", "conv1"))
+    yield ClaimCase("every width is doubled", _TWICE, params(wide), params("resnet50"))
+    yield ClaimCase(
+        "inner widths are doubled (Wide ResNet-50-2)", _TWICE, params("wide_resnet50_2"), params("resnet50")
+    )
+    yield ClaimCase(
+        "the first convolution alone is looked at", _TWICE, params(wide, "conv1"), params("resnet50", "conv1")
+    )
 
 
 @claim(
@@ -167,10 +171,10 @@ def width_doubles_params() -> Iterator[Case]:
     "DenseNet grows faster than in proportion.",
     matters="whoever deepens a DenseNet as one deepens a ResNet",
 )
-def depth_doubles_params() -> Iterator[Case]:
+def depth_doubles_params() -> Iterator[ClaimCase]:
     """Every stage twice as deep."""
     for base, depths in (("resnet50", "6-8-12-6"), ("densenet121", "12-24-48-32")):
-        yield Case(f"the network is {base}", _TWICE, params(f"{base}:depths={depths}"), params(base))
+        yield ClaimCase(f"the network is {base}", _TWICE, params(f"{base}:depths={depths}"), params(base))
 
 
 @claim(
@@ -178,10 +182,10 @@ def depth_doubles_params() -> Iterator[Case]:
     why="The side halves at each pool and nowhere else.",
     matters="whoever wires side outputs of salient-object or edge detectors, where one wrong size breaks the sum",
 )
-def second_side_output() -> Iterator[Case]:
+def second_side_output() -> Iterator[ClaimCase]:
     """The last convolution of stage 2."""
-    yield Case("it is taken before the second pool", Printed("160"), side("vgg16", "features.7", 352))
-    yield Case("it is taken after the second pool", Printed("160"), side("vgg16", "features.9", 352))
+    yield ClaimCase("it is taken before the second pool", Printed("160"), side("vgg16", "features.7", 352))
+    yield ClaimCase("it is taken after the second pool", Printed("160"), side("vgg16", "features.9", 352))
 
 
 @claim(
@@ -190,14 +194,14 @@ def second_side_output() -> Iterator[Case]:
     "the first needs no gradient of its input.",
     matters="whoever turns inference FLOPs into the price of a training run",
 )
-def training_is_threefold() -> Iterator[Case]:
+def training_is_threefold() -> Iterator[ClaimCase]:
     """MACs of both passes over those of the forward pass."""
     threefold = About(Fraction(3))
-    yield Case("everything learns", threefold, training_macs("resnet50"), macs("resnet50"))
-    yield Case(
+    yield ClaimCase("everything learns", threefold, training_macs("resnet50"), macs("resnet50"))
+    yield ClaimCase(
         "the last stage and the head learn", threefold, training_macs("resnet50", "stage4,head"), macs("resnet50")
     )
-    yield Case("the head alone learns", threefold, training_macs("resnet50", "head"), macs("resnet50"))
+    yield ClaimCase("the head alone learns", threefold, training_macs("resnet50", "head"), macs("resnet50"))
 
 
 @claim(
@@ -205,9 +209,9 @@ def training_is_threefold() -> Iterator[Case]:
     why="Only batch norm's statistics and counters and the max pool's indices keep their size.",
     matters="whoever plans for twice the batch after switching to half precision",
 )
-def half_precision_halves() -> Iterator[Case]:
+def half_precision_halves() -> Iterator[ClaimCase]:
     """float16 against float32."""
     half = About(Fraction(1, 2))
     name = "resnet50"
-    yield Case("weights are meant", half, weight_bytes(name, "float16"), weight_bytes(name))
-    yield Case("what training stores is meant", half, stored_bytes(name, 32, "float16"), stored_bytes(name, 32))
+    yield ClaimCase("weights are meant", half, weight_bytes(name, "float16"), weight_bytes(name))
+    yield ClaimCase("what training stores is meant", half, stored_bytes(name, 32, "float16"), stored_bytes(name, 32))

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Self, assert_never
 
-from analyzer.literature.claims.figures import Figure
+from analyzer.literature.claims.figures import ClaimFigure
 from analyzer.literature.published import prints_as
 
 
@@ -55,45 +55,47 @@ class Printed:
     unit: int = 1
 
 
-Claimed = Exactly | Other | About | Under | Over | Printed
+Expectation = Exactly | Other | About | Under | Over | Printed
 
 EQUAL, DIFFERENT, FEWER, MORE = Exactly(Fraction(1)), Other(Fraction(1)), Under(Fraction(1)), Over(Fraction(1))
 NEGLIGIBLE = Under(Fraction(1, 100))
 """What people mean by negligible, as far as that can be counted."""
-_NEAR = Fraction(1, 10)
+_ABOUT_SHARE = Fraction(1, 10)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ClaimCase:
     """One reading of a statement: `when` completes "it holds if …"; a figure, what it is held against, what is claimed.
 
     A printed figure stands alone; every other claim is one about the ratio of `figure` to `against`.
     """
 
-    when: str
-    claimed: Claimed
-    figure: Figure
-    against: Figure | None = None
+    condition: str
+    expectation: Expectation
+    figure: ClaimFigure
+    against: ClaimFigure | None = None
 
     @property
     def ratio(self) -> Fraction:
         """The figure over the one that it is held against, or over the printed one."""
-        if isinstance(self.claimed, Printed):
-            return Fraction(int(self.figure.value)) / (Fraction(Decimal(self.claimed.digits)) * self.claimed.unit)
+        if isinstance(self.expectation, Printed):
+            return Fraction(int(self.figure.value)) / (
+                Fraction(Decimal(self.expectation.digits)) * self.expectation.unit
+            )
         if self.against is None:
-            raise ValueError(f"{self.when!r} is held against nothing")
+            raise ValueError(f"{self.condition!r} is held against nothing")
         return Fraction(int(self.figure.value), int(self.against.value))
 
     @property
     def holds(self) -> bool:
         """Whether the figures are as claimed."""
-        match self.claimed:
+        match self.expectation:
             case Exactly(target):
                 return self.ratio == target
             case Other(target):
                 return self.ratio != target
             case About(target):
-                return abs(self.ratio - target) <= _NEAR * target
+                return abs(self.ratio - target) <= _ABOUT_SHARE * target
             case Under(target):
                 return self.ratio < target
             case Over(target):
@@ -101,7 +103,7 @@ class Case:
             case Printed(digits, unit):
                 return prints_as(int(self.figure.value), digits, unit)
             case _:
-                assert_never(self.claimed)
+                assert_never(self.expectation)
 
 
 class Verdict(StrEnum):
@@ -112,7 +114,7 @@ class Verdict(StrEnum):
     FAILS = "does not hold"
 
     @classmethod
-    def of(cls, cases: tuple[Case, ...]) -> Self:
+    def of(cls, cases: tuple[ClaimCase, ...]) -> Self:
         """It holds where every reading does, and does not where none does."""
         held = [case.holds for case in cases]
         return cls(cls.HOLDS if all(held) else cls.ONLY_IF if any(held) else cls.FAILS)
@@ -125,17 +127,17 @@ class Claim:
     statement: str
     why: str
     matters: str
-    weigh: Callable[[], Iterator[Case]]
+    make_cases: Callable[[], Iterator[ClaimCase]]
 
     @property
     def key(self) -> str:
         """Its name in files and links: that of the function."""
-        return self.weigh.__name__
+        return self.make_cases.__name__
 
     @cached_property
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self) -> tuple[ClaimCase, ...]:
         """Its readings, worked out once."""
-        return tuple(self.weigh())
+        return tuple(self.make_cases())
 
     @property
     def verdict(self) -> Verdict:
@@ -143,6 +145,6 @@ class Claim:
         return Verdict.of(self.cases)
 
 
-def claim(statement: str, *, why: str, matters: str) -> Callable[[Callable[[], Iterator[Case]]], Claim]:
+def claim(statement: str, *, why: str, matters: str) -> Callable[[Callable[[], Iterator[ClaimCase]]], Claim]:
     """Make a claim of the function that yields its cases."""
     return lambda weigh: Claim(statement, why, matters, weigh)

@@ -1,4 +1,4 @@
-"""Figures of networks as claims need them: each a Term, so that its arithmetic can be written out."""
+"""Figures of networks as claims need them: each a TracedInt, so that its arithmetic can be written out."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,19 +10,19 @@ from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.memory import item_bytes, memory
 from analyzer.cost.training import transfer
-from analyzer.cost.walk import Row
-from analyzer.explanation.figures import explained, op_figures, place_at
-from analyzer.explanation.traced_int import Term, given, total
+from analyzer.cost.walk import OpCost
+from analyzer.explanation.figures import explain_path, op_figures, section_at
+from analyzer.explanation.traced_int import TracedInt, traced_sum, variable
 from analyzer.families.network import network as resolved
 from analyzer.graph.graph import Graph, leaf_ops
 from analyzer.graph.ops import BatchNorm2d, Concat, Conv2d, Linear, Op, Weighted
 from analyzer.graph.resnext_forms import forms, grouped_blocks
 
-Only = Callable[[Op], bool]
+OpFilter = Callable[[Op], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class ClaimFigure:
     """A number of a network, or of what is at a path in it; `input_size` where it is not the variant's own.
 
     `unit` is "B" or "px", or nothing for a count.
@@ -36,12 +36,12 @@ class Figure:
     unit: str = ""
 
 
-_kept = lru_cache(maxsize=128)(analyze)
+_cached_analysis = lru_cache(maxsize=128)(analyze)
 
 
 def analysis_of(network: str, size: int | None = None) -> Analysis:
     """The analysis of an expression at an input size, kept while the claims are weighed."""
-    return _kept(network, size)
+    return _cached_analysis(network, size)
 
 
 def every_op(_: Op) -> bool:
@@ -74,47 +74,51 @@ def linears(op: Op) -> bool:
     return isinstance(op, Linear)
 
 
-def params(network: str, path: str = "", *, only: Only = every_op, of: str = "", size: int | None = None) -> Figure:
+def params(
+    network: str, path: str = "", *, only: OpFilter = every_op, of: str = "", size: int | None = None
+) -> ClaimFigure:
     """Parameters of a network or of what is at a path, of all its ops or of those told by `of`."""
-    return _counted("params", "parameters", network, path, only, of, size)
+    return _op_sum("params", "parameters", network, path, only, of, size)
 
 
-def weights(network: str, path: str) -> Figure:
+def weights(network: str, path: str) -> ClaimFigure:
     """Parameters of the convolutions at a path."""
     return params(network, path, only=convolutions, of="convolutions")
 
 
-def macs(network: str, path: str = "", *, only: Only = every_op, of: str = "", size: int | None = None) -> Figure:
+def macs(
+    network: str, path: str = "", *, only: OpFilter = every_op, of: str = "", size: int | None = None
+) -> ClaimFigure:
     """Multiply-accumulates of a network or of what is at a path, of all its ops or of those told by `of`."""
-    return _counted("MACs", "MACs", network, path, only, of, size)
+    return _op_sum("MACs", "MACs", network, path, only, of, size)
 
 
-def flops(network: str) -> Figure:
+def flops(network: str) -> ClaimFigure:
     """2 × MACs of a network."""
-    figure = next(figure for figure in explained(analysis_of(network)).figures if figure.name == "FLOPs")
-    return Figure(network=network, quantity="FLOPs, two a MAC", value=figure.value)
+    figure = next(figure for figure in explain_path(analysis_of(network)).figures if figure.name == "FLOPs")
+    return ClaimFigure(network=network, quantity="FLOPs, two a MAC", value=figure.value)
 
 
-def activations(network: str, path: str = "") -> Figure:
+def activations(network: str, path: str = "") -> ClaimFigure:
     """Output elements of the convolutions and linear layers."""
-    return _counted("activations", "activations", network, path, every_op, "", None)
+    return _op_sum("activations", "activations", network, path, every_op, "", None)
 
 
-def _counted(name: str, words: str, network: str, path: str, only: Only, of: str, size: int | None) -> Figure:
+def _op_sum(name: str, words: str, network: str, path: str, only: OpFilter, of: str, size: int | None) -> ClaimFigure:
     analysis = analysis_of(network, size)
-    place = place_at(analysis, path)
+    place = section_at(analysis, path)
     rows = [row for row in analysis.rows[place.start : place.stop] if only(row.operation)]
-    figure = _traced(rows, name) if place.level in ("block", "op") else _by_stage(rows, name)
+    figure = _traced_sum(rows, name) if place.level in ("block", "op") else _by_stage(rows, name)
     quantity = f"{words} of its {of}" if of else words
-    return Figure(network=network, path=path, quantity=quantity, value=figure, input_size=size)
+    return ClaimFigure(network=network, path=path, quantity=quantity, value=figure, input_size=size)
 
 
-def _traced(rows: Sequence[Row], name: str) -> Term:
+def _traced_sum(rows: Sequence[OpCost], name: str) -> TracedInt:
     """The sum over ops, each by its own formula."""
-    return total(figure.value for row in rows for figure in op_figures(row) if figure.name == name)
+    return traced_sum(figure.value for row in rows for figure in op_figures(row) if figure.name == name)
 
 
-_COUNTS: dict[str, Callable[[Row], int]] = {
+_COUNTS: dict[str, Callable[[OpCost], int]] = {
     "params": lambda row: row.params,
     "MACs": lambda row: row.macs,
     "activations": lambda row: row.activations,
@@ -122,22 +126,22 @@ _COUNTS: dict[str, Callable[[Row], int]] = {
 }
 
 
-def _by_stage(rows: Sequence[Row], name: str) -> Term:
+def _by_stage(rows: Sequence[OpCost], name: str) -> TracedInt:
     """The sum over stages."""
     stages = groupby(rows, lambda row: row.stage)
-    return total(given(sum(_COUNTS[name](row) for row in members), stage) for stage, members in stages)
+    return traced_sum(variable(sum(_COUNTS[name](row) for row in members), stage) for stage, members in stages)
 
 
-def num_ops(network: str, *, only: Only = every_op, of: str = "ops") -> Figure:
+def num_ops(network: str, *, only: OpFilter = every_op, of: str = "ops") -> ClaimFigure:
     """How many ops a network has, of all or of those told by `of`, by stage."""
     rows = [row for row in analysis_of(network).rows if only(row.operation)]
-    return Figure(network=network, quantity=f"number of {of}", value=_by_stage(rows, "ops"))
+    return ClaimFigure(network=network, quantity=f"number of {of}", value=_by_stage(rows, "ops"))
 
 
-def seen(network: str, quantity: str, path: str = "") -> Figure:
+def explained_figure(network: str, quantity: str, path: str = "") -> ClaimFigure:
     """One of `explain`'s figures: depth, receptive field, height, …."""
-    figure = next(item for item in explained(analysis_of(network), path).figures if item.name == quantity)
-    return Figure(
+    figure = next(item for item in explain_path(analysis_of(network), path).figures if item.name == quantity)
+    return ClaimFigure(
         network=network,
         path=path,
         quantity=quantity,
@@ -146,55 +150,64 @@ def seen(network: str, quantity: str, path: str = "") -> Figure:
     )
 
 
-def side(network: str, path: str, input_size: int) -> Figure:
+def side(network: str, path: str, input_size: int) -> ClaimFigure:
     """Side of the map at a path."""
-    explanation = explained(analysis_of(network, input_size), path)
+    explanation = explain_path(analysis_of(network, input_size), path)
     figure = next(item for item in explanation.figures if item.name == "height")
-    return Figure(network=network, path=path, quantity="side", value=figure.value, input_size=input_size, unit="px")
+    return ClaimFigure(
+        network=network, path=path, quantity="side", value=figure.value, input_size=input_size, unit="px"
+    )
 
 
-def pixels(network: str, size: int | None = None) -> Figure:
+def pixels(network: str, size: int | None = None) -> ClaimFigure:
     """Side of the input."""
     _, height, _ = analysis_of(network, size).input_shape
-    return Figure(network=network, quantity="side of the input", value=given(height, "n"), input_size=size, unit="px")
+    return ClaimFigure(
+        network=network, quantity="side of the input", value=variable(height, "n"), input_size=size, unit="px"
+    )
 
 
-def out_channels(network: str, path: str) -> Figure:
+def out_channels(network: str, path: str) -> ClaimFigure:
     """Channels that an op or block puts out."""
-    place = place_at(analysis_of(network), path)
+    place = section_at(analysis_of(network), path)
     channels = analysis_of(network).rows[place.stop - 1].output_shape[0]
-    return Figure(network=network, path=path, quantity="output channels", value=given(channels, "C"))
+    return ClaimFigure(network=network, path=path, quantity="output channels", value=variable(channels, "C"))
 
 
-def inference_bytes(network: str, batch_size: int) -> Figure:
+def inference_bytes(network: str, batch_size: int) -> ClaimFigure:
     """Weights, buffers and the peak of activations in float32."""
     needed = memory(analysis_of(network), batch_size)
     held = (needed.params_bytes, needed.buffers_bytes, *(alive.bytes for alive in needed.alive))
     words = _at_batch("bytes of weights, buffers and the peak of activations", batch_size)
-    return Figure(network=network, quantity=words, value=total(given(part, "bytes") for part in held), unit="B")
-
-
-def weight_bytes(network: str, dtype: str = "float32") -> Figure:
-    """Bytes of the parameters."""
-    value = given(analysis_of(network).params, "params") * given(item_bytes(dtype), "bytes")
-    return Figure(network=network, quantity=f"bytes of parameters, {dtype}", value=value, unit="B")
-
-
-def peak_bytes(network: str, batch_size: int = 1) -> Figure:
-    """The peak of activations in inference, float32."""
-    alive = memory(analysis_of(network), batch_size).alive
-    words = _at_batch("bytes at the peak of activations", batch_size)
-    return Figure(
-        network=network, quantity=words, value=total(given(part.bytes, part.path) for part in alive), unit="B"
+    return ClaimFigure(
+        network=network, quantity=words, value=traced_sum(variable(part, "bytes") for part in held), unit="B"
     )
 
 
-def stored_bytes(network: str, batch_size: int, dtype: str = "float32") -> Figure:
+def weight_bytes(network: str, dtype: str = "float32") -> ClaimFigure:
+    """Bytes of the parameters."""
+    value = variable(analysis_of(network).params, "params") * variable(item_bytes(dtype), "bytes")
+    return ClaimFigure(network=network, quantity=f"bytes of parameters, {dtype}", value=value, unit="B")
+
+
+def peak_bytes(network: str, batch_size: int = 1) -> ClaimFigure:
+    """The peak of activations in inference, float32."""
+    alive = memory(analysis_of(network), batch_size).alive
+    words = _at_batch("bytes at the peak of activations", batch_size)
+    return ClaimFigure(
+        network=network, quantity=words, value=traced_sum(variable(part.bytes, part.path) for part in alive), unit="B"
+    )
+
+
+def stored_bytes(network: str, batch_size: int, dtype: str = "float32") -> ClaimFigure:
     """What training stores of the forward pass."""
     stages = transfer(analysis_of(network), batch_size=batch_size, dtype=dtype).stages
     words = _at_batch(f"bytes stored for training, {dtype}", batch_size)
-    return Figure(
-        network=network, quantity=words, value=total(given(row.stored_bytes, row.stage) for row in stages), unit="B"
+    return ClaimFigure(
+        network=network,
+        quantity=words,
+        value=traced_sum(variable(row.stored_bytes, row.stage) for row in stages),
+        unit="B",
     )
 
 
@@ -202,24 +215,24 @@ def _at_batch(words: str, batch_size: int) -> str:
     return f"{words}, batch {batch_size}"
 
 
-def training_macs(network: str, mode: str = "all") -> Figure:
+def training_macs(network: str, mode: str = "all") -> ClaimFigure:
     """MACs of the forward pass, the input gradients and the weight gradients where that mode's parameters learn."""
     trained = transfer(analysis_of(network), mode)
     passes = (trained.forward_macs, trained.input_gradient_macs, trained.weight_gradient_macs)
     words = "MACs of training" if mode == "all" else f"MACs of training, {mode} alone"
-    return Figure(network=network, quantity=words, value=total(given(part, "pass") for part in passes))
+    return ClaimFigure(network=network, quantity=words, value=traced_sum(variable(part, "pass") for part in passes))
 
 
-def connections(network: str, path: str = "") -> Figure:
+def connections(network: str, path: str = "") -> ClaimFigure:
     """Direct connections of a dense block, or of all of a network's: what its layers read, concats taken apart."""
     stages = [
         part for name, part in _sub_graphs(resolved(network).graph) if part.kind == "stage" and path in ("", name)
     ]
-    return Figure(
+    return ClaimFigure(
         network=network,
         path=path,
         quantity="direct connections",
-        value=total(given(len(sources), "layer") for stage in stages for sources in _dense_inputs(stage)),
+        value=traced_sum(variable(len(sources), "layer") for stage in stages for sources in _dense_inputs(stage)),
     )
 
 
@@ -235,16 +248,16 @@ def _dense_inputs(stage: Graph) -> Iterator[list[str]]:
     yield from (sources(node.inputs[0]) for node in stage.nodes if isinstance(node.op, Graph))
 
 
-def half_square(network: str, path: str = "") -> Figure:
+def half_square(network: str, path: str = "") -> ClaimFigure:
     """L(L + 1)/2 for the dense layers of a block, or for the depth of the whole network."""
     stages = dict(_sub_graphs(resolved(network).graph))
     num_layers = len(list(_dense_inputs(stages[path]))) if path else analysis_of(network).depth
-    layers = given(num_layers, "L")
-    return Figure(
+    layers = variable(num_layers, "L")
+    return ClaimFigure(
         network=network,
         path=path,
         quantity="L(L + 1)/2",
-        value=layers * (layers + 1) // given(2, "2", divides=True),
+        value=layers * (layers + 1) // variable(2, "2", divides=True),
     )
 
 
@@ -255,22 +268,22 @@ def _sub_graphs(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Graph]]:
             yield from _sub_graphs(node.op, f"{prefix}{node.name}.")
 
 
-def form_params(network: str, path: str, letter: str) -> Figure:
+def form_params(network: str, path: str, letter: str) -> ClaimFigure:
     """Parameters of a grouped block in one of ResNeXt's three forms, convolutions without biases."""
     counts = Counter(formulas.params(op) for _, op in leaf_ops(_form(network, path, letter)))
-    value = total(given(count, "ops") * given(each, "params") for each, count in counts.items() if each)
-    return Figure(network=network, path=path, quantity=f"parameters in form ({letter})", value=value)
+    value = traced_sum(variable(count, "ops") * variable(each, "params") for each, count in counts.items() if each)
+    return ClaimFigure(network=network, path=path, quantity=f"parameters in form ({letter})", value=value)
 
 
-def form_biases(network: str, path: str, letter: str) -> Figure:
+def form_biases(network: str, path: str, letter: str) -> ClaimFigure:
     """Biases of a grouped block's transform in one of the three forms, where every convolution of every path has one.
 
     The projection, which all forms share, is left out.
     """
     ops = [op for path, op in leaf_ops(_form(network, path, letter)) if not path.startswith("downsample")]
     counts = Counter(op.out_channels for op in ops if isinstance(op, Conv2d))
-    value = total(given(count, "ops") * given(channels, "C_out") for channels, count in counts.items())
-    return Figure(network=network, path=path, quantity=f"biases in form ({letter})", value=value)
+    value = traced_sum(variable(count, "ops") * variable(channels, "C_out") for channels, count in counts.items())
+    return ClaimFigure(network=network, path=path, quantity=f"biases in form ({letter})", value=value)
 
 
 def _form(expression: str, path: str, letter: str) -> Graph:

@@ -9,25 +9,25 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analyzer.cost.walk import Row, walk
+from analyzer.cost.walk import OpCost, cost_tree
 from analyzer.graph.graph import Graph, in_channels
-from analyzer.graph.resnext_forms import Form, forms
+from analyzer.graph.resnext_forms import ResNeXtForm, forms
 from analyzer.live.equivalence.forms import (
     FAULTS,
     Evaluation,
     Fault,
     Runnable,
-    State,
-    copied,
-    crossings,
+    StateDict,
+    copy_state,
     evaluate,
+    num_crossings,
     random_state,
     run,
-    runnable,
-    take_sides,
+    runnable_form,
+    set_relu_signs,
 )
-from analyzer.live.equivalence.proof import Comparison, Control
-from analyzer.live.equivalence.rounding import SHORT, path_additions, tolerance
+from analyzer.live.equivalence.proof import FaultControl, TensorComparison
+from analyzer.live.equivalence.rounding import HALF_DTYPES, path_additions, tolerance
 
 DTYPES = {
     "float64": torch.float64,
@@ -39,16 +39,16 @@ BATCH_SIZE = 2
 SIDE = 5
 """Input of each block in pixels: batch norm sees 2·5·5 samples a channel, or 2·3·3 after a stride."""
 
-SLOW = {"float16": (2, 3)}
+SLOW_DTYPE_SIZES = {"float16": (2, 3)}
 """Batch size and side in types whose backward convolutions CPUs compute a hundred times slower than float32's."""
 
 
 def sizes(dtype: str) -> tuple[int, int]:
     """Batch size and side in pixels of a block's input."""
-    return SLOW.get(dtype, (BATCH_SIZE, SIDE))
+    return SLOW_DTYPE_SIZES.get(dtype, (BATCH_SIZE, SIDE))
 
 
-class Case(NamedTuple):
+class ComparisonCase(NamedTuple):
     """The dtype and mode of one comparison."""
 
     dtype: str
@@ -60,93 +60,93 @@ class Case(NamedTuple):
         return self.mode == "train"
 
 
-class _Draw(NamedTuple):
+class _BlockTensors(NamedTuple):
     """Random weights, input and output gradient, in float64 and at full size."""
 
-    state: State
+    state: StateDict
     features: Tensor
     cotangent: Tensor
 
-    def cut(self, case: Case) -> "_Draw":
+    def cut(self, case: ComparisonCase) -> "_BlockTensors":
         """The same in the case's type and at its size; weights are cast when they are copied."""
         batch_size, side = sizes(case.dtype)
         features = self.features[:batch_size, :, :side, :side].to(DTYPES[case.dtype])
         kept = -(-side * self.cotangent.shape[-1] // self.features.shape[-1])
         cotangent = self.cotangent[:batch_size, :, :kept, :kept].to(DTYPES[case.dtype])
-        return _Draw(self.state, features, cotangent)
+        return _BlockTensors(self.state, features, cotangent)
 
 
-class Trio(NamedTuple):
+class BlockForms(NamedTuple):
     """A block and its forms ready to run, the grouped one last; `faulty` are its planted faults, by name."""
 
     block: Graph
     nets: tuple[Runnable, ...]
     faulty: tuple[tuple[str, Runnable], ...]
-    rows: tuple[Row, ...]
+    rows: tuple[OpCost, ...]
 
 
-def trio(block: Graph) -> Trio:
+def block_forms(block: Graph) -> BlockForms:
     """The forms of a block with a grouped convolution, and form (a) and (b) with each fault planted."""
-    nets = tuple(runnable(form) for form in forms(block))
-    faulty = tuple((fault, planted(net, plant)) for net in nets[:-1] for fault, plant in FAULTS.items())
-    return Trio(block, nets, faulty, walk(block, (in_channels(block), SIDE, SIDE)).rows)
+    nets = tuple(runnable_form(form) for form in forms(block))
+    faulty = tuple((fault, plant_fault(net, plant)) for net in nets[:-1] for fault, plant in FAULTS.items())
+    return BlockForms(block, nets, faulty, cost_tree(block, (in_channels(block), SIDE, SIDE)).rows)
 
 
-def planted(net: Runnable, fault: Fault) -> Runnable:
+def plant_fault(net: Runnable, fault: Fault) -> Runnable:
     """The form with the fault in it; its module is shared where the fault is in the weights only."""
     form = fault(net.form)
     if form.graph is not net.form.graph:
-        return runnable(form)
+        return runnable_form(form)
     return Runnable(form=form, module=net.module, names=net.names, relus=net.relus)
 
 
 @dataclass(slots=True, kw_only=True)
-class Bench:
+class BlockUnderTest:
     """A block at its path, with its random weights, input and output gradient, drawn when first needed."""
 
     path: str
-    trio: Trio
+    block_forms: BlockForms
     seed: int
-    _drawn: _Draw | None = field(default=None, init=False)
+    _drawn: _BlockTensors | None = field(default=None, init=False)
 
     @property
-    def draw(self) -> _Draw:
+    def draw(self) -> _BlockTensors:
         """Weights, input and output gradient in float64, the same whatever was compared before."""
         if self._drawn is None:
-            self._drawn = _drawn(self.trio, self.seed)
+            self._drawn = _drawn(self.block_forms, self.seed)
         return self._drawn
 
-    def tolerance(self, case: Case, form: Form, *, gradient: bool) -> float:
+    def tolerance(self, case: ComparisonCase, form: ResNeXtForm, *, gradient: bool) -> float:
         """The bound on rounding between this form of the block and the grouped one."""
         return tolerance(
-            self.trio.rows,
+            self.block_forms.rows,
             case.dtype,
             batch_size=BATCH_SIZE,  # a smaller batch has shorter sums, which the bound covers
             training=case.training,
             gradient=gradient,
-            additions=path_additions(form.graph, self.trio.block, gradient=gradient),
+            additions=path_additions(form.graph, self.block_forms.block, gradient=gradient),
         )
 
 
-def _drawn(trio: Trio, seed: int) -> _Draw:
+def _drawn(trio: BlockForms, seed: int) -> _BlockTensors:
     generator = torch.Generator().manual_seed(seed)
     shapes = trio.rows[0].input_shapes[0], trio.rows[-1].output_shape
     state = random_state(trio.block, generator)
     features, cotangent = (
         torch.empty(BATCH_SIZE, *shape, dtype=torch.float64).normal_(generator=generator) for shape in shapes
     )
-    return _Draw(state, features, cotangent)
+    return _BlockTensors(state, features, cotangent)
 
 
-def comparisons(bench: Bench, case: Case) -> Iterator[Comparison]:
+def comparisons(bench: BlockUnderTest, case: ComparisonCase) -> Iterator[TensorComparison]:
     """Forms (a) and (b) against (c): output, gradients, and in training mode the running statistics."""
     given = bench.draw.cut(case)
     with quick_backward(case.dtype):
-        reference = evaluate(bench.trio.nets[-1], *given, training=case.training)
-        beside_it = [beside(net, reference, given, case) for net in bench.trio.nets[:-1]]
-    for net, (evaluation, crossed) in zip(bench.trio.nets, beside_it, strict=False):
-        for what, gradient, pairs in in_common(evaluation, reference, case.training):
-            yield compared(
+        reference = evaluate(bench.block_forms.nets[-1], *given, training=case.training)
+        beside_it = [evaluate_with_crossings(net, reference, given, case) for net in bench.block_forms.nets[:-1]]
+    for net, (evaluation, crossed) in zip(bench.block_forms.nets, beside_it, strict=False):
+        for what, gradient, pairs in common_tensors(evaluation, reference, case.training):
+            yield worst_comparison(
                 pairs,
                 identity=f"({net.form.letter}) = (c)",
                 block=bench.path,
@@ -161,7 +161,7 @@ def comparisons(bench: Bench, case: Case) -> Iterator[Comparison]:
 @contextmanager
 def quick_backward(dtype: str) -> Iterator[None]:
     """Torch's own convolutions in types whose backward ones oneDNN computes far slower; both sum in float32."""
-    if dtype not in SLOW:
+    if dtype not in SLOW_DTYPE_SIZES:
         yield
         return
     with warnings.catch_warnings():
@@ -170,32 +170,32 @@ def quick_backward(dtype: str) -> Iterator[None]:
             yield
 
 
-def beside(
-    net: Runnable, reference: Evaluation, given: tuple[State, Tensor, Tensor], case: Case
+def evaluate_with_crossings(
+    net: Runnable, reference: Evaluation, given: tuple[StateDict, Tensor, Tensor], case: ComparisonCase
 ) -> tuple[Evaluation, int]:
     """A form's evaluation, and at how many ReLUs' inputs rounding led it to the other side of zero than the reference.
 
     There its output stands, and the way back is run again on the reference's sides, for lack of a gradient at zero.
     Types with few digits always cross somewhere, so there the first run is forward only.
     """
-    found = evaluate(net, *given, training=case.training, backward=case.dtype not in SHORT)
-    crossed = crossings(found.signs, reference.signs)
+    found = evaluate(net, *given, training=case.training, backward=case.dtype not in HALF_DTYPES)
+    crossed = num_crossings(found.signs, reference.signs)
     if not crossed and found.gradients:
         return found, 0
     again = evaluate(net, *given, training=case.training, signs=reference.signs)
     return replace(found, input_gradient=again.input_gradient, gradients=again.gradients), crossed
 
 
-def compared(pairs: "_Pairs", **place: Any) -> Comparison:
+def worst_comparison(pairs: "_Pairs", **place: Any) -> TensorComparison:
     """A row about the worst of some tensors, each beside its reference."""
-    worst, where = max((difference(*pair), name) for name, pair in pairs.items())
-    return Comparison(where=where, max_abs=worst.max_abs, max_rel=worst.max_rel, **place)
+    worst, where = max((tensor_error(*pair), name) for name, pair in pairs.items())
+    return TensorComparison(where=where, max_abs=worst.max_abs, max_rel=worst.max_rel, **place)
 
 
 _Pairs = dict[str, tuple[Tensor, Tensor]]
 
 
-def in_common(one: Evaluation, reference: Evaluation, training: bool) -> Iterator[tuple[str, bool, _Pairs]]:
+def common_tensors(one: Evaluation, reference: Evaluation, training: bool) -> Iterator[tuple[str, bool, _Pairs]]:
     """(what, whether it is a gradient, tensors by name) of everything that two evaluations have in common."""
     yield "output", False, {"output": (one.output, reference.output)}
     yield "gradient of input", True, {"input": (one.input_gradient, reference.input_gradient)}
@@ -219,43 +219,43 @@ def _with_weight(tensors: Mapping[str, Tensor], name: str) -> Tensor:
     return torch.cat([tensors[name], weight.flatten()])
 
 
-class Difference(NamedTuple):
+class TensorError(NamedTuple):
     """max|a − b| / max|b| and max|a − b|; infinite where either holds NaN."""
 
     max_rel: float
     max_abs: float
 
 
-def difference(one: Tensor, reference: Tensor) -> Difference:
+def tensor_error(one: Tensor, reference: Tensor) -> TensorError:
     """How far a tensor is from its reference; relative to 1 where the reference is zero throughout."""
     worst = 0.0 if torch.equal(one, reference) else float((one - reference).abs_().max())
     if not worst < torch.inf:
-        return Difference(torch.inf, torch.inf)
+        return TensorError(torch.inf, torch.inf)
     largest = float(reference.abs().max()) if worst else 0.0
-    return Difference(worst / largest if largest > 0 else worst, worst)
+    return TensorError(worst / largest if largest > 0 else worst, worst)
 
 
 @torch.no_grad()
-def controls(bench: Bench, dtype: str) -> list[Control]:
+def controls(bench: BlockUnderTest, dtype: str) -> list[FaultControl]:
     """Each fault planted in forms (a) and (b), their outputs compared with form (c) in evaluation mode."""
-    case = Case(dtype, "eval")
-    state, features = copied(bench.draw.state, DTYPES[dtype]), bench.draw.cut(case).features
-    expected = forward(bench.trio.nets[-1], state, features)
+    case = ComparisonCase(dtype, "eval")
+    state, features = copy_state(bench.draw.state, DTYPES[dtype]), bench.draw.cut(case).features
+    expected = forward(bench.block_forms.nets[-1], state, features)
     return [
-        Control(
+        FaultControl(
             fault=fault,
             identity=f"({net.form.letter}) = (c)",
             block=bench.path,
             dtype=dtype,
-            max_rel=difference(forward(net, state, features), expected).max_rel,
+            max_rel=tensor_error(forward(net, state, features), expected).max_rel,
             tolerance=bench.tolerance(case, net.form, gradient=False),
         )
-        for fault, net in bench.trio.faulty
+        for fault, net in bench.block_forms.faulty
     ]
 
 
 @torch.no_grad()
-def forward(net: Runnable, state: State, features: Tensor, *, training: bool = False) -> Tensor:
+def forward(net: Runnable, state: StateDict, features: Tensor, *, training: bool = False) -> Tensor:
     """A form's output, with every ReLU following its own input."""
-    take_sides(net, None)
+    set_relu_signs(net, None)
     return run(net, state, features, training=training)

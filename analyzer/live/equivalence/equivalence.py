@@ -8,36 +8,43 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from analyzer.cost.walk import walk
+from analyzer.cost.walk import cost_tree
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import Network, network
 from analyzer.families.spec import Spec
 from analyzer.graph.graph import Graph, in_channels
 from analyzer.graph.ops import Conv2d
-from analyzer.graph.resnext_forms import TITLES, cardinality, forms, grouped_blocks, network_forms, nothing_to_prove
+from analyzer.graph.resnext_forms import (
+    FORM_TITLES,
+    cardinality,
+    forms,
+    grouped_blocks,
+    network_forms,
+    reason_without_forms,
+)
 from analyzer.live.equivalence import network as equivalence_network
 from analyzer.live.equivalence.comparison import (
     DTYPES,
     SIDE,
-    Bench,
-    Case,
-    Trio,
-    beside,
-    compared,
+    BlockForms,
+    BlockUnderTest,
+    ComparisonCase,
+    block_forms,
+    common_tensors,
     comparisons,
     controls,
-    in_common,
-    planted,
+    evaluate_with_crossings,
+    plant_fault,
     quick_backward,
     sizes,
-    trio,
+    worst_comparison,
 )
-from analyzer.live.equivalence.forms import FAULTS, Evaluation, evaluate, runnable
-from analyzer.live.equivalence.proof import BlockCheck, Comparison, Control, FormCost, Proof, Spread
+from analyzer.live.equivalence.forms import FAULTS, Evaluation, evaluate, runnable_form
+from analyzer.live.equivalence.proof import BlockCheck, ErrorHistogram, FaultControl, FormCost, Proof, TensorComparison
 from analyzer.live.identities.check import check_identities
 
 DEFAULT_DTYPES = ("float64", "float32")
-CONTROLLED = ("float64", "float32")
+CONTROL_DTYPES = ("float64", "float32")
 """Types in which a fault in one path of many is larger than the bound; in shorter ones it need not be."""
 
 MODES = ("eval", "train")
@@ -75,7 +82,7 @@ def check_equivalence(
     resolved = network(variant)
     blocks = dict(grouped_blocks(resolved.graph))
     with _one_thread():
-        rows, found = _over_blocks(blocks, dtypes, _controlled(dtypes, full), seed, progress)
+        rows, found = _compare_blocks(blocks, dtypes, _control_dtypes(dtypes, full), seed, progress)
         progress(len(blocks) + 1, len(blocks), "")
         rows += equivalence_network.network_rows(resolved, dtypes, seed) if blocks and full else ()
         others = check_identities(resolved, dtypes, seed)
@@ -83,7 +90,7 @@ def check_equivalence(
     return Proof(
         variant=resolved.expression,
         title=resolved.title,
-        reason=nothing_to_prove(resolved.graph),
+        reason=reason_without_forms(resolved.graph),
         blocks={path: cardinality(block) for path, block in blocks.items()},
         rows=(*rows, *others.rows),
         controls=(*found, *others.controls),
@@ -104,33 +111,33 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _controlled(dtypes: Sequence[str], full: bool) -> list[str]:
+def _control_dtypes(dtypes: Sequence[str], full: bool) -> list[str]:
     """The types in which faults are planted: all that can show them, or the coarsest; else float32."""
-    able = [dtype for dtype in CONTROLLED if dtype in dtypes] or ["float32"]
+    able = [dtype for dtype in CONTROL_DTYPES if dtype in dtypes] or ["float32"]
     return able if full else able[-1:]
 
 
-def _over_blocks(
+def _compare_blocks(
     blocks: dict[str, Graph], dtypes: Sequence[str], controlled: Sequence[str], seed: int, progress: Progress
-) -> tuple[list[Comparison], list[Control]]:
-    rows: list[Comparison] = []
-    found: list[Control] = []
-    for number, bench in enumerate(_benches(blocks, seed), 1):
+) -> tuple[list[TensorComparison], list[FaultControl]]:
+    rows: list[TensorComparison] = []
+    found: list[FaultControl] = []
+    for number, bench in enumerate(_blocks_under_test(blocks, seed), 1):
         progress(number, len(blocks), bench.path)
         for case in product(dtypes, MODES):
-            rows += comparisons(bench, Case(*case))
+            rows += comparisons(bench, ComparisonCase(*case))
         for dtype in controlled:
             found += controls(bench, dtype)
     return rows, found
 
 
-def _benches(blocks: dict[str, Graph], seed: int) -> Iterator[Bench]:
+def _blocks_under_test(blocks: dict[str, Graph], seed: int) -> Iterator[BlockUnderTest]:
     """One bench a block; equal neighbours share their modules, which hold no weights."""
-    shared: Trio | None = None
+    shared: BlockForms | None = None
     for index, (path, block) in enumerate(blocks.items()):
         if shared is None or block != shared.block:
-            shared = trio(block)
-        yield Bench(path=path, trio=shared, seed=seed + SEEDS_A_BLOCK * index)
+            shared = block_forms(block)
+        yield BlockUnderTest(path=path, block_forms=shared, seed=seed + SEEDS_A_BLOCK * index)
 
 
 def _conditions(resolved: Network, dtypes: Sequence[str], full: bool, seed: int) -> dict[str, Any]:
@@ -148,13 +155,13 @@ def _conditions(resolved: Network, dtypes: Sequence[str], full: bool, seed: int)
 
 def _costs(resolved: Network) -> Iterator[FormCost]:
     for form in network_forms(resolved.graph):
-        rows = walk(form.graph, resolved.input_shape()).rows
+        rows = cost_tree(form.graph, resolved.input_shape()).rows
         biases = sum(
             row.operation.out_channels for row in rows if isinstance(row.operation, Conv2d) and row.operation.bias
         )
         yield FormCost(
             form=form.letter,
-            title=TITLES[form.letter],
+            title=FORM_TITLES[form.letter],
             params=sum(row.params for row in rows),
             biases=biases,
             macs=sum(row.macs for row in rows),
@@ -190,41 +197,45 @@ def check_block(
     ):
         if value not in known:
             raise InvalidInput(f"{name} {shortened(value)!r}: must be one of {', '.join(known) or 'none'}.")
-    bench = Bench(path=path, trio=_trio(blocks[path]), seed=seed + SEEDS_A_BLOCK * list(blocks).index(path))
-    case = Case(dtype, mode)
+    bench = BlockUnderTest(
+        path=path, block_forms=_block_forms(blocks[path]), seed=seed + SEEDS_A_BLOCK * list(blocks).index(path)
+    )
+    case = ComparisonCase(dtype, mode)
     rows, spreads = [], []
     for identity, found, reference, crossed in _evaluated(bench, case, fault):
-        for what, gradient, pairs in in_common(found, reference, case.training):
-            net = next(net for net in bench.trio.nets if net.form.letter == identity[1])
+        for what, gradient, pairs in common_tensors(found, reference, case.training):
+            net = next(net for net in bench.block_forms.nets if net.form.letter == identity[1])
             tolerance = bench.tolerance(case, net.form, gradient=gradient)
             place = {"identity": identity, "block": path, "dtype": dtype, "mode": mode}
-            rows.append(compared(pairs, what=what, tolerance=tolerance, crossed=crossed, **place))
-            spreads.append(_spread(identity, what, list(pairs.values())))
+            rows.append(worst_comparison(pairs, what=what, tolerance=tolerance, crossed=crossed, **place))
+            spreads.append(_error_histogram(identity, what, list(pairs.values())))
     return BlockCheck(fault=fault, rows=tuple(rows), spreads=tuple(spreads))
 
 
-def _trio(block: Graph) -> Trio:
-    rows = walk(block, (in_channels(block), SIDE, SIDE)).rows
-    return Trio(block, tuple(runnable(form) for form in forms(block)), (), rows)
+def _block_forms(block: Graph) -> BlockForms:
+    rows = cost_tree(block, (in_channels(block), SIDE, SIDE)).rows
+    return BlockForms(block, tuple(runnable_form(form) for form in forms(block)), (), rows)
 
 
-def _evaluated(bench: Bench, case: Case, fault: str) -> Iterator[tuple[str, Evaluation, Evaluation, int]]:
+def _evaluated(
+    bench: BlockUnderTest, case: ComparisonCase, fault: str
+) -> Iterator[tuple[str, Evaluation, Evaluation, int]]:
     """(identity, form, grouped form, ReLUs that rounding moved) of forms (a) and (b)."""
     given = bench.draw.cut(case)
     with quick_backward(case.dtype):
-        reference = evaluate(bench.trio.nets[-1], *given, training=case.training)
-        for net in bench.trio.nets[:-1]:
-            faulty = planted(net, FAULTS[fault]) if fault else net
-            found, crossed = beside(faulty, reference, given, case)
+        reference = evaluate(bench.block_forms.nets[-1], *given, training=case.training)
+        for net in bench.block_forms.nets[:-1]:
+            faulty = plant_fault(net, FAULTS[fault]) if fault else net
+            found, crossed = evaluate_with_crossings(faulty, reference, given, case)
             yield f"({net.form.letter}) = (c)", found, reference, crossed
 
 
-def _spread(identity: str, what: str, pairs: list[tuple[Tensor, Tensor]]) -> Spread:
+def _error_histogram(identity: str, what: str, pairs: list[tuple[Tensor, Tensor]]) -> ErrorHistogram:
     """How many numbers are equal, and how many lie in each bin of log10 |a − b| / max|b|, tensor by tensor."""
     exponents = torch.cat([_exponents(*pair) for pair in pairs])
     known = exponents[torch.isfinite(exponents)].clamp(min=_LOWEST)
     bins, counts = torch.unique(torch.floor(known * BINS_A_DECADE), return_counts=True)
-    return Spread(
+    return ErrorHistogram(
         identity=identity,
         what=what,
         equal=int((exponents == -torch.inf).sum()),

@@ -13,10 +13,10 @@ from torch.func import functional_call
 
 from analyzer.graph.graph import Graph, Node
 from analyzer.graph.ops import BatchNorm2d, Conv2d
-from analyzer.graph.resnext_forms import Form, Part
+from analyzer.graph.resnext_forms import ResNeXtForm, WeightSlice
 from analyzer.live.network.build import build
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 """Parameters and buffers by name."""
 
 
@@ -30,11 +30,11 @@ class SidedReLU(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.open: Tensor | None = None
-        self.told = False
+        self.fixed_signs = False
 
     def forward(self, features: Tensor) -> Tensor:
         """Features of any shape to the same shape."""
-        if self.told and self.open is not None:
+        if self.fixed_signs and self.open is not None:
             return features * self.open
         output = torch.relu(features)
         object.__setattr__(self, "open", output.detach() > 0)  # torch's own setter takes longer than the ReLU
@@ -45,7 +45,7 @@ class SidedReLU(nn.Module):
 class Runnable:
     """A form and its module, whose own weights are on `meta`: it runs with those it is given, by these names."""
 
-    form: Form
+    form: ResNeXtForm
     module: nn.Module
     names: tuple[str, ...]
     relus: Mapping[str, SidedReLU]
@@ -60,12 +60,12 @@ class Evaluation:
 
     output: Tensor
     input_gradient: Tensor
-    gradients: State
-    statistics: State
-    signs: State
+    gradients: StateDict
+    statistics: StateDict
+    signs: StateDict
 
 
-def runnable(form: Form) -> Runnable:
+def runnable_form(form: ResNeXtForm) -> Runnable:
     """The form, ready to run."""
     module = build(form.graph, device="meta")
     relus = {path: SidedReLU() for path, child in module.named_modules() if isinstance(child, nn.ReLU)}
@@ -74,12 +74,12 @@ def runnable(form: Form) -> Runnable:
     return Runnable(form=form, module=module, names=tuple(module.state_dict()), relus=relus)
 
 
-def whole(graph: Graph) -> Runnable:
+def runnable_graph(graph: Graph) -> Runnable:
     """A block or network as it is, ready to run."""
-    return runnable(Form(letter="c", graph=graph, parts={}))
+    return runnable_form(ResNeXtForm(letter="c", graph=graph, parts={}))
 
 
-def random_state(graph: Graph, generator: torch.Generator) -> State:
+def random_state(graph: Graph, generator: torch.Generator) -> StateDict:
     """He-normal convolutions, and batch norms with random scale, shift, mean and variance, in float64.
 
     The numbers are float32's, so that they are the same in both.
@@ -100,17 +100,17 @@ def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def calibrated(net: Runnable, state: State, features: Tensor) -> State:
+def calibrate(net: Runnable, state: StateDict, features: Tensor) -> StateDict:
     """The state with running statistics near those of a batch, so that activations keep their size at any depth.
 
     Means and variances are those that each batch norm saw, moved at random as statistics of other images would be.
     """
     norms = {path: child for path, child in net.module.named_modules() if isinstance(child, nn.BatchNorm2d)}
-    settled = copied(state, torch.float64)
+    settled = copy_state(state, torch.float64)
     momenta = {path: norm.momentum for path, norm in norms.items()}
     for norm in norms.values():
         norm.momentum = 1.0
-    take_sides(net, None)
+    set_relu_signs(net, None)
     run(net, settled, features, training=True)
     generator = torch.Generator().manual_seed(features.numel())
     for path, norm in norms.items():
@@ -121,7 +121,7 @@ def calibrated(net: Runnable, state: State, features: Tensor) -> State:
     return settled
 
 
-def copied(state: Mapping[str, Tensor], dtype: torch.dtype) -> State:
+def copy_state(state: Mapping[str, Tensor], dtype: torch.dtype) -> StateDict:
     """A copy of the state with its floating-point tensors in another type."""
     return {
         name: tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
@@ -129,13 +129,13 @@ def copied(state: Mapping[str, Tensor], dtype: torch.dtype) -> State:
     }
 
 
-def views(net: Runnable, grouped: Mapping[str, Tensor]) -> State:
+def weight_views(net: Runnable, grouped: Mapping[str, Tensor]) -> StateDict:
     """The grouped form's tensors under the form's own names, each path's as slices of them; no number is copied.
 
     Only the bias of a convolution that each path has for itself is not cut but shared out: every path adds 1/C of it.
     """
     cut: dict[tuple[str, int], tuple[Tensor, ...]] = {}
-    held: State = {}
+    held: StateDict = {}
     for name in net.names:
         path, _, leaf = name.rpartition(".")
         part = net.form.parts.get(path)
@@ -162,7 +162,7 @@ def run(
     for child in net.module.modules() if frozen else ():
         if isinstance(child, nn.BatchNorm2d):
             child.eval()
-    return cast(Tensor, functional_call(net.module, views(net, grouped), (features,)))
+    return cast(Tensor, functional_call(net.module, weight_views(net, grouped), (features,)))
 
 
 def evaluate(
@@ -181,10 +181,10 @@ def evaluate(
     With `signs`, by the grouped form's names, each ReLU lets through what it is told; without `backward` there are no
     gradients.
     """
-    state = copied(grouped, features.dtype)
+    state = copy_state(grouped, features.dtype)
     parameters = {name: state[name].requires_grad_(backward) for name in _parameter_names(state)}
     features = features.clone().requires_grad_(backward)
-    take_sides(net, signs)
+    set_relu_signs(net, signs)
     output = run(net, state, features, training=training, frozen=frozen)
     wanted = [features, *parameters.values()] if backward else []
     found = torch.autograd.grad(output, wanted, cotangent, materialize_grads=True) if backward else (features,)
@@ -193,7 +193,7 @@ def evaluate(
         input_gradient=found[0],
         gradients=dict(zip(parameters, found[1:], strict=backward)),
         statistics={name: tensor for name, tensor in state.items() if ".running_" in name},
-        signs=_joined(net),
+        signs=_joined_signs(net),
     )
 
 
@@ -201,16 +201,16 @@ def _parameter_names(state: Mapping[str, Tensor]) -> list[str]:
     return [name for name in state if name.endswith((".weight", ".bias"))]
 
 
-def take_sides(net: Runnable, signs: Mapping[str, Tensor] | None) -> None:
+def set_relu_signs(net: Runnable, signs: Mapping[str, Tensor] | None) -> None:
     """Tell each ReLU its share of the grouped form's signs, or to follow its own input."""
     for path, relu in net.relus.items():
         part = net.form.parts.get(path)
-        relu.told = signs is not None
+        relu.fixed_signs = signs is not None
         if signs is not None:
             relu.open = signs[part.source].chunk(part.count, 1)[part.index] if part else signs[path]
 
 
-def _joined(net: Runnable) -> State:
+def _joined_signs(net: Runnable) -> StateDict:
     """The paths' signs joined along the channels, by the grouped form's ReLU."""
     pieces: dict[str, list[Tensor]] = {}
     for path, relu in net.relus.items():
@@ -219,32 +219,32 @@ def _joined(net: Runnable) -> State:
     return {path: torch.cat(joined, 1) for path, joined in pieces.items()}
 
 
-def crossings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> int:
+def num_crossings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> int:
     """Number of ReLU inputs that lie on different sides of zero in two evaluations."""
     return sum(int((one[path] != other[path]).sum()) for path in other)
 
 
-Fault = Callable[[Form], Form]
+Fault = Callable[[ResNeXtForm], ResNeXtForm]
 
 
-def wrong_slice(form: Form) -> Form:
+def wrong_slice(form: ResNeXtForm) -> ResNeXtForm:
     """Path 0 has the 3×3 weights of path 1."""
     conv = _convs(form)[1]
     return _with_parts(form, {f"path0.{conv}": form.parts[f"path1.{conv}"]})
 
 
-def swapped_paths(form: Form) -> Form:
+def swapped_paths(form: ResNeXtForm) -> ResNeXtForm:
     """Paths 0 and 1 change places up to the 3×3, and the last convolution reads them in the old order."""
     moved = [node.name for node in _path0(form).nodes if node.name not in _convs(form)[2:]]
     exchanged = {f"path{index}.{name}": form.parts[f"path{1 - index}.{name}"] for name in moved for index in (0, 1)}
     return _with_parts(form, exchanged)
 
 
-def missing_batch_norm(form: Form) -> Form:
+def missing_batch_norm(form: ResNeXtForm) -> ResNeXtForm:
     """Path 0 lacks the batch norm after its 3×3."""
     nodes = _path0(form).nodes
     norm = [node for node in nodes if isinstance(node.op, BatchNorm2d)][-1]
-    path = Graph("path", tuple(_past(node, norm) for node in nodes if node is not norm))
+    path = Graph("path", tuple(_bypassed(node, norm) for node in nodes if node is not norm))
     kept = tuple(replace(node, op=path) if node.name == "path0" else node for node in form.graph.nodes)
     return replace(form, graph=Graph(form.graph.kind, kept))
 
@@ -257,20 +257,20 @@ FAULTS: dict[str, Fault] = {
 """Name of each planted fault → what makes it."""
 
 
-def _path0(form: Form) -> Graph:
+def _path0(form: ResNeXtForm) -> Graph:
     path = next(node.op for node in form.graph.nodes if node.name == "path0")
     if not isinstance(path, Graph):
         raise TypeError("path0 is no sub-graph")
     return path
 
 
-def _convs(form: Form) -> list[str]:
+def _convs(form: ResNeXtForm) -> list[str]:
     return [node.name for node in _path0(form).nodes if isinstance(node.op, Conv2d)]
 
 
-def _past(node: Node, removed: Node) -> Node:
+def _bypassed(node: Node, removed: Node) -> Node:
     return replace(node, inputs=removed.inputs) if node.inputs == (removed.name,) else node
 
 
-def _with_parts(form: Form, changed: dict[str, Part]) -> Form:
+def _with_parts(form: ResNeXtForm, changed: dict[str, WeightSlice]) -> ResNeXtForm:
     return replace(form, parts={**form.parts, **changed})

@@ -6,38 +6,54 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analyzer.cost.walk import Row, walk
+from analyzer.cost.walk import OpCost, cost_tree
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Network
 from analyzer.families.spec import MAX_OPS
 from analyzer.graph.graph import Graph, num_ops
 from analyzer.graph.ops import Shape
 from analyzer.graph.resnext_forms import network_forms
-from analyzer.live.equivalence.comparison import DTYPES, SLOW, Case, beside, compared, in_common, quick_backward
-from analyzer.live.equivalence.forms import Runnable, State, calibrated, evaluate, random_state, runnable, whole
-from analyzer.live.equivalence.proof import Comparison
+from analyzer.live.equivalence.comparison import (
+    DTYPES,
+    SLOW_DTYPE_SIZES,
+    ComparisonCase,
+    common_tensors,
+    evaluate_with_crossings,
+    quick_backward,
+    worst_comparison,
+)
+from analyzer.live.equivalence.forms import (
+    Runnable,
+    StateDict,
+    calibrate,
+    evaluate,
+    random_state,
+    runnable_form,
+    runnable_graph,
+)
+from analyzer.live.equivalence.proof import TensorComparison
 from analyzer.live.equivalence.rounding import path_additions, tolerance
 
 BATCH_SIZE = 2
 TRAIN_CEILING = 1e-11
 """What training mode in float64 holds within: batch norm's statistics of few samples magnify rounding."""
 
-TRAINED = ("float64", "float32")
+TRAIN_DTYPES = ("float64", "float32")
 """Types in which training mode is run; float32's drift is reported and not judged."""
 
 
-class Ground(NamedTuple):
+class NetworkTensors(NamedTuple):
     """A network's random weights, images and output gradient in float64, and its ops at the images' size."""
 
-    state: State
+    state: StateDict
     images: Tensor
     cotangent: Tensor
-    rows: tuple[Row, ...]
+    rows: tuple[OpCost, ...]
 
-    def cut(self, dtype: str) -> tuple[State, Tensor, Tensor]:
+    def cut(self, dtype: str) -> tuple[StateDict, Tensor, Tensor]:
         """The same in a type; images of half the side and one of them where the type is slow."""
         images, cotangent = self.images, self.cotangent
-        if dtype in SLOW and images.shape[-1] % 2 == 0 and cotangent.ndim == 2:
+        if dtype in SLOW_DTYPE_SIZES and images.shape[-1] % 2 == 0 and cotangent.ndim == 2:
             side = images.shape[-1] // 2
             images, cotangent = images[:1, :, :side, :side], cotangent[:1]
         return self.state, images.to(DTYPES[dtype]), cotangent.to(DTYPES[dtype])
@@ -46,50 +62,52 @@ class Ground(NamedTuple):
 def small_shape(resolved: Network) -> tuple[int, int, int]:
     """(C, H, W) of the smallest images that leave maps of at least 2×2 and fit the head; else the variant's own."""
     usual = resolved.input_shape()
-    stride = max(row.total_stride for row in walk(resolved.graph, usual).rows)
+    stride = max(row.total_stride for row in cost_tree(resolved.graph, usual).rows)
     try:
         shape = resolved.input_shape(2 * stride)
-        walk(resolved.graph, shape)
+        cost_tree(resolved.graph, shape)
     except InvalidInput:
         return usual
     return shape
 
 
-def ground(net: Runnable, shape: Shape, seed: int) -> Ground:
+def random_network_tensors(net: Runnable, shape: Shape, seed: int) -> NetworkTensors:
     """Weights whose statistics fit the images, so that activations keep their size through all blocks."""
     generator = torch.Generator().manual_seed(seed)
-    rows = walk(net.form.graph, shape).rows
+    rows = cost_tree(net.form.graph, shape).rows
     images, cotangent = (
         torch.empty(BATCH_SIZE, *size, dtype=torch.float64).normal_(generator=generator)
         for size in (shape, rows[-1].output_shape)
     )
-    return Ground(calibrated(net, random_state(net.form.graph, generator), images), images, cotangent, rows)
+    return NetworkTensors(calibrate(net, random_state(net.form.graph, generator), images), images, cotangent, rows)
 
 
-def network_rows(resolved: Network, dtypes: Sequence[str], seed: int) -> Iterator[Comparison]:
+def network_rows(resolved: Network, dtypes: Sequence[str], seed: int) -> Iterator[TensorComparison]:
     """The forms that stay within the bound on ops against (c), forward and back.
 
     In evaluation mode in every type; in training mode in float64 and float32.
     """
     *split, grouped = network_forms(resolved.graph)
-    nets = [runnable(form) for form in split if num_ops(form.graph) <= MAX_OPS]
+    nets = [runnable_form(form) for form in split if num_ops(form.graph) <= MAX_OPS]
     if not nets:
         return
-    reference = whole(grouped.graph)
-    given = ground(reference, small_shape(resolved), seed)
+    reference = runnable_graph(grouped.graph)
+    given = random_network_tensors(reference, small_shape(resolved), seed)
     for dtype in dtypes:
-        for mode in ("eval", "train") if dtype in TRAINED else ("eval",):
-            yield from _case_rows(nets, reference, given, Case(dtype, mode))
+        for mode in ("eval", "train") if dtype in TRAIN_DTYPES else ("eval",):
+            yield from _case_rows(nets, reference, given, ComparisonCase(dtype, mode))
 
 
-def _case_rows(nets: Sequence[Runnable], reference: Runnable, given: Ground, case: Case) -> Iterator[Comparison]:
+def _case_rows(
+    nets: Sequence[Runnable], reference: Runnable, given: NetworkTensors, case: ComparisonCase
+) -> Iterator[TensorComparison]:
     cut = given.cut(case.dtype)
     with quick_backward(case.dtype):
         expected = evaluate(reference, *cut, training=case.training)
-        beside_it = [beside(net, expected, cut, case) for net in nets]
+        beside_it = [evaluate_with_crossings(net, expected, cut, case) for net in nets]
     for net, (found, crossed) in zip(nets, beside_it, strict=True):
-        for what, gradient, pairs in in_common(found, expected, case.training):
-            yield compared(
+        for what, gradient, pairs in common_tensors(found, expected, case.training):
+            yield worst_comparison(
                 pairs,
                 identity=f"({net.form.letter}) = (c)",
                 block="",
@@ -101,7 +119,7 @@ def _case_rows(nets: Sequence[Runnable], reference: Runnable, given: Ground, cas
             )
 
 
-def _bound(given: Ground, graph: Graph, reference: Graph, case: Case, gradient: bool) -> float | None:
+def _bound(given: NetworkTensors, graph: Graph, reference: Graph, case: ComparisonCase, gradient: bool) -> float | None:
     """The bound over all ops of the network; None for float32 in training mode, and where it says nothing: at 1."""
     if case.training and case.dtype == "float32":
         return None

@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class TensorComparison:
     """One tensor, or the worst of several, computed in two ways: errors are max|a − b| and max|a − b| / max|b|.
 
     `block` is a weight path, "" for the whole network; `where` names the worst tensor. A `tolerance` of None means
@@ -35,7 +35,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
+class FaultControl:
     """A fault planted in one way of computing a block, which the comparison must see."""
 
     fault: str
@@ -90,7 +90,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class ErrorHistogram:
     """How far the numbers of some tensors are from their references: |a − b| / max|b|, in bins of quarter decades.
 
     `equal` counts those that are so bit for bit; `bins` maps the exponent of ten at which a bin begins to its count.
@@ -107,8 +107,8 @@ class BlockCheck:
     """One block's forms compared number by number; `fault` names what was planted in forms (a) and (b), if anything."""
 
     fault: str
-    rows: tuple[Comparison, ...]
-    spreads: tuple[Spread, ...]
+    rows: tuple[TensorComparison, ...]
+    spreads: tuple[ErrorHistogram, ...]
 
     @property
     def passed(self) -> bool:
@@ -127,8 +127,8 @@ class Proof:
     title: str
     reason: str
     blocks: dict[str, int]
-    rows: tuple[Comparison, ...]
-    controls: tuple[Control, ...]
+    rows: tuple[TensorComparison, ...]
+    controls: tuple[FaultControl, ...]
     costs: tuple[FormCost, ...]
     identities: tuple[Identity, ...]
     conditions: dict[str, Any]

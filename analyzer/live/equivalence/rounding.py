@@ -43,7 +43,7 @@ from collections.abc import Iterable, Iterator
 from math import exp2, inf, log, prod, sqrt
 from typing import assert_never
 
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import OpCost
 from analyzer.graph.graph import Graph
 from analyzer.graph.ops import (
     Activation,
@@ -66,7 +66,7 @@ from analyzer.graph.ops import (
 UNIT_ROUNDOFF = {"float64": exp2(-53), "float32": exp2(-24), "float16": exp2(-11), "bfloat16": exp2(-8)}
 """Half the distance from 1 to the next number of the dtype."""
 
-SHORT = ("float16", "bfloat16")
+HALF_DTYPES = ("float16", "bfloat16")
 """Types in which values are stored, and sums accumulated in float32."""
 
 NUM_SUMS = 10**9
@@ -83,7 +83,7 @@ CONFIDENCE = sqrt(2 * log(2 * NUM_SUMS / RISK))
 
 
 def tolerance(
-    rows: Iterable[Row],
+    rows: Iterable[OpCost],
     dtype: str,
     *,
     batch_size: int,
@@ -99,32 +99,32 @@ def tolerance(
     listed = tuple(rows)
     lengths = [length for row in listed for length in _lengths(row, batch_size, training, gradient)]
     summed = sum(map(sqrt, lengths))
-    if dtype not in SHORT:
+    if dtype not in HALF_DTYPES:
         return min(2 * CONFIDENCE * UNIT_ROUNDOFF[dtype] * summed, ceiling if dtype == "float64" else inf)
-    stored = sum(_stored(row, batch_size if gradient else 0) for row in listed) + additions
+    stored = sum(_result_roundings(row, batch_size if gradient else 0) for row in listed) + additions
     return 2 * CONFIDENCE * (UNIT_ROUNDOFF["float32"] * summed + UNIT_ROUNDOFF[dtype] * sqrt(stored))
 
 
 def path_additions(graph: Graph, reference: Graph, *, gradient: bool) -> int:
     """Additions of tensors in one form of a graph that its reference lacks, and on the way back those of gradients."""
-    forward = _added(graph) - _added(reference)
-    return forward + _shared(graph) if gradient else forward
+    forward = _forward_additions(graph) - _forward_additions(reference)
+    return forward + _gradient_additions(graph) if gradient else forward
 
 
-def _added(graph: Graph) -> int:
+def _forward_additions(graph: Graph) -> int:
     """For each sum of m tensors m − 1, at every level."""
-    nested = sum(_added(node.op) for node in graph.nodes if isinstance(node.op, Graph))
+    nested = sum(_forward_additions(node.op) for node in graph.nodes if isinstance(node.op, Graph))
     return nested + sum(len(node.inputs) - 1 for node in graph.nodes if isinstance(node.op, Add))
 
 
-def _shared(graph: Graph) -> int:
+def _gradient_additions(graph: Graph) -> int:
     """For each tensor that m ops or sub-graphs read m − 1, at every level."""
     reads = [source for node in graph.nodes for source in node.inputs]
-    nested = sum(_shared(node.op) for node in graph.nodes if isinstance(node.op, Graph))
+    nested = sum(_gradient_additions(node.op) for node in graph.nodes if isinstance(node.op, Graph))
     return len(reads) - len(set(reads)) + nested
 
 
-def _stored(row: Row, images: int) -> int:
+def _result_roundings(row: OpCost, images: int) -> int:
     """Roundings of stored results: one where an op computes; on the way back of its input, of a weight per image."""
     if not rounds(row.operation):
         return 0
@@ -139,13 +139,13 @@ def _stored(row: Row, images: int) -> int:
             assert_never(row.operation)
 
 
-def _lengths(row: Row, batch_size: int, training: bool, gradient: bool) -> Iterator[int]:
+def _lengths(row: OpCost, batch_size: int, training: bool, gradient: bool) -> Iterator[int]:
     yield from _forward(row, batch_size, training)
     if gradient:
         yield from _backward(row, batch_size)
 
 
-def _forward(row: Row, batch_size: int, training: bool) -> Iterator[int]:
+def _forward(row: OpCost, batch_size: int, training: bool) -> Iterator[int]:
     if not rounds(row.operation):
         return
     match row.operation:
@@ -167,7 +167,7 @@ def _forward(row: Row, batch_size: int, training: bool) -> Iterator[int]:
             assert_never(row.operation)
 
 
-def _backward(row: Row, batch_size: int) -> Iterator[int]:
+def _backward(row: OpCost, batch_size: int) -> Iterator[int]:
     match row.operation:
         case Conv2d() as conv:
             yield conv.kernel**2 * conv.out_channels // conv.groups
@@ -180,7 +180,7 @@ def _backward(row: Row, batch_size: int) -> Iterator[int]:
             assert_never(row.operation)
 
 
-def _statistics(row: Row, batch_size: int) -> tuple[int, int]:
+def _statistics(row: OpCost, batch_size: int) -> tuple[int, int]:
     """Lengths of a norm's two sums, for a mean and a variance."""
     count = elements_per_statistic(row.operation, row.output_shape)
     return (batch_size * count,) * 2 if tracks_statistics(row.operation) else (count,) * 2

@@ -8,17 +8,17 @@ from analyzer.families.network import Network
 from analyzer.graph.batch_norm_folding import foldable
 from analyzer.graph.graph import Graph, leaf_ops
 from analyzer.graph.ops import BatchNorm2d, Concat
-from analyzer.live.equivalence.proof import Comparison, Control, Identity
+from analyzer.live.equivalence.proof import FaultControl, Identity, TensorComparison
 from analyzer.live.identities.context import (
     Finding,
-    Ground,
+    ProofContext,
     Site,
     blocks,
     has_batch_norm,
+    has_strided_bottleneck,
     images_maker,
+    nested_graphs,
     normed_sites,
-    parts,
-    strided,
 )
 from analyzer.live.identities.convolution import (
     block_diagonal,
@@ -128,12 +128,12 @@ DTYPES = ("float64", "float32")
 """Types in which they are proved; in shorter ones a bound says little."""
 
 
-class Proved(NamedTuple):
+class IdentityProofs(NamedTuple):
     """The identities, with what they have of this network, and their rows and controls."""
 
     identities: tuple[Identity, ...]
-    rows: tuple[Comparison, ...]
-    controls: tuple[Control, ...]
+    rows: tuple[TensorComparison, ...]
+    controls: tuple[FaultControl, ...]
 
 
 class _Entry(NamedTuple):
@@ -141,12 +141,12 @@ class _Entry(NamedTuple):
 
     identity: Identity
     sites: Callable[[Network], list[Site]]
-    prove: Callable[[Ground, Site], Iterator[Finding]]
+    prove: Callable[[ProofContext, Site], Iterator[Finding]]
     reason: Callable[[Network], str]
     found: Callable[[Network], str] = lambda _: ""
 
 
-def check_identities(resolved: Network, dtypes: Sequence[str], seed: int) -> Proved:
+def check_identities(resolved: Network, dtypes: Sequence[str], seed: int) -> IdentityProofs:
     """Prove every identity that the network has a place for, in float64 and float32 if asked for; else none."""
     wanted = [dtype for dtype in dtypes if dtype in DTYPES]
     identities: list[Identity] = []
@@ -159,13 +159,13 @@ def check_identities(resolved: Network, dtypes: Sequence[str], seed: int) -> Pro
         else:
             identities.append(replace(entry.identity, reason=entry.reason(resolved)))
         for dtype in wanted:
-            ground = Ground(identity=entry.identity.name, network=resolved, dtype=dtype, seed=seed, images=images)
+            ground = ProofContext(identity=entry.identity.name, network=resolved, dtype=dtype, seed=seed, images=images)
             for site in sites:
                 found += entry.prove(ground, site)
-    return Proved(
+    return IdentityProofs(
         tuple(identities),
-        tuple(item for item in found if isinstance(item, Comparison)),
-        tuple(item for item in found if isinstance(item, Control)),
+        tuple(item for item in found if isinstance(item, TensorComparison)),
+        tuple(item for item in found if isinstance(item, FaultControl)),
     )
 
 
@@ -173,11 +173,11 @@ def _in_graph(sites: Callable[[Graph], list[Site]]) -> Callable[[Network], list[
     return lambda resolved: sites(resolved.graph)
 
 
-def _whole(wanted: Callable[[Graph], bool]) -> Callable[[Network], list[Site]]:
+def _network_site(wanted: Callable[[Graph], bool]) -> Callable[[Network], list[Site]]:
     return lambda resolved: [Site("", resolved.graph, ())] if wanted(resolved.graph) else []
 
 
-def _says(reason: str) -> Callable[[Network], str]:
+def _constant_reason(reason: str) -> Callable[[Network], str]:
     return lambda _: reason
 
 
@@ -217,11 +217,11 @@ def _no_sum(resolved: Network) -> str:
 
 
 def _concatenates(resolved: Network) -> bool:
-    return any(isinstance(node.op, Concat) for _, part in parts(resolved.graph) for node in part.nodes)
+    return any(isinstance(node.op, Concat) for _, part in nested_graphs(resolved.graph) for node in part.nodes)
 
 
 def _no_versions(resolved: Network) -> str:
-    if strided(resolved.graph):
+    if has_strided_bottleneck(resolved.graph):
         return "Its family has the stride on the 3×3 alone."
     return "It has no bottleneck that strides, so there is no 1×1 to move a stride to."
 
@@ -236,23 +236,26 @@ def _version_costs(resolved: Network) -> str:
 
 _ENTRIES = (
     _Entry(
-        BLOCK_DIAGONAL, _in_graph(grouped_sites), block_diagonal, _says("None of its convolutions is grouped.")
+        BLOCK_DIAGONAL,
+        _in_graph(grouped_sites),
+        block_diagonal,
+        _constant_reason("None of its convolutions is grouped."),
     ),
-    _Entry(CONCAT, _in_graph(concat_sites), concat, _says("No convolution of it reads a concatenation.")),
-    _Entry(FOLD, _whole(lambda graph: bool(foldable(graph))), fold, _not_folding, _folding),
+    _Entry(CONCAT, _in_graph(concat_sites), concat, _constant_reason("No convolution of it reads a concatenation.")),
+    _Entry(FOLD, _network_site(lambda graph: bool(foldable(graph))), fold, _not_folding, _folding),
     _Entry(BIAS, _in_graph(normed_sites), bias, _not_folding),
-    _Entry(NORMALISES, _whole(has_batch_norm), normalises, _says(_NO_NORM)),
+    _Entry(NORMALISES, _network_site(has_batch_norm), normalises, _constant_reason(_NO_NORM)),
     _Entry(
         FROZEN,
         _in_graph(lambda graph: blocks(graph, has_batch_norm) or normed_sites(graph)),
         frozen,
-        _says(_NO_NORM),
+        _constant_reason(_NO_NORM),
     ),
-    _Entry(FUSE, _in_graph(fuse_sites), fuse, _says("It has no 3×3 convolution that keeps the map's size.")),
-    _Entry(LINEAR, _in_graph(linear_sites), linear, _says("It has no 1×1 convolution.")),
+    _Entry(FUSE, _in_graph(fuse_sites), fuse, _constant_reason("It has no 3×3 convolution that keeps the map's size.")),
+    _Entry(LINEAR, _in_graph(linear_sites), linear, _constant_reason("It has no 1×1 convolution.")),
     _Entry(ZERO_TRANSFORM, _in_graph(residual_sites), zero_transform, _no_shortcut),
     _Entry(PRE_ACTIVATION, _in_graph(preactivated_sites), pre_activation, _no_sum),
-    _Entry(ZERO_PAD, _in_graph(zero_pad_sites), zero_pad, _says("None of its shortcuts is zero-padded.")),
+    _Entry(ZERO_PAD, _in_graph(zero_pad_sites), zero_pad, _constant_reason("None of its shortcuts is zero-padded.")),
     _Entry(
         VERSIONS,
         lambda resolved: [Site("", resolved.graph, ())] if versions_of(resolved) else [],

@@ -10,20 +10,20 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
-from analyzer.cost.walk import walk
+from analyzer.cost.walk import cost_tree
 from analyzer.families.network import Network
 from analyzer.graph.graph import INPUT, Graph, Node, in_channels, leaf_ops, sequence
 from analyzer.graph.ops import BatchNorm2d, Conv2d, Op, Shape
-from analyzer.graph.resnext_forms import opened
+from analyzer.graph.resnext_forms import inline_transform
 from analyzer.live.equivalence import network as equivalence_network
-from analyzer.live.equivalence.comparison import DTYPES, compared, difference
-from analyzer.live.equivalence.forms import Runnable, State, copied, random_state, whole
-from analyzer.live.equivalence.proof import Comparison, Control
+from analyzer.live.equivalence.comparison import DTYPES, tensor_error, worst_comparison
+from analyzer.live.equivalence.forms import Runnable, StateDict, copy_state, random_state, runnable_graph
+from analyzer.live.equivalence.proof import FaultControl, TensorComparison
 from analyzer.live.equivalence.rounding import tolerance
 
 BATCH_SIZE = 4
 SIDE = 5
-MOST = 4
+MAX_SITES = 4
 """Places that are taken of one identity: distinct ones, from first to last."""
 
 
@@ -45,23 +45,23 @@ class Site(NamedTuple):
 def convolutions(graph: Graph, wanted: Callable[[Conv2d], bool]) -> list[Site]:
     """The distinct convolutions that are wanted, each as a graph of its own with one node, `conv`."""
     found = ((path, op) for path, op in leaf_ops(graph) if isinstance(op, Conv2d) and wanted(op))
-    return [conv_site(path, conv) for path, conv in spread(found)]
+    return [conv_site(path, conv) for path, conv in evenly_chosen(found)]
 
 
 def conv_site(path: str, conv: Conv2d) -> Site:
     """A convolution by itself, on an input of at least its window."""
     side = max(SIDE, conv.dilation * (conv.kernel - 1) + 1)
-    return Site(path, alone("conv", conv), (conv.in_channels, side, side))
+    return Site(path, single_op_graph("conv", conv), (conv.in_channels, side, side))
 
 
-def alone(name: str, op: Op) -> Graph:
+def single_op_graph(name: str, op: Op) -> Graph:
     """One op as a graph."""
     return Graph("op", tuple(sequence((name, op))))
 
 
 def blocks(graph: Graph, wanted: Callable[[Graph], bool]) -> list[Site]:
     """The distinct blocks that are wanted."""
-    found = spread((path, block) for path, block in stage_blocks(graph) if wanted(block))
+    found = evenly_chosen((path, block) for path, block in stage_blocks(graph) if wanted(block))
     return [Site(path, block, (in_channels(block), SIDE, SIDE)) for path, block in found]
 
 
@@ -70,20 +70,20 @@ def normed_sites(graph: Graph) -> list[Site]:
     found = blocks(graph, lambda block: bool(normed_convs(block)))
     if found or next(stage_blocks(graph), None) is not None:
         return found
-    pairs = spread(
+    pairs = evenly_chosen(
         (f"{prefix}{conv.name}", Graph("pair", tuple(sequence(("conv", conv.op), ("norm", norm.op)))))
-        for prefix, part in parts(graph)
+        for prefix, part in nested_graphs(graph)
         for conv, norm in normed_convs(part)
     )
     return [Site(path, pair, (in_channels(pair), SIDE, SIDE)) for path, pair in pairs]
 
 
-def parts(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Graph]]:
+def nested_graphs(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Graph]]:
     """(prefix of its paths, graph) of the network and every sub-graph."""
     yield prefix, graph
     for node in graph.nodes:
         if isinstance(node.op, Graph):
-            yield from parts(node.op, f"{prefix}{node.name}.")
+            yield from nested_graphs(node.op, f"{prefix}{node.name}.")
 
 
 def stage_blocks(graph: Graph, prefix: str = "", inside: bool = False) -> Iterator[tuple[str, Graph]]:
@@ -91,20 +91,20 @@ def stage_blocks(graph: Graph, prefix: str = "", inside: bool = False) -> Iterat
     for node in graph.nodes:
         if isinstance(node.op, Graph):
             if inside:
-                yield f"{prefix}{node.name}", opened(node.op)
+                yield f"{prefix}{node.name}", inline_transform(node.op)
             else:
                 yield from stage_blocks(node.op, f"{prefix}{node.name}.", node.op.kind == "stage")
 
 
-def spread(found: Iterable[tuple[str, Found]]) -> list[tuple[str, Found]]:
-    """The first of each distinct kind, and of these at most MOST, evenly from first to last."""
+def evenly_chosen(found: Iterable[tuple[str, Found]]) -> list[tuple[str, Found]]:
+    """The first of each distinct kind, and of these at most MAX_SITES, evenly from first to last."""
     distinct: dict[Found, str] = {}
     for path, item in found:
         distinct.setdefault(item, path)
     items = [(path, item) for item, path in distinct.items()]
-    if len(items) <= MOST:
+    if len(items) <= MAX_SITES:
         return items
-    return [items[round(place * (len(items) - 1) / (MOST - 1))] for place in range(MOST)]
+    return [items[round(place * (len(items) - 1) / (MAX_SITES - 1))] for place in range(MAX_SITES)]
 
 
 def has_batch_norm(graph: Graph) -> bool:
@@ -122,7 +122,7 @@ def shortcut_node(block: Graph) -> Node | None:
     return next((node for node in block.nodes if len(node.inputs) == 2 and node.inputs[1] == INPUT), None)
 
 
-def before(block: Graph, node: Node) -> Iterator[Node]:
+def upstream_nodes(block: Graph, node: Node) -> Iterator[Node]:
     """The nodes on the way back from a node along first inputs, to the block's input."""
     named = {item.name: item for item in block.nodes}
     while node.inputs[0] in named:
@@ -145,7 +145,7 @@ def normed_convs(graph: Graph) -> list[tuple[Node, Node]]:
     ]
 
 
-def strided(graph: Graph) -> bool:
+def has_strided_bottleneck(graph: Graph) -> bool:
     """Whether a bottleneck of the network strides."""
     return any(
         one.kernel != other.kernel and one.stride * other.stride > 1
@@ -154,12 +154,12 @@ def strided(graph: Graph) -> bool:
     )
 
 
-Finding = Comparison | Control
-Images = tuple[Runnable, equivalence_network.Ground]
+Finding = TensorComparison | FaultControl
+Images = tuple[Runnable, equivalence_network.NetworkTensors]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class ProofContext:
     """One identity of one network, in one dtype and from one seed; `images` makes what whole networks are run on."""
 
     identity: str
@@ -185,13 +185,13 @@ class Ground:
         """A batch of the site's inputs."""
         return self.features(generator, BATCH_SIZE, *site.shape)
 
-    def state(self, graph: Graph, generator: torch.Generator) -> State:
+    def state(self, graph: Graph, generator: torch.Generator) -> StateDict:
         """Random weights and statistics in the dtype."""
-        return copied(random_state(graph, generator), self.type)
+        return copy_state(random_state(graph, generator), self.type)
 
     def tolerance(self, site: Site, *, training: bool = False, gradient: bool = False) -> float:
         """The bound on rounding for this part of the network."""
-        rows = walk(site.graph, site.shape).rows
+        rows = cost_tree(site.graph, site.shape).rows
         return tolerance(rows, self.dtype, batch_size=BATCH_SIZE, training=training, gradient=gradient)
 
     def row(
@@ -201,9 +201,9 @@ class Ground:
         pairs: dict[str, tuple[Tensor, Tensor]],
         tolerance: float,
         mode: str = "eval",
-    ) -> Comparison:
+    ) -> TensorComparison:
         """A row about the worst of some tensors, each beside its reference."""
-        return compared(
+        return worst_comparison(
             pairs,
             identity=self.identity,
             block=path,
@@ -213,14 +213,14 @@ class Ground:
             tolerance=tolerance,
         )
 
-    def control(self, path: str, fault: str, one: Tensor, reference: Tensor, tolerance: float) -> Control:
+    def control(self, path: str, fault: str, one: Tensor, reference: Tensor, tolerance: float) -> FaultControl:
         """A fault whose tensor must differ from the reference."""
-        return Control(
+        return FaultControl(
             fault=fault,
             identity=self.identity,
             block=path,
             dtype=self.dtype,
-            max_rel=difference(one.detach(), reference.detach()).max_rel,
+            max_rel=tensor_error(one.detach(), reference.detach()).max_rel,
             tolerance=tolerance,
         )
 
@@ -230,12 +230,12 @@ def images_maker(network: Network, seed: int) -> Callable[[], Images]:
 
     @cache
     def made() -> Images:
-        net = whole(network.graph)
-        return net, equivalence_network.ground(net, equivalence_network.small_shape(network), seed)
+        net = runnable_graph(network.graph)
+        return net, equivalence_network.random_network_tensors(net, equivalence_network.small_shape(network), seed)
 
     return made
 
 
-def network_tolerance(ground: Ground, given: equivalence_network.Ground, *, training: bool) -> float:
+def network_tolerance(ground: ProofContext, given: equivalence_network.NetworkTensors, *, training: bool) -> float:
     """The bound on rounding through all of the network's ops."""
     return tolerance(given.rows, ground.dtype, batch_size=len(given.images), training=training, gradient=False)

@@ -10,18 +10,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from analyzer.cost.walk import walk
+from analyzer.cost.walk import cost_tree
 from analyzer.graph.graph import INPUT, Graph, Node, leaf_ops
 from analyzer.graph.ops import BatchNorm2d, Concat, Conv2d, ReLU, Shape, ZeroPadShortcut
-from analyzer.live.equivalence.forms import State, evaluate, whole
-from analyzer.live.identities.context import Finding, Ground, Site, alone, conv_site, convolutions, parts, spread
+from analyzer.live.equivalence.forms import StateDict, evaluate, runnable_graph
+from analyzer.live.identities.context import (
+    Finding,
+    ProofContext,
+    Site,
+    conv_site,
+    convolutions,
+    evenly_chosen,
+    nested_graphs,
+    single_op_graph,
+)
 from analyzer.live.network.build import build
 
 MAX_DENSE_WEIGHTS = 2**22
 """Weights of a grouped convolution's dense form above which the place is left out, unless it is the only one."""
 
 
-def _applied(conv: Conv2d, features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _convolve(conv: Conv2d, features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """A convolution with weights given, in as many groups as they are cut for."""
     groups = features.shape[1] // weight.shape[1]
     return functional.conv2d(features, weight, bias, conv.stride, conv.padding, conv.dilation, groups)
@@ -31,7 +40,7 @@ def _only_conv(site: Site) -> Conv2d:
     return cast(Conv2d, site.graph.nodes[0].op)
 
 
-def _weight(ground: Ground, conv: Conv2d, generator: torch.Generator) -> Tensor:
+def _weight(ground: ProofContext, conv: Conv2d, generator: torch.Generator) -> Tensor:
     shape = conv.out_channels, conv.in_channels // conv.groups, conv.kernel, conv.kernel
     return ground.features(generator, *shape) * sqrt(2 / (shape[1] * conv.kernel**2))
 
@@ -47,7 +56,7 @@ def _dense_size(conv: Conv2d) -> int:
     return conv.in_channels * conv.out_channels * conv.kernel**2
 
 
-class _Case(NamedTuple):
+class _ConvolutionRun(NamedTuple):
     """A convolution's own output, and the random features and weights that it was computed from."""
 
     conv: Conv2d
@@ -56,12 +65,14 @@ class _Case(NamedTuple):
     expected: Tensor
 
 
-def _case(ground: Ground, site: Site, other: Callable[[Conv2d, Tensor, Tensor], Tensor]) -> tuple[_Case, list[Finding]]:
+def _compare_convolution(
+    ground: ProofContext, site: Site, other: Callable[[Conv2d, Tensor, Tensor], Tensor]
+) -> tuple[_ConvolutionRun, list[Finding]]:
     """A convolution against another way to compute it: the output, and the gradients of input and weights."""
     conv, generator = _only_conv(site), ground.generator(site.path)
     features = ground.batch(site, generator).requires_grad_()
     weight = _weight(ground, conv, generator).requires_grad_()
-    expected, output = _applied(conv, features, weight), other(conv, features, weight)
+    expected, output = _convolve(conv, features, weight), other(conv, features, weight)
     cotangent = ground.features(generator, *expected.shape)
     reference = torch.autograd.grad(expected, [features, weight], cotangent)
     found = torch.autograd.grad(output, [features, weight], cotangent)
@@ -71,22 +82,22 @@ def _case(ground: Ground, site: Site, other: Callable[[Conv2d, Tensor, Tensor], 
         ground.row(site.path, "gradient of input", {"input": (found[0], reference[0])}, back),
         ground.row(site.path, "gradients of weights", {"weight": (found[1], reference[1])}, back),
     ]
-    return _Case(conv, features, weight, expected), rows
+    return _ConvolutionRun(conv, features, weight, expected), rows
 
 
-def block_diagonal(ground: Ground, site: Site) -> Iterator[Finding]:
+def block_diagonal(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """A grouped convolution against the dense one with its weights on the diagonal and zeros elsewhere."""
-    (conv, features, weight, expected), rows = _case(ground, site, _dense)
+    (conv, features, weight, expected), rows = _compare_convolution(ground, site, _dense)
     yield from rows
     moved = _dense(conv, features, weight.roll(weight.shape[0] // conv.groups, 0))
     yield ground.control(site.path, "blocks moved down by one", moved, expected, ground.tolerance(site))
 
 
 def _dense(conv: Conv2d, features: Tensor, weight: Tensor) -> Tensor:
-    return _applied(conv, features, spread_out(weight, conv.groups))
+    return _convolve(conv, features, block_diagonal_weight(weight, conv.groups))
 
 
-def spread_out(weight: Tensor, groups: int) -> Tensor:
+def block_diagonal_weight(weight: Tensor, groups: int) -> Tensor:
     """(C_out, C_in/groups, k, k) as (C_out, C_in, k, k), each group's weights in its own block, zeros elsewhere."""
     blocks = weight.chunk(groups)
     ahead, whole = weight.shape[1], weight.shape[1] * groups
@@ -102,9 +113,9 @@ def linear_sites(graph: Graph) -> list[Site]:
     return convolutions(graph, lambda conv: conv.kernel == conv.groups == 1 and conv.padding == 0)
 
 
-def linear(ground: Ground, site: Site) -> Iterator[Finding]:
+def linear(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """A 1×1 convolution against torch's linear layer, applied to the channels of each position."""
-    (conv, features, weight, expected), rows = _case(ground, site, _at_each_position)
+    (conv, features, weight, expected), rows = _compare_convolution(ground, site, _at_each_position)
     yield from rows
     mirrored = _at_each_position(conv, features.transpose(2, 3), weight)
     yield ground.control(site.path, "rows and columns exchanged", mirrored, expected, ground.tolerance(site))
@@ -117,11 +128,11 @@ def _at_each_position(conv: Conv2d, features: Tensor, weight: Tensor) -> Tensor:
 
 def zero_pad_sites(graph: Graph) -> list[Site]:
     """The zero-pad shortcuts, each by itself."""
-    found = spread((path, op) for path, op in leaf_ops(graph) if isinstance(op, ZeroPadShortcut))
-    return [Site(path, alone("shortcut", op), (op.in_channels, 5, 5)) for path, op in found]
+    found = evenly_chosen((path, op) for path, op in leaf_ops(graph) if isinstance(op, ZeroPadShortcut))
+    return [Site(path, single_op_graph("shortcut", op), (op.in_channels, 5, 5)) for path, op in found]
 
 
-def zero_pad(ground: Ground, site: Site) -> Iterator[Finding]:
+def zero_pad(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """Shortcut A as the network's own module against a strided 1×1 convolution with weights [I; 0]: bit for bit."""
     op = cast(ZeroPadShortcut, site.graph.nodes[0].op)
     features = ground.batch(site, ground.generator(site.path))
@@ -138,10 +149,10 @@ def zero_pad(ground: Ground, site: Site) -> Iterator[Finding]:
 
 def concat_sites(graph: Graph) -> list[Site]:
     """Dense layers up to their first convolution, with the widths of the tensors that they read side by side."""
-    found = ((path, item) for prefix, part in parts(graph) for path, item in _readers(part, prefix))
+    found = ((path, item) for prefix, part in nested_graphs(graph) for path, item in _readers(part, prefix))
     return [
         Site(path, chain, conv_site(path, cast(Conv2d, chain.nodes[-1].op)).shape, widths)
-        for path, (chain, widths) in spread(found)
+        for path, (chain, widths) in evenly_chosen(found)
     ]
 
 
@@ -150,7 +161,7 @@ def _readers(graph: Graph, prefix: str) -> Iterator[tuple[str, tuple[Graph, tupl
     joined: dict[str, tuple[int, ...]] = {}
     for node in graph.nodes:
         if isinstance(node.op, Concat):
-            added = tuple(_made(graph, name) for name in node.inputs[1:])
+            added = tuple(_output_channels(graph, name) for name in node.inputs[1:])
             joined[node.name] = (*joined.get(node.inputs[0], ()), *added)
         elif isinstance(node.op, Graph) and node.inputs[0] in joined:
             chain, added = _leading(node.op), joined[node.inputs[0]]
@@ -159,7 +170,7 @@ def _readers(graph: Graph, prefix: str) -> Iterator[tuple[str, tuple[Graph, tupl
                 yield f"{prefix}{node.name}", (Graph(node.op.kind, chain), (whole - sum(added), *added))
 
 
-def _made(graph: Graph, name: str) -> int:
+def _output_channels(graph: Graph, name: str) -> int:
     """Channels that a node puts out, by its last convolution."""
     node = next(node for node in graph.nodes if node.name == name)
     found = [
@@ -180,20 +191,20 @@ def _leading(graph: Graph) -> tuple[Node, ...]:
     return ()
 
 
-def concat(ground: Ground, site: Site) -> Iterator[Finding]:
+def concat(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """A dense layer's convolution over what it concatenates against one convolution of each part, summed."""
     for training in (False, True):
         yield from _concat(ground, site, training)
 
 
-def _concat(ground: Ground, site: Site, training: bool) -> Iterator[Finding]:
+def _concat(ground: ProofContext, site: Site, training: bool) -> Iterator[Finding]:
     generator, mode = ground.generator(site.path), "train" if training else "eval"
     features, state = ground.batch(site, generator), ground.state(site.graph, generator)
     conv = cast(Conv2d, site.graph.nodes[-1].op)
-    cotangent = ground.features(generator, len(features), conv.out_channels, *walk_shape(site)[1:])
-    reference = evaluate(whole(site.graph), state, features, cotangent, training=training)
+    cotangent = ground.features(generator, len(features), conv.out_channels, *site_output_shape(site)[1:])
+    reference = evaluate(runnable_graph(site.graph), state, features, cotangent, training=training)
     leaves = [features.requires_grad_(), *(state[name].requires_grad_() for name in reference.gradients)]
-    parts_sum = _Parts(site.graph, state, reference.signs, training)
+    parts_sum = _PartialConvolution(site.graph, state, reference.signs, training)
     cuts = [slice(*cut) for cut in pairwise([0, *accumulate(site.widths)])]
     output = sum_of([parts_sum.output(features, cut) for cut in cuts])
     found = torch.autograd.grad(output, leaves, cotangent)
@@ -208,9 +219,9 @@ def _concat(ground: Ground, site: Site, training: bool) -> Iterator[Finding]:
     yield ground.control(site.path, "the last part left out", left_out, reference.output, bound)
 
 
-def walk_shape(site: Site) -> Shape:
+def site_output_shape(site: Site) -> Shape:
     """Shape of a site's output, without the batch."""
-    return walk(site.graph, site.shape).rows[-1].output_shape
+    return cost_tree(site.graph, site.shape).rows[-1].output_shape
 
 
 def sum_of(tensors: Sequence[Tensor]) -> Tensor:
@@ -218,12 +229,12 @@ def sum_of(tensors: Sequence[Tensor]) -> Tensor:
     return list(accumulate(tensors))[-1]
 
 
-class _Parts(NamedTuple):
+class _PartialConvolution(NamedTuple):
     """Norm, ReLU and convolution of some of the channels, with their share of the weights; ReLUs take given sides."""
 
     chain: Graph
-    state: State
-    signs: State
+    state: StateDict
+    signs: StateDict
     training: bool
 
     def output(self, features: Tensor, cut: slice) -> Tensor:
@@ -239,7 +250,7 @@ class _Parts(NamedTuple):
                     values = functional.batch_norm(values, mean.clone(), var.clone(), scale, shift, self.training)
                 case Conv2d() as conv:
                     bias = None if cut.start else self.state.get(f"{node.name}.bias")
-                    values = _applied(conv, values, self.state[f"{node.name}.weight"][:, cut], bias)
+                    values = _convolve(conv, values, self.state[f"{node.name}.weight"][:, cut], bias)
                 case _:
                     values = values * self.signs[node.name][:, cut]
         return values

@@ -8,24 +8,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analyzer.graph.batch_norm_folding import foldable, folded
+from analyzer.graph.batch_norm_folding import fold_batch_norms, foldable
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.ops import Add, BatchNorm2d, Conv2d
-from analyzer.live.equivalence.forms import Runnable, State, copied, evaluate, run, take_sides, whole
-from analyzer.live.identities.context import Finding, Ground, Site, convolutions, network_tolerance, normed_convs
+from analyzer.live.equivalence.forms import (
+    Runnable,
+    StateDict,
+    copy_state,
+    evaluate,
+    run,
+    runnable_graph,
+    set_relu_signs,
+)
+from analyzer.live.identities.context import Finding, ProofContext, Site, convolutions, network_tolerance, normed_convs
 
 EPSILON = 1e-5
 """What batch norm adds to a variance, torch's default and ours."""
 
 
-def scale_and_shift(state: State, norm: str, *, mean: bool = True) -> tuple[Tensor, Tensor]:
+def scale_and_shift(state: StateDict, norm: str, *, mean: bool = True) -> tuple[Tensor, Tensor]:
     """(s, t) of a batch norm in evaluation mode, y = s·x + t; without `mean` the running mean is forgotten: a fault."""
     scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + EPSILON)
     shift = state[f"{norm}.bias"]
     return scale, shift - state[f"{norm}.running_mean"] * scale if mean else shift
 
 
-def folded_state(state: State, folds: dict[str, str], *, mean: bool = True) -> State:
+def folded_state(state: StateDict, folds: dict[str, str], *, mean: bool = True) -> StateDict:
     """Weights of the folded network: W′ = s·W and b′ = s·b + t."""
     kept = {name: tensor for name, tensor in state.items() if name.rpartition(".")[0] not in folds}
     for norm, conv in folds.items():
@@ -37,12 +45,12 @@ def folded_state(state: State, folds: dict[str, str], *, mean: bool = True) -> S
 
 
 @torch.no_grad()
-def fold(ground: Ground, _: Site) -> Iterator[Finding]:
+def fold(ground: ProofContext, _: Site) -> Iterator[Finding]:
     """The whole network against itself with every batch norm folded that follows a convolution."""
     net, given = ground.images()
     folds = foldable(net.form.graph)
-    state, images = copied(given.state, ground.type), given.images.to(ground.type)
-    smaller = whole(folded(net.form.graph, folds))
+    state, images = copy_state(given.state, ground.type), given.images.to(ground.type)
+    smaller = runnable_graph(fold_batch_norms(net.form.graph, folds))
     expected = run(net, state, images, training=False)
     bound = network_tolerance(ground, given, training=False)
     output = run(smaller, folded_state(state, folds), images, training=False)
@@ -73,19 +81,19 @@ def _branched(conv: Conv2d) -> Graph:
 
 
 @torch.no_grad()
-def fuse(ground: Ground, site: Site) -> Iterator[Finding]:
+def fuse(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """The branches of a 3×3 convolution with their batch norms against the one 3×3 that they fuse into."""
     generator = ground.generator(site.path)
     state, features = ground.state(site.graph, generator), ground.batch(site, generator)
     conv = cast(Conv2d, site.graph.nodes[0].op)
-    expected = run(whole(site.graph), state, features, training=False)
+    expected = run(runnable_graph(site.graph), state, features, training=False)
     bound = ground.tolerance(site)
     output = _fused(conv, state, features, place=1)
     yield ground.row(site.path, "output", {"output": (output, expected)}, bound)
     yield ground.control(site.path, "1×1 put in the corner", _fused(conv, state, features, place=0), expected, bound)
 
 
-def _fused(conv: Conv2d, state: State, features: Tensor, *, place: int) -> Tensor:
+def _fused(conv: Conv2d, state: StateDict, features: Tensor, *, place: int) -> Tensor:
     """The fused convolution, the 1×1 and the identity at `place`, `place` of the 3×3, which should be the middle."""
     weight, bias = torch.zeros_like(state["conv3.weight"]), torch.zeros_like(state["norm3.bias"])
     for branch in ("3", "1", "0"):
@@ -108,18 +116,18 @@ def _identity(conv: Conv2d, like: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def normalises(ground: Ground, _: Site) -> Iterator[Finding]:
+def normalises(ground: ProofContext, _: Site) -> Iterator[Finding]:
     """Mean and variance of every batch norm's output in the running network, in training mode; layer norm beside it."""
     net, given = ground.images()
     images = given.images.to(ground.type)
     seen: dict[str, tuple[Tensor, Tensor]] = {}
     handles = [
-        child.register_forward_hook(_keeper(seen, path))
+        child.register_forward_hook(_output_recorder(seen, path))
         for path, child in net.module.named_modules()
         if isinstance(child, nn.BatchNorm2d)
     ]
-    state = copied(given.state, ground.type)
-    take_sides(net, None)
+    state = copy_state(given.state, ground.type)
+    set_relu_signs(net, None)
     run(net, state, images, training=True)
     for handle in handles:
         handle.remove()
@@ -127,11 +135,13 @@ def normalises(ground: Ground, _: Site) -> Iterator[Finding]:
     yield from _moments(ground, state, seen, bound)
 
 
-def _keeper(seen: dict[str, tuple[Tensor, Tensor]], path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+def _output_recorder(seen: dict[str, tuple[Tensor, Tensor]], path: str) -> Callable[[nn.Module, Any, Tensor], None]:
     return lambda _module, inputs, output: seen.update({path: (inputs[0].clone(), output.clone())})
 
 
-def _moments(ground: Ground, state: State, seen: dict[str, tuple[Tensor, Tensor]], bound: float) -> Iterator[Finding]:
+def _moments(
+    ground: ProofContext, state: StateDict, seen: dict[str, tuple[Tensor, Tensor]], bound: float
+) -> Iterator[Finding]:
     means, variances, layers = {}, {}, {}
     for path, (before, after) in seen.items():
         scale, shift = state[f"{path}.weight"], state[f"{path}.bias"]
@@ -150,15 +160,18 @@ def _moments(ground: Ground, state: State, seen: dict[str, tuple[Tensor, Tensor]
     yield ground.control(path, "layer norm taken for batch norm", channels, torch.ones_like(channels), bound)
 
 
-def bias(ground: Ground, site: Site) -> Iterator[Finding]:
+def bias(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """A block in training mode with and without biases on the convolutions that a batch norm follows."""
     generator = ground.generator(site.path)
     convs = {conv.name: norm.name for conv, norm in normed_convs(site.graph)}
     state, features = ground.state(site.graph, generator), ground.batch(site, generator)
-    bare, biased = whole(_with_biases(site.graph, convs, False)), whole(_with_biases(site.graph, convs, True))
+    bare, biased = (
+        runnable_graph(_with_biases(site.graph, convs, False)),
+        runnable_graph(_with_biases(site.graph, convs, True)),
+    )
     added = {f"{conv}.bias": ground.features(generator, state[f"{conv}.weight"].shape[0]) for conv in convs}
     without = {name: tensor for name, tensor in state.items() if name not in added}
-    expected = run(bare, copied(without, ground.type), features, training=True)
+    expected = run(bare, copy_state(without, ground.type), features, training=True)
     given = features, ground.features(generator, *expected.shape)
     reference = evaluate(bare, without, *given, training=True)
     found = evaluate(biased, without | added, *given, training=True, signs=reference.signs)
@@ -167,7 +180,7 @@ def bias(ground: Ground, site: Site) -> Iterator[Finding]:
     pairs = {name: (found.gradients[name], reference.gradients[name]) for name in reference.gradients}
     yield ground.row(site.path, "gradients of weights", pairs, back, "train")
     zeros = {
-        f"{conv}.bias": _beside_zero(found.gradients[f"{conv}.bias"], reference.gradients[f"{norm}.bias"])
+        f"{conv}.bias": _shifted_from_zero(found.gradients[f"{conv}.bias"], reference.gradients[f"{norm}.bias"])
         for conv, norm in convs.items()
     }
     yield ground.row(site.path, "gradients of the biases: 0", zeros, back, "train")
@@ -179,16 +192,20 @@ def bias(ground: Ground, site: Site) -> Iterator[Finding]:
         for conv, norm in convs.items()
     }
     yield ground.row(site.path, "running means, less 0.1 of the biases", moved, bound, "train")
-    yield _bias_seen(ground, site, (bare, biased), (without, without | added), features)
+    yield _bias_control(ground, site, (bare, biased), (without, without | added), features)
 
 
-def _beside_zero(gradient: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+def _shifted_from_zero(gradient: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """A gradient that should be zero, shifted onto one of like size, so that its error is relative to that."""
     return scale + gradient, scale
 
 
-def _bias_seen(
-    ground: Ground, site: Site, nets: tuple[Runnable, Runnable], states: tuple[State, State], features: Tensor
+def _bias_control(
+    ground: ProofContext,
+    site: Site,
+    nets: tuple[Runnable, Runnable],
+    states: tuple[StateDict, StateDict],
+    features: Tensor,
 ) -> Finding:
     expected, output = (
         evaluate(net, state, features, features, training=False, backward=False).output
@@ -227,11 +244,11 @@ class Affine(nn.Module):
         return features * scale[:, None, None] + shift[:, None, None]
 
 
-def frozen(ground: Ground, site: Site) -> Iterator[Finding]:
+def frozen(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """A block in training mode whose batch norms are frozen, against affine maps in their places."""
     generator = ground.generator(site.path)
     state, features = ground.state(site.graph, generator), ground.batch(site, generator)
-    net, affine = whole(site.graph), whole(site.graph)
+    net, affine = runnable_graph(site.graph), runnable_graph(site.graph)
     for path, child in list(affine.module.named_modules()):
         if isinstance(child, nn.BatchNorm2d):
             affine.module.set_submodule(path, Affine(child))

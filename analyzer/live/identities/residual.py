@@ -6,25 +6,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analyzer.cost.walk import walk
+from analyzer.cost.walk import cost_tree
 from analyzer.errors import InvalidInput
 from analyzer.families.network import Network
 from analyzer.families.resnet import ResNetSpec
 from analyzer.graph.graph import Graph, Node, in_channels
 from analyzer.graph.ops import Norm, ReLU, Weighted
-from analyzer.live.equivalence.forms import State, evaluate, run, take_sides, whole
+from analyzer.live.equivalence.forms import StateDict, evaluate, run, runnable_graph, set_relu_signs
 from analyzer.live.identities.context import (
     SIDE,
     Finding,
-    Ground,
+    ProofContext,
     Site,
-    before,
     blocks,
+    evenly_chosen,
     has_shortcut,
-    parts,
+    nested_graphs,
     shortcut_node,
-    spread,
     stage_blocks,
+    upstream_nodes,
 )
 from analyzer.live.network.build import build
 
@@ -52,15 +52,15 @@ def _last_weights(block: Graph) -> Node:
     add = shortcut_node(block)
     if add is None:
         raise TypeError(f"{block.kind}: has no identity shortcut")
-    return next(node for node in before(block, add) if isinstance(node.op, Norm | Weighted))
+    return next(node for node in upstream_nodes(block, add) if isinstance(node.op, Norm | Weighted))
 
 
-def zero_transform(ground: Ground, site: Site) -> Iterator[Finding]:
+def zero_transform(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """A block whose transform ends in zero weights, on an input as a ReLU leaves it: bit for bit the input."""
     generator, last = ground.generator(site.path), _last_weights(site.graph)
     state, features = ground.state(site.graph, generator), ground.batch(site, generator).abs()
-    zeroed = _zeroed(state, last.name)
-    net = whole(site.graph)
+    zeroed = _with_zero_weights(state, last.name)
+    net = runnable_graph(site.graph)
     for mode in ("eval", "train"):
         found = evaluate(net, zeroed, features, features, training=mode == "train")
         yield ground.row(site.path, "output", {"output": (found.output, features)}, 0.0, mode)
@@ -69,15 +69,15 @@ def zero_transform(ground: Ground, site: Site) -> Iterator[Finding]:
     yield ground.control(site.path, "the transform's last weights kept", kept.output, features, 0.0)
 
 
-def _zeroed(state: State, path: str) -> State:
+def _with_zero_weights(state: StateDict, path: str) -> StateDict:
     return state | {name: torch.zeros_like(state[name]) for name in (f"{path}.weight", f"{path}.bias") if name in state}
 
 
 def preactivated_sites(graph: Graph) -> list[Site]:
     """The distinct stages that end in blocks with an identity shortcut and nothing after the addition."""
-    found = spread(
+    found = evenly_chosen(
         (f"{prefix}{node.name}", node.op)
-        for prefix, part in parts(graph)
+        for prefix, part in nested_graphs(graph)
         for node in part.nodes
         if isinstance(node.op, Graph) and node.op.kind == "stage" and _chain(node.op)
     )
@@ -95,15 +95,15 @@ def _chain(stage: Graph) -> list[Node]:
 
 
 @torch.no_grad()
-def pre_activation(ground: Ground, site: Site) -> Iterator[Finding]:
+def pre_activation(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """A stage's output against the input of its first block with an identity shortcut plus all transforms since."""
     generator, chain = ground.generator(site.path), _chain(site.graph)
-    net = whole(site.graph)
+    net = runnable_graph(site.graph)
     state, features = ground.state(site.graph, generator), ground.batch(site, generator)
     for training in (False, True):
-        seen = _Seen()
+        seen = _BlockRecorder()
         handles = [handle for node in chain for handle in seen.watch(net.module.get_submodule(node.name), node.op)]
-        take_sides(net, None)
+        set_relu_signs(net, None)
         output = run(net, dict(state), features, training=training)
         for handle in handles:
             handle.remove()
@@ -114,7 +114,7 @@ def pre_activation(ground: Ground, site: Site) -> Iterator[Finding]:
         yield ground.control(site.path, "the last transform left out", short, output, bound)
 
 
-class _Seen:
+class _BlockRecorder:
     """Inputs and transforms of a stage's blocks, as they pass."""
 
     def __init__(self) -> None:
@@ -126,11 +126,11 @@ class _Seen:
         add = shortcut_node(graph)
         if add is None:
             raise TypeError(f"{graph.kind}: has no identity shortcut")
-        yield block.register_forward_pre_hook(_keeper(self.inputs))
-        yield block.get_submodule(add.name).register_forward_pre_hook(_keeper(self.transforms))
+        yield block.register_forward_pre_hook(_output_recorder(self.inputs))
+        yield block.get_submodule(add.name).register_forward_pre_hook(_output_recorder(self.transforms))
 
 
-def _keeper(kept: list[Tensor]) -> Callable[[nn.Module, Any], None]:
+def _output_recorder(kept: list[Tensor]) -> Callable[[nn.Module, Any], None]:
     return lambda _module, inputs: kept.append(inputs[0].clone())
 
 
@@ -139,7 +139,7 @@ def versions_of(network: Network) -> tuple[Network, Network] | None:
     spec = network.spec
     if not isinstance(spec, ResNetSpec) or spec.block != "bottleneck":
         return None
-    one, other = spec.changed(stride_on="1x1"), spec.changed(stride_on="3x3")
+    one, other = spec.with_fields(stride_on="1x1"), spec.with_fields(stride_on="3x3")
     return (_resolved(one), _resolved(other)) if one.graph() != other.graph() else None
 
 
@@ -151,12 +151,12 @@ def _resolved(spec: ResNetSpec) -> Network:
 
 def costs(network: Network) -> tuple[int, int]:
     """Parameters and MACs at the variant's own input size."""
-    rows = walk(network.graph, network.input_shape()).rows
+    rows = cost_tree(network.graph, network.input_shape()).rows
     return sum(row.params for row in rows), sum(row.macs for row in rows)
 
 
 @torch.no_grad()
-def versions(ground: Ground, site: Site) -> Iterator[Finding]:
+def versions(ground: ProofContext, site: Site) -> Iterator[Finding]:
     """v1 and v1.5: one state_dict; blocks that do not stride equal bit for bit; those that do differ, as do MACs."""
     pair = versions_of(ground.network)
     if pair is None:
@@ -167,13 +167,13 @@ def versions(ground: Ground, site: Site) -> Iterator[Finding]:
     differing = sum(layouts[0][name] != layouts[1].get(name) for name in layouts[0]) + abs(
         len(layouts[0]) - len(layouts[1])
     )
-    yield ground.row("", "names and shapes of weights", {"state_dict": _counted(differing, 0)}, 0.0)
-    yield ground.row("", "parameters", {"parameters": _counted(params, params15)}, 0.0)
-    yield ground.control("", "MACs taken for equal", *_counted(macs, macs15), 0.0)
+    yield ground.row("", "names and shapes of weights", {"state_dict": _as_tensors(differing, 0)}, 0.0)
+    yield ground.row("", "parameters", {"parameters": _as_tensors(params, params15)}, 0.0)
+    yield ground.control("", "MACs taken for equal", *_as_tensors(macs, macs15), 0.0)
     yield from _blocks_of_both(ground, v1.graph, v15.graph)
 
 
-def _counted(one: int, other: int) -> tuple[Tensor, Tensor]:
+def _as_tensors(one: int, other: int) -> tuple[Tensor, Tensor]:
     return torch.tensor(one, dtype=torch.float64), torch.tensor(other, dtype=torch.float64)
 
 
@@ -181,7 +181,7 @@ def _layout(graph: Graph) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in build(graph, device="meta").state_dict().items()}
 
 
-def _blocks_of_both(ground: Ground, v1: Graph, v15: Graph) -> Iterator[Finding]:
+def _blocks_of_both(ground: ProofContext, v1: Graph, v15: Graph) -> Iterator[Finding]:
     """The first block that strides, whose outputs differ with the same weights."""
     for (path, one), (_, other) in zip(stage_blocks(v1), stage_blocks(v15), strict=True):
         if one != other:
@@ -193,5 +193,5 @@ def _blocks_of_both(ground: Ground, v1: Graph, v15: Graph) -> Iterator[Finding]:
             return
 
 
-def _output(block: Graph, state: State, features: Tensor) -> Tensor:
-    return run(whole(block), state, features, training=False)
+def _output(block: Graph, state: StateDict, features: Tensor) -> Tensor:
+    return run(runnable_graph(block), state, features, training=False)

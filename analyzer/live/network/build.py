@@ -6,11 +6,11 @@ from typing import TypeVar, assert_never
 import torch
 from torch import nn
 
-from analyzer.cost.tensor_lifetimes import overwriting
+from analyzer.cost.tensor_lifetimes import in_place_nodes
 from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.families.network import Network, network
 from analyzer.families.registry import FAMILIES
-from analyzer.families.spec import Initial, Spec
+from analyzer.families.spec import Spec, WeightInitialisation
 from analyzer.graph.graph import Graph
 from analyzer.graph.ops import (
     AdaptiveAvgPool2d,
@@ -31,12 +31,12 @@ from analyzer.graph.ops import (
     Sigmoid,
     ZeroPadShortcut,
 )
-from analyzer.graph.resnext_forms import HOLDERS
+from analyzer.graph.resnext_forms import INLINED_GRAPHS
 from analyzer.live.network import modules
-from analyzer.live.network.modules import Net, Step, Subgraph
+from analyzer.live.network.modules import GraphStep, Net, Subgraph
 
 
-def initialise(net: nn.Module, initial: Initial) -> None:
+def initialise(net: nn.Module, initial: WeightInitialisation) -> None:
     """Give every module of a net fresh weights: torch's own but for convolutions and linear layers."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
@@ -47,7 +47,7 @@ def initialise(net: nn.Module, initial: Initial) -> None:
             reset()
 
 
-def _start_conv(conv: nn.Conv2d, initial: Initial) -> None:
+def _start_conv(conv: nn.Conv2d, initial: WeightInitialisation) -> None:
     if not initial.conv_fan:
         conv.reset_parameters()
         return
@@ -58,7 +58,7 @@ def _start_conv(conv: nn.Conv2d, initial: Initial) -> None:
         nn.init.zeros_(conv.bias)
 
 
-def _start_linear(linear: nn.Linear, initial: Initial) -> None:
+def _start_linear(linear: nn.Linear, initial: WeightInitialisation) -> None:
     linear.reset_parameters()
     if initial.linear_std is not None:
         nn.init.normal_(linear.weight, 0, initial.linear_std)
@@ -93,7 +93,7 @@ def _last(block: Subgraph, name: str) -> Iterator[nn.Module]:
         if isinstance(getattr(module, "weight", None), nn.Parameter):
             yield module
             return
-        if isinstance(module, Subgraph) and module.kind in HOLDERS:
+        if isinstance(module, Subgraph) and module.kind in INLINED_GRAPHS:
             yield from _last(module, module.steps[-1].name)
             return
         name = sources[name][0]
@@ -118,23 +118,23 @@ def build(
     """
     resolved = network(variant)
     net = _net(resolved.graph)
-    net.to(dtype=_floating(dtype or torch.float32))
-    place = _usable(device)
+    net.to(dtype=_checked_dtype(dtype or torch.float32))
+    place = _checked_device(device)
     if place.type != "meta":
         net.to_empty(device=place)
-        initialise(net, FAMILIES[resolved.family].initial if resolved.family in FAMILIES else Initial())
+        initialise(net, FAMILIES[resolved.family].initial if resolved.family in FAMILIES else WeightInitialisation())
         if zero_init_residual:
             zero_last(net)
     return net
 
 
-def _floating(dtype: torch.dtype) -> torch.dtype:
+def _checked_dtype(dtype: torch.dtype) -> torch.dtype:
     if not dtype.is_floating_point:
         raise InvalidInput(f"dtype {dtype}: a network's weights need a floating-point type.")
     return dtype
 
 
-def _usable(device: str | torch.device) -> torch.device:
+def _checked_device(device: str | torch.device) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
@@ -144,17 +144,17 @@ def _usable(device: str | torch.device) -> torch.device:
 
 def _net(graph: Graph) -> Net:
     steps = tuple(_steps(graph))
-    return _filled(
+    return _add_nodes(
         Net(graph.kind, steps, num_feature_steps=_num_before_pool(graph), stage_ends=stage_ends(graph)), graph
     )
 
 
 def _subgraph(graph: Graph) -> Subgraph:
-    return _filled(Subgraph(graph.kind, tuple(_steps(graph))), graph)
+    return _add_nodes(Subgraph(graph.kind, tuple(_steps(graph))), graph)
 
 
-def _filled(built: _Built, graph: Graph) -> _Built:
-    in_place = overwriting(graph)
+def _add_nodes(built: _Built, graph: Graph) -> _Built:
+    in_place = in_place_nodes(graph)
     for node in graph.nodes:
         module = _subgraph(node.op) if isinstance(node.op, Graph) else _leaf(node.op, node.name in in_place)
         _add_child(built, node.name, module)
@@ -189,11 +189,11 @@ def _add_child(parent: Subgraph, name: str, module: nn.Module) -> None:
         raise InvalidInput(f"graph {parent.kind}: node name {name!r} is taken by torch.nn.Module itself.") from None
 
 
-def _steps(graph: Graph) -> Iterator[Step]:
+def _steps(graph: Graph) -> Iterator[GraphStep]:
     last_use = {source: node.name for node in graph.nodes for source in node.inputs}
     for node in graph.nodes:
         spent = tuple(source for source in dict.fromkeys(node.inputs) if last_use[source] == node.name)
-        yield Step(node.name, node.inputs, spent)
+        yield GraphStep(node.name, node.inputs, spent)
 
 
 def _leaf(op: Op, in_place: bool) -> nn.Module:

@@ -22,7 +22,7 @@ _COUNTED = tuple(op.__name__ for op in OPS if issubclass(op, Weighted))
 """Ops whose output elements are activations."""
 
 
-def made(name: str) -> nn.Module:
+def module_from_factory(name: str) -> nn.Module:
     """The module that `package.module:factory` makes or is; InvalidInput with one sentence where it does not.
 
     The current folder comes first in the search path, as it does for `python -m`.
@@ -32,13 +32,13 @@ def made(name: str) -> nn.Module:
         raise InvalidInput(f"--module {shortened(name)!r}: must be package.module:factory.")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    with _told(f"--module {shortened(name)}: cannot be imported"):
+    with _user_errors_as_invalid_input(f"--module {shortened(name)}: cannot be imported"):
         found: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
     if isinstance(found, nn.Module):
         return found
-    with _told(f"--module {shortened(name)}: {attribute}() failed"):
+    with _user_errors_as_invalid_input(f"--module {shortened(name)}: {attribute}() failed"):
         found = found()
     if not isinstance(found, nn.Module):
         raise InvalidInput(f"--module {shortened(name)}: gave {type(found).__name__}; it must be a torch.nn.Module.")
@@ -46,7 +46,7 @@ def made(name: str) -> nn.Module:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _user_errors_as_invalid_input(what: str) -> Iterator[None]:
     """Turn whatever a user's code raises into one sentence."""
     try:
         yield
@@ -95,16 +95,16 @@ def _run(net: nn.Module, shape: Shape) -> tuple[dict[str, list[str]], FlopCounte
     weight = next(net.parameters(), torch.zeros(0))
     hooks = [
         module.register_forward_hook(
-            lambda _, __, output, path=path: shapes.setdefault(path, []).append(_told_shape(output))
+            lambda _, __, output, path=path: shapes.setdefault(path, []).append(_shape_text(output))
         )
         for path, module in net.named_modules()
     ]
     try:
         net.eval()
         image = torch.zeros((1, *shape), device=weight.device, dtype=weight.dtype)
-        refused = _told(f"the module does not take {_text(tuple(shape))}")
+        refused = _user_errors_as_invalid_input(f"the module does not take {_text(tuple(shape))}")
         with refused, torch.no_grad(), FlopCounterMode(display=False) as counter:
-            output = _told_shape(net(image))
+            output = _shape_text(net(image))
     finally:
         for hook in hooks:
             hook.remove()
@@ -113,14 +113,14 @@ def _run(net: nn.Module, shape: Shape) -> tuple[dict[str, list[str]], FlopCounte
     return shapes, counter, output
 
 
-def _told_shape(output: object) -> str:
+def _shape_text(output: object) -> str:
     """A tensor's shape without the batch; those in a tuple or a dictionary; else the type's name."""
     if isinstance(output, Tensor):
         return _text(tuple(output.shape[1:]))
     if isinstance(output, dict):
-        return "{" + "; ".join(f"{key}: {_told_shape(value)}" for key, value in output.items()) + "}"
+        return "{" + "; ".join(f"{key}: {_shape_text(value)}" for key, value in output.items()) + "}"
     if isinstance(output, (tuple, list)):
-        return "(" + "; ".join(map(_told_shape, output)) + ")"
+        return "(" + "; ".join(map(_shape_text, output)) + ")"
     return type(output).__name__
 
 

@@ -60,18 +60,18 @@ class ZeroPadShortcut(nn.Module):
         return f"added_channels={self.added_channels}, stride={self.stride}"
 
 
-class Step(NamedTuple):
+class GraphStep(NamedTuple):
     """One node of a running graph; `spent` names the values that nothing reads after it."""
 
     name: str
     inputs: tuple[str, ...]
-    spent: tuple[str, ...]
+    last_uses: tuple[str, ...]
 
 
 class Subgraph(nn.Module):
     """A Graph as a module: each node a child under its own name, run in order; it prints as its kind."""
 
-    def __init__(self, kind: str, steps: tuple[Step, ...]) -> None:
+    def __init__(self, kind: str, steps: tuple[GraphStep, ...]) -> None:
         super().__init__()
         self.kind = kind
         self.steps = steps
@@ -80,7 +80,7 @@ class Subgraph(nn.Module):
         """Run the nodes in order, dropping each value after its last use."""
         return self.run(INPUT, features, self.steps)
 
-    def run(self, name: str, value: Tensor, steps: tuple[Step, ...]) -> Tensor:
+    def run(self, name: str, value: Tensor, steps: tuple[GraphStep, ...]) -> Tensor:
         """Run a stretch of nodes that reads nothing from before it but the value of that name."""
         values = {name: value}
         for name, inputs, spent in steps:
@@ -101,7 +101,7 @@ class Net(Subgraph):
     """
 
     def __init__(
-        self, kind: str, steps: tuple[Step, ...], *, num_feature_steps: int, stage_ends: Mapping[str, str]
+        self, kind: str, steps: tuple[GraphStep, ...], *, num_feature_steps: int, stage_ends: Mapping[str, str]
     ) -> None:
         super().__init__(kind, steps)
         self.num_feature_steps = num_feature_steps
@@ -130,7 +130,7 @@ class Net(Subgraph):
         wanted = {self._end(stage): stage for stage in (self.stage_ends if stages is None else stages)}
         found: dict[str, Tensor] = {}
         if wanted:
-            collect(self, image, wanted, found, "")
+            collect_outputs(self, image, wanted, found, "")
         return {stage: found[stage] for stage in wanted.values()}
 
     def _end(self, stage: str) -> str:
@@ -139,7 +139,7 @@ class Net(Subgraph):
         return self.stage_ends[stage]
 
 
-def collect(
+def collect_outputs(
     part: Subgraph, features: Tensor, wanted: Mapping[str, str], found: dict[str, Tensor], prefix: str
 ) -> Tensor:
     """Run a sub-graph until all `wanted` paths have run, and put their outputs into `found` under their stages."""
@@ -149,7 +149,7 @@ def collect(
         module, path = part._modules[name], prefix + name
         read = [values[source] for source in inputs]
         if isinstance(module, Subgraph) and any(end.startswith(f"{path}.") for end in wanted):
-            output = collect(module, read[0], wanted, found, f"{path}.")
+            output = collect_outputs(module, read[0], wanted, found, f"{path}.")
         else:
             output = module(*read)  # type: ignore[misc]
         values[name] = output

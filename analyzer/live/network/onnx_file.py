@@ -60,7 +60,7 @@ def onnx_file(analysis: Analysis, weights: Path | None = None) -> OnnxFile:
         images = torch.randn(2, *analysis.input_shape)
     model = _model(net, images)
     exported = OnnxFile(model.SerializeToString(), max(entry.version for entry in model.opset_import))
-    return _checked(exported, net, images) if find_spec("onnxruntime") else exported
+    return _checked_by_onnxruntime(exported, net, images) if find_spec("onnxruntime") else exported
 
 
 def _model(net: nn.Module, images: Tensor) -> Any:
@@ -81,7 +81,7 @@ def _model(net: nn.Module, images: Tensor) -> Any:
     return program.model_proto
 
 
-def _checked(exported: OnnxFile, net: nn.Module, images: Tensor) -> OnnxFile:
+def _checked_by_onnxruntime(exported: OnnxFile, net: nn.Module, images: Tensor) -> OnnxFile:
     """The same file, with what onnxruntime says of it, at another batch than it was exported with."""
     import onnxruntime
 

@@ -36,7 +36,7 @@ class Nvml:
         self._uuid = uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
         self._nvml = library
         if library is None:
-            self._nvml, self.absent = _imported()
+            self._nvml, self.absent = _import_nvml()
 
     def state(self) -> Facts:
         """Clocks in MHz, power in W, temperature in °C, throttle reasons, other processes; None where not told."""
@@ -117,7 +117,7 @@ def _scaled(value: int | None, by: int) -> float | None:
     return None if value is None else round(value / by, 1)
 
 
-def _imported() -> tuple[Any, str | None]:
+def _import_nvml() -> tuple[Any, str | None]:
     try:
         import pynvml
     except ModuleNotFoundError:
@@ -235,7 +235,7 @@ class CudaDevice:
         self._cuda.empty_cache()
 
     @contextmanager
-    def tuned(self, *, cudnn_benchmark: bool, tf32: bool) -> Iterator[None]:
+    def tuning(self, *, cudnn_benchmark: bool, tf32: bool) -> Iterator[None]:
         """Set and put back: cuDNN's choice of kernels by trial, and TF32 in float32 convolutions and products."""
         cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
         before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32

@@ -19,7 +19,7 @@ from analyzer.latency.records.conditions import Facts
 Work = Callable[[], Any]
 
 
-class Captured(Protocol):
+class CapturedWork(Protocol):
     """Work recorded once, to be run again without the host's part."""
 
     output: Tensor
@@ -31,7 +31,7 @@ class Captured(Protocol):
         """Give it to the device part by part, with a mark before each."""
 
 
-class Device(Protocol):
+class TimingDevice(Protocol):
     """A clock on a device: marks between pieces of work, the times between them, and what latencies depend on."""
 
     kind: str
@@ -67,7 +67,7 @@ class Device(Protocol):
     def flush(self) -> None:
         """Write over the last cache, and wait until that is done."""
 
-    def capture(self, work: Callable[[Work], Tensor], num_parts: int) -> Captured:
+    def capture(self, work: Callable[[Work], Tensor], num_parts: int) -> CapturedWork:
         """Record work once; it calls the given border before each of its parts. Unavailable where it cannot be done."""
 
     def peak_bytes(self, reset: bool = False) -> int | None:
@@ -76,7 +76,7 @@ class Device(Protocol):
     def release(self) -> None:
         """Give unused memory back to the device."""
 
-    def tuned(self, *, cudnn_benchmark: bool, tf32: bool) -> Any:
+    def tuning(self, *, cudnn_benchmark: bool, tf32: bool) -> Any:
         """A context in which kernels are chosen so."""
 
 
@@ -144,7 +144,7 @@ class CpuDevice:
     def flush(self) -> None:
         """Nothing."""
 
-    def capture(self, work: Callable[[Work], Tensor], num_parts: int) -> Captured:
+    def capture(self, work: Callable[[Work], Tensor], num_parts: int) -> CapturedWork:
         """Never: Unavailable."""
         raise Unavailable("a CUDA graph needs --device cuda.")
 
@@ -156,7 +156,7 @@ class CpuDevice:
         """Nothing is held back."""
 
     @contextmanager
-    def tuned(self, *, cudnn_benchmark: bool, tf32: bool) -> Iterator[None]:
+    def tuning(self, *, cudnn_benchmark: bool, tf32: bool) -> Iterator[None]:
         """Nothing to choose."""
         yield
 

@@ -25,13 +25,13 @@ def measure_host_cost(variant: str | Network = "resnet50", *, num_bench_iter: in
     net = build(analysis.network, device="meta").eval()
     for row in analysis.rows:
         if isinstance(row.operation, Norm):
-            net.get_submodule(row.path).forward = _started
+            net.get_submodule(row.path).forward = _start_kernels
     images = torch.empty(1, *analysis.input_shape, device="meta")
     seconds = [_pass_s(net, images) for _ in range(WARM + num_bench_iter)]
     return 1e6 * median(seconds[WARM:]) / len(eager_kernels(analysis))
 
 
-def _started(images: Tensor) -> Tensor:
+def _start_kernels(images: Tensor) -> Tensor:
     return images.relu_()
 
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import OpCost
 from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.graph.graph import Graph
 from analyzer.latency.run_settings import PRECISIONS
-from analyzer.live.timing.devices import Device
+from analyzer.live.timing.devices import TimingDevice
 
 
 def stage_starts(graph: Graph) -> tuple[tuple[str, str], ...]:
@@ -32,7 +32,7 @@ def _labelled(graph: Graph) -> Iterator[tuple[str, str]]:
             yield from ((stage, f"{node.name}.{path}") for stage, path in _labelled(node.op))
 
 
-def least_bytes(rows: Sequence[Row], batch_size: int, element_bytes: int) -> int:
+def least_bytes(rows: Sequence[OpCost], batch_size: int, element_bytes: int) -> int:
     """Bytes that no run can do without: the parameters, and the largest op's inputs and output for one batch."""
     largest = max(sum(map(prod, row.input_shapes)) + prod(row.output_shape) for row in rows)
     return element_bytes * (sum(row.params for row in rows) + batch_size * largest)
@@ -62,7 +62,7 @@ def precision_named(word: str, kind: str) -> Precision:
             raise InvalidInput(f"precision {shortened(word)!r}: must be one of {', '.join(PRECISIONS)}.")
 
 
-def require_memory(device: Device, analysis: Analysis, batch_size: int, precision: Precision) -> None:
+def require_memory(device: TimingDevice, analysis: Analysis, batch_size: int, precision: Precision) -> None:
     """MemoryError where even the largest op cannot fit, so that the system never has to end the process."""
     free, needed = device.free_bytes(), least_bytes(analysis.rows, batch_size, precision.dtype.itemsize)
     if free is not None and needed > free:
@@ -73,7 +73,7 @@ _EXHAUSTED = ("out of memory", "not enough memory", "can't allocate memory", "ba
 
 
 @contextmanager
-def memory_told(device: Device, what: str) -> Iterator[None]:
+def explain_memory_errors(device: TimingDevice, what: str) -> Iterator[None]:
     """Turn every way of running out of memory into Unavailable."""
     try:
         yield
@@ -86,7 +86,7 @@ def memory_told(device: Device, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def kernels_told(device: Device, precision: str) -> Iterator[None]:
+def explain_kernel_errors(device: TimingDevice, precision: str) -> Iterator[None]:
     """Turn a missing kernel into Unavailable."""
     try:
         yield
@@ -98,7 +98,7 @@ def kernels_told(device: Device, precision: str) -> Iterator[None]:
 
 
 @contextmanager
-def refusal_told(what: str) -> Iterator[None]:
+def explain_refusals(what: str) -> Iterator[None]:
     """Turn whatever else torch refuses into Unavailable with its reason; torch has one type of error for all."""
     try:
         yield
@@ -110,7 +110,7 @@ def refusal_told(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def compiler_told() -> Iterator[None]:
+def explain_compiler_errors() -> Iterator[None]:
     """Turn torch.compile's failures into Unavailable."""
     try:
         yield

@@ -15,18 +15,18 @@ from analyzer.errors import Unavailable, shortened
 from analyzer.latency.records.conditions import Conditions, Facts, HostCheck, ReferenceCheck, WarmUp
 from analyzer.latency.records.record import Failure, LatencyRecord, Measurement, Timing
 from analyzer.latency.run_settings import MIN_SAMPLES, Effort, RunSettings
-from analyzer.live.timing.devices import Device
+from analyzer.live.timing.devices import TimingDevice
 from analyzer.live.timing.limits import (
-    compiler_told,
-    kernels_told,
-    memory_told,
+    explain_compiler_errors,
+    explain_kernel_errors,
+    explain_memory_errors,
+    explain_refusals,
     precision_named,
-    refusal_told,
     require_memory,
 )
-from analyzer.live.timing.timed_run import Job, graph_of, master, prepared, random_images
+from analyzer.live.timing.timed_run import TimedRun, capture_forward, master_network, prepare_timed_run, random_images
 
-SETTLED = 0.02
+WARM_UP_TOLERANCE = 0.02
 """Change of the median from one window of warm-up runs to the next under which times have settled."""
 
 WINDOW_SECONDS = 0.05
@@ -40,7 +40,7 @@ MAX_BURST = 500
 GRAPH_SAMPLES = 30
 
 
-def warmed(job: Job, effort: Effort) -> WarmUp:
+def run_warm_up(job: TimedRun, effort: Effort) -> WarmUp:
     """Run until two windows of runs have medians within 2 %, or for 3 s, and at least `num_warm_iter` times."""
     begun = perf_counter()
     job.run()
@@ -50,7 +50,7 @@ def warmed(job: Job, effort: Effort) -> WarmUp:
     while count < effort.num_warm_iter or not (settled or perf_counter() - begun - first_run_s > MAX_WARM_SECONDS):
         times = _window(job)
         middle = median(times)
-        settled = abs(middle - previous) <= SETTLED * previous
+        settled = abs(middle - previous) <= WARM_UP_TOLERANCE * previous
         previous, count = middle, count + len(times)
     return WarmUp(
         num_runs=count,
@@ -60,7 +60,7 @@ def warmed(job: Job, effort: Effort) -> WarmUp:
     )
 
 
-def _window(job: Job) -> list[float]:
+def _window(job: TimedRun) -> list[float]:
     times: list[float] = []
     begun = perf_counter()
     while len(times) < WINDOW_RUNS or perf_counter() - begun < WINDOW_SECONDS:
@@ -72,7 +72,7 @@ def _window(job: Job) -> list[float]:
 class Samples:
     """Times of one job: the whole, its parts, and batches queued."""
 
-    job: Job
+    job: TimedRun
     warm_up: WarmUp
     flushed: bool
     run_memory_bytes: int | None
@@ -130,9 +130,9 @@ def _share(count: int, turn: int) -> int:
     return count * (turn + 1) // NUM_TURNS - count * turn // NUM_TURNS
 
 
-def ready(job: Job, effort: Effort, flushed: bool) -> Samples:
+def prepare_samples(job: TimedRun, effort: Effort, flushed: bool) -> Samples:
     """Warm a job up; empty samples of it, with how many of each are wanted and what memory a run takes."""
-    warm_up = warmed(job, effort)
+    warm_up = run_warm_up(job, effort)
     split = effort.stages and job.run_parts is not None
     if split:
         job.parts_ms()
@@ -157,7 +157,7 @@ def host_check(samples: Samples) -> HostCheck:
     """Eager execution's median against the same forward as one CUDA graph, or why it cannot be made."""
     job, eager_ms = samples.job, round(median(samples.whole), 6)
     try:
-        captured = graph_of(job)
+        captured = capture_forward(job)
     except Unavailable as error:
         return HostCheck(eager_ms=eager_ms, graph_ms=None, reason=str(error))
     graph = replace(job, run=captured.run)
@@ -175,7 +175,7 @@ LONG_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class MeasurementCallbacks:
     """Who is told: of each cell before it is made ready, of sentences worth saying, and of all records so far."""
 
     progress: Callable[[int, int, str], None] = lambda _done, _total, _what: None
@@ -183,7 +183,7 @@ class Watch:
     keep: Callable[[Measurement], None] = lambda _measurement: None
 
 
-class _Around(NamedTuple):
+class _SurroundingState(NamedTuple):
     """What was seen before and after a cell's samples."""
 
     before: Facts
@@ -196,9 +196,9 @@ class _Around(NamedTuple):
 class Session:
     """One measurement under way."""
 
-    device: Device
+    device: TimingDevice
     effort: Effort
-    watch: Watch
+    watch: MeasurementCallbacks
     conditions: Conditions
     total: int
     deadline: float | None
@@ -207,12 +207,12 @@ class Session:
     failures: list[Failure] = field(default_factory=list)
     cut_short: str | None = None
     masters: dict[str, nn.Module] = field(default_factory=dict)
-    reference: Job | None = None
+    reference: TimedRun | None = None
 
     def measure(self, analyses: Sequence[Analysis], cells: Sequence[RunSettings]) -> Measurement:
         """All cells of all networks, or those complete when time was up or the user stopped it."""
         try:
-            with self.device.tuned(cudnn_benchmark=self.effort.cudnn_benchmark, tf32=self.effort.tf32):
+            with self.device.tuning(cudnn_benchmark=self.effort.cudnn_benchmark, tf32=self.effort.tf32):
                 self._all(analyses, cells)
         except KeyboardInterrupt:
             self.cut_short = "interrupted"
@@ -251,7 +251,7 @@ class Session:
         self.device.release()
         return found.after_ms
 
-    def _attempt(self, warm: Sequence[Samples], before_ms: float | None) -> "_Around":
+    def _attempt(self, warm: Sequence[Samples], before_ms: float | None) -> "_SurroundingState":
         """Take all samples anew, the networks by turns; the device's state and the reference's time around them."""
         if warm:
             self.watch.progress(self.done, self.total, f"samples{_settings_words(warm[0].job.settings)}")
@@ -265,7 +265,7 @@ class Session:
             samples.complete(self.effort)
         after = self.device.state()
         after_ms = self._reference_ms()
-        return _Around(before, after, after_ms, self._check(before_ms, after_ms))
+        return _SurroundingState(before, after, after_ms, self._check(before_ms, after_ms))
 
     def _warm(self, group: Sequence[Analysis], settings: RunSettings) -> list[Samples]:
         """The networks that can be run in that way and in the time left, warm."""
@@ -289,14 +289,16 @@ class Session:
         what = f"{shortened(analysis.variant)} at batch size {settings.batch_size} and {_shape(analysis)}"
         precision = precision_named(settings.precision, self.device.kind)
         with ExitStack() as stack:
-            stack.enter_context(refusal_told(what))
-            stack.enter_context(memory_told(self.device, what))
-            stack.enter_context(kernels_told(self.device, settings.precision))
-            stack.enter_context(compiler_told())
+            stack.enter_context(explain_refusals(what))
+            stack.enter_context(explain_memory_errors(self.device, what))
+            stack.enter_context(explain_kernel_errors(self.device, settings.precision))
+            stack.enter_context(explain_compiler_errors())
             require_memory(self.device, analysis, settings.batch_size, precision)
             images = self._images(analysis, settings.batch_size, batches)
-            job = prepared(self._master(analysis), analysis, settings, self.device, images, stages=self.effort.stages)
-            samples = ready(job, self.effort, self._flushed(images))
+            job = prepare_timed_run(
+                self._master(analysis), analysis, settings, self.device, images, stages=self.effort.stages
+            )
+            samples = prepare_samples(job, self.effort, self._flushed(images))
         if samples.expected_s > LONG_SECONDS:
             self.watch.notice(
                 f"{samples.wanted} samples will take about {samples.expected_s:.0f} s; "
@@ -306,7 +308,7 @@ class Session:
 
     def _master(self, analysis: Analysis) -> nn.Module:
         if analysis.variant not in self.masters:
-            self.masters[analysis.variant] = master(analysis, self.device)
+            self.masters[analysis.variant] = master_network(analysis, self.device)
         return self.masters[analysis.variant]
 
     def _images(self, analysis: Analysis, batch_size: int, batches: dict[tuple[int, ...], Tensor]) -> Tensor:
@@ -346,12 +348,14 @@ class Session:
             times.append(self.reference.whole_ms())
         return median(times)
 
-    def _reference_job(self, analysis: Analysis) -> Job:
+    def _reference_job(self, analysis: Analysis) -> TimedRun:
         settings = RunSettings(batch_size=REFERENCE_BATCH[self.device.kind])
         self.watch.progress(0, self.total, f"{analysis.variant}, the reference")
         images = random_images(settings.batch_size, analysis, self.device)
-        job = prepared(master(analysis, self.device), analysis, settings, self.device, images, stages=False)
-        warmed(job, self.effort)
+        job = prepare_timed_run(
+            master_network(analysis, self.device), analysis, settings, self.device, images, stages=False
+        )
+        run_warm_up(job, self.effort)
         return job
 
     def _check(self, before_ms: float | None, after_ms: float | None) -> ReferenceCheck | None:
@@ -364,7 +368,7 @@ class Session:
             after_ms=round(after_ms, 6),
         )
 
-    def _record(self, samples: Samples, around: "_Around") -> LatencyRecord:
+    def _record(self, samples: Samples, around: "_SurroundingState") -> LatencyRecord:
         job = samples.job
         network, queued, stages = samples.timings()
         eager = (job.settings.task, job.settings.execution) == ("inference", "eager")

@@ -19,11 +19,11 @@ from analyzer.errors import Unavailable
 from analyzer.latency.records.conditions import OutputCheck
 from analyzer.latency.run_settings import RunSettings
 from analyzer.live.network.build import build, transform_ends
-from analyzer.live.timing.devices import Captured, Device, Work
+from analyzer.live.timing.devices import CapturedWork, TimingDevice, Work
 from analyzer.live.timing.limits import Precision, precision_named, stage_starts
 
 
-def compiled(net: Callable[..., Any]) -> Callable[..., Any]:
+def compile_network(net: Callable[..., Any]) -> Callable[..., Any]:
     """A network through torch.compile, for one shape; each has code of its own, which Dynamo's limit counts by."""
 
     def forward(*inputs: Tensor) -> Any:
@@ -45,19 +45,19 @@ def require_compiler(kind: str) -> None:
         raise Unavailable(f"execution compiled: torch.compile needs {missing}, which this machine lacks.")
 
 
-class Part(nn.Module):
+class CompiledStage(nn.Module):
     """A stage of a network, compiled by itself; hooks fire around it."""
 
     def __init__(self, part: nn.Module) -> None:
         super().__init__()
-        self._run = compiled(part)
+        self._run = compile_network(part)
 
     def forward(self, *inputs: Tensor) -> Any:
         """What the stage gives."""
         return self._run(*inputs)
 
 
-def compiled_parts(net: nn.Module, paths: tuple[str, ...]) -> tuple[nn.Module, tuple[str, ...]] | None:
+def compile_stages(net: nn.Module, paths: tuple[str, ...]) -> tuple[nn.Module, tuple[str, ...]] | None:
     """The network as a chain of stages, each compiled by itself, and the stages' paths in it; None where it is none.
 
     `paths` are those of each stage's first module. The weights are the network's own.
@@ -69,7 +69,7 @@ def compiled_parts(net: nn.Module, paths: tuple[str, ...]) -> tuple[nn.Module, t
     split = split_module(traced, net, lambda node: stage_of[node])
     names = tuple(f"submod_{index}" for index in range(len(paths)))
     for name in names:
-        setattr(split, name, Part(split.get_submodule(name)))
+        setattr(split, name, CompiledStage(split.get_submodule(name)))
     return split, names
 
 
@@ -91,14 +91,14 @@ CHECKED_IMAGES = 4
 STATISTICS_IMAGES = 4
 """Images from which batch norm's running statistics are taken, so that 16-bit activations stay in range."""
 
-DRAWN_IMAGES = 64
+MAX_RANDOM_IMAGES = 64
 """Images drawn at a time in the host's memory, which may be smaller than the device's; a multiple of 16 draws the
 same numbers as all at a time."""
 
 TRANSFORM_SCALE = 0.25
 """Of each transform beside its shortcut: random residual networks magnify roundings, those of trained ones fade."""
 
-MOST_BOUND = 0.5
+MAX_ERROR_BOUND = 0.5
 """Bound from which another function could pass, so that nothing is judged."""
 
 
@@ -106,24 +106,24 @@ SMALL_CHANGE = 1e-3
 """Relative change of the input by which a network's sensitivity is measured."""
 
 
-def _nothing() -> None:
+def _no_border() -> None:
     """No border."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Job:
+class TimedRun:
     """One network under one setting on its device, with its input: what is run, whole and part by part."""
 
     analysis: Analysis
     settings: RunSettings
-    device: Device
+    device: TimingDevice
     precision: Precision
     run: Callable[[], Tensor]
     run_parts: Callable[[], object] | None
     parts: tuple[str, ...]
     outputs: Callable[[], Tensor]
-    reference: "Reference | None"
-    captured: Captured | None = field(default=None)
+    reference: "ReferenceOutput | None"
+    captured: CapturedWork | None = field(default=None)
 
     def whole_ms(self, flushed: bool = False) -> float:
         """Latency of one batch, waited for; `flushed`: with the last cache written over before."""
@@ -159,7 +159,7 @@ class Job:
         finite = error == error and error != float("inf")
         bound = self._bound(self.reference.sensitivity)
         return OutputCheck(
-            error=round(error, 9) if finite else None, bound=round(bound, 9) if bound < MOST_BOUND else None
+            error=round(error, 9) if finite else None, bound=round(bound, 9) if bound < MAX_ERROR_BOUND else None
         )
 
     def _bound(self, sensitivity: float) -> float:
@@ -173,7 +173,7 @@ class Job:
         return max(1e-4, 3 * coarsest * max(1.0, sensitivity))
 
 
-class Reference(NamedTuple):
+class ReferenceOutput(NamedTuple):
     """Eager float32's output, and how many times larger a small change of the input is in the output."""
 
     output: Tensor
@@ -184,7 +184,7 @@ def _distance(output: Tensor, reference: Tensor) -> float:
     return float((output - reference).norm() / reference.norm())
 
 
-def master(analysis: Analysis, device: Device) -> nn.Module:
+def master_network(analysis: Analysis, device: TimingDevice) -> nn.Module:
     """A network in float32 in evaluation mode on its device, batch norm's statistics taken from random images."""
     net = build(analysis.network, device=device.place)
     with torch.no_grad():
@@ -201,21 +201,27 @@ def master(analysis: Analysis, device: Device) -> nn.Module:
     return net.eval()
 
 
-def random_images(count: int, analysis: Analysis, device: Device) -> Tensor:
+def random_images(count: int, analysis: Analysis, device: TimingDevice) -> Tensor:
     """Random normal images on the device, the same on every machine; too many fail before any is drawn."""
     generator = torch.Generator().manual_seed(2015)
     images = torch.empty(count, *analysis.input_shape, device=device.place)
-    for some in torch.split(images, DRAWN_IMAGES):
+    for some in torch.split(images, MAX_RANDOM_IMAGES):
         some.copy_(torch.randn(some.shape, generator=generator))
     return images
 
 
-def prepared(
-    net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor, *, stages: bool = True
-) -> Job:
+def prepare_timed_run(
+    net: nn.Module,
+    analysis: Analysis,
+    settings: RunSettings,
+    device: TimingDevice,
+    images: Tensor,
+    *,
+    stages: bool = True,
+) -> TimedRun:
     """The job of one cell: `net` is a master, `images` a float32 batch in contiguous layout on the device."""
     precision = precision_named(settings.precision, device.kind)
-    own = _fitted(net, settings, precision)
+    own = _converted_module(net, settings, precision)
     batch = images.to(dtype=precision.dtype).contiguous(memory_format=_layout(settings))
     if settings.task == "training":
         return _training(own, analysis, settings, device, batch)
@@ -229,29 +235,29 @@ def _layout(settings: RunSettings) -> torch.memory_format:
     return torch.channels_last if settings.layout == "channels_last" else torch.contiguous_format
 
 
-def _fitted(net: nn.Module, settings: RunSettings, precision: Precision) -> nn.Module:
+def _converted_module(net: nn.Module, settings: RunSettings, precision: Precision) -> nn.Module:
     if settings.task == "inference" and precision.dtype == torch.float32 and settings.layout == "contiguous":
         return net
     own = deepcopy(net).to(dtype=precision.dtype)
     return own.to(memory_format=_layout(settings))
 
 
-def _reference(net: nn.Module, images: Tensor, device: Device) -> Reference:
+def _reference(net: nn.Module, images: Tensor, device: TimingDevice) -> ReferenceOutput:
     change = SMALL_CHANGE * images.flip(-1)  # as large everywhere as the image, and unlike it
-    with torch.inference_mode(), device.tuned(cudnn_benchmark=False, tf32=False):
+    with torch.inference_mode(), device.tuning(cudnn_benchmark=False, tf32=False):
         output, moved = net(images).double().cpu(), net(images + change).double().cpu()
-    return Reference(output, _distance(moved, output) / SMALL_CHANGE)
+    return ReferenceOutput(output, _distance(moved, output) / SMALL_CHANGE)
 
 
-def _autocast(device: Device, precision: Precision) -> AbstractContextManager[object]:
+def _autocast(device: TimingDevice, precision: Precision) -> AbstractContextManager[object]:
     if precision.autocast is None:
         return nullcontext()
     return torch.autocast(device.kind, dtype=precision.autocast)
 
 
 def _inference(
-    net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor, stages: bool
-) -> Job:
+    net: nn.Module, analysis: Analysis, settings: RunSettings, device: TimingDevice, images: Tensor, stages: bool
+) -> TimedRun:
     precision = precision_named(settings.precision, device.kind)
     starts = stage_starts(analysis.network.graph) if stages else ()
     whole, chain, borders = _callables(net, settings, tuple(path for _, path in starts))
@@ -264,7 +270,7 @@ def _inference(
         with _borders(chain, borders, border):
             return forward(chain)
 
-    job = Job(
+    job = TimedRun(
         analysis=analysis,
         settings=settings,
         device=device,
@@ -284,18 +290,18 @@ def _callables(
     """What is run whole, what is run in parts, and the paths of the modules with which its parts begin."""
     if settings.execution != "compiled":
         return net, net, paths
-    chain, borders = (compiled_parts(net, paths) if paths else None) or (net, ())
-    return compiled(net), chain, borders
+    chain, borders = (compile_stages(net, paths) if paths else None) or (net, ())
+    return compile_network(net), chain, borders
 
 
-def _captured(job: Job, work: Callable[[Work], Tensor], num_parts: int) -> Job:
+def _captured(job: TimedRun, work: Callable[[Work], Tensor], num_parts: int) -> TimedRun:
     captured = job.device.capture(work, num_parts)
     job.captured, job.run, job.outputs = captured, captured.run, captured.run
     job.run_parts = captured.run_parts if num_parts else None
     return job
 
 
-def graph_of(job: Job) -> Captured:
+def capture_forward(job: TimedRun) -> CapturedWork:
     """An eager inference job's forward as one CUDA graph, not split; Unavailable where it cannot be made."""
     return job.device.capture(lambda _: job.run(), 0)
 
@@ -311,16 +317,18 @@ def _borders(net: nn.Module, paths: tuple[str, ...], border: Work) -> Iterator[N
             handle.remove()
 
 
-def _training(net: nn.Module, analysis: Analysis, settings: RunSettings, device: Device, images: Tensor) -> Job:
+def _training(
+    net: nn.Module, analysis: Analysis, settings: RunSettings, device: TimingDevice, images: Tensor
+) -> TimedRun:
     """A step of timm's benchmark: forward, cross-entropy, backward, SGD with momentum 0.9; no gradient is scaled."""
     precision = precision_named(settings.precision, device.kind)
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
-    called = compiled(net) if settings.execution == "compiled" else net
+    called = compile_network(net) if settings.execution == "compiled" else net
     with torch.inference_mode(False):
         targets = torch.arange(len(images), device=device.place) % analysis.rows[-1].output_shape[0]
 
-    def step(border: Work = _nothing) -> Tensor:
+    def step(border: Work = _no_border) -> Tensor:
         border()
         optimizer.zero_grad(set_to_none=True)
         with _autocast(device, precision):
@@ -331,7 +339,7 @@ def _training(net: nn.Module, analysis: Analysis, settings: RunSettings, device:
         optimizer.step()
         return loss.detach()
 
-    job = Job(
+    job = TimedRun(
         analysis=analysis,
         settings=settings,
         device=device,

@@ -16,12 +16,12 @@ from analyzer.latency.records.conditions import Conditions
 from analyzer.latency.records.record import Measurement
 from analyzer.latency.run_settings import MAX_ITER, MIN_SAMPLES, Effort, RunSettings, check_whole
 from analyzer.live.timing.cuda import CudaDevice
-from analyzer.live.timing.devices import CpuDevice, Device
-from analyzer.live.timing.session import Session, Watch
+from analyzer.live.timing.devices import CpuDevice, TimingDevice
+from analyzer.live.timing.session import MeasurementCallbacks, Session
 from analyzer.live.timing.timed_run import require_compiler
 
 
-def device_named(name: str) -> Device:
+def timing_device(name: str) -> TimingDevice:
     """The device "cpu", "cuda" or "cuda:1"; InvalidInput for another word, Unavailable where this machine lacks it."""
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdecimal())):
@@ -42,14 +42,14 @@ def measure_latencies(
     device: str = "cpu",
     input_size: Size | None = None,
     effort: Effort | None = None,
-    watch: Watch | None = None,
+    watch: MeasurementCallbacks | None = None,
 ) -> Measurement:
     """Measure networks on this machine in every way of `cells`, whole and by stage, with random weights.
 
     Raises InvalidInput for a bad argument, Unavailable where the device does not do, or its memory for the only cell;
     of several cells those that cannot be measured are told in `failures`.
     """
-    place, effort, watch = device_named(device), effort or Effort(), watch or Watch()
+    place, effort, watch = timing_device(device), effort or Effort(), watch or MeasurementCallbacks()
     analyses = [analyze(variant, input_size) for variant in variants]
     _require(analyses, cells, place, effort)
     begun = monotonic()
@@ -64,7 +64,7 @@ def measure_latencies(
     return session.measure(analyses, cells)
 
 
-def _require(analyses: Sequence[Analysis], cells: Sequence[RunSettings], place: Device, effort: Effort) -> None:
+def _require(analyses: Sequence[Analysis], cells: Sequence[RunSettings], place: TimingDevice, effort: Effort) -> None:
     """InvalidInput or Unavailable for what can be known to fail before anything is measured."""
     if effort.num_bench_iter is not None and place.kind == "cuda":
         check_whole("num_bench_iter", effort.num_bench_iter, MIN_SAMPLES, MAX_ITER)
@@ -84,7 +84,7 @@ def _require_classes(analyses: Sequence[Analysis]) -> None:
             raise InvalidInput(f"task training: {shortened(analysis.variant)} gives a map, not scores of classes.")
 
 
-def _conditions(place: Device, effort: Effort) -> Conditions:
+def _conditions(place: TimingDevice, effort: Effort) -> Conditions:
     on_cuda = place.kind == "cuda"
     return Conditions(
         device=place.kind,

@@ -51,7 +51,7 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
-def figure(oracle: str, tool: str, quantity: str, ours: float, theirs: float) -> Check:
+def number_check(oracle: str, tool: str, quantity: str, ours: float, theirs: float) -> Check:
     """A check of one number, which must be equal to the unit."""
     passed, difference = ours == theirs, ours - theirs
     return Check(
@@ -59,7 +59,7 @@ def figure(oracle: str, tool: str, quantity: str, ours: float, theirs: float) ->
     )
 
 
-def entries(oracle: str, tool: str, quantity: str, ours: dict[Any, Any], theirs: dict[Any, Any]) -> Check:
+def entries_check(oracle: str, tool: str, quantity: str, ours: dict[Any, Any], theirs: dict[Any, Any]) -> Check:
     """A check of many values under their keys: how many on either side, how many differ, and the first of those."""
     keys = [key for key in {**ours, **theirs} if key not in ours or key not in theirs or ours[key] != theirs[key]]
     note = f"{keys[0]}: {ours.get(keys[0], 'none')} here, {theirs.get(keys[0], 'none')} there" if keys else ""
@@ -75,13 +75,13 @@ def entries(oracle: str, tool: str, quantity: str, ours: dict[Any, Any], theirs:
     )
 
 
-def beside(oracle: str, tool: str, quantity: str, ours: float, theirs: float, note: str) -> Check:
+def unjudged_check(oracle: str, tool: str, quantity: str, ours: float, theirs: float, note: str) -> Check:
     """Two numbers that need not be equal, and why; not judged."""
     return Check(
         oracle=oracle, tool=tool, quantity=quantity, ours=ours, theirs=theirs, difference=ours - theirs, note=note
     )
 
 
-def silent(oracle: str, tool: str, quantity: str, note: str) -> Check:
+def silent_check(oracle: str, tool: str, quantity: str, note: str) -> Check:
     """A row for an oracle that cannot speak here, and why."""
     return Check(oracle=oracle, tool=tool, quantity=quantity, note=note)

@@ -141,7 +141,7 @@ class AllocationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # to
         self.peak = 0
         self._known: dict[int, Any] = {}
 
-    def hold(self, tensor: Tensor) -> None:
+    def count_storage(self, tensor: Tensor) -> None:
         """Count a tensor's storage, until it is freed; once, however many tensors share it."""
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
@@ -164,16 +164,16 @@ class AllocationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # to
         returned = func(*args, **(kwargs or {}))
         for value in tree_leaves(returned):
             if isinstance(value, Tensor):
-                self.hold(value)
+                self.count_storage(value)
         return returned
 
 
 def peak_activation_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_size: int = 1) -> int:
     """Peak bytes of activations in one evaluation without gradients, the image included."""
     with _mode(net, training=False) as image, torch.no_grad(), AllocationMeter() as meter:
-        meter.ignore(_held(net))
+        meter.ignore(_parameters_and_buffers(net))
         features = image(batch_size, input_shape)
-        meter.hold(features)
+        meter.count_storage(features)
         net(features)
         peak: int = meter.peak
     return peak
@@ -195,9 +195,9 @@ def allocator_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_siz
 def training_peak_bytes(net: nn.Module, input_shape: tuple[int, ...], batch_size: int = 1) -> tuple[int, int]:
     """(forward pass, forward and backward pass): peak bytes of activations and gradients; the latter with weights'."""
     with _mode(net, training=True) as image, AllocationMeter() as meter:
-        meter.ignore(_held(net))
+        meter.ignore(_parameters_and_buffers(net))
         features = image(batch_size, input_shape)
-        meter.hold(features)
+        meter.count_storage(features)
         output = net(features)
         forward = meter.peak
         output.sum().backward()
@@ -238,7 +238,7 @@ def stored_bytes(
         for module in net.modules():
             module.training = not (frozen_norm and isinstance(module, nn.BatchNorm2d))
         output = net(image(batch_size, input_shape))
-    held = {tensor.untyped_storage()._cdata for tensor in _held(net)}
+    held = {tensor.untyped_storage()._cdata for tensor in _parameters_and_buffers(net)}
     del output
     return sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in held)
 
@@ -280,7 +280,7 @@ def _same(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _held(net: nn.Module) -> Iterator[Tensor]:
+def _parameters_and_buffers(net: nn.Module) -> Iterator[Tensor]:
     yield from net.parameters()
     yield from net.buffers()
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.live.verify.checks import Check, entries, figure, silent
+from analyzer.live.verify.checks import Check, entries_check, number_check, silent_check
 
 TOOL = f"torchvision {torchvision.__version__}"
 IMAGES = (2, 3, 64, 64)
@@ -23,7 +23,7 @@ FLOAT64_TOLERANCE = 1e-10
 """Of the largest magnitude, where the reference sums in another order; only in float64, where rounding is far below."""
 
 
-class Reference(NamedTuple):
+class ReferenceNetwork(NamedTuple):
     """A library's network on `meta`; `rename` turns our weight names into its; `exact`: the same bits are expected.
 
     `why` says why they are not.
@@ -47,12 +47,15 @@ def reference_checks(analysis: Analysis, live: nn.Module) -> list[Check]:
 
 def _torchvision(analysis: Analysis, live: nn.Module) -> list[Check]:
     if analysis.variant not in torchvision.models.list_models():
-        return [silent("torchvision's network", TOOL, "all of it", "no such network in torchvision")]
-    net = torchvisions(analysis.variant)
-    return [*_published(analysis), *compared(live, Reference("torchvision's network", TOOL, net, str))]
+        return [silent_check("torchvision's network", TOOL, "all of it", "no such network in torchvision")]
+    net = torchvision_network(analysis.variant)
+    return [
+        *_published(analysis),
+        *compare_with_reference(live, ReferenceNetwork("torchvision's network", TOOL, net, str)),
+    ]
 
 
-class Weightless(TorchFunctionMode):
+class WeightsOnMeta(TorchFunctionMode):
     """Puts modules' weights on `meta`, and leaves alone what else is made: RegNet's builder computes with tensors."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -61,9 +64,9 @@ class Weightless(TorchFunctionMode):
         return func(*args, **{**(kwargs or {}), **where})
 
 
-def torchvisions(name: str) -> nn.Module:
+def torchvision_network(name: str) -> nn.Module:
     """Torchvision's network of that name, its weights on `meta`."""
-    with Weightless():
+    with WeightsOnMeta():
         return torchvision.models.get_model(name)  # type: ignore[no-any-return]
 
 
@@ -72,8 +75,8 @@ def _published(analysis: Analysis) -> list[Check]:
     meta, side = weights.meta, weights.transforms.keywords["crop_size"]
     cropped = analyze(analysis.network, side)
     return [
-        figure("published figures", TOOL, "num_params", analysis.params, meta["num_params"]),
-        figure(
+        number_check("published figures", TOOL, "num_params", analysis.params, meta["num_params"]),
+        number_check(
             "published figures", TOOL, f"_ops: 10⁹ MACs at {side}×{side}", round(cropped.macs / 10**9, 3), meta["_ops"]
         ),
     ]
@@ -82,21 +85,21 @@ def _published(analysis: Analysis) -> list[Check]:
 def _timm(analysis: Analysis, live: nn.Module) -> list[Check]:
     reason = _no_timm(analysis)
     if reason:
-        return [silent("timm's network", "timm", "all of it", reason)]
+        return [silent_check("timm's network", "timm", "all of it", reason)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # timm imports parts of torch that warn
         import timm
     tool, name = f"timm {timm.__version__}", TIMM_REGNETS.get(analysis.variant, analysis.variant)
     if name not in timm.list_models():
-        return [silent("timm's network", tool, "all of it", "no such network in timm")]
-    with Weightless():
+        return [silent_check("timm's network", tool, "all of it", "no such network in timm")]
+    with WeightsOnMeta():
         net = timm.create_model(name)
-    reference = Reference("timm's network", tool, net, str)
+    reference = ReferenceNetwork("timm's network", tool, net, str)
     if name.startswith("resnetv2"):
         reference = reference._replace(rename=timm_preactivation_name, exact=False)
     elif name != analysis.variant:
         reference = reference._replace(rename=timm_regnet_name, exact=False, why="its weights are in another order")
-    return compared(live, reference)
+    return compare_with_reference(live, reference)
 
 
 TIMM_REGNETS = {
@@ -134,7 +137,7 @@ def timm_regnet_name(name: str) -> str:
     return re.sub(r"^fc\.", "head.fc.", name.replace(".proj.", ".downsample."))
 
 
-def compared(live: nn.Module, reference: Reference) -> list[Check]:
+def compare_with_reference(live: nn.Module, reference: ReferenceNetwork) -> list[Check]:
     """State_dict, and where it is equal: outputs, gradients and statistics with the same weights."""
     theirs = reference.net.state_dict()
     ours = {
@@ -142,11 +145,11 @@ def compared(live: nn.Module, reference: Reference) -> list[Check]:
     }
     quantity = "state_dict: names, shapes" + (", order" if reference.exact else "")
     arranged: Callable[[Mapping[str, Tensor]], dict[Any, Any]] = layout if reference.exact else _shapes
-    names = entries(reference.oracle, reference.tool, quantity, arranged(ours), arranged(theirs))
+    names = entries_check(reference.oracle, reference.tool, quantity, arranged(ours), arranged(theirs))
     return [names, *(_computed(live, reference, copy.deepcopy(ours)) if names.passed else [])]
 
 
-def _fitted(value: Tensor, theirs: dict[str, Tensor], reference: Reference, name: str) -> Tensor:
+def _fitted(value: Tensor, theirs: dict[str, Tensor], reference: ReferenceNetwork, name: str) -> Tensor:
     """A linear layer's weight in the shape of the 1×1 convolution that stands for it in the other network."""
     there = theirs.get(reference.rename(name))
     same = there is None or reference.exact or there.numel() != value.numel()
@@ -162,13 +165,13 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
-def _computed(live: nn.Module, reference: Reference, weights: dict[str, Tensor]) -> list[Check]:
+def _computed(live: nn.Module, reference: ReferenceNetwork, weights: dict[str, Tensor]) -> list[Check]:
     reference.net.load_state_dict(weights, assign=True)
     nets = (live, reference.net) if reference.exact else (copy.deepcopy(live).double(), reference.net.double())
     images = torch.randn(IMAGES, dtype=next(nets[0].parameters()).dtype)
     evaluated = [_evaluated(net, images) for net in nets]
     direction = torch.randn_like(evaluated[0])
-    ours, theirs = (_trained(net, images, direction) for net in nets)
+    ours, theirs = (_training_results(net, images, direction) for net in nets)
     first, second = ({"outputs": outputs} for outputs in evaluated)
     checks = [_tensors("outputs, evaluation mode", first, second, reference)]
     for part in ours:
@@ -184,7 +187,7 @@ def _evaluated(net: nn.Module, images: Tensor) -> Tensor:
         return outputs
 
 
-def _trained(net: nn.Module, images: Tensor, direction: Tensor) -> dict[str, dict[str, Tensor]]:
+def _training_results(net: nn.Module, images: Tensor, direction: Tensor) -> dict[str, dict[str, Tensor]]:
     """What one forward and one backward pass leave, the gradient of the outputs being `direction`."""
     net.zero_grad()
     with torch.random.fork_rng(devices=[]):
@@ -198,7 +201,7 @@ def _trained(net: nn.Module, images: Tensor, direction: Tensor) -> dict[str, dic
     }
 
 
-def _tensors(quantity: str, ours: dict[str, Tensor], theirs: dict[str, Tensor], reference: Reference) -> Check:
+def _tensors(quantity: str, ours: dict[str, Tensor], theirs: dict[str, Tensor], reference: ReferenceNetwork) -> Check:
     """The largest magnitude on either side and of the difference, which must be 0.0, the same bits, where `exact`."""
     alike = ours.keys() == theirs.keys()
     pairs = [(ours[name].reshape(there.shape), there) for name, there in theirs.items()] if alike else []

@@ -12,7 +12,7 @@ from analyzer.literature.counting_rules import fvcore_by_operator
 from analyzer.live.network.build import build
 from analyzer.live.verify import meters as measure
 from analyzer.live.verify import meters as memory
-from analyzer.live.verify.checks import Check, Verification, beside, entries, figure, silent
+from analyzer.live.verify.checks import Check, Verification, entries_check, number_check, silent_check, unjudged_check
 from analyzer.live.verify.reference_networks import layout, reference_checks
 
 MAX_FVCORE_MACS = 10**11
@@ -30,22 +30,22 @@ def verify(analysis: Analysis, net: nn.Module | None = None) -> Verification:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        checks = _own(analysis) if net is None else _given(analysis, net)
+        checks = _described_network_checks(analysis) if net is None else _own_module_checks(analysis, net)
     return Verification(variant=analysis.variant, input_shape=analysis.input_shape, checks=tuple(checks))
 
 
-def _own(analysis: Analysis) -> list[Check]:
+def _described_network_checks(analysis: Analysis) -> list[Check]:
     live, on_meta = build(analysis.network), build(analysis.network, device="meta")
     return [
-        *_measured(analysis, on_meta),
-        *_trained(analysis, on_meta),
-        *_allocated(analysis, live, on_meta),
+        *_peak_on_meta(analysis, on_meta),
+        *_training_checks(analysis, on_meta),
+        *_memory_checks(analysis, live, on_meta),
         *_fvcore(analysis, live),
         *reference_checks(analysis, live),
     ]
 
 
-def _given(analysis: Analysis, net: nn.Module) -> list[Check]:
+def _own_module_checks(analysis: Analysis, net: nn.Module) -> list[Check]:
     """The checks of someone's own network; its modules need not be ours, so they are compared where paths are."""
     shapes, params = measure.output_shapes(net, analysis.input_shape), measure.num_params(net)
     described = described_shapes(analysis)
@@ -54,46 +54,48 @@ def _given(analysis: Analysis, net: nn.Module) -> list[Check]:
     quantity = f"output shape of the {len(both)} modules that stand where ours do"
     ours, theirs = layout(build(analysis.network, device="meta").state_dict()), layout(net.state_dict())
     return [
-        figure("parameters()", _TORCH, "params", analysis.params, params[""]),
-        entries("state_dict", _TORCH, "names, shapes, order", ours, theirs),
-        entries("forward hooks", _TORCH, quantity, both, seen),
-        figure(
+        number_check("parameters()", _TORCH, "params", analysis.params, params[""]),
+        entries_check("state_dict", _TORCH, "names, shapes, order", ours, theirs),
+        entries_check("forward hooks", _TORCH, quantity, both, seen),
+        number_check(
             "FlopCounterMode",
             _TORCH,
             "FLOPs = 2 · MACs",
             analysis.flops,
             measure.torch_flops(net, analysis.input_shape),
         ),
-        *_trained(analysis, net),
+        *_training_checks(analysis, net),
         *_fvcore(analysis, net),
     ]
 
 
-def _trained(analysis: Analysis, net: nn.Module) -> list[Check]:
+def _training_checks(analysis: Analysis, net: nn.Module) -> list[Check]:
     """Forward and backward MACs; torch's own counter multiplies a grouped weight gradient by its groups."""
     found = training(analysis)
     counted = memory.training_flops(net, analysis.input_shape, grouped=True)
     plain = memory.training_flops(net, analysis.input_shape)
     overcount = sum((row.operation.groups - 1) * row.macs for row in analysis.rows if isinstance(row.operation, Conv2d))
     return [
-        figure("backward counter", _TORCH, "training FLOPs, groups counted once", 2 * found.macs, counted),
-        figure("FlopCounterMode", _TORCH, "training FLOPs by its rule for groups", 2 * (found.macs + overcount), plain),
+        number_check("backward counter", _TORCH, "training FLOPs, groups counted once", 2 * found.macs, counted),
+        number_check(
+            "FlopCounterMode", _TORCH, "training FLOPs by its rule for groups", 2 * (found.macs + overcount), plain
+        ),
     ]
 
 
-def _allocated(analysis: Analysis, live: nn.Module, on_meta: nn.Module) -> list[Check]:
+def _memory_checks(analysis: Analysis, live: nn.Module, on_meta: nn.Module) -> list[Check]:
     """Memory: storages as torch's dispatcher hands them out, to the byte; allocators' peaks beside them, not judged."""
     shape, peak = analysis.input_shape, analysis.memory().peak_bytes
     stored = analysis.transfer(batch_size=2).stored_bytes  # one image may leave batch norm a single number
     kept = memory.stored_bytes(on_meta, shape, 2)
-    checks = [figure("saved tensors", _TORCH, "bytes kept for the backward pass of 2 images", stored, kept)]
+    checks = [number_check("saved tensors", _TORCH, "bytes kept for the backward pass of 2 images", stored, kept)]
     if analysis.macs > MAX_FVCORE_MACS:
-        return [*checks, silent("allocation meter", _TORCH, "peak activation bytes", _too_large(analysis, "it"))]
+        return [*checks, silent_check("allocation meter", _TORCH, "peak activation bytes", _too_large(analysis, "it"))]
     metered, allocated = memory.peak_activation_bytes(live, shape), memory.allocator_peak_bytes(live, shape)
     return [
         *checks,
-        figure("allocation meter", _TORCH, "peak activation bytes", peak, metered),
-        beside("CPU allocator", _TORCH, "peak activation bytes", peak, allocated, _SCRATCH),
+        number_check("allocation meter", _TORCH, "peak activation bytes", peak, metered),
+        unjudged_check("CPU allocator", _TORCH, "peak activation bytes", peak, allocated, _SCRATCH),
         _on_cuda(analysis, live, peak),
     ]
 
@@ -103,11 +105,11 @@ _SCRATCH = "kernels' scratch space and reordered weights come on top"
 
 def _on_cuda(analysis: Analysis, live: nn.Module, peak: int) -> Check:
     if not torch.cuda.is_available():
-        return silent("max_memory_allocated", _TORCH, "peak activation bytes", "this machine has no CUDA device")
+        return silent_check("max_memory_allocated", _TORCH, "peak activation bytes", "this machine has no CUDA device")
     measured = memory.cuda_peak_bytes(live.to("cuda"), analysis.input_shape)
     live.to("cpu")
     note = "storages are rounded up to 512 bytes, and cuDNN's work space comes on top"
-    return beside("max_memory_allocated", _TORCH, "peak activation bytes", peak, measured, note)
+    return unjudged_check("max_memory_allocated", _TORCH, "peak activation bytes", peak, measured, note)
 
 
 def described_shapes(analysis: Analysis) -> dict[str, Shape]:
@@ -125,15 +127,17 @@ def described_params(analysis: Analysis) -> dict[str, int]:
     return params | {"": analysis.params}
 
 
-def _measured(analysis: Analysis, on_meta: nn.Module) -> list[Check]:
+def _peak_on_meta(analysis: Analysis, on_meta: nn.Module) -> list[Check]:
     shapes, params = measure.output_shapes(on_meta, analysis.input_shape), measure.num_params(on_meta)
     buffers, flops = measure.num_buffers(on_meta)[""], measure.torch_flops(on_meta, analysis.input_shape)
     return [
-        entries("forward hooks", _TORCH, "output shape of every op, block, stage", described_shapes(analysis), shapes),
-        entries("parameters()", _TORCH, "params of every op, block, stage", described_params(analysis), params),
-        figure("parameters()", _TORCH, "params", analysis.params, params[""]),
-        figure("buffers()", _TORCH, "buffers", analysis.totals.buffers, buffers),
-        figure("FlopCounterMode", _TORCH, "FLOPs = 2 · MACs", analysis.flops, flops),
+        entries_check(
+            "forward hooks", _TORCH, "output shape of every op, block, stage", described_shapes(analysis), shapes
+        ),
+        entries_check("parameters()", _TORCH, "params of every op, block, stage", described_params(analysis), params),
+        number_check("parameters()", _TORCH, "params", analysis.params, params[""]),
+        number_check("buffers()", _TORCH, "buffers", analysis.totals.buffers, buffers),
+        number_check("FlopCounterMode", _TORCH, "FLOPs = 2 · MACs", analysis.flops, flops),
     ]
 
 
@@ -143,14 +147,14 @@ def _too_large(analysis: Analysis, what: str) -> str:
 
 def _fvcore(analysis: Analysis, live: nn.Module) -> list[Check]:
     if analysis.macs > MAX_FVCORE_MACS:
-        return [silent("fvcore", _FVCORE, "flops and activations", _too_large(analysis, "fvcore"))]
+        return [silent_check("fvcore", _FVCORE, "flops and activations", _too_large(analysis, "fvcore"))]
     ours, theirs = fvcore_by_operator(analysis), measure.fvcore_flops(live, analysis.input_shape)
     activations = measure.fvcore_activations(live, analysis.input_shape)
     return [
         *(
-            figure("fvcore", _FVCORE, f"flops: {operator}", ours.get(operator, 0), theirs.get(operator, 0))
+            number_check("fvcore", _FVCORE, f"flops: {operator}", ours.get(operator, 0), theirs.get(operator, 0))
             for operator in {**ours, **theirs}
         ),
-        figure("fvcore", _FVCORE, "flops", sum(ours.values()), sum(theirs.values())),
-        figure("fvcore", _FVCORE, "activations", analysis.activations, sum(activations.values())),
+        number_check("fvcore", _FVCORE, "flops", sum(ours.values()), sum(theirs.values())),
+        number_check("fvcore", _FVCORE, "activations", analysis.activations, sum(activations.values())),
     ]

@@ -23,7 +23,7 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
 MAX_UNPACKED = 64
 """Times the network's size that a file may have when it is unpacked: optimisers keep copies, bombs far more."""
 
-LEAST_UNPACKED = 2**28
+MIN_UNPACKED = 2**28
 
 Tensors = dict[str, Tensor]
 
@@ -39,27 +39,27 @@ def read_weights(path: Path, network_bytes: int) -> WeightsFile:
     """A weight file's tensors on the CPU; InvalidInput in one sentence where it is none, or much too large."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise InvalidInput(f"weights {_shown(path)}: the name must end in {', '.join(_READERS)}.")
+        raise InvalidInput(f"weights {_path_text(path)}: the name must end in {', '.join(_READERS)}.")
     try:
-        limit = max(MAX_UNPACKED * network_bytes, LEAST_UNPACKED)
+        limit = max(MAX_UNPACKED * network_bytes, MIN_UNPACKED)
         _check_size(path, limit)
         return reader(path, limit)
     except (InvalidInput, KeyboardInterrupt, ModuleNotFoundError):
         raise
     except OSError as error:
         reason = error.strerror or "it is damaged or of another format"
-        raise InvalidInput(f"weights {_shown(path)}: cannot be read ({reason}).") from None
+        raise InvalidInput(f"weights {_path_text(path)}: cannot be read ({reason}).") from None
     except pickle.UnpicklingError as error:
-        raise InvalidInput(f"weights {_shown(path)}: {_refusal(str(error))}.") from None
+        raise InvalidInput(f"weights {_path_text(path)}: {_refusal(str(error))}.") from None
     except (RecursionError, MemoryError):
-        raise InvalidInput(f"weights {_shown(path)}: asks for more memory than there is.") from None
+        raise InvalidInput(f"weights {_path_text(path)}: asks for more memory than there is.") from None
     except Exception as error:  # noqa: BLE001  # whatever a parser meets in a hostile file
         raise InvalidInput(
-            f"weights {_shown(path)}: is damaged or of another format ({type(error).__name__})."
+            f"weights {_path_text(path)}: is damaged or of another format ({type(error).__name__})."
         ) from None
 
 
-def _shown(path: Path) -> str:
+def _path_text(path: Path) -> str:
     return shortened(path, 200)
 
 
@@ -82,7 +82,7 @@ def _check_size(path: Path, limit: int) -> None:
 def _require_size(path: Path, total: int, limit: int) -> None:
     if total > limit:
         raise InvalidInput(
-            f"weights {_shown(path)}: would unpack to {total} bytes, and for this network at most {limit} are read."
+            f"weights {_path_text(path)}: would unpack to {total} bytes, and for this network at most {limit} are read."
         )
 
 
@@ -93,14 +93,14 @@ def _torch(path: Path, _: int) -> WeightsFile:
 def _unwrapped(path: Path, content: Any) -> Tensors:
     """The tensors of a state_dict, or of one kept in a checkpoint under a known key."""
     if not isinstance(content, Mapping):
-        raise InvalidInput(f"weights {_shown(path)}: holds a {type(content).__name__} and not tensors by name.")
+        raise InvalidInput(f"weights {_path_text(path)}: holds a {type(content).__name__} and not tensors by name.")
     inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), content)
     tensors = {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}
     strangers = [name for name, value in inner.items() if not isinstance(value, Tensor)]
     if strangers or not tensors:
         what = f"its {shortened(strangers[0])!r} is no tensor" if strangers else "it is empty"
         raise InvalidInput(
-            f"weights {_shown(path)}: holds no state_dict, neither by itself nor under {', '.join(WRAPPERS)}: {what}."
+            f"weights {_path_text(path)}: holds no state_dict, neither by itself nor under {', '.join(WRAPPERS)}: {what}."
         )
     return tensors
 
@@ -149,13 +149,13 @@ def _layers(path: Path, file: Any, limit: int) -> Tensors:
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and "optimizer" not in name.split("/")[0]:
             if item.external or item.is_virtual:
                 raise InvalidInput(
-                    f"weights {_shown(path)}: {shortened(name)} lies in another file, which is not read."
+                    f"weights {_path_text(path)}: {shortened(name)} lies in another file, which is not read."
                 )
             found[_keras_name(name, item)] = item
 
     file.visititems(visit)
     if not found:
-        raise InvalidInput(f"weights {_shown(path)}: holds no weights.")
+        raise InvalidInput(f"weights {_path_text(path)}: holds no weights.")
     _require_size(path, sum(item.size * item.dtype.itemsize for item in found.values()), limit)
     return {name: _tensor(item[()]) for name, item in found.items()}
 

@@ -14,17 +14,17 @@ from analyzer.files import write_whole
 from analyzer.live.network.build import build
 from analyzer.live.verify.checks import Check
 from analyzer.live.weights.file_formats import read_weights
-from analyzer.live.weights.name_maps import classifier_path, translated
+from analyzer.live.weights.name_maps import classifier_path, translate_weights
 
 CLASSIFIERS = ("match", "drop", "keep")
 """match: as many classes as the network; drop: the network's own stays; keep: the network takes the file's."""
 
-LISTED = 12
+MAX_LISTED = 12
 """Names of each kind that a sentence lists; the lists on the exception are whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedWeights:
     """What was taken over from a file, by the network's names, and what a reader should know about it.
 
     `missing`, `unexpected` and `misshapen` are empty unless the file was allowed to be incomplete.
@@ -41,13 +41,13 @@ class Loaded:
 class WeightsMismatch(InvalidInput):
     """A file that does not fit the network; `missing`, `unexpected` and `misshapen` list every name."""
 
-    def __init__(self, sentence: str, found: "_Matched") -> None:
+    def __init__(self, sentence: str, found: "_WeightsMatch") -> None:
         super().__init__(sentence)
         self.missing, self.unexpected, self.misshapen = found.missing, found.unexpected, found.misshapen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Matched:
+class _WeightsMatch:
     """A file's tensors that fit, and every name that does not."""
 
     fitting: Mapping[str, Tensor]
@@ -60,7 +60,7 @@ class _Matched:
         return not (self.missing or self.unexpected or self.misshapen)
 
 
-def load_weights(net: nn.Module, path: str | Path, *, classifier: str = "match", strict: bool = True) -> Loaded:
+def load_weights(net: nn.Module, path: str | Path, *, classifier: str = "match", strict: bool = True) -> LoadedWeights:
     """Take over the weights of a `.pth`, `.pt`, `.safetensors`, `.npz`, `.h5` or `.keras` file into a built network.
 
     Names and layouts of torchvision, timm, Keras and TF-Slim are understood, checkpoints unwrapped, and types cast to
@@ -72,12 +72,12 @@ def load_weights(net: nn.Module, path: str | Path, *, classifier: str = "match",
         raise InvalidInput(f"classifier {shortened(classifier)!r}: must be {', '.join(CLASSIFIERS)}.")
     own = net.state_dict()
     file = read_weights(Path(path), sum(tensor.numel() * tensor.element_size() for tensor in own.values()))
-    tensors, notes = translated(file.tensors, file.naming, net)
+    tensors, notes = translate_weights(file.tensors, file.naming, net)
     head = classifier_path(net)
     if classifier == "drop":
         tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in _heads(head)}
-    ours = _resized(own, tensors, head) if classifier == "keep" else own
-    found = _matched(ours, tensors, head if classifier == "drop" else "")
+    ours = _resized_classifier(own, tensors, head) if classifier == "keep" else own
+    found = _match_weights(ours, tensors, head if classifier == "drop" else "")
     if strict and not found.whole:
         raise WeightsMismatch(_sentence(path, found, head), found)
     if not found.fitting:
@@ -85,7 +85,7 @@ def load_weights(net: nn.Module, path: str | Path, *, classifier: str = "match",
     if any(own[name].is_meta for name in found.missing):
         raise WeightsMismatch(_sentence(path, found, head), found)
     _take_over(net, own, found.fitting, head)
-    return Loaded(
+    return LoadedWeights(
         path=str(path),
         names=tuple(found.fitting),
         missing=found.missing,
@@ -100,7 +100,7 @@ def _heads(head: str) -> tuple[str, ...]:
     return (head,) if head else ("fc", "classifier", "classifier.6", "head.fc")
 
 
-def _resized(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:
+def _resized_classifier(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:
     """The network's tensors with a classifier of as many classes as the file's."""
     weight, bias = (tensors.get(f"{head}.{leaf}") for leaf in ("weight", "bias"))
     if weight is None or bias is None or bias.shape != weight.shape[:1] or weight.ndim != 2:
@@ -110,10 +110,10 @@ def _resized(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], head: str
     return {**own, **sized}
 
 
-def _matched(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], spared: str) -> _Matched:
+def _match_weights(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], spared: str) -> _WeightsMatch:
     fitting = {name: tensor for name, tensor in tensors.items() if name in own and _fits(tensor, own[name])}
     needed = [name for name in own if name.rpartition(".")[0] != spared and not name.endswith(".num_batches_tracked")]
-    return _Matched(
+    return _WeightsMatch(
         fitting=fitting,
         missing=tuple(name for name in needed if name not in tensors),
         unexpected=tuple(name for name in tensors if name not in own),
@@ -137,7 +137,7 @@ def _shape(tensor: Tensor) -> str:
     return f"({', '.join(map(str, tensor.shape))}){told}"
 
 
-def _sentence(path: str | Path, found: _Matched, head: str) -> str:
+def _sentence(path: str | Path, found: _WeightsMatch, head: str) -> str:
     parts = [
         f"{len(names)} {word} ({_listed(names)})"
         for word, names in (
@@ -154,8 +154,8 @@ def _sentence(path: str | Path, found: _Matched, head: str) -> str:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(shortened(name, 100) for name in names[:LISTED])
-    return f"{shown}, and {len(names) - LISTED} more" if len(names) > LISTED else shown
+    shown = ", ".join(shortened(name, 100) for name in names[:MAX_LISTED])
+    return f"{shown}, and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else shown
 
 
 def _take_over(net: nn.Module, own: Mapping[str, Tensor], fitting: Mapping[str, Tensor], head: str) -> None:

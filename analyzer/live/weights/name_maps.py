@@ -15,9 +15,9 @@ EPSILON = 1e-5
 KERAS_EPSILON = 1.001e-5
 """What Keras's ResNets and DenseNets add to a variance."""
 
-Rules = tuple[tuple[str, str], ...]
+RenameRules = tuple[tuple[str, str], ...]
 
-_TORCH: Rules = (
+_TORCH: RenameRules = (
     # torchvision's first DenseNets; its own loader renames them, too
     (r"(.*\.denselayer\d+)\.(norm|conv)\.([12])\.(.*)", r"\1.\2\3.\4"),
     # timm's pre-activation ResNets
@@ -31,7 +31,7 @@ _TORCH: Rules = (
     (r"head\.fc\.(.*)", r"{classifier}.\1"),
 )
 
-_TIMM_REGNET: Rules = (
+_TIMM_REGNET: RenameRules = (
     (r"stem\.conv\.(.*)", r"stem.0.\1"),
     (r"stem\.bn\.(.*)", r"stem.1.\1"),
     *(
@@ -43,7 +43,7 @@ _TIMM_REGNET: Rules = (
     (r"head\.fc\.(.*)", r"{classifier}.\1"),
 )
 
-_KERAS: Rules = (
+_KERAS: RenameRules = (
     (r"predictions/(.*)", r"{classifier}/\1"),
     (r"conv(\d)_block(\d+)_0_conv/(.*)", r"layer{\1-1}.{\2-1}.downsample.0/\3"),
     (r"conv(\d)_block(\d+)_0_bn/(.*)", r"layer{\1-1}.{\2-1}.downsample.1/\3"),
@@ -51,7 +51,7 @@ _KERAS: Rules = (
     (r"conv1_(conv|bn)/(.*)", r"\g<1>1/\2"),
 )
 
-_KERAS_DENSE: Rules = (
+_KERAS_DENSE: RenameRules = (
     (r"predictions/(.*)", r"{classifier}/\1"),
     (r"conv(\d)_block(\d+)_0_bn/(.*)", r"features.denseblock{\1-1}.denselayer\2.norm1/\3"),
     (r"conv(\d)_block(\d+)_1_bn/(.*)", r"features.denseblock{\1-1}.denselayer\2.norm2/\3"),
@@ -63,7 +63,7 @@ _KERAS_DENSE: Rules = (
     (r"bn/(.*)", r"features.norm5/\1"),
 )
 
-_SLIM: Rules = (
+_SLIM: RenameRules = (
     (r"resnet_v1_\d+/conv1/BatchNorm/(.*)", r"bn1/\1"),
     (r"resnet_v1_\d+/conv1/(.*)", r"conv1/\1"),
     (r"resnet_v1_\d+/logits/(.*)", r"{classifier}/\1"),
@@ -92,7 +92,9 @@ _LEAVES = {
 """TensorFlow's word → torch's."""
 
 
-def translated(tensors: Mapping[str, Tensor], naming: str, net: nn.Module) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def translate_weights(
+    tensors: Mapping[str, Tensor], naming: str, net: nn.Module
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Tensors by our names and in our layout, and what a reader should know; InvalidInput where two names become one.
 
     `naming` is "keras" where the format says so; else it is told from the names.
@@ -162,17 +164,17 @@ def _norm_after(conv: str) -> str:
     return re.sub(r"conv(\d)$", r"bn\1", conv)
 
 
-def _from_tensorflow(tensors: Mapping[str, Tensor], rules: Rules, classifier: str) -> dict[str, Tensor]:
+def _from_tensorflow(tensors: Mapping[str, Tensor], rules: RenameRules, classifier: str) -> dict[str, Tensor]:
     renamed = _renamed(tensors, rules, classifier, set())
     found: dict[str, Tensor] = {}
     for name, tensor in renamed.items():
         path, _, leaf = name.rpartition("/")
         ours = f"{path}.{_LEAVES[leaf]}" if leaf in _LEAVES and "/" not in path else name
-        found[ours] = _turned(tensor, path == classifier)
+        found[ours] = _transposed(tensor, path == classifier)
     return found
 
 
-def _turned(tensor: Tensor, linear: bool) -> Tensor:
+def _transposed(tensor: Tensor, linear: bool) -> Tensor:
     """(height, width, in, out) to (out, in, height, width), and (in, out) to (out, in)."""
     if linear and tensor.ndim == 4 and tensor.shape[:2] == (1, 1):
         tensor = tensor[0, 0]
@@ -181,7 +183,7 @@ def _turned(tensor: Tensor, linear: bool) -> Tensor:
     return tensor.t().contiguous() if tensor.ndim == 2 else tensor
 
 
-def _renamed(tensors: Mapping[str, Tensor], rules: Rules, classifier: str, known: set[str]) -> dict[str, Tensor]:
+def _renamed(tensors: Mapping[str, Tensor], rules: RenameRules, classifier: str, known: set[str]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         ours = name if name in known else _rename(name, rules, classifier)
@@ -191,7 +193,7 @@ def _renamed(tensors: Mapping[str, Tensor], rules: Rules, classifier: str, known
     return found
 
 
-def _rename(name: str, rules: Rules, classifier: str) -> str:
+def _rename(name: str, rules: RenameRules, classifier: str) -> str:
     """A name by the first rule that fits it whole: groups filled in, then {sums} worked out."""
     for pattern, ours in rules:
         match = re.fullmatch(pattern, name)

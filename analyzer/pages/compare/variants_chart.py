@@ -13,11 +13,19 @@ from analyzer.latency.predict.parse_target import reference_target
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.literature.published import recipes
 from analyzer.pages.navigation import page_named
-from analyzer.pages.state.server_values import keep, restore
-from analyzer.pages.state.style import literal
+from analyzer.pages.state.server_values import restore_widget_values, save_widget_values
+from analyzer.pages.state.style import code_span
 from analyzer.pages.state.url_parameters import expect_choice
 from analyzer.render.latency.predicted import target_words
-from analyzer.render.sweep.variants_scatter import AXES, LATENCY, TOP1, Point, front, kinds, points
+from analyzer.render.sweep.variants_scatter import (
+    AXES,
+    LATENCY,
+    TOP1,
+    VariantPoint,
+    network_kinds,
+    variant_front,
+    variant_points,
+)
 from analyzer.text.units import short, significant
 
 _X, _Y, _RECIPES, _SIDES = "x", "y", "recipes", "inputs"
@@ -31,7 +39,7 @@ _COLOURS = (
     *("#3b78e7", "#f58518", "#54a24b", "#e45756", "#b279a2", "#72b7b2"),
     *("#d6a800", "#ff7f9f", "#9d755d", "#8f8f8f", "#00a5c8", "#7f5fd9", "#c23bd6"),
 )
-"""One a kind of network, in the order of `kinds`."""
+"""One a kind of network, in the order of `network_kinds`."""
 
 _CAPTION = (
     "Every named variant at its own input size. Costs are computed here; accuracies are published, each by the source "
@@ -40,9 +48,9 @@ _CAPTION = (
 )
 
 
-def show_scatter(add: Callable[[str], None], target: LatencyTarget | None) -> None:
+def show_variants_chart(add: Callable[[str], None], target: LatencyTarget | None) -> None:
     """The whole part; `add` puts a variant into the comparison, `target` is the device that latency is predicted on."""
-    restore(_X, _Y, _RECIPES, _SIDES)
+    restore_widget_values(_X, _Y, _RECIPES, _SIDES)
     shown, x, y = _choose(target)
     st.html('<h2 class="section">All named variants</h2>')
     if not shown:
@@ -55,7 +63,7 @@ def show_scatter(add: Callable[[str], None], target: LatencyTarget | None) -> No
             _chart(frame, x, y),
             height=_HEIGHT,
             key=_CHART,
-            on_select=_take_point,
+            on_select=_on_point_click,
             selection_mode=_CLICK,
             alt=f"{AXES[y].title} over {AXES[x].title}; the table beside it has every point",
         )
@@ -67,18 +75,18 @@ def show_scatter(add: Callable[[str], None], target: LatencyTarget | None) -> No
             height=_HEIGHT,
             row_height=32,
             column_config=_columns(x, y),
-            on_select=partial(_take_row, frame["variant"].tolist()),
+            on_select=partial(_on_row_select, frame["variant"].tolist()),
             selection_mode="single-row",
             alt="The chart's points",
         )
-    _show_chosen(shown, add)
+    _show_selected_variant(shown, add)
     on = target_words(target or reference_target())
     st.caption(
         f"{_CAPTION} Latency is predicted, not measured, for one batch on {on}." if LATENCY in (x, y) else _CAPTION
     )
 
 
-def _choose(target: LatencyTarget | None) -> tuple[list[Point], str, str]:
+def _choose(target: LatencyTarget | None) -> tuple[list[VariantPoint], str, str]:
     """The widgets; the points that are to be shown, the front's among them, and the axes."""
     places = st.columns([1.2, 1.2, 2.6, 1.6], vertical_alignment="bottom")
     titles = [axis.title for axis in AXES.values()]
@@ -93,7 +101,7 @@ def _choose(target: LatencyTarget | None) -> tuple[list[Point], str, str]:
     inputs = places[3].segmented_control(
         "Networks for", list(_INPUTS), default="all", key=_SIDES, bind="query-params", required=True
     )
-    keep(**{_X: x, _Y: y, _RECIPES: chosen, _SIDES: inputs})
+    save_widget_values(**{_X: x, _Y: y, _RECIPES: chosen, _SIDES: inputs})
     across, up = keys[x], keys[y]
     known = _points(tuple(chosen) if TOP1 in (across, up) else (), target if LATENCY in (across, up) else None)
     shown = [point for point in known if {across, up} <= point.figures.keys()]
@@ -101,12 +109,12 @@ def _choose(target: LatencyTarget | None) -> tuple[list[Point], str, str]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _points(chosen: tuple[str, ...], target: LatencyTarget | None) -> list[Point]:
-    return points(chosen, target)
+def _points(chosen: tuple[str, ...], target: LatencyTarget | None) -> list[VariantPoint]:
+    return variant_points(chosen, target)
 
 
-def _frame(shown: Sequence[Point], x: str, y: str) -> pd.DataFrame:
-    best = front(shown, x, y)
+def _frame(shown: Sequence[VariantPoint], x: str, y: str) -> pd.DataFrame:
+    best = variant_front(shown, x, y)
     rows = [
         {
             "variant": point.variant,
@@ -130,7 +138,7 @@ def _chart(frame: pd.DataFrame, x: str, y: str) -> Any:
     clicked = alt.selection_point(name=_CLICK, fields=["variant"], on="click", clear=False)
     line = edge.mark_line(strokeDash=[5, 3], size=1.5, opacity=0.7, color=_GREY)
     shown = set(frame["kind"])
-    colours = {kind: colour for kind, colour in zip(kinds(), cycle(_COLOURS), strict=False) if kind in shown}
+    colours = {kind: colour for kind, colour in zip(network_kinds(), cycle(_COLOURS), strict=False) if kind in shown}
     return alt.layer(line, _marks(base, x, y, colours).add_params(clicked), *_labels(edge))
 
 
@@ -207,19 +215,19 @@ def _head(key: str) -> str:
     return {TOP1: "top-1 %", LATENCY: "predicted ms"}.get(key, AXES[key].title)
 
 
-def _take_point() -> None:
+def _on_point_click() -> None:
     picked = st.session_state[_CHART]["selection"].get(_CLICK)
     if picked:
         st.session_state[_CHOSEN] = picked[0]["variant"]
 
 
-def _take_row(variants: list[str]) -> None:
+def _on_row_select(variants: list[str]) -> None:
     rows = st.session_state[_TABLE]["selection"]["rows"]
     if rows:
         st.session_state[_CHOSEN] = variants[rows[0]]
 
 
-def _show_chosen(shown: Sequence[Point], add: Callable[[str], None]) -> None:
+def _show_selected_variant(shown: Sequence[VariantPoint], add: Callable[[str], None]) -> None:
     """The point that was clicked, and what can be done with it; the room for it is always there."""
     chosen = st.session_state.get(_CHOSEN)
     point = next((point for point in shown if point.variant == chosen), None)
@@ -228,6 +236,6 @@ def _show_chosen(shown: Sequence[Point], add: Callable[[str], None]) -> None:
             st.caption("Choose a point in the chart or a row of the table, to open that network or to compare it.")
             return
         told = f", top-1 {point.figures[TOP1]} % by {point.source}" if point.source else ""
-        st.markdown(f"**{point.title}** {literal(point.variant + told)}")
+        st.markdown(f"**{point.title}** {code_span(point.variant + told)}")
         st.button("Add to the comparison", on_click=add, args=(point.variant,))
         st.page_link(page_named("explore"), label="Open in Explore", query_params={"variant": point.variant})

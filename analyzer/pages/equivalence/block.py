@@ -10,20 +10,26 @@ import streamlit as st
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import canonical, parse
 from analyzer.graph.resnext_forms import grouped_blocks
-from analyzer.pages.equivalence.network import ONE_THREAD
-from analyzer.pages.explore.cached import analysis_of, forms_of, svg_of
-from analyzer.pages.explore.viewer import show_drawing
+from analyzer.pages.equivalence.network import ONE_THREAD_ENV
+from analyzer.pages.explore.cached import cached_analysis, cached_forms_dot, cached_svg
+from analyzer.pages.explore.viewer import show_diagram
 from analyzer.pages.jobs import jobs
-from analyzer.pages.state.server_values import following, hold, keep, restore, stands
-from analyzer.pages.state.style import literal, show_problem
-from analyzer.pages.state.url_parameters import expect_choice, expect_switch
+from analyzer.pages.state.server_values import (
+    is_current_widget,
+    restore_widget_values,
+    save_widget_values,
+    set_server_value,
+    synced_widget_key,
+)
+from analyzer.pages.state.style import code_span, show_errors
+from analyzer.pages.state.url_parameters import expect_choice, expect_toggle
 from analyzer.text.units import exact
 
 MAX_PATHS = 256
 """A page draws and runs no more."""
 
 _BLOCK, _COUNT, _DTYPE, _MODE, _WRONG = "block", "cardinality", "dtype", "mode", "wrong_slice"
-_PLACE = "comparing"
+_JOB_SLOT = "comparing"
 _FAULT = "wrong slice"
 _COLOURS = {
     "output": "#3b78e7",
@@ -34,7 +40,7 @@ _COLOURS = {
 _MODES = {"training": "train", "evaluation": "eval"}
 
 
-class _Subject(NamedTuple):
+class _BlockComparison(NamedTuple):
     variant: str
     path: str
     dtype: str
@@ -44,7 +50,7 @@ class _Subject(NamedTuple):
 
 def show_block(variant: str, expression: str, reason: str, unable: str) -> None:
     """The widgets, the drawing and the comparison; `expression` is the key of the text box that the slider writes."""
-    restore(_BLOCK, _DTYPE, _MODE, _WRONG)
+    restore_widget_values(_BLOCK, _DTYPE, _MODE, _WRONG)
     chooser, slider = st.columns([3, 4.4], vertical_alignment="bottom")
     with slider:
         _show_cardinality(variant, expression)
@@ -53,7 +59,7 @@ def show_block(variant: str, expression: str, reason: str, unable: str) -> None:
         return
     expect_choice(_BLOCK, paths)
     path = chooser.selectbox("Block", paths, key=_BLOCK, bind="query-params", help="Every block with grouped paths.")
-    keep(**{_BLOCK: path})
+    save_widget_values(**{_BLOCK: path})
     with st.container(key="drawing"):
         _draw(variant, path)
     _show_comparison(variant, path, unable)
@@ -61,7 +67,7 @@ def show_block(variant: str, expression: str, reason: str, unable: str) -> None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _paths(variant: str) -> list[str]:
-    return [path for path, _ in grouped_blocks(analysis_of(variant, None).network.graph)]
+    return [path for path, _ in grouped_blocks(cached_analysis(variant, None).network.graph)]
 
 
 def _show_cardinality(variant: str, expression: str) -> None:
@@ -70,13 +76,13 @@ def _show_cardinality(variant: str, expression: str) -> None:
     if len(options) < 2:
         return
     current = getattr(parse(variant), "cardinality", 1)
-    slider = following(_COUNT, current)
+    slider = synced_widget_key(_COUNT, current)
     st.select_slider(
         "Cardinality C: into how many paths the same inner width is cut",
         sorted({current, *options}),
         current,
         key=slider,
-        on_change=_take_cardinality,
+        on_change=_on_cardinality_change,
         args=(options, expression, slider),
     )
 
@@ -89,24 +95,24 @@ def _cardinalities(variant: str) -> dict[int, str]:
     found = {}
     for count in (count for count in range(1, min(inner, MAX_PATHS) + 1) if inner % count == 0):
         try:
-            found[count] = canonical(spec.changed(cardinality=count, base_width=inner // count))
+            found[count] = canonical(spec.with_fields(cardinality=count, base_width=inner // count))
         except InvalidInput:  # a block without paths, or paths too narrow for a stage
             continue
     return found
 
 
-def _take_cardinality(options: dict[int, str], expression: str, slider: str) -> None:
-    if stands(slider) and (wanted := options.get(st.session_state[slider])):
-        hold(expression, wanted)
+def _on_cardinality_change(options: dict[int, str], expression: str, slider: str) -> None:
+    if is_current_widget(slider) and (wanted := options.get(st.session_state[slider])):
+        set_server_value(expression, wanted)
 
 
 def _draw(variant: str, path: str) -> None:
-    dot = forms_of(variant, path)
+    dot = cached_forms_dot(variant, path)
     try:
-        show_drawing(svg_of(dot), f"The three forms of {path}", key="forms")
+        show_diagram(cached_svg(dot), f"The three forms of {path}", key="forms")
     except Unavailable as error:
         st.graphviz_chart(dot)
-        st.caption(literal(str(error)))
+        st.caption(code_span(str(error)))
 
 
 def _show_comparison(variant: str, path: str, unable: str) -> None:
@@ -114,24 +120,24 @@ def _show_comparison(variant: str, path: str, unable: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         dtype = _segments("dtype", ("float64", "float32"), _DTYPE)
         mode = _segments("mode", tuple(_MODES), _MODE)
-        expect_switch(_WRONG)
+        expect_toggle(_WRONG)
         wrong = st.toggle(
             "Plant a wrong slice",
             key=_WRONG,
             bind="query-params",
             help="Path 1 gets the 3×3 weights of path 2, in forms (a) and (b): the comparison has to fail.",
         )
-        keep(**{_DTYPE: dtype, _MODE: mode, _WRONG: wrong})
-        subject = _Subject(variant, path, dtype, _MODES[mode], _FAULT if wrong else "")
-        job = jobs.current(_PLACE, subject)
+        save_widget_values(**{_DTYPE: dtype, _MODE: mode, _WRONG: wrong})
+        subject = _BlockComparison(variant, path, dtype, _MODES[mode], _FAULT if wrong else "")
+        job = jobs.current_job(_JOB_SLOT, subject)
         st.button(
             "Compare the forms",
             disabled=bool(unable) or (job is not None and job.running),
-            on_click=jobs.start,
-            args=(_PLACE, partial(_job, subject)),
+            on_click=jobs.start_job,
+            args=(_JOB_SLOT, partial(_job, subject)),
         )
     if job is not None and job.running:
-        jobs.follow(job)
+        jobs.show_job_progress(job)
     elif job is not None:
         _show_result(job.result)
 
@@ -144,13 +150,13 @@ def _segments(label: str, options: tuple[str, ...], key: str) -> str:
     return chosen
 
 
-def _job(subject: _Subject) -> jobs.Job:
-    return jobs.Job(subject, jobs.program("prove_block", *subject), ONE_THREAD)
+def _job(subject: _BlockComparison) -> jobs.BackgroundJob:
+    return jobs.BackgroundJob(subject, jobs.job_command("prove_block", *subject), ONE_THREAD_ENV)
 
 
 def _show_result(result: dict[str, Any]) -> None:
     if "problem" in result:
-        show_problem(result["problem"])
+        show_errors(result["problem"])
         return
     (st.success if result["passed"] else st.error)(result["verdict"])
     with st.container(key="table-block"):

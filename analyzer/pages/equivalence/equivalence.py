@@ -4,14 +4,14 @@ import streamlit as st
 
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import canonical, parse
-from analyzer.graph.resnext_forms import nothing_to_prove
+from analyzer.graph.resnext_forms import reason_without_forms
 from analyzer.pages.equivalence.block import show_block
 from analyzer.pages.equivalence.network import show_forms_proof, show_identities
-from analyzer.pages.explore.cached import analysis_of, grouped_names
+from analyzer.pages.explore.cached import cached_analysis, grouped_variants
 from analyzer.pages.explore.variant_picker import expression_box, show_picker
 from analyzer.pages.jobs import jobs
-from analyzer.pages.state.style import show_problem
-from analyzer.pages.state.url_parameters import bounded, expect_choice
+from analyzer.pages.state.style import show_errors
+from analyzer.pages.state.url_parameters import bounded_text, expect_choice
 from analyzer.text.units import exact
 
 _FIRST = "resnext50_32x4d"
@@ -58,10 +58,10 @@ def show() -> None:
     st.markdown(_INTRO, width=_PROSE)
     variant, problem = _choose()
     if problem:
-        show_problem(problem)
+        show_errors(problem)
     expect_choice(_TAB, _TABS)
     forms, others = st.tabs(_TABS, key=_TAB, bind="query-params")
-    unable = problem or _unable(variant)
+    unable = problem or _why_unable(variant)
     with forms:
         if forms.open:
             _show_forms(variant, unable)
@@ -75,17 +75,17 @@ def _choose() -> tuple[str, str]:
     picker, box = st.columns([3, 4.4], vertical_alignment="bottom")
     expression = expression_box(box, _EXPRESSION, _FIRST)
     try:
-        variant, problem = canonical(parse(bounded("variant", expression))), ""
+        variant, problem = canonical(parse(bounded_text("variant", expression))), ""
     except InvalidInput as error:
         variant, problem = "", str(error)
-    show_picker(picker, _EXPRESSION, grouped_names(), variant)
+    show_picker(picker, _EXPRESSION, grouped_variants(), variant)
     return variant, problem
 
 
-def _unable(variant: str) -> str:
+def _why_unable(variant: str) -> str:
     """Why no proof can run on this server, in one sentence; "" where one can."""
     try:
-        analysis = analysis_of(variant, None)
+        analysis = cached_analysis(variant, None)
         if analysis.params > MAX_PARAMS:
             return f"{exact(analysis.params)} parameters are more than a page proves; use the command line."
         jobs.require_torch()
@@ -95,9 +95,9 @@ def _unable(variant: str) -> str:
 
 
 def _show_forms(variant: str, unable: str) -> None:
-    reason = nothing_to_prove(analysis_of(variant, None).network.graph) if variant else ""
+    reason = reason_without_forms(cached_analysis(variant, None).network.graph) if variant else ""
     if reason:
-        show_problem(reason)
+        show_errors(reason)
     if variant:
         show_block(variant, _EXPRESSION, reason, unable)
     _explain()

@@ -7,14 +7,14 @@ import streamlit as st
 
 from analyzer.families.expression import slug
 from analyzer.pages.jobs import jobs
-from analyzer.pages.state.style import show_problem
+from analyzer.pages.state.style import show_errors
 from analyzer.render.equivalence.equivalence import BOUND
-from analyzer.render.report.html import rendered
+from analyzer.render.report.html import markdown_to_html
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+ONE_THREAD_ENV = {"OMP_NUM_THREADS": "1"}
 """On small tensors, threads wait for each other more than they help."""
 
-_PLACE = "proving"
+_JOB_SLOT = "proving"
 _OTHERS = (
     "Twelve other pairs of formulas are one function each: batch norm folds into a convolution, a zero-padded shortcut "
     "is a 1×1 convolution, a dense layer's concatenation is a sum of convolutions, and so on. The proof finds each "
@@ -55,30 +55,32 @@ def show_identities(variant: str, unable: str) -> None:
         _show_downloads(variant, result)
     _show_table("identities", result)
     st.html('<h2 class="section">What each says, and why</h2>')
-    st.html(f'<div class="told">{rendered(result["identity_words"])}</div>')
+    st.html(f'<div class="told">{markdown_to_html(result["identity_words"])}</div>')
     if result["elsewhere"]:
         st.html('<h2 class="section">Not in this network</h2>')
-        st.html(f'<div class="told">{rendered(result["elsewhere"])}</div>')
+        st.html(f'<div class="told">{markdown_to_html(result["elsewhere"])}</div>')
 
 
 def _proof(variant: str, unable: str, label: str) -> dict[str, Any]:
     """The button and the progress; what was found of this network, empty while nothing is."""
-    job = jobs.current(_PLACE, variant)
+    job = jobs.current_job(_JOB_SLOT, variant)
     running = job is not None and job.running
     st.button(label, type="primary", disabled=running or bool(unable), on_click=_start, args=(variant,))
     if unable and variant:
-        show_problem(unable)
+        show_errors(unable)
     elif job is not None and running:
-        jobs.follow(job)
+        jobs.show_job_progress(job)
     elif job is not None and "problem" in job.result:
-        show_problem(job.result["problem"])
+        show_errors(job.result["problem"])
     elif job is not None:
         return job.result
     return {}
 
 
 def _start(variant: str) -> None:
-    jobs.start(_PLACE, lambda: jobs.Job(variant, jobs.program("prove_network", variant), ONE_THREAD))
+    jobs.start_job(
+        _JOB_SLOT, lambda: jobs.BackgroundJob(variant, jobs.job_command("prove_network", variant), ONE_THREAD_ENV)
+    )
 
 
 def _show_table(name: str, result: dict[str, Any]) -> None:

@@ -10,14 +10,14 @@ from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.predict.prediction import Prediction
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import PRECISIONS, RunSettings
-from analyzer.pages.explore.cached import analysis_of
-from analyzer.pages.state.server_values import keep, restore
-from analyzer.pages.state.url_parameters import bounded, expect_choice, expect_switch
+from analyzer.pages.explore.cached import cached_analysis
+from analyzer.pages.state.server_values import restore_widget_values, save_widget_values
+from analyzer.pages.state.url_parameters import bounded_text, expect_choice, expect_toggle
 from analyzer.render.diagram.style import OpTimes
 from analyzer.render.latency.predicted import latency_section, op_times
-from analyzer.render.report.html import rendered
+from analyzer.render.report.html import markdown_to_html
 
-FIRST = "RTX 4090"
+DEFAULT_DEVICE = "RTX 4090"
 _MODES = {
     "compiled": ("torch.compile", "Kernels as torch.compile makes them, instead of PyTorch's own"),
     "nhwc": ("channels last", "Tensors in channels-last (NHWC) layout"),
@@ -27,41 +27,41 @@ _MODES = {
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def predicted(expression: str, size: Size | None, target: LatencyTarget) -> Prediction:
+def cached_prediction(expression: str, size: Size | None, target: LatencyTarget) -> Prediction:
     """The predicted latency, shared, since it is immutable."""
-    return predict_latency(analysis_of(expression, size), target)
+    return predict_latency(cached_analysis(expression, size), target)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def op_times_on(expression: str, size: Size | None, target: LatencyTarget) -> OpTimes:
     """Each op's predicted time, for drawings; shared."""
-    return op_times(analysis_of(expression, size), target)
+    return op_times(cached_analysis(expression, size), target)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def latency_html(expression: str, size: Size | None, target: LatencyTarget) -> str:
+def cached_latency_html(expression: str, size: Size | None, target: LatencyTarget) -> str:
     """The answer, the stages and the kinds of kernels as HTML."""
-    return f'<section class="told latency">{rendered(latency_section(predicted(expression, size, target)))}</section>'
+    return f'<section class="told latency">{markdown_to_html(latency_section(cached_prediction(expression, size, target)))}</section>'
 
 
-def choose_target(batch: int, prefix: str = "", first: str | None = FIRST) -> tuple[LatencyTarget | None, str]:
+def choose_target(batch: int, prefix: str = "", first: str | None = DEFAULT_DEVICE) -> tuple[LatencyTarget | None, str]:
     """The widgets, side by side; what they name, None where no device is, and what is wrong with it.
 
     `prefix` sets them apart in the address from another page's; `first` is the device at first.
     """
     keys = {name: f"{prefix}{name}" for name in ("device", "precision", *_MODES)}
-    restore(*keys.values())
+    restore_widget_values(*keys.values())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         name = _device_box(keys["device"], first)
         precision = _precision_box(keys["precision"])
-        modes = {mode: _switch(keys[mode], *words) for mode, words in _MODES.items()}
-    keep(**dict(zip(keys.values(), (name, precision, *modes.values()), strict=True)))
+        modes = {mode: _toggle(keys[mode], *words) for mode, words in _MODES.items()}
+    save_widget_values(**dict(zip(keys.values(), (name, precision, *modes.values()), strict=True)))
     if not name:
         return None, ""
     compiled, channels_last, training = modes.values()
     run = RunSettings(batch, precision, compiled, channels_last, training=training)
     try:
-        return latency_target(bounded("device", name), run), ""
+        return latency_target(bounded_text("device", name), run), ""
     except InvalidInput as error:
         return None, str(error)
 
@@ -91,7 +91,7 @@ def _precision_box(key: str) -> str:
     return precision
 
 
-def _switch(key: str, label: str, words: str) -> bool:
-    expect_switch(key)
+def _toggle(key: str, label: str, words: str) -> bool:
+    expect_toggle(key)
     on: bool = st.toggle(label, key=key, bind="query-params", help=words)
     return on

@@ -12,11 +12,11 @@ from analyzer.families.expression import slug
 from analyzer.families.network import Size
 from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.predict.target import LatencyTarget
-from analyzer.pages.explore.cached import analysis_of, dot_of, drawn_safely, svg_of
+from analyzer.pages.explore.cached import cached_analysis, cached_dot, cached_svg, render_safely
 from analyzer.pages.explore.device import op_times_on
 
 
-class Shown(NamedTuple):
+class ExploreView(NamedTuple):
     """What the page shows: a network at an input size, its diagram, and whether that is drawn; `part` None is all."""
 
     expression: str
@@ -30,21 +30,23 @@ class Shown(NamedTuple):
     @property
     def analysis(self) -> Analysis:
         """The analysis, kept from before."""
-        return analysis_of(self.expression, self.size)
+        return cached_analysis(self.expression, self.size)
 
     @property
     def dot(self) -> str:
         """The diagram's DOT text."""
         if self.heat != "latency" or self.target is None:
-            return dot_of(self.expression, self.size, self.level, self.heat, part=self.part)
+            return cached_dot(self.expression, self.size, self.level, self.heat, part=self.part)
         times = op_times_on(self.expression, self.size, self.target)
-        return dot_of(self.expression, self.size, self.level, self.heat, None, self.part, times, self.target.arguments)
+        return cached_dot(
+            self.expression, self.size, self.level, self.heat, None, self.part, times, self.target.arguments
+        )
 
 
-def show_downloads(shown: Shown) -> None:
+def show_downloads(shown: ExploreView) -> None:
     """Buttons that make their file when they are pressed; the diagram's files are of what is shown."""
     with st.container(key="downloads"):
-        for title, files in FILES.items():
+        for title, files in DOWNLOADS.items():
             with st.container(horizontal=True, vertical_alignment="center", width="content"):
                 st.html(f'<span class="label">{title}</span>', width="content")
                 for ending, (mime, meaning, make) in files.items():
@@ -61,69 +63,71 @@ def show_downloads(shown: Shown) -> None:
                     )
 
 
-def _csv(shown: Shown) -> str:
+def _csv(shown: ExploreView) -> str:
     from analyzer.render.report import csv as spreadsheet
 
-    return spreadsheet.document([(shown.analysis, ())], shown.target)
+    return spreadsheet.csv_document([(shown.analysis, ())], shown.target)
 
 
-def _json(shown: Shown) -> str:
+def _json(shown: ExploreView) -> str:
     latency = {"latency": predict_latency(shown.analysis, shown.target).to_dict()} if shown.target else {}
     return json.dumps(shown.analysis.to_dict() | latency, indent=2) + "\n"
 
 
-def _markdown(shown: Shown) -> str:
-    from analyzer.render.report.bundle import recipe_of
+def _markdown(shown: ExploreView) -> str:
+    from analyzer.render.report.bundle import report_source
     from analyzer.render.report.report import markdown_report
 
-    command = recipe_of(shown.analysis, (), shown.target).command
+    command = report_source(shown.analysis, (), shown.target).command
     return markdown_report(shown.analysis, command, None, (), shown.target)
 
 
-def _html(shown: Shown) -> str:
+def _html(shown: ExploreView) -> str:
     from analyzer.render.report import html
 
-    return html.document([(shown.analysis, ())], drawn_safely, shown.target)
+    return html.html_document([(shown.analysis, ())], render_safely, shown.target)
 
 
-def _latex(shown: Shown) -> str:
+def _latex(shown: ExploreView) -> str:
     from analyzer.render.report import latex
 
-    return latex.document([(shown.analysis, ())], shown.target)
+    return latex.latex_document([(shown.analysis, ())], shown.target)
 
 
-def _pytorch(shown: Shown) -> str:
+def _pytorch(shown: ExploreView) -> str:
     from analyzer.render.pytorch.source import pytorch_source
 
     return pytorch_source(shown.analysis)
 
 
-def _svg(shown: Shown) -> str:
-    return svg_of(shown.dot)
+def _svg(shown: ExploreView) -> str:
+    return cached_svg(shown.dot)
 
 
-def _pdf(shown: Shown) -> bytes:
-    return drawn_safely(shown.dot, "pdf")
+def _pdf(shown: ExploreView) -> bytes:
+    return render_safely(shown.dot, "pdf")
 
 
-def _dot(shown: Shown) -> str:
+def _dot(shown: ExploreView) -> str:
     return shown.dot
 
 
-_Files = dict[str, tuple[str, str, Callable[[Shown], str | bytes]]]
+_Downloads = dict[str, tuple[str, str, Callable[[ExploreView], str | bytes]]]
 
-_REPORT: _Files = {
+_REPORT: _Downloads = {
     "html": ("text/html", "The report as one page with its diagrams, nothing to fetch", _html),
     "md": ("text/markdown", "The report", _markdown),
     "tex": ("application/x-tex", "The stage table for a paper: LaTeX with booktabs", _latex),
     "csv": ("text/csv", "One row an op", _csv),
     "json": ("application/json", "Everything, as `report --format json` writes it", _json),
 }
-_DIAGRAM: _Files = {
+_DIAGRAM: _Downloads = {
     "svg": ("image/svg+xml", "The diagram, drawn", _svg),
     "pdf": ("application/pdf", "The diagram, for print", _pdf),
     "dot": ("text/vnd.graphviz", "The diagram, for Graphviz", _dot),
 }
-_NETWORK: _Files = {"py": ("text/x-python", "The network as one PyTorch file that needs nothing but torch", _pytorch)}
-FILES = {"Report": _REPORT, "Diagram": _DIAGRAM, "Network": _NETWORK}
+_NETWORK: _Downloads = {
+    "py": ("text/x-python", "The network as one PyTorch file that needs nothing but torch", _pytorch)
+}
+DOWNLOADS = {"Report": _REPORT, "Diagram": _DIAGRAM, "Network": _NETWORK}
 """Heading → ending → its media type, what it is, and what makes it."""

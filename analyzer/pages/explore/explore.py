@@ -10,28 +10,28 @@ from analyzer.latency.predict.prediction import Prediction
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.pages.explore import tables as figures
 from analyzer.pages.explore.cached import (
-    begin_drawing,
-    explained_html,
-    inside_of,
-    memory_of,
-    ops_of,
-    places_of,
-    remarks_of,
-    stages_of,
-    svg_of,
+    cached_explanation_html,
+    cached_memory_text,
+    cached_op_table,
+    cached_part_labels,
+    cached_remarks,
+    cached_stage_table,
+    cached_svg,
+    cached_svg_parts,
+    start_layout,
 )
-from analyzer.pages.explore.device import choose_target, latency_html, predicted
-from analyzer.pages.explore.downloads import Shown, show_downloads
+from analyzer.pages.explore.device import cached_latency_html, cached_prediction, choose_target
+from analyzer.pages.explore.downloads import ExploreView, show_downloads
 from analyzer.pages.explore.measuring import show_measuring
 from analyzer.pages.explore.spec_form import show_form
-from analyzer.pages.explore.variant_picker import Chosen, choose
-from analyzer.pages.explore.viewer import picked, show_drawing
-from analyzer.pages.state.server_values import keep, restore
-from analyzer.pages.state.style import literal, show_problem
-from analyzer.pages.state.url_parameters import expect_choice, expect_switch
-from analyzer.render.diagram.dot import COARSER, LEVELS
-from analyzer.render.diagram.labels import HEAT_WORDS
-from analyzer.render.diagram.style import HEATS
+from analyzer.pages.explore.variant_picker import ChosenNetwork, choose_network
+from analyzer.pages.explore.viewer import clicked_id, show_diagram
+from analyzer.pages.state.server_values import restore_widget_values, save_widget_values
+from analyzer.pages.state.style import code_span, show_errors
+from analyzer.pages.state.url_parameters import expect_choice, expect_toggle
+from analyzer.render.diagram.dot import COARSER_LEVEL, LEVELS
+from analyzer.render.diagram.labels import HEAT_LABELS
+from analyzer.render.diagram.style import HEAT_QUANTITIES
 
 _LEVEL = "level"
 _HEAT = "heat"
@@ -43,7 +43,7 @@ _STAGES = "stage_table"
 
 def show() -> None:
     """The whole page."""
-    chosen, form = choose()
+    chosen, form = choose_network()
     if chosen:
         _show_network(chosen, form)
     else:
@@ -56,8 +56,8 @@ def _show_form(form: Any) -> None:
         show_form()
 
 
-def _show_network(chosen: Chosen, form: Any) -> None:
-    options = places_of(chosen.expression, chosen.size)
+def _show_network(chosen: ChosenNetwork, form: Any) -> None:
+    options = cached_part_labels(chosen.expression, chosen.size)
     head, diagram, stages, timed = st.container(), st.container(), st.container(), st.container()
     with timed:
         target, problem = _choose_target(chosen)
@@ -65,7 +65,7 @@ def _show_network(chosen: Chosen, form: Any) -> None:
     with diagram:
         shown = _show_controls(chosen, options, part, target)
         drawing = st.container(key="drawing")
-    unable = _begin(shown)
+    unable = _start_layout(shown)
     _show_form(form)
     with head:
         st.html(figures.headline(chosen.analysis, _prediction(chosen, target), problem))
@@ -81,55 +81,57 @@ def _show_network(chosen: Chosen, form: Any) -> None:
         show_downloads(shown._replace(drawn=drawn))
 
 
-def _choose_target(chosen: Chosen) -> tuple[LatencyTarget | None, str]:
+def _choose_target(chosen: ChosenNetwork) -> tuple[LatencyTarget | None, str]:
     """The device and the run, or what is wrong with them."""
     st.html('<h2 class="section">Latency by stage, predicted</h2>')
     return choose_target(chosen.batch)
 
 
-def _show_latency(chosen: Chosen, target: LatencyTarget | None, problem: str) -> None:
+def _show_latency(chosen: ChosenNetwork, target: LatencyTarget | None, problem: str) -> None:
     """What is predicted for the device and the run, or what is wrong with them, and what is measured here."""
     if problem:
-        show_problem(problem)
+        show_errors(problem)
     if target:
-        st.html(latency_html(chosen.expression, chosen.size, target))
+        st.html(cached_latency_html(chosen.expression, chosen.size, target))
     show_measuring(chosen)
 
 
-def _prediction(chosen: Chosen, target: LatencyTarget | None) -> Prediction | None:
-    return predicted(chosen.expression, chosen.size, target) if target else None
+def _prediction(chosen: ChosenNetwork, target: LatencyTarget | None) -> Prediction | None:
+    return cached_prediction(chosen.expression, chosen.size, target) if target else None
 
 
-def _show_controls(chosen: Chosen, options: dict[str, str], part: str | None, target: LatencyTarget | None) -> Shown:
+def _show_controls(
+    chosen: ChosenNetwork, options: dict[str, str], part: str | None, target: LatencyTarget | None
+) -> ExploreView:
     """The diagram's heading and widgets; what they ask for."""
-    restore(_LEVEL, _HEAT, _ONLY)
+    restore_widget_values(_LEVEL, _HEAT, _ONLY)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Diagram</h2>')
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
             only = _only_control(chosen, options, part)
-            heat = _heat_box([heat for heat in HEATS if heat != "latency" or target])
+            heat = _heat_box([heat for heat in HEAT_QUANTITIES if heat != "latency" or target])
             level = _level_control()
-    keep(**{_LEVEL: level, _HEAT: heat, _ONLY: only})
-    return Shown(chosen.expression, chosen.size, level, heat, True, part if only else None, target)
+    save_widget_values(**{_LEVEL: level, _HEAT: heat, _ONLY: only})
+    return ExploreView(chosen.expression, chosen.size, level, heat, True, part if only else None, target)
 
 
-def _only_control(chosen: Chosen, options: dict[str, str], part: str | None) -> bool:
+def _only_control(chosen: ChosenNetwork, options: dict[str, str], part: str | None) -> bool:
     """Whether to draw nothing but the chosen stage or block; idle while none is chosen."""
     stages = {stage.stage for stage in chosen.analysis.stages}
-    expect_switch(_ONLY)
+    expect_toggle(_ONLY)
     wanted: bool = st.toggle(
         f"Only {options[part] if part else 'one part'}",
         key=_ONLY,
         bind="query-params",
         disabled=part is None,
-        on_change=_take_only,
+        on_change=_on_only_change,
         args=("stage" if part in stages else "op",),
         help="Draw the stage or block alone that is chosen under “Look inside”, in the table or in the diagram.",
     )
     return wanted and part is not None
 
 
-def _take_only(level: str) -> None:
+def _on_only_change(level: str) -> None:
     """A part alone is drawn with its blocks or ops at first, a network as a whole."""
     st.session_state[_LEVEL] = level if st.session_state[_ONLY] else "network"
 
@@ -149,14 +151,14 @@ def _level_control() -> str:
 
 
 def _heat_box(heats: list[str]) -> str | None:
-    expect_choice(_HEAT, map(HEAT_WORDS.__getitem__, heats))
+    expect_choice(_HEAT, map(HEAT_LABELS.__getitem__, heats))
     heat: str | None = st.selectbox(
         "Colour of the diagram",
         heats,
         index=None,
         key=_HEAT,
         bind="query-params",
-        format_func=HEAT_WORDS.__getitem__,
+        format_func=HEAT_LABELS.__getitem__,
         placeholder="shade by …",
         label_visibility="collapsed",
         width=190,
@@ -164,74 +166,74 @@ def _heat_box(heats: list[str]) -> str | None:
     return heat
 
 
-def _begin(shown: Shown) -> str:
+def _start_layout(shown: ExploreView) -> str:
     """Let the diagram be laid out while the rest of the page is made; why there is none to lay out, else nothing."""
     try:
-        begin_drawing(shown.dot)
+        start_layout(shown.dot)
     except InvalidInput as error:
         return str(error)
     return ""
 
 
-def _offer_coarser(shown: Shown, unable: str) -> bool:
+def _offer_coarser(shown: ExploreView, unable: str) -> bool:
     """Why there is no diagram, and a coarser one."""
-    show_problem(unable)
-    if shown.level in COARSER:
-        coarser = COARSER[shown.level]
-        st.button(f"Show the {coarser} level", on_click=_take_level, args=(coarser,))
+    show_errors(unable)
+    if shown.level in COARSER_LEVEL:
+        coarser = COARSER_LEVEL[shown.level]
+        st.button(f"Show the {coarser} level", on_click=_set_level, args=(coarser,))
     return False
 
 
-def _draw(chosen: Chosen, shown: Shown, part: str | None) -> bool:
+def _draw(chosen: ChosenNetwork, shown: ExploreView, part: str | None) -> bool:
     """Show the diagram, or its text and why it is not drawn."""
     try:
-        svg = svg_of(shown.dot)
+        svg = cached_svg(shown.dot)
     except Unavailable as error:
         st.graphviz_chart(shown.dot)
-        st.caption(literal(str(error)))
+        st.caption(code_span(str(error)))
         return True
     what = f"{chosen.analysis.network.title}{f', {shown.part}' if shown.part else ''}"
-    inside = inside_of(chosen.expression, chosen.size, svg)
-    show_drawing(svg, f"Diagram of {what}, {shown.level} level", inside, part, partial(_take_picked, inside))
+    inside = cached_svg_parts(chosen.expression, chosen.size, svg)
+    show_diagram(svg, f"Diagram of {what}, {shown.level} level", inside, part, partial(_on_diagram_click, inside))
     return True
 
 
-def _take_level(level: str) -> None:
+def _set_level(level: str) -> None:
     st.session_state[_LEVEL] = level
 
 
-def _take_picked(inside: dict[str, str]) -> None:
-    if (name := picked()) in inside:
+def _on_diagram_click(inside: dict[str, str]) -> None:
+    if (name := clicked_id()) in inside:
         st.session_state[_PART] = inside[name]
 
 
-def _show_stages(chosen: Chosen) -> Any:
+def _show_stages(chosen: ChosenNetwork) -> Any:
     """The table and what stands out; a container between them for the downloads."""
-    restore(_EXACT)
-    expect_switch(_EXACT)
+    restore_widget_values(_EXACT)
+    expect_toggle(_EXACT)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html('<h2 class="section">Stages</h2>', width="content")
         precise = st.toggle("Exact numbers", key=_EXACT, bind="query-params")
-    keep(**{_EXACT: precise})
+    save_widget_values(**{_EXACT: precise})
     st.dataframe(
-        stages_of(chosen.expression, chosen.size, precise),
+        cached_stage_table(chosen.expression, chosen.size, precise),
         key=_STAGES,
         hide_index=True,
         column_config=figures.stage_columns(precise),
-        on_select=partial(_take_cell, [stage.stage for stage in chosen.analysis.stages]),
+        on_select=partial(_on_cell_select, [stage.stage for stage in chosen.analysis.stages]),
         selection_mode="single-cell",
         row_height=32,
         alt="Costs by stage",
     )
-    st.caption(f"{figures.CAPTION} {memory_of(chosen.expression, chosen.size, chosen.batch)}")
+    st.caption(f"{figures.CAPTION} {cached_memory_text(chosen.expression, chosen.size, chosen.batch)}")
     downloads = st.container()
-    sentences = remarks_of(chosen.expression, chosen.size)
+    sentences = cached_remarks(chosen.expression, chosen.size)
     if sentences:
         st.html(figures.listed("What stands out", sentences))
     return downloads
 
 
-def _take_cell(stages: list[str]) -> None:
+def _on_cell_select(stages: list[str]) -> None:
     cells = st.session_state[_STAGES]["selection"]["cells"]
     if cells:
         st.session_state[_PART] = stages[cells[0][0]]
@@ -239,7 +241,7 @@ def _take_cell(stages: list[str]) -> None:
 
 def _part_box(options: dict[str, str]) -> str | None:
     """Which stage or block to look inside; Streamlit forgets one that this network has not."""
-    restore(_PART)
+    restore_widget_values(_PART)
     expect_choice(_PART, options.values())
     part: str | None = st.selectbox(
         "Look inside",
@@ -250,11 +252,11 @@ def _part_box(options: dict[str, str]) -> str | None:
         format_func=options.__getitem__,
         placeholder="a stage or block, chosen here, in the table or in the diagram",
     )
-    keep(**{_PART: part})
+    save_widget_values(**{_PART: part})
     return part
 
 
-def _show_part(chosen: Chosen, part: str) -> None:
-    ops = ops_of(chosen.expression, chosen.size, part)
+def _show_part(chosen: ChosenNetwork, part: str) -> None:
+    ops = cached_op_table(chosen.expression, chosen.size, part)
     st.dataframe(ops, hide_index=True, column_config=figures.op_columns(), alt=f"Ops of {part}")
-    st.html(explained_html(chosen.expression, chosen.size, part))
+    st.html(cached_explanation_html(chosen.expression, chosen.size, part))

@@ -9,10 +9,10 @@ import streamlit as st
 from analyzer.errors import Unavailable
 from analyzer.families.expression import slug
 from analyzer.families.network import Size, size_text
-from analyzer.pages.explore.cached import bytes_of
-from analyzer.pages.explore.variant_picker import Chosen
+from analyzer.pages.explore.cached import cached_run_bytes
+from analyzer.pages.explore.variant_picker import ChosenNetwork
 from analyzer.pages.jobs import jobs
-from analyzer.pages.state.style import literal, show_problem
+from analyzer.pages.state.style import code_span, show_errors
 from analyzer.text.units import exact, size_bytes
 
 MAX_MACS = 2 * 10**12
@@ -21,50 +21,50 @@ MAX_MACS = 2 * 10**12
 MAX_BYTES = 4 * 2**30
 """Of weights and activations; a server lends no more."""
 
-_PLACE = "measuring"
+_JOB_SLOT = "measuring"
 _DEVICE = "measured_on"
 _DEVICES = {"cpu": "its CPU", "cuda": "its GPU (CUDA)"}
 
 
-class _Subject(NamedTuple):
+class _MeasuredRun(NamedTuple):
     expression: str
     size: Size
     batch: int
     device: str
 
 
-def show_measuring(chosen: Chosen) -> None:
+def show_measuring(chosen: ChosenNetwork) -> None:
     """The button, the progress, and what was measured last of this network at this size and batch."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html('<h2 class="section">Latency by stage, measured</h2>')
         device = st.selectbox(
             "Device", _DEVICES, key=_DEVICE, format_func=_DEVICES.__getitem__, width=170, label_visibility="collapsed"
         )
-        subject = _Subject(chosen.expression, chosen.analysis.input_shape[1:], chosen.batch, device)
-        job, reason = jobs.current(_PLACE, subject), _reason(chosen)
+        subject = _MeasuredRun(chosen.expression, chosen.analysis.input_shape[1:], chosen.batch, device)
+        job, reason = jobs.current_job(_JOB_SLOT, subject), _reason(chosen)
         st.button(
             "Measure on this machine",
             disabled=bool(reason) or (job is not None and job.running),
-            on_click=jobs.start,
-            args=(_PLACE, partial(_job, subject)),
+            on_click=jobs.start_job,
+            args=(_JOB_SLOT, partial(_job, subject)),
             help="Runs the network with random weights on the machine that serves this page.",
         )
     if reason:
-        st.caption(literal(reason))
+        st.caption(code_span(reason))
     elif job is not None and job.running:
-        jobs.follow(job)
+        jobs.show_job_progress(job)
     elif job is not None:
         _show_result(subject, job)
 
 
-def _job(subject: _Subject) -> jobs.Job:
+def _job(subject: _MeasuredRun) -> jobs.BackgroundJob:
     arguments = subject.expression, size_text(subject.size), str(subject.batch), subject.device
-    return jobs.Job(subject, jobs.program("measure", *arguments))
+    return jobs.BackgroundJob(subject, jobs.job_command("measure", *arguments))
 
 
-def _reason(chosen: Chosen) -> str:
+def _reason(chosen: ChosenNetwork) -> str:
     """Why nothing can be measured here, in one sentence; "" where it can."""
-    macs, needed = chosen.batch * chosen.analysis.macs, bytes_of(chosen.expression, chosen.size, chosen.batch)
+    macs, needed = chosen.batch * chosen.analysis.macs, cached_run_bytes(chosen.expression, chosen.size, chosen.batch)
     if macs > MAX_MACS:
         return f"{exact(macs)} MACs a batch are more than a page measures ({exact(MAX_MACS)}); use the command line."
     if needed > MAX_BYTES:
@@ -77,13 +77,13 @@ def _reason(chosen: Chosen) -> str:
     return ""
 
 
-def _show_result(subject: _Subject, job: jobs.Job) -> None:
+def _show_result(subject: _MeasuredRun, job: jobs.BackgroundJob) -> None:
     result = job.result
     if "problem" in result:
-        show_problem(result["problem"])
+        show_errors(result["problem"])
         return
     for sentence in result["warnings"]:
-        st.warning(literal(sentence))
+        st.warning(code_span(sentence))
     frame = pd.DataFrame([*result["stages"], result["network"]])
     st.dataframe(frame, hide_index=True, column_config=_COLUMNS, row_height=32, alt="Measured latency by stage")
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -10,75 +10,83 @@ import streamlit as st
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import canonical, parse
 from analyzer.families.registry import FAMILIES
-from analyzer.families.spec import Choice, Config, Flag, Int, IntList, OneOf, Ratio, Rule, Spec, rules
+from analyzer.families.spec import Choice, Flag, Int, IntList, LayerList, OneOf, Ratio, Rule, Spec, rules
 from analyzer.families.toml_file import read_spec, toml_text
-from analyzer.pages.state.server_values import MAX_CHARS, following, held, hold, put_away, standing, stands
-from analyzer.pages.state.style import show_problem
+from analyzer.pages.state.server_values import (
+    MAX_WIDGET_CHARS,
+    drop_synced_widgets,
+    is_current_widget,
+    server_value,
+    set_server_value,
+    synced_widget_key,
+    synced_widget_value,
+)
+from analyzer.pages.state.style import show_errors
 
-EXPRESSION = "variant"
-FIRST = "resnet50"
-FORM = "customise"
-_FOLLOWED = "followed"
+EXPRESSION_KEY = "variant"
+DEFAULT_EXPRESSION = "resnet50"
+FORM_KEY = "customise"
+_SYNCED_SPEC = "followed"
 _DRAFT = "draft"
 _TOML = "toml"
-_WRONG = "wrong_toml"
+_INVALID_TOML = "wrong_toml"
 _COLUMNS = 4
 
 
-def _expression() -> str:
-    return held(EXPRESSION, FIRST)
+def _current_expression() -> str:
+    return server_value(EXPRESSION_KEY, DEFAULT_EXPRESSION)
 
 
-def follow(spec: Spec) -> None:
+def show_spec_in_form(spec: Spec) -> None:
     """Make the form show a spec; where the expression is wrong this is not called, and it keeps what was typed."""
-    st.session_state[_FOLLOWED] = _expression(), spec
-    st.session_state[_DRAFT] = spec.family, {name: rule.text(value) for name, rule, value in _stated(spec)}
+    st.session_state[_SYNCED_SPEC] = _current_expression(), spec
+    st.session_state[_DRAFT] = spec.family, {name: rule.text(value) for name, rule, value in _non_default_fields(spec)}
 
 
-def _stated(spec: Spec) -> list[tuple[str, Rule, object]]:
+def _non_default_fields(spec: Spec) -> list[tuple[str, Rule, object]]:
     defaults = type(spec).__dataclass_fields__
     values = ((name, rule, getattr(spec, name)) for name, rule in rules(type(spec)).items())
     return [item for item in values if item[2] != defaults[item[0]].default]
 
 
-def _name(family: str, field: str) -> str:
+def _field_key(family: str, field: str) -> str:
     return f"field-{family}-{field}"
 
 
-def _put_away(*families: str) -> None:
-    put_away(*(_name(family, field) for family in families for field in rules(FAMILIES[family].spec)))
+def _drop_field_widgets(*families: str) -> None:
+    drop_synced_widgets(*(_field_key(family, field) for family in families for field in rules(FAMILIES[family].spec)))
 
 
-def _shown(rule: Rule, value: Any) -> object:
-    return rule.text(value) if isinstance(rule, IntList | Config | OneOf | Ratio) else value
+def _widget_value(rule: Rule, value: Any) -> object:
+    return rule.text(value) if isinstance(rule, IntList | LayerList | OneOf | Ratio) else value
 
 
 def show_form() -> None:
     """The fields of the expression's family, folded away; idle before a first valid expression."""
     idle = _DRAFT not in st.session_state
-    form = st.popover("Customise", disabled=idle, width="stretch", key=FORM, on_change="rerun")
+    form = st.popover("Customise", disabled=idle, width="stretch", key=FORM_KEY, on_change="rerun")
     with form:
         if form.open and not idle:
             _show_widgets()
         else:
-            put_away(_TOML)
-            _put_away(*FAMILIES)
+            drop_synced_widgets(_TOML)
+            _drop_field_widgets(*FAMILIES)
             st.caption("The fields are being laid out.")
 
 
 def _show_widgets() -> None:
-    expression, spec = st.session_state[_FOLLOWED]
-    _put_away(*(FAMILIES.keys() - {spec.family}))
+    expression, spec = st.session_state[_SYNCED_SPEC]
+    _drop_field_widgets(*(FAMILIES.keys() - {spec.family}))
     fields, toml = st.tabs(["Fields", "TOML"])
     with fields:
-        _show_fields(spec, follows=expression == _expression())
+        _show_fields(spec, follows=expression == _current_expression())
     with toml:
         _show_toml(spec)
 
 
-def _drafted(rule: Rule, text: str) -> object:
+def _draft_value(rule: Rule, text: str) -> object:
     try:
-        return _shown(rule, rule.parse(text))
+        return _widget_value(rule, rule.parse(text))
     except InvalidInput:
         return text  # a text box shows whatever was typed, and only there can it be wrong
 
@@ -86,61 +94,61 @@ def _drafted(rule: Rule, text: str) -> object:
 def _show_fields(spec: Spec, follows: bool) -> None:
     """The widgets with the spec's values; while the expression is wrong as they stand, and new ones as drafted."""
     _, draft = st.session_state[_DRAFT]
-    effective = spec.resolved()
+    effective = spec.effective_fields()
     fields = list(rules(type(spec)).items())
     for start in range(0, len(fields), _COLUMNS):
         row = fields[start : start + _COLUMNS]
         for column, (field, rule) in zip(st.columns(_COLUMNS, vertical_alignment="bottom"), row, strict=False):
-            value = _shown(rule, effective[field])
+            value = _widget_value(rule, effective[field])
             if not follows:
-                drafted = _drafted(rule, draft[field]) if field in draft else value
-                value = standing(_name(spec.family, field), drafted)
+                drafted = _draft_value(rule, draft[field]) if field in draft else value
+                value = synced_widget_value(_field_key(spec.family, field), drafted)
             with column:
                 _widget(spec.family, field, rule, value)
 
 
 def _show_toml(spec: Spec) -> None:
-    problem = _problem()
-    text = standing(_TOML, st.session_state[_WRONG][-1]) if problem else toml_text(spec)
-    area = following(_TOML, text)
+    problem = _toml_problem()
+    text = synced_widget_value(_TOML, st.session_state[_INVALID_TOML][-1]) if problem else toml_text(spec)
+    area = synced_widget_key(_TOML, text)
     st.text_area(
         "The network as a TOML file",
         text,
         key=area,
         height=420,
-        max_chars=MAX_CHARS,
-        on_change=_take_toml,
+        max_chars=MAX_WIDGET_CHARS,
+        on_change=_on_toml_change,
         args=(area,),
         help="Change it, or paste one of your own; Ctrl+Enter takes it. The command line reads the same file.",
     )
     if problem:
-        show_problem(problem)
+        show_errors(problem)
 
 
-def _problem() -> str:
+def _toml_problem() -> str:
     """What is wrong with the TOML text as it stands, if it was typed since the expression last changed."""
-    expression, sentence, _ = st.session_state.get(_WRONG, ("", "", ""))
-    return str(sentence) if expression == _expression() else ""
+    expression, sentence, _ = st.session_state.get(_INVALID_TOML, ("", "", ""))
+    return str(sentence) if expression == _current_expression() else ""
 
 
-def _take_toml(area: str) -> None:
-    if not stands(area):
+def _on_toml_change(area: str) -> None:
+    if not is_current_widget(area):
         return
     text = st.session_state[area]
     try:
-        hold(EXPRESSION, canonical(read_spec(text)))
-        st.session_state.pop(_WRONG, None)
+        set_server_value(EXPRESSION_KEY, canonical(read_spec(text)))
+        st.session_state.pop(_INVALID_TOML, None)
     except InvalidInput as error:
-        st.session_state[_WRONG] = _expression(), str(error), text
+        st.session_state[_INVALID_TOML] = _current_expression(), str(error), text
 
 
 def _widget(family: str, field: str, rule: Rule, value: Any) -> None:
-    key = following(_name(family, field), value)
+    key = synced_widget_key(_field_key(family, field), value)
     common: dict[str, Any] = {
         "label": field.replace("_", " "),
         "key": key,
         "help": f"{rule.help} ({rule.rule()})",
-        "on_change": _write,
+        "on_change": _on_field_change,
         "args": (family, field, key),
     }
     match rule:
@@ -155,33 +163,35 @@ def _widget(family: str, field: str, rule: Rule, value: Any) -> None:
             _box(["none", *map(str, rule.options)], value, common)
         case Flag():
             st.checkbox(value=value, **common)
-        case IntList() | Config() | Ratio():
-            st.text_input(value=value, max_chars=MAX_CHARS, **common)
+        case IntList() | LayerList() | Ratio():
+            st.text_input(value=value, max_chars=MAX_WIDGET_CHARS, **common)
 
 
 def _box(options: list[str], value: str, common: dict[str, Any]) -> None:
     st.selectbox(options=options, index=options.index(value), **common)
 
 
-def _write(family: str, field: str, key: str) -> None:
+def _on_field_change(family: str, field: str, key: str) -> None:
     """Put the changed field into the expression: canonical where it is a network, as it stands where it is not."""
-    if not stands(key):
+    if not is_current_widget(key):
         return
     _, draft = st.session_state[_DRAFT]
-    text = _typed(rules(FAMILIES[family].spec)[field], st.session_state[key])
+    text = _typed_text(rules(FAMILIES[family].spec)[field], st.session_state[key])
     kept = {**draft, field: text} if text else {name: given for name, given in draft.items() if name != field}
     st.session_state[_DRAFT] = family, kept
-    hold(EXPRESSION, _tidied(f"{family}:{','.join(f'{name}={given}' for name, given in kept.items())}"))
+    set_server_value(
+        EXPRESSION_KEY, _canonical_if_valid(f"{family}:{','.join(f'{name}={given}' for name, given in kept.items())}")
+    )
 
 
-def _tidied(expression: str) -> str:
+def _canonical_if_valid(expression: str) -> str:
     try:
         return canonical(parse(expression))
     except InvalidInput:
         return expression  # the page shows it with the reason
 
 
-def _typed(rule: Rule, value: Any) -> str:
+def _typed_text(rule: Rule, value: Any) -> str:
     if value is None:
         return rule.word if isinstance(rule, Int) and rule.optional else ""
     return str(value).strip() if isinstance(value, str) else rule.text(value)

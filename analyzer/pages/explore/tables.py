@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import OpCost
 from analyzer.latency.predict.prediction import Prediction
-from analyzer.render.latency.predicted import evidence_words, interval, milliseconds, run_words
-from analyzer.render.notation import op_words, stage_contents
-from analyzer.text.units import exact, shape, short, size_bytes, stage_words
+from analyzer.render.latency.predicted import evidence_words, interval_text, milliseconds_text, run_words
+from analyzer.render.notation import op_notation, stage_contents
+from analyzer.text.units import exact, shape, short, size_bytes, stage_label
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -65,7 +65,7 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
 def _latency(found: Prediction) -> tuple[str, str, str, str]:
     name = f"{found.device}, batch {found.batch_size}, {run_words(found).replace(', eager', '')}"
     meaning = f"is the 90 % interval of {run_words(found)}; {evidence_words(found)}; predicted, not measured"
-    return escape(name), milliseconds(found), f"predicted, 90 %: {interval(found)} ms", meaning
+    return escape(name), milliseconds_text(found), f"predicted, 90 %: {interval_text(found)} ms", meaning
 
 
 def figure_html(name: str, figure: str, precise: str, meaning: str) -> str:
@@ -93,7 +93,7 @@ def stage_table(analysis: Analysis, precise: bool = False) -> "Styler":
     totals, blocks = analysis.totals, analysis.blocks
     frame = pd.DataFrame(
         {
-            "stage": [stage_words(stage.stage) for stage in analysis.stages],
+            "stage": [stage_label(stage.stage) for stage in analysis.stages],
             "contents": [stage_contents(analysis, stage, blocks) for stage in analysis.stages],
             "output": [shape(stage.output_shape) for stage in analysis.stages],
             **_shares("params", [stage.params for stage in analysis.stages], totals.params),
@@ -143,12 +143,12 @@ def listed(title: str, sentences: Sequence[str]) -> str:
     return f'<h2 class="section">{title}</h2><ul class="remarks">{items}</ul>'
 
 
-def op_table(rows: Sequence[Row]) -> pd.DataFrame:
+def op_table(rows: Sequence[OpCost]) -> pd.DataFrame:
     """One row an op: weight path, what it is, shapes, exact costs."""
     return pd.DataFrame(
         {
             "path": [row.path for row in rows],
-            "op": [op_words(row.operation) for row in rows],
+            "op": [op_notation(row.operation) for row in rows],
             "input": [" + ".join(shape(item) for item in row.input_shapes) for row in rows],
             "output": [shape(row.output_shape) for row in rows],
             "params": [row.params for row in rows],

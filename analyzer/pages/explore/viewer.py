@@ -9,8 +9,8 @@ import streamlit as st
 
 from analyzer.render.diagram.html_viewer import PAN_AND_ZOOM
 
-KEY = "diagram"
-"""Session state key; `picked` in it is the id that was clicked."""
+VIEWER_KEY = "diagram"
+"""Session state key; `clicked_id` in it is the id that was clicked."""
 
 _TOOLS = {
     "in": ("Zoom in", "M8 3v10M3 8h10"),
@@ -39,15 +39,15 @@ _VIEWER: Any = st.components.v2.component(
 )
 
 
-def show_drawing(
+def show_diagram(
     svg: str,
     label: str,
     places: Mapping[str, str] = MappingProxyType({}),
     chosen: str | None = None,
     on_pick: Callable[[], None] = lambda: None,
-    key: str = KEY,
+    key: str = VIEWER_KEY,
 ) -> None:
-    """Show an SVG; a click on an element whose id is in `places` calls `on_pick`, which reads `picked()`.
+    """Show an SVG; a click on an element whose id is in `places` calls `on_pick`, which reads `clicked_id()`.
 
     Elements that stand for the place `chosen` are marked. Each drawing of a page needs a key of its own.
     """
@@ -55,7 +55,7 @@ def show_drawing(
     _VIEWER(key=key, data=data, on_picked_change=on_pick)
 
 
-def picked() -> str | None:
+def clicked_id() -> str | None:
     """The id that was clicked just now."""
-    state = st.session_state.get(KEY)
+    state = st.session_state.get(VIEWER_KEY)
     return state.get("picked") if state else None

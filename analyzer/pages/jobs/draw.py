@@ -4,37 +4,37 @@ import atexit
 import subprocess
 import threading
 
-from analyzer.render.diagram.graphviz import started
+from analyzer.render.diagram.graphviz import start_renderer
 
 _FORM = "svg"
 _LOCK = threading.Lock()
-_WAITING: "list[subprocess.Popen[bytes]]" = []
+_SPARE_RENDERERS: "list[subprocess.Popen[bytes]]" = []
 """At most one; each draws once, so that a crash takes nothing with it."""
 
 
-def ready(form: str) -> "subprocess.Popen[bytes]":
+def take_renderer(form: str) -> "subprocess.Popen[bytes]":
     """A renderer of that format, which reads DOT from its stdin: the one that waits, where it does."""
     if form != _FORM:
-        return started(form)
+        return start_renderer(form)
     with _LOCK:
-        if _WAITING and _WAITING[-1].poll() is None:
-            return _WAITING.pop()
-        _dismiss()
-    return started(form)
+        if _SPARE_RENDERERS and _SPARE_RENDERERS[-1].poll() is None:
+            return _SPARE_RENDERERS.pop()
+        _kill_spare_renderer()
+    return start_renderer(form)
 
 
-def prepare() -> None:
+def start_spare_renderer() -> None:
     """Start one to wait for the next drawing, unless one does; best after a drawing, which it would slow down."""
     with _LOCK:
-        if not _WAITING:
-            _WAITING.append(started(_FORM))
+        if not _SPARE_RENDERERS:
+            _SPARE_RENDERERS.append(start_renderer(_FORM))
 
 
-def _dismiss() -> None:
+def _kill_spare_renderer() -> None:
     """End the renderer that waits."""
-    while _WAITING:
-        with _WAITING.pop() as process:
+    while _SPARE_RENDERERS:
+        with _SPARE_RENDERERS.pop() as process:
             process.kill()
 
 
-atexit.register(_dismiss)
+atexit.register(_kill_spare_renderer)

@@ -20,11 +20,11 @@ import streamlit as st
 
 from analyzer.errors import Unavailable
 from analyzer.extras import require
-from analyzer.pages.state.style import literal
+from analyzer.pages.state.style import code_span
 
 MAX_SECONDS = 600
 MAX_JOBS = 2
-_PLACES = threading.BoundedSemaphore(MAX_JOBS)
+_JOB_SLOTS = threading.BoundedSemaphore(MAX_JOBS)
 """Jobs that one server runs at a time, of all sessions."""
 
 _JOBS = "jobs"
@@ -33,29 +33,29 @@ _POLL_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class _Told:
+class _JobOutput:
     """What the process has said so far."""
 
     progress: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
 
 
-class Job:
+class BackgroundJob:
     """A started program; it ends by itself, by `stop()`, after ten minutes, or when nothing refers to it any more.
 
     `subject` is what it is about. Raises Unavailable where the server already runs as many as it may.
     """
 
     def __init__(self, subject: Hashable, command: tuple[str, ...], setting: Mapping[str, str] | None = None) -> None:
-        if not _PLACES.acquire(blocking=False):
+        if not _JOB_SLOTS.acquire(blocking=False):
             raise Unavailable(f"{MAX_JOBS} other computations are running on this server; try again in a minute.")
         self.subject = subject
-        self._told = _Told()
+        self._told = _JobOutput()
         self._start = time.monotonic()
         try:
-            process = _started(command, setting or {})
+            process = _start_process(command, setting or {})
         except BaseException:
-            _PLACES.release()
+            _JOB_SLOTS.release()
             raise
         self._listener = threading.Thread(target=_listen, args=(process, self._told), daemon=True)
         self._listener.start()
@@ -83,12 +83,12 @@ class Job:
         return {} if self.running else self._told.result
 
 
-def program(name: str, *arguments: str) -> tuple[str, ...]:
+def job_command(name: str, *arguments: str) -> tuple[str, ...]:
     """The command that runs a program among the pages."""
     return (sys.executable, "-m", f"analyzer.pages.jobs.{name}", *arguments)
 
 
-def _started(command: tuple[str, ...], setting: Mapping[str, str]) -> "subprocess.Popen[str]":
+def _start_process(command: tuple[str, ...], setting: Mapping[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -100,7 +100,7 @@ def _started(command: tuple[str, ...], setting: Mapping[str, str]) -> "subproces
     )
 
 
-def _listen(process: "subprocess.Popen[str]", told: _Told) -> None:
+def _listen(process: "subprocess.Popen[str]", told: _JobOutput) -> None:
     """Take down what the process says until it ends; the place is free again then."""
     limit = threading.Timer(MAX_SECONDS, process.kill)
     limit.daemon = True
@@ -108,16 +108,16 @@ def _listen(process: "subprocess.Popen[str]", told: _Told) -> None:
     try:
         with process:
             for line in process.stdout or ():
-                _take_down(line, told)
+                _record_line(line, told)
     finally:
         process.kill()
         limit.cancel()
         if not told.result:
             told.result = {"problem": f"It ended before it had a result (exit status {process.wait()})."}
-        _PLACES.release()
+        _JOB_SLOTS.release()
 
 
-def _take_down(line: str, told: _Told) -> None:
+def _record_line(line: str, told: _JobOutput) -> None:
     facts = json.loads(line) if line.startswith("{") else {}  # a library may talk on stdout, too
     if "words" in facts:
         told.progress = facts
@@ -125,7 +125,7 @@ def _take_down(line: str, told: _Told) -> None:
         told.result = facts
 
 
-def start(place: str, make: Callable[[], Job]) -> None:
+def start_job(place: str, make: Callable[[], BackgroundJob]) -> None:
     """Start a job at its place in the session, which runs one at a time; a toast says why it was not."""
     jobs = st.session_state.setdefault(_JOBS, {})
     try:
@@ -133,12 +133,12 @@ def start(place: str, make: Callable[[], Job]) -> None:
             raise Unavailable("You have started a computation that is still running; wait for it, or cancel it.")
         jobs[place] = make()
     except Unavailable as error:
-        st.toast(literal(str(error)))
+        st.toast(code_span(str(error)))
 
 
-def current(place: str, subject: Hashable) -> Job | None:
+def current_job(place: str, subject: Hashable) -> BackgroundJob | None:
     """The job at that place, if it is about this; one about something else is stopped and forgotten."""
-    jobs: dict[str, Job] = st.session_state.setdefault(_JOBS, {})
+    jobs: dict[str, BackgroundJob] = st.session_state.setdefault(_JOBS, {})
     job = jobs.get(place)
     if job is not None and job.subject != subject:
         job.stop()
@@ -147,12 +147,12 @@ def current(place: str, subject: Hashable) -> Job | None:
     return job
 
 
-def follow(job: Job) -> None:
+def show_job_progress(job: BackgroundJob) -> None:
     """Show a running job's progress with a button that cancels it; the page runs again when it has ended."""
     st.fragment(_show_progress, run_every=_POLL_SECONDS)(job)
 
 
-def _show_progress(job: Job) -> None:
+def _show_progress(job: BackgroundJob) -> None:
     if not job.running:
         st.rerun()
     share, words = job.progress

@@ -9,8 +9,8 @@ from analyzer.api import measure_latency
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.extras import extra_imports
 from analyzer.families.network import parse_size
-from analyzer.render.latency.measured import latency_table, warnings
-from analyzer.text.units import percent, stage_words
+from analyzer.render.latency.measured import latency_table, record_warnings
+from analyzer.text.units import percent, stage_label
 
 if TYPE_CHECKING:
     from analyzer.latency.records.record import LatencyRecord, Timing
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 def main(variant: str, size: str, batch: str, device: str) -> int:
     """Measure a variant; prints {"words"} and then {"stages", …} or {"problem"}."""
     try:
-        _tell(words="Step 1 of 2: loading torch", share=0)
+        _print_json(words="Step 1 of 2: loading torch", share=0)
         with extra_imports("live"):
             import_module("analyzer.live.timing.timing")
-        _tell(words="Step 2 of 2: warming up, then at least 50 batches", share=0.5)
+        _print_json(words="Step 2 of 2: warming up, then at least 50 batches", share=0.5)
         record = measure_latency(
             variant,
             input_size=parse_size(size),
             batch_size=int(batch),
             device=device,
-            notice=lambda sentence: _tell(words=f"Step 2 of 2: {sentence.partition(';')[0]}", share=0.5),
+            notice=lambda sentence: _print_json(words=f"Step 2 of 2: {sentence.partition(';')[0]}", share=0.5),
         )
     except (InvalidInput, Unavailable) as error:
-        _tell(problem=str(error))
+        _print_json(problem=str(error))
         return 2
-    _tell(
-        stages=[_line(stage_words(stage.label), stage, record) for stage in record.stages],
-        network=_line("whole network", record.network, record),
-        warnings=warnings(record),
-        told=latency_table(record),
+    _print_json(
+        stages=[_timing_facts(stage_label(stage.label), stage, record) for stage in record.stages],
+        network=_timing_facts("whole network", record.network, record),
+        warnings=record_warnings(record),
+        fixed_signs=latency_table(record),
         record=record.to_json(),
     )
     return 0
 
 
-def _line(words: str, timing: "Timing", record: "LatencyRecord") -> dict[str, Any]:
+def _timing_facts(words: str, timing: "Timing", record: "LatencyRecord") -> dict[str, Any]:
     return {
         "stage": words,
         "median": round(timing.median_ms, 4),
@@ -53,7 +53,7 @@ def _line(words: str, timing: "Timing", record: "LatencyRecord") -> dict[str, An
     }
 
 
-def _tell(**facts: object) -> None:
+def _print_json(**facts: object) -> None:
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 

@@ -11,15 +11,15 @@ from analyzer.render.equivalence.equivalence import block_rows_table, block_verd
 def main(variant: str, path: str, dtype: str, mode: str, fault: str) -> int:
     """Compare a block's forms; prints {"words"} and then {"passed", "rows", "spreads", …} or {"problem"}."""
     try:
-        _tell(words="Step 1 of 2: loading torch", share=0)
+        _print_json(words="Step 1 of 2: loading torch", share=0)
         with extra_imports("live"):
             from analyzer.live.equivalence.equivalence import BINS_A_DECADE, check_block
-        _tell(words="Step 2 of 2: forward and back through three forms", share=0.5)
+        _print_json(words="Step 2 of 2: forward and back through three forms", share=0.5)
         check = check_block(variant, path, dtype=dtype, mode=mode, fault=fault)
     except (InvalidInput, Unavailable) as error:
-        _tell(problem=str(error))
+        _print_json(problem=str(error))
         return 2
-    _tell(
+    _print_json(
         passed=check.passed,
         verdict=block_verdict(check),
         table=block_rows_table(check),
@@ -33,7 +33,7 @@ def main(variant: str, path: str, dtype: str, mode: str, fault: str) -> int:
     return 0
 
 
-def _tell(**facts: object) -> None:
+def _print_json(**facts: object) -> None:
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 

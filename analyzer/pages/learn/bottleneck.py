@@ -2,23 +2,23 @@
 
 import streamlit as st
 
-from analyzer.cost.network_costs import BlockRow
+from analyzer.cost.network_costs import BlockCost
 from analyzer.graph.ops import Conv2d
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    draw,
-    heading,
-    look_further,
-    pick,
-    ratio,
-    say,
-    share,
-    slider,
-    table,
-    times,
+    PageLink,
+    choice_slider,
+    controls_container,
+    number_slider,
+    ratio_text,
+    share_text,
+    show_dot,
+    show_heading,
+    show_links,
+    show_prose,
+    show_table,
+    times_text,
 )
 from analyzer.render.lessons.block_drawings import bottleneck_dot
 from analyzer.text.units import exact, short
@@ -47,23 +47,23 @@ _PRICE = (
 
 
 def _show() -> None:
-    say(_SAVES)
-    with bench():
+    show_prose(_SAVES)
+    with controls_container():
         first, second = st.columns(2, gap="large")
         with first:
-            width = pick("Inner width w", "inner_width", _WIDTHS, 64)
-            side = pick("Side of the map", "map_side", _SIDES, 56)
+            width = choice_slider("Inner width w", "inner_width", _WIDTHS, 64)
+            side = choice_slider("Side of the map", "map_side", _SIDES, 56)
         with second:
-            factor = slider("Expansion e", "expansion", 1, 8, 4, meaning="outer width = e · w")
+            factor = number_slider("Expansion e", "expansion", 1, 8, 4, meaning="outer width = e · w")
         basic, bottleneck, wide = _expressions(width, factor)
         blocks = [_block(expression, side) for expression in (basic, bottleneck, wide)]
-        table(*_compared(blocks))
-    draw(bottleneck_dot(basic, bottleneck), "A basic block and a bottleneck", "bottleneck")
-    heading("Equal cost, wider ends")
-    say(_PAPER, _PRICE, **_figures())
-    look_further(
-        Link("compare", "ResNet-34 against ResNet-50", {"networks": ["resnet34", "resnet50"]}),
-        Link("explore", "A bottleneck with every formula", {"variant": "resnet50", "part": "stage 1 · layer1.1"}),
+        show_table(*_compared(blocks))
+    show_dot(bottleneck_dot(basic, bottleneck), "A basic block and a bottleneck", "bottleneck")
+    show_heading("Equal cost, wider ends")
+    show_prose(_PAPER, _PRICE, **_figures())
+    show_links(
+        PageLink("compare", "ResNet-34 against ResNet-50", {"networks": ["resnet34", "resnet50"]}),
+        PageLink("explore", "A bottleneck with every formula", {"variant": "resnet50", "part": "stage 1 · layer1.1"}),
     )
 
 
@@ -76,12 +76,12 @@ def _expressions(width: int, factor: int) -> tuple[str, str, str]:
     )
 
 
-def _block(expression: str, side: int) -> BlockRow:
+def _block(expression: str, side: int) -> BlockCost:
     """The block that is repeated, on a map of that side; the stem quarters the image."""
-    return next(block for block in analysis_of(expression, 4 * side).blocks if block.path == _BLOCK)
+    return next(block for block in cached_analysis(expression, 4 * side).blocks if block.path == _BLOCK)
 
 
-def _compared(blocks: list[BlockRow]) -> tuple[list[str], list[list[str]], str]:
+def _compared(blocks: list[BlockCost]) -> tuple[list[str], list[list[str]], str]:
     names = ("basic", "bottleneck", "basic, as wide outside")
     first = blocks[0]
     rows = []
@@ -94,7 +94,7 @@ def _compared(blocks: list[BlockRow]) -> tuple[list[str], list[list[str]], str]:
             (block.macs, first.macs),
             (block.activations, first.activations),
         ):
-            cells += [exact(ours), ratio(ours, theirs)]
+            cells += [exact(ours), ratio_text(ours, theirs)]
         rows.append(cells)
     heads = ["block", "channels", "parameters", "×", "MACs", "×", "activations", "×"]
     return heads, rows, "llrrrrrr"
@@ -104,31 +104,31 @@ def _figures() -> dict[str, str]:
     """The paper's own pair, and two networks."""
     basic, bottleneck, wide = (_block(expression, _SIDES[-1]) for expression in _expressions(64, 4))
     ours, theirs, wides = map(_weights, (bottleneck, basic, wide))
-    deep, shallow = (analysis_of(name, None) for name in ("resnet50", "resnet34"))
+    deep, shallow = (cached_analysis(name, None) for name in ("resnet50", "resnet34"))
     return {
         "narrow": str(basic.output_shape[0]),
         "wide": str(bottleneck.output_shape[0]),
         "bottleneck": exact(ours),
         "basic": exact(theirs),
-        "share": share(ours, theirs),
-        "factor": times(bottleneck.output_shape[0], basic.output_shape[0]),
+        "share": share_text(ours, theirs),
+        "factor": times_text(bottleneck.output_shape[0], basic.output_shape[0]),
         "wide_basic": short(wides),
-        "wide_ratio": times(wides, ours),
-        "more": times(bottleneck.activations, basic.activations),
+        "wide_ratio": times_text(wides, ours),
+        "more": times_text(bottleneck.activations, basic.activations),
         "blocks": " or ".join(dict.fromkeys(str(len(each.blocks)) for each in (deep, shallow))),
         "deep": deep.network.title,
-        "deep_threes": str(_threes(deep.variant)),
+        "deep_threes": str(_num_3x3_convs(deep.variant)),
         "shallow": shallow.network.title,
-        "shallow_threes": str(_threes(shallow.variant)),
+        "shallow_threes": str(_num_3x3_convs(shallow.variant)),
     }
 
 
-def _weights(block: BlockRow) -> int:
+def _weights(block: BlockCost) -> int:
     return sum(row.params for row in block.rows if isinstance(row.operation, Conv2d))
 
 
-def _threes(name: str) -> int:
-    operations = (row.operation for row in analysis_of(name, None).rows)
+def _num_3x3_convs(name: str) -> int:
+    operations = (row.operation for row in cached_analysis(name, None).rows)
     return sum(isinstance(op, Conv2d) and op.kernel == 3 for op in operations)
 
 

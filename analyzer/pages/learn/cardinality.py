@@ -6,24 +6,24 @@ from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput
 from analyzer.graph.graph import in_channels, leaf_ops
 from analyzer.graph.ops import Conv2d
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    draw,
-    heading,
-    look_further,
-    pick,
-    ratio,
-    say,
-    share,
-    table,
-    times,
-    title_of,
+    PageLink,
+    choice_slider,
+    controls_container,
+    network_title,
+    ratio_text,
+    share_text,
+    show_dot,
+    show_heading,
+    show_links,
+    show_prose,
+    show_table,
+    times_text,
 )
 from analyzer.render.lessons.block_drawings import forms_dot
-from analyzer.render.lessons.computations import Paths, equal_cost_paths
+from analyzer.render.lessons.computations import GroupedBottleneck, equal_cost_paths
 from analyzer.text.units import exact, short
 
 _CARDINALITIES = (1, 2, 4, 8, 16, 32, 64)
@@ -57,77 +57,77 @@ _ONE = "With a single path the three forms are one and the same graph. Choose mo
 
 
 def _show() -> None:
-    say(_THIRD)
-    heading("Paths at equal cost")
+    show_prose(_THIRD)
+    show_heading("Paths at equal cost")
     found = {paths.cardinality: paths for paths in _pairs()}
     one = found[1]
     kernel = max(op.kernel for _, op in leaf_ops(one.block) if isinstance(op, Conv2d))
     weights = exact(one.weights)
-    say(_CONSTANT, channels=in_channels(one.block), kernel=kernel, width=one.base_width, weights=weights)
-    with bench():
-        count = pick("Cardinality C", "cardinality", _CARDINALITIES, _FIRST)
-        table(*_compared(list(found.values()), count))
+    show_prose(_CONSTANT, channels=in_channels(one.block), kernel=kernel, width=one.base_width, weights=weights)
+    with controls_container():
+        count = choice_slider("Cardinality C", "cardinality", _CARDINALITIES, _FIRST)
+        show_table(*_compared(list(found.values()), count))
     chosen = found[count]
     expression = f"resnet50:cardinality={chosen.cardinality},base_width={chosen.base_width}"
-    say(_NETWORK, **_figures(expression, _title(chosen)))
-    heading("Three forms of one block")
-    say(_FORMS)
+    show_prose(_NETWORK, **_figures(expression, _title(chosen)))
+    show_heading("Three forms of one block")
+    show_prose(_FORMS)
     _draw_forms(chosen)
     grouped = expression if count > 1 else "resnext50_32x4d"
-    named = _title(chosen) if count > 1 else title_of(grouped)
-    look_further(
-        Link("equivalence", f"The proof for {named}", {"grouped": grouped}),
-        Link("compare", "Against ResNet-50", {"networks": ["resnet50", grouped]}),
-        Link("explore", named, {"variant": grouped}),
+    named = _title(chosen) if count > 1 else network_title(grouped)
+    show_links(
+        PageLink("equivalence", f"The proof for {named}", {"grouped": grouped}),
+        PageLink("compare", "Against ResNet-50", {"networks": ["resnet50", grouped]}),
+        PageLink("explore", named, {"variant": grouped}),
     )
 
 
 @st.cache_resource(show_spinner=False)
-def _pairs() -> tuple[Paths, ...]:
+def _pairs() -> tuple[GroupedBottleneck, ...]:
     return equal_cost_paths(_CARDINALITIES)
 
 
-def _compared(found: list[Paths], count: int) -> tuple[list[str], list[list[str]], str]:
+def _compared(found: list[GroupedBottleneck], count: int) -> tuple[list[str], list[list[str]], str]:
     rows = []
     first = analyze(found[0].block, _SIDE)
     for paths in found:
         costs = analyze(paths.block, _SIDE)
         inner = paths.cardinality * paths.base_width
         cells = [str(paths.cardinality), str(paths.base_width), str(inner), exact(paths.weights)]
-        cells += [exact(costs.macs), ratio(costs.macs, first.macs)]
-        cells += [exact(costs.activations), ratio(costs.activations, first.activations)]
+        cells += [exact(costs.macs), ratio_text(costs.macs, first.macs)]
+        cells += [exact(costs.activations), ratio_text(costs.activations, first.activations)]
         rows.append([f"**{cell}**" if paths.cardinality == count else cell for cell in cells])
     return ["C", "d", "C · d", "weights", "MACs", "×", "activations", "×"], rows, "rrrrrrrr"
 
 
-def _title(chosen: Paths) -> str:
+def _title(chosen: GroupedBottleneck) -> str:
     """The network that has such blocks, as the paper names it."""
     if chosen.cardinality == 1:
-        return title_of("resnet50")
-    return f"{title_of('resnet50').replace('ResNet', 'ResNeXt')} ({chosen.cardinality}×{chosen.base_width}d)"
+        return network_title("resnet50")
+    return f"{network_title('resnet50').replace('ResNet', 'ResNeXt')} ({chosen.cardinality}×{chosen.base_width}d)"
 
 
 def _figures(expression: str, title: str) -> dict[str, str]:
-    ours, base = analysis_of(expression, None), analysis_of("resnet50", None)
+    ours, base = cached_analysis(expression, None), cached_analysis("resnet50", None)
     return {
         "title": title,
         "params": short(ours.params),
         "base_params": short(base.params),
-        "params_share": share(ours.params, base.params),
+        "params_share": share_text(ours.params, base.params),
         "macs": short(ours.macs),
         "base_macs": short(base.macs),
-        "macs_share": share(ours.macs, base.macs),
-        "activations": times(ours.activations, base.activations),
+        "macs_share": share_text(ours.macs, base.macs),
+        "activations": times_text(ours.activations, base.activations),
     }
 
 
-def _draw_forms(chosen: Paths) -> None:
+def _draw_forms(chosen: GroupedBottleneck) -> None:
     try:
         dot = forms_dot(chosen.block, _SIDE, f"One block as {chosen.cardinality} paths of {chosen.base_width}")
     except InvalidInput:
-        say(_ONE)
+        show_prose(_ONE)
         return
-    draw(dot, f"The three forms with {chosen.cardinality} paths", "forms")
+    show_dot(dot, f"The three forms with {chosen.cardinality} paths", "forms")
 
 
 CHAPTER = Chapter(

@@ -8,12 +8,12 @@ import streamlit as st
 from analyzer.errors import InvalidInput
 from analyzer.literature.claims.catalogue import GROUPS
 from analyzer.literature.claims.claim import Verdict
-from analyzer.pages.learn.parts import Chapter, bench, say
-from analyzer.pages.state.server_values import MAX_CHARS
-from analyzer.pages.state.style import show_problem
-from analyzer.pages.state.url_parameters import bounded, expect_choice
-from analyzer.render.report.claims import Told, told_claims
-from analyzer.render.report.html import rendered
+from analyzer.pages.learn.parts import Chapter, controls_container, show_prose
+from analyzer.pages.state.server_values import MAX_WIDGET_CHARS
+from analyzer.pages.state.style import show_errors
+from analyzer.pages.state.url_parameters import bounded_text, expect_choice
+from analyzer.render.report.claims import ClaimText, claim_texts
+from analyzer.render.report.html import markdown_to_html
 
 _MARKS = {Verdict.HOLDS: "holds", Verdict.ONLY_IF: "partly", Verdict.FAILS: "fails"}
 
@@ -32,15 +32,15 @@ _NONE = "No statement has all of this; take a word or a filter away."
 
 
 def _show() -> None:
-    told = _told()
+    told = _cached_claim_texts()
     verdicts = Counter(_MARKS[each.claim.verdict] for each in told)
-    say(_TELLS, _TERMS, count=len(told), **{mark: str(verdicts[mark]) for mark in _MARKS.values()})
-    with bench():
+    show_prose(_TELLS, _TERMS, count=len(told), **{mark: str(verdicts[mark]) for mark in _MARKS.values()})
+    with controls_container():
         verdict, group, words = _filters()
     try:
-        bounded("words", words)
+        bounded_text("words", words)
     except InvalidInput as error:
-        show_problem(str(error))
+        show_errors(str(error))
         return
     found = [
         each
@@ -50,7 +50,7 @@ def _show() -> None:
         and all(word in _text(each) for word in words.casefold().split())
     ]
     if not found:
-        say(_NONE)
+        show_prose(_NONE)
     st.html(f'<div class="claims">{"".join(_cards()[each.number - 1] for each in found)}</div>')
 
 
@@ -68,37 +68,37 @@ def _filters() -> tuple[str | None, str | None, str]:
         "Words",
         key="words",
         bind="query-params",
-        max_chars=MAX_CHARS,
+        max_chars=MAX_WIDGET_CHARS,
         placeholder="such as bottleneck, or memory batch",
     )
     return verdict, group, words
 
 
-def _text(told: Told) -> str:
+def _text(told: ClaimText) -> str:
     return " ".join((told.claim.statement, told.claim.why, told.claim.matters, told.condition, told.cases)).casefold()
 
 
 @st.cache_resource(show_spinner=False)
-def _told() -> tuple[Told, ...]:
-    return told_claims()
+def _cached_claim_texts() -> tuple[ClaimText, ...]:
+    return claim_texts()
 
 
 @st.cache_data(show_spinner=False)
 def _cards() -> list[str]:
     """Every claim as HTML that opens to its figures."""
-    return [_card(told) for told in _told()]
+    return [_card(told) for told in _cached_claim_texts()]
 
 
-def _card(told: Told) -> str:
+def _card(told: ClaimText) -> str:
     verdict = told.claim.verdict
     condition = f" {escape(told.condition)}" if told.condition else ""
-    found = rendered(told.found).strip().removeprefix("<p>").removesuffix("</p>")
-    formulas = f"<details><summary>What is counted, and how</summary>{rendered(told.formulas)}</details>"
+    found = markdown_to_html(told.found).strip().removeprefix("<p>").removesuffix("</p>")
+    formulas = f"<details><summary>What is counted, and how</summary>{markdown_to_html(told.formulas)}</details>"
     statement = f'<span class="statement">{escape(told.claim.statement)}</span>'
     return (
         f'<details class="claim {_MARKS[verdict]}"><summary>{statement}<span class="found">{found}</span>'
         f'<span class="verdict"><b>{escape(verdict.value)}</b>{condition}</span></summary>'
-        f'<div class="told">{rendered(told.why)}{rendered(told.cases)}{formulas}</div></details>'
+        f'<div class="told">{markdown_to_html(told.why)}{markdown_to_html(told.cases)}{formulas}</div></details>'
     )
 
 

@@ -2,10 +2,20 @@
 
 from analyzer.cost.analysis import Analysis
 from analyzer.graph.ops import Conv2d, Linear
-from analyzer.pages.explore.cached import analysis_of
-from analyzer.pages.learn.parts import Chapter, Link, draw, heading, look_further, ratio, say, share, table
+from analyzer.pages.explore.cached import cached_analysis
+from analyzer.pages.learn.parts import (
+    Chapter,
+    PageLink,
+    ratio_text,
+    share_text,
+    show_dot,
+    show_heading,
+    show_links,
+    show_prose,
+    show_table,
+)
 from analyzer.render.lessons.block_drawings import figure_dot
-from analyzer.render.notation import shortcut_words
+from analyzer.render.notation import shortcut_notation
 from analyzer.text.units import exact, short
 
 _NETWORKS = ("vgg19", "plain34", "resnet34")
@@ -31,16 +41,16 @@ _SAME = (
 
 
 def _show() -> None:
-    say(_RULES)
-    draw(figure_dot("vgg19-plain34-resnet34"), "VGG-19, plain-34 and ResNet-34 side by side", "columns")
-    heading("The three in numbers")
-    found = [analysis_of(name, None) for name in _NETWORKS]
-    table(*_compared(found))
-    say(_LIGHTER, _SAME, **_figures(*found))
-    look_further(
-        Link("compare", "The three, stage by stage", {"networks": list(_NETWORKS)}),
-        Link("explore", "ResNet-34", {"variant": "resnet34"}),
-        Link("explore", "VGG-19", {"variant": "vgg19"}),
+    show_prose(_RULES)
+    show_dot(figure_dot("vgg19-plain34-resnet34"), "VGG-19, plain-34 and ResNet-34 side by side", "columns")
+    show_heading("The three in numbers")
+    found = [cached_analysis(name, None) for name in _NETWORKS]
+    show_table(*_compared(found))
+    show_prose(_LIGHTER, _SAME, **_figures(*found))
+    show_links(
+        PageLink("compare", "The three, stage by stage", {"networks": list(_NETWORKS)}),
+        PageLink("explore", "ResNet-34", {"variant": "resnet34"}),
+        PageLink("explore", "VGG-19", {"variant": "vgg19"}),
     )
 
 
@@ -51,9 +61,9 @@ def _compared(found: list[Analysis]) -> tuple[list[str], list[list[str]], str]:
             each.network.title,
             str(each.depth),
             exact(each.params),
-            ratio(each.params, first.params),
+            ratio_text(each.params, first.params),
             exact(each.macs),
-            ratio(each.macs, first.macs),
+            ratio_text(each.macs, first.macs),
             exact(each.activations),
             f"{exact(each.receptive_field)} px",
         ]
@@ -71,16 +81,16 @@ def _figures(vgg: Analysis, plain: Analysis, resnet: Analysis) -> dict[str, str]
         "vgg_depth": str(vgg.depth),
         "macs": short(plain.macs),
         "vgg_macs": short(vgg.macs),
-        "macs_share": share(plain.macs, vgg.macs),
+        "macs_share": share_text(plain.macs, vgg.macs),
         "stem_side": _side(plain, 0),
         "vgg_side": str(vgg.rows[0].output_shape[1]),
         "vgg_next": _side(vgg, 0),
-        "linear_share": share(linear, vgg.params),
+        "linear_share": share_text(linear, vgg.params),
         "vgg_convs": short(sum(row.params for row in vgg.rows if isinstance(row.operation, Conv2d))),
         "resnet_params": short(resnet.params),
-        "changes": str(sum(shortcut_words(block) == "projection" for block in resnet.blocks)),
+        "changes": str(sum(shortcut_notation(block) == "projection" for block in resnet.blocks)),
         "more": exact(resnet.params - plain.params),
-        "more_share": share(resnet.params - plain.params, resnet.params),
+        "more_share": share_text(resnet.params - plain.params, resnet.params),
     }
 
 

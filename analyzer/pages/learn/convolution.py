@@ -2,32 +2,32 @@
 
 import streamlit as st
 
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import OpCost
 from analyzer.errors import InvalidInput
 from analyzer.graph.ops import AvgPool2d, Conv2d, MaxPool2d
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    filled,
-    formula,
-    heading,
-    look_further,
-    pick,
-    say,
-    show_plate,
-    slider,
-    table,
+    PageLink,
+    choice_slider,
+    controls_container,
+    fill_figures,
+    number_slider,
+    show_formula,
+    show_heading,
+    show_links,
+    show_prose,
+    show_svg,
+    show_table,
 )
-from analyzer.pages.state.style import show_problem
+from analyzer.pages.state.style import show_errors
 from analyzer.render.explain.arithmetic import equation, numbers
-from analyzer.render.lessons.computations import Slide, conv_costs, slide
-from analyzer.render.lessons.svg_drawings import grid
-from analyzer.render.notation import op_words
+from analyzer.render.lessons.computations import SlidingWindow, conv_costs, sliding_window
+from analyzer.render.lessons.svg_drawings import convolution_svg
+from analyzer.render.notation import op_notation
 
 _NETWORK = "resnet50"
-_WHERE = ("conv1", "maxpool", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv2", "layer2.0.downsample.0")
+_LAYERS = ("conv1", "maxpool", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv2", "layer2.0.downsample.0")
 _CHANNELS = (1, 3, 16, 32, 64, 128, 256, 512)
 _GROUPS = (1, 2, 4, 8, 16, 32)
 
@@ -70,51 +70,51 @@ _COSTS = (
 
 
 def _show() -> None:
-    say(_SLIDES)
-    with bench():
-        found = _slide()
+    show_prose(_SLIDES)
+    with controls_container():
+        found = _show_sliding_window()
     if found is not None:
-        say(_COUNTS)
-        formula(equation(found.positions))
-        say(*_what_is_left(found), **_figures(found))
-    heading("The same formula through a network")
+        show_prose(_COUNTS)
+        show_formula(equation(found.positions))
+        show_prose(*_leftover_sentences(found), **_figures(found))
+    show_heading("The same formula through a network")
     _show_network()
-    heading("What it costs")
+    show_heading("What it costs")
     _show_costs()
-    look_further(
-        Link("explore", "Stage 2 of ResNet-50 with every formula", {"variant": _NETWORK, "part": "stage 2"}),
+    show_links(
+        PageLink("explore", "Stage 2 of ResNet-50 with every formula", {"variant": _NETWORK, "part": "stage 2"}),
     )
 
 
-def _slide() -> Slide | None:
+def _show_sliding_window() -> SlidingWindow | None:
     """The controls and the drawing; None where the kernel does not fit, with the sentence in place."""
     first, second, third = st.columns(3, gap="large")
     with first:
-        size = slider("Input side n", "size", 1, 16, 8)
-        padding = slider("Padding p", "padding", 0, 3, 1)
+        size = number_slider("Input side n", "size", 1, 16, 8)
+        padding = number_slider("Padding p", "padding", 0, 3, 1)
     with second:
-        kernel = slider("Kernel f", "kernel", 1, 7, 3)
-        dilation = slider("Dilation d", "dilation", 1, 3, 1)
+        kernel = number_slider("Kernel f", "kernel", 1, 7, 3)
+        dilation = number_slider("Dilation d", "dilation", 1, 3, 1)
     with third:
-        stride = slider("Stride s", "stride", 1, 4, 2)
+        stride = number_slider("Stride s", "stride", 1, 4, 2)
     try:
-        found = slide(size, kernel, stride, padding, dilation)
+        found = sliding_window(size, kernel, stride, padding, dilation)
     except InvalidInput as error:
-        show_problem(str(error))
+        show_errors(str(error))
         return None
-    show_plate(grid(found), "A kernel on its padded map, and what it makes", key="grid")
+    show_svg(convolution_svg(found), "A kernel on its padded map, and what it makes", key="grid")
     return found
 
 
-def _what_is_left(found: Slide) -> list[str]:
+def _leftover_sentences(found: SlidingWindow) -> list[str]:
     told = [_OVER if found.over else "" if found.skipped else _EVEN]
     told.append(_SKIPS if found.skipped else "")
     told.append(_SAME if found.positions == found.size and len(found.taps) > 1 else "")
     return [text for text in told if text]
 
 
-def _figures(found: Slide) -> dict[str, object]:
-    lost = filled(_LOST_MAP, lost=_places(found.lost)) if found.lost else _LOST_PADDING
+def _figures(found: SlidingWindow) -> dict[str, object]:
+    lost = fill_figures(_LOST_MAP, lost=_places(found.lost)) if found.lost else _LOST_PADDING
     return {"over": _places(found.over), "lost": lost, "all": found.padded, "read": len(found.read)}
 
 
@@ -123,42 +123,42 @@ def _places(count: int) -> str:
 
 
 def _show_network() -> None:
-    analysis = analysis_of(_NETWORK, None)
-    say(_IN_NETWORK, title=analysis.network.title)
-    side = slider("Image side", "side", 64, 320, analysis.input_shape[1])
-    rows = {row.path: row for row in analysis_of(_NETWORK, side).rows}
-    cells = [_network_cells(rows[path]) for path in _WHERE]
-    table(["weight path", "op", "side in", "filled in", "side out", "left over"], cells, "llrlrr")
+    analysis = cached_analysis(_NETWORK, None)
+    show_prose(_IN_NETWORK, title=analysis.network.title)
+    side = number_slider("Image side", "side", 64, 320, analysis.input_shape[1])
+    rows = {row.path: row for row in cached_analysis(_NETWORK, side).rows}
+    cells = [_network_cells(rows[path]) for path in _LAYERS]
+    show_table(["weight path", "op", "side in", "filled in", "side out", "left over"], cells, "llrlrr")
 
 
-def _network_cells(row: Row) -> list[str]:
+def _network_cells(row: OpCost) -> list[str]:
     op, size = row.operation, row.input_shapes[0][1]
     assert isinstance(op, Conv2d | MaxPool2d | AvgPool2d)
     padding = 0 if isinstance(op, AvgPool2d) else op.padding
-    found = slide(size, op.kernel, op.stride, padding)
+    found = sliding_window(size, op.kernel, op.stride, padding)
     filled_in = numbers(found.positions)
-    return [f"`{row.path}`", op_words(op), str(size), filled_in, str(row.output_shape[1]), str(found.over)]
+    return [f"`{row.path}`", op_notation(op), str(size), filled_in, str(row.output_shape[1]), str(found.over)]
 
 
 def _show_costs() -> None:
-    say(_COSTS)
-    with bench():
+    show_prose(_COSTS)
+    with controls_container():
         first, second, third = st.columns(3, gap="large")
         with first:
-            in_channels = pick("Input channels", "in_channels", _CHANNELS, 64)
-            kernel = slider("Kernel f", "cost_kernel", 1, 7, 3)
+            in_channels = choice_slider("Input channels", "in_channels", _CHANNELS, 64)
+            kernel = number_slider("Kernel f", "cost_kernel", 1, 7, 3)
         with second:
-            out_channels = pick("Output channels", "out_channels", _CHANNELS, 128)
-            side = slider("Output side H = W", "cost_side", 1, 112, 28)
+            out_channels = choice_slider("Output channels", "out_channels", _CHANNELS, 128)
+            side = number_slider("Output side H = W", "cost_side", 1, 112, 28)
         with third:
-            groups = pick("Groups g", "groups", _GROUPS, 1)
+            groups = choice_slider("Groups g", "groups", _GROUPS, 1)
         try:
             params, macs = conv_costs(in_channels, out_channels, kernel, groups, side)
         except InvalidInput as error:
-            show_problem(str(error))
+            show_errors(str(error))
             return
-        formula(filled("parameters: @told", told=equation(params)))
-        formula(filled("MACs: @told", told=equation(macs)))
+        show_formula(fill_figures("parameters: @told", fixed_signs=equation(params)))
+        show_formula(fill_figures("MACs: @told", fixed_signs=equation(macs)))
 
 
 CHAPTER = Chapter(

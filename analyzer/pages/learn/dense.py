@@ -6,24 +6,24 @@ import streamlit as st
 
 from analyzer.cost.analysis import Analysis
 from analyzer.literature.claims.figures import connections, half_square
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    formula,
-    heading,
-    look_further,
-    say,
-    show_plate,
-    slider,
-    table,
-    times,
+    PageLink,
+    controls_container,
+    number_slider,
+    show_formula,
+    show_heading,
+    show_links,
+    show_prose,
+    show_svg,
+    show_table,
+    times_text,
 )
-from analyzer.pages.state.url_parameters import expect_switch
+from analyzer.pages.state.url_parameters import expect_toggle
 from analyzer.render.explain.arithmetic import equation
-from analyzer.render.lessons.computations import DenseInput, channels_read, dense_inputs
-from analyzer.render.lessons.svg_drawings import Column, bars, dense_block
+from analyzer.render.lessons.computations import DenseLayerCost, channels_read, dense_layer_costs
+from analyzer.render.lessons.svg_drawings import BarColumn, bars_svg, dense_block_svg
 from analyzer.text.units import exact
 
 _BLOCK = "features.denseblock1"
@@ -64,40 +64,40 @@ _MEMORY = (
 
 
 def _show() -> None:
-    say(_CONCATENATES)
-    with bench():
+    show_prose(_CONCATENATES)
+    with controls_container():
         first, second = st.columns(2, gap="large")
         with first:
-            count = slider("Layers L", "layers", 1, 12, 5)
-            growth = slider("Growth rate k", "growth", 1, 48, 12)
+            count = number_slider("Layers L", "layers", 1, 12, 5)
+            growth = number_slider("Growth rate k", "growth", 1, 48, 12)
         with second:
-            given = slider("Channels given to the block k₀", "given", 1, 96, 24)
+            given = number_slider("Channels given to the block k₀", "given", 1, 96, 24)
             narrow = _narrow_switch()
-        analysis = analysis_of(_expression(count, growth, given, narrow), None)
-        layers = dense_inputs(analysis)
-        show_plate(dense_block(layers), "A dense block with all its connections", key="dense")
+        analysis = cached_analysis(_expression(count, growth, given, narrow), None)
+        layers = dense_layer_costs(analysis)
+        show_svg(dense_block_svg(layers), "A dense block with all its connections", key="dense")
     linked, half = (figure(analysis.variant, _BLOCK).value for figure in (connections, half_square))
-    say(_CONNECTS, linked=exact(linked))
-    formula(equation(half))
-    say(_GROWS)
-    formula(equation(channels_read(given, growth, count)))
-    heading("How the cost grows")
-    show_plate(_bars(layers), "Channels read, parameters and MACs of each layer", key="growth_bars")
-    without, with_it = (analysis_of(_expression(count, growth, given, each), None) for each in (False, True))
-    say(_PAYS, **_figures(layers, _in_block(without), _in_block(with_it)))
-    heading("Whole networks")
-    say(_ENDS)
-    table(*_networks())
-    say(_MEMORY)
-    look_further(
-        Link("explore", "This block", {"variant": analysis.variant, "level": "block"}),
-        Link("explore", "DenseNet-121", {"variant": "densenet121"}),
-        Link("compare", "DenseNet-121 against ResNet-50", {"networks": ["densenet121", "resnet50"]}),
+    show_prose(_CONNECTS, linked=exact(linked))
+    show_formula(equation(half))
+    show_prose(_GROWS)
+    show_formula(equation(channels_read(given, growth, count)))
+    show_heading("How the cost grows")
+    show_svg(_bars(layers), "Channels read, parameters and MACs of each layer", key="growth_bars")
+    without, with_it = (cached_analysis(_expression(count, growth, given, each), None) for each in (False, True))
+    show_prose(_PAYS, **_figures(layers, _in_block(without), _in_block(with_it)))
+    show_heading("Whole networks")
+    show_prose(_ENDS)
+    show_table(*_networks())
+    show_prose(_MEMORY)
+    show_links(
+        PageLink("explore", "This block", {"variant": analysis.variant, "level": "block"}),
+        PageLink("explore", "DenseNet-121", {"variant": "densenet121"}),
+        PageLink("compare", "DenseNet-121 against ResNet-50", {"networks": ["densenet121", "resnet50"]}),
     )
 
 
 def _narrow_switch() -> bool:
-    expect_switch("narrow")
+    expect_toggle("narrow")
     narrow: bool = st.toggle("1×1 before each 3×3 (DenseNet-B)", False, key="narrow", bind="query-params")
     return narrow
 
@@ -107,20 +107,20 @@ def _expression(count: int, growth: int, given: int, narrow: bool) -> str:
     return f"densenet:depths={count},growth_rate={growth},init_features={given}{ratio},stem=cifar,head=none"
 
 
-def _bars(layers: Sequence[DenseInput]) -> str:
+def _bars(layers: Sequence[DenseLayerCost]) -> str:
     columns = [
-        Column("channels read", [layer.reads for layer in layers]),
-        Column("parameters", [layer.params for layer in layers]),
-        Column("MACs", [layer.macs for layer in layers]),
+        BarColumn("channels read", [layer.reads for layer in layers]),
+        BarColumn("parameters", [layer.params for layer in layers]),
+        BarColumn("MACs", [layer.macs for layer in layers]),
     ]
-    return bars([f"layer {layer.number}" for layer in layers], columns, "Costs by layer")
+    return bars_svg([f"layer {layer.number}" for layer in layers], columns, "Costs by layer")
 
 
-def _figures(layers: Sequence[DenseInput], without: int, with_it: int) -> dict[str, str]:
+def _figures(layers: Sequence[DenseLayerCost], without: int, with_it: int) -> dict[str, str]:
     return {
         "first": exact(layers[0].params),
         "last": exact(layers[-1].params),
-        "factor": times(layers[-1].params, layers[0].params),
+        "factor": times_text(layers[-1].params, layers[0].params),
         "without": exact(without),
         "with_it": exact(with_it),
         "verdict": _PAYS_NOW if with_it < without else _PAYS_LATER,
@@ -128,7 +128,7 @@ def _figures(layers: Sequence[DenseInput], without: int, with_it: int) -> dict[s
 
 
 def _in_block(analysis: Analysis) -> int:
-    return sum(layer.params for layer in dense_inputs(analysis))
+    return sum(layer.params for layer in dense_layer_costs(analysis))
 
 
 def _networks() -> tuple[list[str], list[list[str]], str]:
@@ -137,8 +137,8 @@ def _networks() -> tuple[list[str], list[list[str]], str]:
 
 
 def _network_cells(name: str) -> list[str]:
-    analysis = analysis_of(name, None)
-    layers = dense_inputs(analysis)
+    analysis = cached_analysis(name, None)
+    layers = dense_layer_costs(analysis)
     ends = exact(layers[-1].reads + layers[-1].adds)
     costs = [exact(analysis.params), exact(analysis.macs)]
     return [analysis.network.title, str(len(layers)), exact(connections(name).value), ends, *costs]

@@ -17,8 +17,8 @@ from analyzer.pages.learn import norm as learn_norm
 from analyzer.pages.learn import preactivation as learn_preactivation
 from analyzer.pages.learn import residual as learn_residual
 from analyzer.pages.learn import stride as learn_stride
-from analyzer.pages.learn.parts import Chapter, cite
-from analyzer.pages.state.server_values import keep, visit
+from analyzer.pages.learn.parts import Chapter, show_sources
+from analyzer.pages.state.server_values import current_visit, save_widget_values
 from analyzer.pages.state.url_parameters import expect_choice
 
 _HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ def show_contents(titles: dict[str, str], current: str, take: Callable[[str], No
     _show("contents", "list", f"Chapters · {place} of {len(titles)}", items, current, take)
 
 
-def show_turn(titles: dict[str, str], current: str, take: Callable[[str], None]) -> None:
+def show_neighbours(titles: dict[str, str], current: str, take: Callable[[str], None]) -> None:
     """The chapters before and after the current one."""
     keys = list(titles)
     place = keys.index(current)
@@ -85,7 +85,7 @@ def show() -> None:
     with st.container(key="learn"):
         contents, chapter = st.columns([1, 4.4], gap="medium")
         with contents:
-            show_contents(_TITLES, current, _take)
+            show_contents(_TITLES, current, _open_chapter)
         with chapter:
             _show_chapter(current)
 
@@ -93,15 +93,15 @@ def show() -> None:
 def _current() -> str:
     """The chapter that the address names; without one, the one that was open before another page was shown."""
     asked, kept = st.query_params.get(_CHAPTER), st.session_state.get("kept", {}).get(_CHAPTER)
-    if asked is None and not visit().by_history and kept in CHAPTERS and kept != _FIRST:
+    if asked is None and not current_visit().by_history and kept in CHAPTERS and kept != _FIRST:
         st.query_params[_CHAPTER] = asked = kept
     expect_choice(_CHAPTER, CHAPTERS)
     current = asked if asked in CHAPTERS else _FIRST
-    keep(**{_CHAPTER: current})
+    save_widget_values(**{_CHAPTER: current})
     return current
 
 
-def _take(key: str) -> None:
+def _open_chapter(key: str) -> None:
     """Go to a chapter: a new entry in the browser's history, without the parameters of the last one."""
     if key in CHAPTERS:
         st.query_params.from_dict({_CHAPTER: key})
@@ -113,5 +113,5 @@ def _show_chapter(current: str) -> None:
     with st.container(key=f"chapter-{current}"):
         chapter.show()
     if chapter.sources:
-        cite(chapter.sources)
-    show_turn(_TITLES, current, _take)
+        show_sources(chapter.sources)
+    show_neighbours(_TITLES, current, _open_chapter)

@@ -5,26 +5,26 @@ from collections.abc import Sequence
 import streamlit as st
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.network_costs import BlockRow
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.cost.network_costs import BlockCost
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    filled,
-    heading,
-    look_further,
-    pick_network,
-    say,
-    share,
-    show_plate,
-    table,
-    times,
+    PageLink,
+    controls_container,
+    fill_figures,
+    network_selectbox,
+    share_text,
+    show_heading,
+    show_links,
+    show_prose,
+    show_svg,
+    show_table,
+    times_text,
 )
 from analyzer.pages.state.url_parameters import expect_number
-from analyzer.render.lessons.computations import repeated_blocks, widths
-from analyzer.render.lessons.svg_drawings import Column, bars
-from analyzer.text.units import exact, shape, stage_words
+from analyzer.render.lessons.computations import grown_widths, repeated_blocks
+from analyzer.render.lessons.svg_drawings import BarColumn, bars_svg
+from analyzer.text.units import exact, shape, stage_label
 
 _NETWORKS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "wide_resnet50_2")
 _DOUBLING = 2.0
@@ -56,22 +56,22 @@ _TRADES = (
 
 
 def _show() -> None:
-    say(_HALVES, _FORMULA, _LEVEL)
-    with bench():
+    show_prose(_HALVES, _FORMULA, _LEVEL)
+    with controls_container():
         first, second = st.columns(2, gap="large")
         with first:
-            name = pick_network("Network", "level_network", _NETWORKS, "resnet50")
+            name = network_selectbox("Network", "level_network", _NETWORKS, "resnet50")
         with second:
             growth = _growth()
-        analysis = analysis_of(_grown(name, growth), None)
+        analysis = cached_analysis(_with_growth(name, growth), None)
         blocks = repeated_blocks(analysis)
-        show_plate(_bars(blocks), "MACs, parameters and activations of a block by stage", key="level")
-    say(_MOVE, _TRADES, **_figures(blocks))
-    heading("Block by block")
-    table(*_stages(analysis, blocks))
-    look_further(
-        Link("explore", "This network, shaded by MACs", {"variant": analysis.variant, "heat": "MACs"}),
-        Link("compare", "ResNet-50 against ResNet-152", {"networks": ["resnet50", "resnet152"]}),
+        show_svg(_bars(blocks), "MACs, parameters and activations of a block by stage", key="level")
+    show_prose(_MOVE, _TRADES, **_figures(blocks))
+    show_heading("Block by block")
+    show_table(*_stages(analysis, blocks))
+    show_links(
+        PageLink("explore", "This network, shaded by MACs", {"variant": analysis.variant, "heat": "MACs"}),
+        PageLink("compare", "ResNet-50 against ResNet-152", {"networks": ["resnet50", "resnet152"]}),
     )
 
 
@@ -83,44 +83,44 @@ def _growth() -> float:
     return value
 
 
-def _grown(name: str, growth: float) -> str:
+def _with_growth(name: str, growth: float) -> str:
     """The network with its widths growing by that factor; by two it is the named one."""
     if growth == _DOUBLING:
         return name
-    stages = [block.stage for block in repeated_blocks(analysis_of(name, None))]
-    return f"{name}:widths={'-'.join(map(str, widths(64, growth, len(stages))))}"
+    stages = [block.stage for block in repeated_blocks(cached_analysis(name, None))]
+    return f"{name}:widths={'-'.join(map(str, grown_widths(64, growth, len(stages))))}"
 
 
-def _bars(blocks: Sequence[BlockRow]) -> str:
+def _bars(blocks: Sequence[BlockCost]) -> str:
     columns = [
-        Column("MACs a block", [block.macs for block in blocks]),
-        Column("parameters a block", [block.params for block in blocks]),
-        Column("activations a block", [block.activations for block in blocks]),
+        BarColumn("MACs a block", [block.macs for block in blocks]),
+        BarColumn("parameters a block", [block.params for block in blocks]),
+        BarColumn("activations a block", [block.activations for block in blocks]),
     ]
-    return bars([stage_words(block.stage) for block in blocks], columns, "Costs of the repeated block by stage")
+    return bars_svg([stage_label(block.stage) for block in blocks], columns, "Costs of the repeated block by stage")
 
 
-def _stages(analysis: Analysis, blocks: Sequence[BlockRow]) -> tuple[list[str], list[list[str]], str]:
+def _stages(analysis: Analysis, blocks: Sequence[BlockCost]) -> tuple[list[str], list[list[str]], str]:
     rows = []
     for block in blocks:
         stage = next(stage for stage in analysis.stages if stage.stage == block.stage)
         costs = [exact(block.macs), exact(block.params), exact(block.activations)]
         rows.append(
-            [stage_words(block.stage), str(stage.num_blocks), shape(block.output_shape), *costs, exact(stage.macs)]
+            [stage_label(block.stage), str(stage.num_blocks), shape(block.output_shape), *costs, exact(stage.macs)]
         )
     heads = ["stage", "blocks", "output", "MACs a block", "parameters", "activations", "MACs of the stage"]
     return heads, rows, "lrlrrrr"
 
 
-def _figures(blocks: Sequence[BlockRow]) -> dict[str, str]:
+def _figures(blocks: Sequence[BlockCost]) -> dict[str, str]:
     costs = [block.macs for block in blocks]
     first, last = blocks[0], blocks[-1]
     ends = {"low": exact(min(costs)), "high": exact(max(costs))}
     return {
         "two": f"{_DOUBLING:g}",
-        "now": filled(_FLAT if min(costs) == max(costs) else _SLOPES, **ends),
-        "params": times(last.params, first.params),
-        "activations": share(last.activations, first.activations),
+        "now": fill_figures(_FLAT if min(costs) == max(costs) else _SLOPES, **ends),
+        "params": times_text(last.params, first.params),
+        "activations": share_text(last.activations, first.activations),
     }
 
 

@@ -3,20 +3,20 @@
 from math import prod
 
 from analyzer.graph.ops import BatchNorm2d
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    heading,
-    look_further,
-    pick_network,
-    say,
-    share,
-    table,
-    title_of,
+    PageLink,
+    controls_container,
+    network_selectbox,
+    network_title,
+    share_text,
+    show_heading,
+    show_links,
+    show_prose,
+    show_table,
 )
-from analyzer.render.lessons.computations import Folding, folding
+from analyzer.render.lessons.computations import FoldingEffect, folding_effect
 from analyzer.text.units import exact, signed
 
 _NETWORKS = (
@@ -62,20 +62,20 @@ _EXACT = (
 
 
 def _show() -> None:
-    say(_NORMALISES, _FORMULA, _AFFINE, _FOLDED)
-    heading("With and without")
-    with bench():
-        name = pick_network("Network", "norm_network", _NETWORKS, "resnet50")
-        found = folding(analysis_of(name, None))
-        table(*_counts(found))
-    say(_COUNTS, _WHICH, _EXACT, **_figures(found))
-    look_further(
-        Link("equivalence", "The identities, proved", {"grouped": "resnext50_32x4d"}),
-        Link("explore", title_of(name), {"variant": name}),
+    show_prose(_NORMALISES, _FORMULA, _AFFINE, _FOLDED)
+    show_heading("With and without")
+    with controls_container():
+        name = network_selectbox("Network", "norm_network", _NETWORKS, "resnet50")
+        found = folding_effect(cached_analysis(name, None))
+        show_table(*_counts(found))
+    show_prose(_COUNTS, _WHICH, _EXACT, **_figures(found))
+    show_links(
+        PageLink("equivalence", "The identities, proved", {"grouped": "resnext50_32x4d"}),
+        PageLink("explore", network_title(name), {"variant": name}),
     )
 
 
-def _counts(found: Folding) -> tuple[list[str], list[list[str]], str]:
+def _counts(found: FoldingEffect) -> tuple[list[str], list[list[str]], str]:
     before, after = found.before, found.after
     ends = {
         "batch norms": (found.num_norms, found.num_norms - found.num_folded),
@@ -89,7 +89,7 @@ def _counts(found: Folding) -> tuple[list[str], list[list[str]], str]:
     return ["", "as trained", "folded", "difference"], rows, "lrrr"
 
 
-def _normalised(found: Folding) -> tuple[int, int]:
+def _normalised(found: FoldingEffect) -> tuple[int, int]:
     """Elements that go through a batch norm for one image, before and after."""
     was, now = (
         sum(prod(row.output_shape) for row in analysis.rows if isinstance(row.operation, BatchNorm2d))
@@ -98,7 +98,7 @@ def _normalised(found: Folding) -> tuple[int, int]:
     return was, now
 
 
-def _figures(found: Folding) -> dict[str, str]:
+def _figures(found: FoldingEffect) -> dict[str, str]:
     before, after = found.before, found.after
     was, now = _normalised(found)
     return {
@@ -110,7 +110,7 @@ def _figures(found: Folding) -> dict[str, str]:
         "buffers_less": exact(before.totals.buffers - after.totals.buffers),
         "macs": exact(before.macs),
         "elements": exact(was - now),
-        "elements_share": share(was - now, was),
+        "elements_share": share_text(was - now, was),
     }
 
 

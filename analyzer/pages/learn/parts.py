@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from analyzer.errors import Unavailable
-from analyzer.pages.explore.cached import analysis_of, drawn_safely
+from analyzer.pages.explore.cached import cached_analysis, render_safely
 from analyzer.pages.navigation import page_named
-from analyzer.pages.state.style import literal
+from analyzer.pages.state.style import code_span
 from analyzer.pages.state.url_parameters import expect_choice, expect_number
-from analyzer.render.report.html import rendered
+from analyzer.render.report.html import markdown_to_html
 from analyzer.text.tables import markdown_table
 from analyzer.text.units import percent
 
@@ -26,7 +26,7 @@ _COLOURS = (
     .partition("*/")[2]
 )
 """How the viewer's style sheet turns Graphviz's colours into the theme's."""
-_PLATE: Any = st.components.v2.component(
+_SVG_COMPONENT: Any = st.components.v2.component(
     "resnet_analyzer_plate",
     html='<div class="plate" role="region" tabindex="0"></div>',
     css=(_HERE / "plate.css").read_text(encoding="utf-8") + _COLOURS,
@@ -34,12 +34,12 @@ _PLATE: Any = st.components.v2.component(
 )
 
 
-def show_plate(svg: str, label: str, key: str, zoom: float = 1.0) -> None:
+def show_svg(svg: str, label: str, key: str, zoom: float = 1.0) -> None:
     """Show an SVG of our own making, which has numbers and fixed words in it and nothing that a visitor typed.
 
     It is at most `zoom` pixels a unit large.
     """
-    _PLATE(key=key, data={"svg": svg, "label": label, "zoom": zoom})
+    _SVG_COMPONENT(key=key, data={"svg": svg, "label": label, "zoom": zoom})
 
 
 _PAPERS = {
@@ -83,7 +83,7 @@ def sources_html(*keys: str) -> str:
     return f'<section class="sources"><h2>Sources</h2><ul>{items}</ul></section>'
 
 
-PROSE = 720
+PROSE_WIDTH = 720
 """Longest line of running text in pixels."""
 _ZOOM = 1.15
 """Pixels a unit of Graphviz's drawings, whose text is small."""
@@ -98,7 +98,7 @@ class Chapter(NamedTuple):
     sources: tuple[str, ...]
 
 
-class Link(NamedTuple):
+class PageLink(NamedTuple):
     """A page with what it is to show."""
 
     page: str
@@ -106,108 +106,108 @@ class Link(NamedTuple):
     parameters: dict[str, Any]
 
 
-class _Prose(Template):
+class _ProseTemplate(Template):
     """Text in which `@name` stands for a computed figure, since `$` begins a formula."""
 
     delimiter = "@"
 
 
-def filled(text: str, **figures: object) -> str:
+def fill_figures(text: str, **figures: object) -> str:
     """Prose with its figures; KeyError where one is missing."""
-    return _Prose(text).substitute(figures)
+    return _ProseTemplate(text).substitute(figures)
 
 
-def say(*paragraphs: str, **figures: object) -> None:
+def show_prose(*paragraphs: str, **figures: object) -> None:
     """Paragraphs of prose, their `@names` filled in with computed figures."""
-    st.markdown(filled("\n\n".join(paragraphs), **figures), width=PROSE)
+    st.markdown(fill_figures("\n\n".join(paragraphs), **figures), width=PROSE_WIDTH)
 
 
-def heading(words: str) -> None:
+def show_heading(words: str) -> None:
     """A section inside a chapter."""
     st.html(f'<h2 class="section">{escape(words)}</h2>')
 
 
-def formula(text: str) -> None:
+def show_formula(text: str) -> None:
     """A formula with its numbers, in a line of its own that wraps between its terms; C_in has its index below."""
     lowered = re.sub(r"_(in|out)\b", r"<sub>\1</sub>", escape(text))
     st.html(f'<p class="formula">{lowered.replace(" = ", " <b>=</b> ")}</p>')
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> None:
+def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> None:
     """A table; its cells are markdown."""
-    st.html(f'<div class="told">{rendered(markdown_table(heads, rows, align))}</div>')
+    st.html(f'<div class="told">{markdown_to_html(markdown_table(heads, rows, align))}</div>')
 
 
-def bench() -> Any:
+def controls_container() -> Any:
     """A framed place for a chapter's controls and what they change."""
     return st.container(border=True, gap="small")
 
 
-def slider(label: str, key: str, low: int, high: int, first: int, *, step: int = 1, meaning: str = "") -> int:
+def number_slider(label: str, key: str, low: int, high: int, first: int, *, step: int = 1, meaning: str = "") -> int:
     """A slider for a whole number, bound to the address."""
     expect_number(key, low, high)
     value: int = st.slider(label, low, high, first, step, key=key, bind="query-params", help=meaning or None)
     return value
 
 
-def pick(label: str, key: str, options: Sequence[int], first: int, *, meaning: str = "") -> int:
+def choice_slider(label: str, key: str, options: Sequence[int], first: int, *, meaning: str = "") -> int:
     """A slider over a few numbers, bound to the address."""
     expect_choice(key, options)
     value: int = st.select_slider(label, list(options), first, key=key, bind="query-params", help=meaning or None)
     return value
 
 
-def pick_network(label: str, key: str, names: Sequence[str], first: str) -> str:
+def network_selectbox(label: str, key: str, names: Sequence[str], first: str) -> str:
     """One of a few networks, told by its title, bound to the address."""
-    expect_choice(key, map(title_of, names))
+    expect_choice(key, map(network_title, names))
     value: str = st.selectbox(
-        label, names, names.index(first), key=key, bind="query-params", format_func=title_of, width=320
+        label, names, names.index(first), key=key, bind="query-params", format_func=network_title, width=320
     )
     return value
 
 
-def title_of(expression: str) -> str:
+def network_title(expression: str) -> str:
     """A network's title."""
-    return analysis_of(expression, None).network.title
+    return cached_analysis(expression, None).network.title
 
 
-def draw(dot: str, label: str, key: str) -> None:
+def show_dot(dot: str, label: str, key: str) -> None:
     """A drawing by Graphviz; its text where this machine has no renderer."""
     try:
-        show_plate(_svg_of(dot), label, f"plate-{key}", zoom=_ZOOM)
+        show_svg(_cached_svg(dot), label, f"plate-{key}", zoom=_ZOOM)
     except Unavailable as error:
         st.graphviz_chart(dot)
-        st.caption(literal(str(error)))
+        st.caption(code_span(str(error)))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def _svg_of(dot: str) -> str:
+def _cached_svg(dot: str) -> str:
     """Kept apart from the other pages' drawings, which are larger."""
-    return drawn_safely(dot, "svg").decode()
+    return render_safely(dot, "svg").decode()
 
 
-def look_further(*links: Link) -> None:
+def show_links(*links: PageLink) -> None:
     """Links to other pages that show what the chapter tells of."""
     with st.container(horizontal=True, gap="small", key="further"):
         for page, words, parameters in links:
             st.page_link(page_named(page), label=f"{words} →", query_params=parameters)
 
 
-def cite(sources: Sequence[str]) -> None:
+def show_sources(sources: Sequence[str]) -> None:
     """The papers of a chapter."""
     st.html(sources_html(*sources))
 
 
-def share(part: int, whole: int, places: int = 1) -> str:
+def share_text(part: int, whole: int, places: int = 1) -> str:
     """A share with its sign: "58.6 %"."""
     return f"{percent(part, whole, places)} %"
 
 
-def times(ours: int, theirs: int) -> str:
+def times_text(ours: int, theirs: int) -> str:
     """How many times as much, in prose: "5.36", "4"."""
     return f"{ours / theirs:.3g}" if theirs else "–"
 
 
-def ratio(ours: int, theirs: int) -> str:
+def ratio_text(ours: int, theirs: int) -> str:
     """The same in a table, always with three digits: "5.36", "4.00"."""
     return f"{ours / theirs:#.3g}" if theirs else "–"

@@ -1,23 +1,23 @@
 """Chapter: pre-activation, and what its order changes in the counts."""
 
 from analyzer.cost.analysis import Analysis
-from analyzer.explanation.difference import Difference, Part
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.explanation.difference import NetworkDifference, OpKindDifference
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    draw,
-    heading,
-    look_further,
-    pick_network,
-    say,
-    table,
-    title_of,
+    PageLink,
+    controls_container,
+    network_selectbox,
+    network_title,
+    show_dot,
+    show_heading,
+    show_links,
+    show_prose,
+    show_table,
 )
-from analyzer.render.compare.compare import kind_words
+from analyzer.render.compare.compare import op_kind_label
 from analyzer.render.lessons.block_drawings import preactivation_dot
-from analyzer.text.units import exact, signed, stage_words
+from analyzer.text.units import exact, signed, stage_label
 
 _NETWORKS = ("resnet50", "resnet101", "resnet152", "resnet34", "resnet110_cifar")
 
@@ -47,20 +47,20 @@ _FOLDS = (
 
 
 def _show() -> None:
-    say(_CLEANS, _ORDERS)
-    with bench():
-        name = pick_network("Network", "preactivation_network", _NETWORKS, "resnet50")
+    show_prose(_CLEANS, _ORDERS)
+    with controls_container():
+        name = network_selectbox("Network", "preactivation_network", _NETWORKS, "resnet50")
         other = f"{name}:preactivation=true"
-        found = Difference(analysis_of(name, None), analysis_of(other, None))
-        table(*_totals(found.first, found.second))
-    draw(preactivation_dot(name), "Original and pre-activation blocks", "preactivation")
-    heading("What moves in the counts")
-    say(_COUNTS, **_figures(found))
-    table(*_moved(found.parts))
-    say(_FOLDS)
-    look_further(
-        Link("compare", f"{title_of(name)} in both orders", {"networks": [name, other]}),
-        Link("explore", "The pre-activation network", {"variant": found.second.variant}),
+        found = NetworkDifference(cached_analysis(name, None), cached_analysis(other, None))
+        show_table(*_totals(found.first, found.second))
+    show_dot(preactivation_dot(name), "Original and pre-activation blocks", "preactivation")
+    show_heading("What moves in the counts")
+    show_prose(_COUNTS, **_figures(found))
+    show_table(*_moved(found.parts))
+    show_prose(_FOLDS)
+    show_links(
+        PageLink("compare", f"{network_title(name)} in both orders", {"networks": [name, other]}),
+        PageLink("explore", "The pre-activation network", {"variant": found.second.variant}),
     )
 
 
@@ -72,9 +72,9 @@ def _totals(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str
     return ["order", "expression", "parameters", "MACs", "activations"], rows, "llrrr"
 
 
-def _moved(parts: tuple[Part, ...]) -> tuple[list[str], list[list[str]], str]:
+def _moved(parts: tuple[OpKindDifference, ...]) -> tuple[list[str], list[list[str]], str]:
     rows = [
-        [stage_words(part.stage), kind_words(part.kind), exact(was), exact(now), signed(now - was)]
+        [stage_label(part.stage), op_kind_label(part.kind), exact(was), exact(now), signed(now - was)]
         for part in parts
         for was, now in [part.counts["params"]]
         if was != now
@@ -84,7 +84,7 @@ def _moved(parts: tuple[Part, ...]) -> tuple[list[str], list[list[str]], str]:
     return ["stage", "op", "original", "pre-activation", "difference"], rows, "llrrr"
 
 
-def _figures(found: Difference) -> dict[str, str]:
+def _figures(found: NetworkDifference) -> dict[str, str]:
     return {
         "macs": exact(found.first.macs),
         "title": found.first.network.title,

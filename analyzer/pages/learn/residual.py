@@ -4,22 +4,22 @@ from collections import Counter
 from typing import Final
 
 from analyzer.cost.analysis import Analysis
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    draw,
-    heading,
-    look_further,
-    pick_network,
-    say,
-    share,
-    table,
-    title_of,
+    PageLink,
+    controls_container,
+    network_selectbox,
+    network_title,
+    share_text,
+    show_dot,
+    show_heading,
+    show_links,
+    show_prose,
+    show_table,
 )
 from analyzer.render.lessons.block_drawings import residual_dot, shortcuts_dot
-from analyzer.render.notation import shortcut_words
+from analyzer.render.notation import shortcut_notation
 from analyzer.text.units import exact, signed
 
 _NETWORKS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet20_cifar", "resnet110_cifar")
@@ -66,19 +66,21 @@ _SAME_DEPTH = (
 
 
 def _show() -> None:
-    say(_DEGRADES, _REPARAMETRISES)
-    draw(residual_dot(), "A plain block and two residual blocks", "residual")
-    say(_CHANGES)
-    heading("What each option costs")
-    with bench():
-        name = pick_network("Network", "shortcut_network", _NETWORKS, "resnet34")
-        found = {option: analysis_of(f"{name}:shortcut={option}", None) for option in _OPTIONS}
-        table(*_options(found))
-    say(_COSTS, _SAME_DEPTH, **_figures(name, found))
-    draw(shortcuts_dot(name, _OPTIONS), "Stage 2 with each of the shortcuts", "shortcuts")
-    look_further(
-        Link("compare", f"{title_of(name)} with each option", {"networks": [found[o].variant for o in _OPTIONS]}),
-        Link("explore", title_of(name), {"variant": name}),
+    show_prose(_DEGRADES, _REPARAMETRISES)
+    show_dot(residual_dot(), "A plain block and two residual blocks", "residual")
+    show_prose(_CHANGES)
+    show_heading("What each option costs")
+    with controls_container():
+        name = network_selectbox("Network", "shortcut_network", _NETWORKS, "resnet34")
+        found = {option: cached_analysis(f"{name}:shortcut={option}", None) for option in _OPTIONS}
+        show_table(*_options(found))
+    show_prose(_COSTS, _SAME_DEPTH, **_figures(name, found))
+    show_dot(shortcuts_dot(name, _OPTIONS), "Stage 2 with each of the shortcuts", "shortcuts")
+    show_links(
+        PageLink(
+            "compare", f"{network_title(name)} with each option", {"networks": [found[o].variant for o in _OPTIONS]}
+        ),
+        PageLink("explore", network_title(name), {"variant": name}),
     )
 
 
@@ -98,17 +100,17 @@ def _options(found: dict[str, Analysis]) -> tuple[list[str], list[list[str]], st
 
 
 def _figures(name: str, found: dict[str, Analysis]) -> dict[str, str]:
-    kinds = Counter(map(shortcut_words, found["B"].blocks))
+    kinds = Counter(map(shortcut_notation, found["B"].blocks))
     plain = found["none"].params
     more = {option: found[option].params - plain for option in ("B", "C")}
     return {
-        "title": title_of(name),
+        "title": network_title(name),
         "identities": str(kinds["identity"]),
         "projections": str(kinds["projection"]),
         "b": exact(more["B"]),
-        "b_share": share(more["B"], found["B"].params),
+        "b_share": share_text(more["B"], found["B"].params),
         "c": exact(more["C"]),
-        "c_share": share(more["C"], found["C"].params),
+        "c_share": share_text(more["C"], found["C"].params),
     }
 
 

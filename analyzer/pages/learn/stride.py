@@ -1,24 +1,24 @@
 """Chapter: v1 and v1.5, where a bottleneck strides."""
 
 from analyzer.cost.analysis import Analysis
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.learn.parts import (
     Chapter,
-    Link,
-    bench,
-    draw,
-    heading,
-    look_further,
-    pick_network,
-    say,
-    share,
-    table,
-    times,
-    title_of,
+    PageLink,
+    controls_container,
+    network_selectbox,
+    network_title,
+    share_text,
+    show_dot,
+    show_heading,
+    show_links,
+    show_prose,
+    show_table,
+    times_text,
 )
 from analyzer.render.lessons.block_drawings import stride_dot
-from analyzer.render.lessons.computations import moved_rows
-from analyzer.render.notation import op_words
+from analyzer.render.lessons.computations import changed_rows
+from analyzer.render.notation import op_notation
 from analyzer.text.units import exact, shape, signed
 
 _NETWORKS = ("resnet50", "resnet101", "resnet152")
@@ -49,19 +49,21 @@ _FIELD = (
 
 
 def _show() -> None:
-    say(_PLACES, _READS)
-    with bench():
-        name = pick_network("Network", "stride_network", _NETWORKS, "resnet50")
-        first, second = (analysis_of(f"{name}:stride_on={where}", None) for where in ("1x1", "3x3"))
-        table(*_totals(first, second))
-    draw(stride_dot(name), "The first block of stage 2, v1 and v1.5", "stride")
-    heading("Which rows move")
-    say(_MOVES, **_figures(first, second))
-    table(*_moved(first, second))
-    say(_FIELD, **_figures(first, second))
-    look_further(
-        Link("compare", f"{title_of(name)}, v1 against v1.5", {"networks": [first.variant, second.variant]}),
-        Link("explore", f"{title_of(name)} as drawn here", {"variant": second.variant, "part": "stage 2 · layer2.0"}),
+    show_prose(_PLACES, _READS)
+    with controls_container():
+        name = network_selectbox("Network", "stride_network", _NETWORKS, "resnet50")
+        first, second = (cached_analysis(f"{name}:stride_on={where}", None) for where in ("1x1", "3x3"))
+        show_table(*_totals(first, second))
+    show_dot(stride_dot(name), "The first block of stage 2, v1 and v1.5", "stride")
+    show_heading("Which rows move")
+    show_prose(_MOVES, **_figures(first, second))
+    show_table(*_moved(first, second))
+    show_prose(_FIELD, **_figures(first, second))
+    show_links(
+        PageLink("compare", f"{network_title(name)}, v1 against v1.5", {"networks": [first.variant, second.variant]}),
+        PageLink(
+            "explore", f"{network_title(name)} as drawn here", {"variant": second.variant, "part": "stage 2 · layer2.0"}
+        ),
     )
 
 
@@ -79,14 +81,14 @@ def _moved(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str]
     rows = [
         [
             f"`{ours.path}`",
-            f"{op_words(ours.operation)} → {op_words(theirs.operation)}",
+            f"{op_notation(ours.operation)} → {op_notation(theirs.operation)}",
             shape(ours.output_shape),
             shape(theirs.output_shape),
             exact(ours.macs),
             exact(theirs.macs),
             signed(theirs.macs - ours.macs),
         ]
-        for ours, theirs in moved_rows(first, second)
+        for ours, theirs in changed_rows(first, second)
     ]
     whole = signed(second.macs - first.macs)
     rows.append(["**all together**", "", "", "", "", "", whole])
@@ -95,13 +97,13 @@ def _moved(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str]
 
 
 def _figures(first: Analysis, second: Analysis) -> dict[str, str]:
-    moved = moved_rows(first, second)
+    moved = changed_rows(first, second)
     return {
         "params": exact(first.params),
         "count": str(len(moved)),
-        "factor": " or ".join(dict.fromkeys(times(theirs.macs, ours.macs) for ours, theirs in moved)),
+        "factor": " or ".join(dict.fromkeys(times_text(theirs.macs, ours.macs) for ours, theirs in moved)),
         "more": exact(second.macs - first.macs),
-        "more_share": share(second.macs - first.macs, first.macs),
+        "more_share": share_text(second.macs - first.macs, first.macs),
         "field_1": str(first.receptive_field),
         "field_2": str(second.receptive_field),
     }

@@ -9,8 +9,8 @@ import numpy as np
 
 from analyzer.errors import InvalidInput
 from analyzer.sweep.engine.engine import evaluate
-from analyzer.sweep.results.nearest import Near, Target, improve
-from analyzer.sweep.results.pareto import Columns, Gathered
+from analyzer.sweep.results.nearest import NearCandidate, Target, improve
+from analyzer.sweep.results.pareto import Columns, FrontCollector
 from analyzer.sweep.space.space import Space
 from analyzer.text.units import exact
 
@@ -18,12 +18,12 @@ MAX_CANDIDATES = 1_000_000
 """What a server evaluates for one visitor; a larger space is drawn from, or goes to the command line."""
 MAX_SECONDS = 60
 _CHUNK = 1 << 15
-_PLACES = threading.BoundedSemaphore(2)
+_SWEEP_SLOTS = threading.BoundedSemaphore(2)
 """Chunks that one server evaluates at a time."""
 
 
 @dataclass(slots=True)
-class Sweeping:
+class IncrementalSweep:
     """How far a space has been evaluated, and what was found; it goes on where it was left.
 
     Raises InvalidInput where the space has more candidates than a page evaluates.
@@ -36,8 +36,8 @@ class Sweeping:
     seconds: float = 0.0
     limit: float = field(default_factory=lambda: MAX_SECONDS)
     stopped: bool = False
-    found: Gathered = field(init=False)
-    best: dict[object, Near] = field(default_factory=dict)
+    found: FrontCollector = field(init=False)
+    best: dict[object, NearCandidate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.space.size > MAX_CANDIDATES:
@@ -45,10 +45,10 @@ class Sweeping:
                 f"the space has {exact(self.space.size)} candidates, and the page evaluates up to "
                 f"{exact(MAX_CANDIDATES)}: draw some at random, or use the command line."
             )
-        self.found = Gathered(self.objectives)
+        self.found = FrontCollector(self.objectives)
 
     @property
-    def nearest(self) -> Near | None:
+    def nearest(self) -> NearCandidate | None:
         """The nearest network to the targets so far."""
         return self.best.get(None)
 
@@ -71,7 +71,7 @@ class Sweeping:
         """Let what was found be all, until `go_on`."""
         self.stopped = True
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Evaluate on, for as long again."""
         self.stopped, self.limit = False, self.seconds + MAX_SECONDS
 
@@ -83,7 +83,7 @@ class Sweeping:
 
     def step(self) -> Columns:
         """Evaluate the next chunk; InvalidInput where an expression has no value for one of its candidates."""
-        with _PLACES:
+        with _SWEEP_SLOTS:
             start = time.monotonic()
             stop = min(self.done + _CHUNK, self.space.size)
             columns = evaluate(self.space, self.done, stop, ask=self._ask)

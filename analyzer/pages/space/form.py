@@ -11,16 +11,22 @@ from analyzer.families.expression import parse
 from analyzer.families.network import MAX_SIDE
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
-from analyzer.pages.explore.cached import analysis_of
+from analyzer.pages.explore.cached import cached_analysis
 from analyzer.pages.space.background import MAX_CANDIDATES
-from analyzer.pages.state.server_values import MAX_CHARS, following, keep, restore, stands
-from analyzer.pages.state.url_parameters import bounded, expect_at_most, expect_choice, expect_number
+from analyzer.pages.state.server_values import (
+    MAX_WIDGET_CHARS,
+    is_current_widget,
+    restore_widget_values,
+    save_widget_values,
+    synced_widget_key,
+)
+from analyzer.pages.state.url_parameters import bounded_text, expect_at_most, expect_choice, expect_number
 from analyzer.sweep.results.nearest import Target, targets_of
 from analyzer.sweep.space.space import SPACES, Space, space
-from analyzer.text.units import count_of
+from analyzer.text.units import parse_count
 
 
-class Spoken(NamedTuple):
+class ExampleSpace(NamedTuple):
     """A variant expression or a family's name, `field = values` a line, a condition, and how many are drawn."""
 
     title: str
@@ -30,15 +36,15 @@ class Spoken(NamedTuple):
     samples: int | None
 
 
-def examples() -> dict[str, Spoken]:
+def example_spaces() -> dict[str, ExampleSpace]:
     """Title → the space, those of the program, in the order of their names."""
-    found = [_spoken(tomllib.loads(path.read_text(encoding="utf-8"))) for path in sorted(SPACES.glob("*.toml"))]
+    found = [_example_space(tomllib.loads(path.read_text(encoding="utf-8"))) for path in sorted(SPACES.glob("*.toml"))]
     return {each.title: each for each in found}
 
 
-def _spoken(document: dict[str, Any]) -> Spoken:
+def _example_space(document: dict[str, Any]) -> ExampleSpace:
     described = {**document.get("variables", {}), **document.get("fields", {})}
-    return Spoken(
+    return ExampleSpace(
         title=document["title"],
         start=document.get("variant") or document["family"],
         lines="\n".join(f"{name} = {_values(raw)}" for name, raw in described.items()),
@@ -96,14 +102,14 @@ class SearchRequest(NamedTuple):
     targets: tuple[Target, ...]
 
 
-def choose() -> tuple[SearchRequest | None, str]:
+def choose_space() -> tuple[SearchRequest | None, str]:
     """Show the widgets; what is asked for and "", or None and why that is no space."""
     names = [START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET, *map(limit_key, LIMITS)]
-    restore(*names)
+    restore_widget_values(*names)
     given = _widgets()
-    keep(**given)
+    save_widget_values(**given)
     try:
-        return _asked(given), ""
+        return _sweep_request(given), ""
     except InvalidInput as error:
         return None, str(error)
 
@@ -127,29 +133,29 @@ def _widgets() -> dict[str, Any]:
 
 def _example_box(given: dict[str, Any]) -> None:
     """The spaces from papers; the one that the fields state is shown."""
-    titles = list(examples())
-    stated = next((title for title in titles if _filled(title).items() <= given.items()), None)
-    box = following("example", stated)
+    titles = list(example_spaces())
+    stated = next((title for title in titles if _example_fields(title).items() <= given.items()), None)
+    box = synced_widget_key("example", stated)
     st.selectbox(
         "Example",
         titles,
         index=None if stated is None else titles.index(stated),
         key=box,
         placeholder="spaces from papers",
-        on_change=_take_example,
+        on_change=_on_example_change,
         args=(box,),
         help="Fills in the fields; then change what you like.",
     )
 
 
-def _take_example(box: str) -> None:
-    if stands(box) and st.session_state[box]:
-        st.session_state.update(_filled(st.session_state[box]))
+def _on_example_change(box: str) -> None:
+    if is_current_widget(box) and st.session_state[box]:
+        st.session_state.update(_example_fields(st.session_state[box]))
 
 
-def _filled(title: str) -> dict[str, Any]:
+def _example_fields(title: str) -> dict[str, Any]:
     """What an example's fields hold."""
-    example = examples()[title]
+    example = example_spaces()[title]
     samples = min(example.samples, MAX_CANDIDATES) if example.samples else None
     texts = dict(zip((START, VARY, ALSO), example[1:4], strict=True))
     return {**texts, DRAWN: samples} | {limit_key(figure): "" for figure in LIMITS}
@@ -161,7 +167,7 @@ def _start_box() -> str:
         FIRST_START,
         key=START,
         bind="query-params",
-        max_chars=MAX_CHARS,
+        max_chars=MAX_WIDGET_CHARS,
         help="A variant expression, or a family such as resnet; what does not vary below is as in this network.",
     )
     return text
@@ -205,7 +211,7 @@ def _vary_box() -> str:
         FIRST_VARY,
         key=VARY,
         bind="query-params",
-        max_chars=MAX_CHARS,
+        max_chars=MAX_WIDGET_CHARS,
         height=76,
         help=(
             "`field = values`: a range `2..12`, `64..512 step 8`, `16..256 times 2`; a list `[1, 8, 32]`; a stage each "
@@ -222,14 +228,14 @@ def _limit_boxes() -> dict[str, str]:
             f"Most {_LIMIT_WORDS[figure]}",
             key=limit_key(figure),
             bind="query-params",
-            max_chars=MAX_CHARS,
+            max_chars=MAX_WIDGET_CHARS,
             placeholder=example,
         )
     given[ALSO] = st.text_input(
         "Other limits",
         key=ALSO,
         bind="query-params",
-        max_chars=MAX_CHARS,
+        max_chars=MAX_WIDGET_CHARS,
         placeholder="widths[0] % 8 == 0 and depth <= 101",
         help="An expression of fields, params, macs, flops, activations and depth.",
     )
@@ -241,7 +247,7 @@ def _target_box() -> str:
         "Solve for",
         key=TARGET,
         bind="query-params",
-        max_chars=MAX_CHARS,
+        max_chars=MAX_WIDGET_CHARS,
         placeholder="macs=-20% params=0%",
         help="The nearest network to these figures; per cent are of the network that the space starts from.",
     )
@@ -264,9 +270,9 @@ def _front_box() -> list[str]:
     return chosen
 
 
-def _asked(given: dict[str, Any]) -> SearchRequest:
+def _sweep_request(given: dict[str, Any]) -> SearchRequest:
     for key, name in _TEXTS.items():
-        bounded(name, given[key])
+        bounded_text(name, given[key])
     start = given[START].strip()
     family = start if start in FAMILIES else parse(start).family
     variables, fields = _assignments(family, given[VARY])
@@ -288,7 +294,7 @@ def _targets(given: dict[str, Any]) -> tuple[Target, ...]:
     if not given[TARGET].strip():
         return ()
     texts = re.findall(r"(?:\[[^\]]*\]|\S)+", given[TARGET])
-    return targets_of(texts, analysis_of(given[START].strip(), given[SIDE]))
+    return targets_of(texts, cached_analysis(given[START].strip(), given[SIDE]))
 
 
 def _assignments(family: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -309,7 +315,9 @@ def _assignments(family: str, text: str) -> tuple[dict[str, str], dict[str, str]
 
 def _constraints(given: dict[str, Any]) -> list[str]:
     limits = [
-        f"{figure} <= {count_of(_LIMIT_WORDS[figure], text)}" for figure in LIMITS if (text := given[limit_key(figure)])
+        f"{figure} <= {parse_count(_LIMIT_WORDS[figure], text)}"
+        for figure in LIMITS
+        if (text := given[limit_key(figure)])
     ]
     return [*limits, *([given[ALSO]] if given[ALSO].strip() else [])]
 

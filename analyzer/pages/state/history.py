@@ -7,57 +7,57 @@ from typing import Any
 
 import streamlit as st
 
-from analyzer.pages.state.url_parameters import MAX_TEXT
+from analyzer.pages.state.url_parameters import MAX_PARAMETER_CHARS
 
-_STEPS: Any = st.components.v2.component(
+_HISTORY_COMPONENT: Any = st.components.v2.component(
     "resnet_analyzer_steps", html="", js=(Path(__file__).parent / "steps.js").read_text(encoding="utf-8")
 )
 
 
-def keep_steps() -> None:
+def track_history() -> None:
     """Let Back show the page that a link left as it was, with its choices."""
     with st.container(key="steps"):
-        _STEPS(key="steps_of_history", data={"longest": MAX_TEXT})
+        _HISTORY_COMPONENT(key="steps_of_history", data={"longest": MAX_PARAMETER_CHARS})
 
 
-SWITCH_SECONDS = 0.001
+THREAD_SWITCH_SECONDS = 0.001
 """How long a thread computes while another wants its turn, Python's own being 5 ms: a drawing, which is handed over in
 pieces, and every message to a browser would wait for that long several times."""
 
-_SEEN = [0]
+_NUM_MODULES = [0]
 
 
-def settle() -> None:
+def freeze_loaded_objects() -> None:
     """Set everything aside that is alive, where modules have been imported since last time.
 
     Half a million objects of the libraries make a full collection stop every visitor's answer for 0.1 s; what a
     session leaves behind is collected as before.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
-    if len(sys.modules) > _SEEN[0]:
-        _SEEN[0] = len(sys.modules)
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+    if len(sys.modules) > _NUM_MODULES[0]:
+        _NUM_MODULES[0] = len(sys.modules)
         gc.collect()
         gc.freeze()
 
 
 _HERE = Path(__file__).parent
 _CHAIN = "M6.5 9.5 9.5 6.5M7 4.5l1.4-1.4a3 3 0 0 1 4.3 4.3L11.3 8.8M9 11.5l-1.4 1.4a3 3 0 0 1-4.3-4.3L4.7 7.2"
-_HTML = f"""<div class="link">
+_LINK_HTML = f"""<div class="link">
 <button type="button" title="Copy the address of this page as it is shown">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="{_CHAIN}"/></svg>
 <span>Copy link</span></button>
 <span class="said" role="status" aria-live="polite"></span>
 <label hidden>The link of this page, to be copied from here<input type="text" readonly></label>
 </div>"""
-_LINK: Any = st.components.v2.component(
+_LINK_COMPONENT: Any = st.components.v2.component(
     "resnet_analyzer_link",
-    html=_HTML,
+    html=_LINK_HTML,
     css=(_HERE / "link.css").read_text(encoding="utf-8"),
     js=(_HERE / "link.js").read_text(encoding="utf-8"),
 )
 
 
-def show_link() -> None:
+def show_copy_link() -> None:
     """The button, at the top right and out of the page's flow."""
     with st.container(key="link"):
-        _LINK(key="copy_link")
+        _LINK_COMPONENT(key="copy_link")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+PAGE_CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#3b78e7" stroke-width="2">
 <path d="M8 1v4M8 10v4M8 19v4M8 2.5h6a5 5 0 0 1 5 5v9a5 5 0 0 1-5 5H8"/>
@@ -17,19 +17,19 @@ WORD_MARK = f"""<svg xmlns="http://www.w3.org/2000/svg" width="172" height="24" 
  fill="#3b78e7" textLength="138">resnet-analyzer</text></svg>"""
 
 
-def apply_look() -> None:
+def apply_page_style() -> None:
     """Put the style sheet and the word mark on the page."""
-    st.html(f"<style>{STYLE}</style>")
+    st.html(f"<style>{PAGE_CSS}</style>")
     st.logo(WORD_MARK, size="medium")
 
 
-def literal(text: str) -> str:
+def code_span(text: str) -> str:
     """Markdown that shows a line of text verbatim: a code span fenced by more backticks than the text has in a row."""
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     return f"{fence} {' '.join(text.split())} {fence}"
 
 
-def show_problem(*sentences: str) -> None:
+def show_errors(*sentences: str) -> None:
     """A sentence about each thing that went wrong, in place, with nothing in it interpreted."""
     for sentence in sentences:
-        st.error(literal(sentence))
+        st.error(code_span(sentence))

@@ -9,17 +9,17 @@ from math import isfinite
 import streamlit as st
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.pages.state.style import show_problem
+from analyzer.pages.state.style import show_errors
 
-MAX_TEXT = 4000
+MAX_PARAMETER_CHARS = 4000
 """Characters of a text that a page reads and that its address holds; servers take addresses of some 60,000."""
 
 _REFUSED = "refused"
-_NAMED = 8
+_MAX_LISTED = 8
 """Choices that a sentence names at most."""
 
 
-def begin() -> None:
+def clear_refused() -> None:
     """Forget what was refused before: once a visitor acts, the address is the page's own again."""
     st.session_state[_REFUSED] = {}
 
@@ -28,52 +28,52 @@ def show_refused() -> None:
     """A sentence about each parameter that was refused in this run."""
     refused = st.session_state.get(_REFUSED)
     if refused:
-        show_problem(*refused.values())
+        show_errors(*refused.values())
 
 
-def bounded(name: str, text: str) -> str:
+def bounded_text(name: str, text: str) -> str:
     """The text; InvalidInput where it is longer than a page reads."""
-    if len(text) > MAX_TEXT:
-        raise InvalidInput(f"{name}: {len(text):,} characters are over the page's bound of {MAX_TEXT:,}.")
+    if len(text) > MAX_PARAMETER_CHARS:
+        raise InvalidInput(f"{name}: {len(text):,} characters are over the page's bound of {MAX_PARAMETER_CHARS:,}.")
     return text
 
 
 def expect_choice(key: str, options: Iterable[object]) -> None:
     """Refuse what is none of these choices, as they are worded."""
     known = [str(option) for option in options]
-    wrong = [value for value in _asked(key) if value not in known]
+    wrong = [value for value in _query_values(key) if value not in known]
     if wrong:
         _refuse(key, wrong[0], f"must be one of {_listed(known)}")
 
 
 def expect_at_most(key: str, count: int) -> None:
     """Refuse more values than that of a parameter that can be given several times."""
-    if len(asked := _asked(key)) > count:
+    if len(asked := _query_values(key)) > count:
         _refuse(key, asked[count], f"is one too many: at most {count} are taken")
 
 
 def expect_number(key: str, low: float, high: float, *, whole: bool = True) -> None:
     """Refuse what is no number between these, both included."""
-    for value in _asked(key):
-        if not _within(value, low, high, whole):
+    for value in _query_values(key):
+        if not _is_number_within(value, low, high, whole):
             _refuse(key, value, f"must be a {'whole ' if whole else ''}number from {low:,} to {high:,}")
 
 
-def expect_switch(key: str) -> None:
+def expect_toggle(key: str) -> None:
     """Refuse what is neither true nor false."""
-    for value in _asked(key):
+    for value in _query_values(key):
         if value.lower() not in ("true", "false"):
             _refuse(key, value, "must be true or false")
 
 
-def _asked(key: str) -> list[str]:
+def _query_values(key: str) -> list[str]:
     """What the address asks for, before the widget under that key stands; later on its own value counts."""
     if key in st.session_state:
         return []
     return [value for value in st.query_params.get_all(key) if value]
 
 
-def _within(text: str, low: float, high: float, whole: bool) -> bool:
+def _is_number_within(text: str, low: float, high: float, whole: bool) -> bool:
     try:
         number = float(text)
     except ValueError:
@@ -86,5 +86,5 @@ def _refuse(key: str, value: str, rule: str) -> None:
 
 
 def _listed(known: Sequence[str]) -> str:
-    named = ", ".join(shortened(each) for each in known[:_NAMED])
-    return named if len(known) <= _NAMED else f"{named} … ({len(known):,} in all)"
+    named = ", ".join(shortened(each) for each in known[:_MAX_LISTED])
+    return named if len(known) <= _MAX_LISTED else f"{named} … ({len(known):,} in all)"

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.explanation.difference import stage_figures, stage_order
-from analyzer.render.lessons.svg import drawing, rect, text
-from analyzer.text.units import duration, short, size_bytes, stage_words
+from analyzer.render.lessons.svg import rect, svg_document, text
+from analyzer.text.units import duration, short, size_bytes, stage_label
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.prediction import Prediction
 
-COLOURS = ("#0b57d0", "#d9730d", "#0f8a5f", "#a3478f", "#8a6d00", "#5b6770")
+NETWORK_COLOURS = ("#0b57d0", "#d9730d", "#0f8a5f", "#a3478f", "#8a6d00", "#5b6770")
 """Told apart by people who are colour-blind, too; a seventh network takes the first again."""
 Columns = Sequence[tuple[str, str, Callable[[Any], str]]]
 """Head, quantity, and how it is written."""
@@ -27,12 +27,12 @@ _LINE, _GAP, _TOP = 16, 12, 28
 _STYLE = (
     "text{font:12px system-ui,Segoe UI,Helvetica,Arial,sans-serif;fill:#16191d}.quiet{fill:#57606a}"
     ".head{font-weight:600}"
-    + "".join(f".network{number}{{fill:{colour}}}" for number, colour in enumerate(COLOURS, 1))
+    + "".join(f".network{number}{{fill:{colour}}}" for number, colour in enumerate(NETWORK_COLOURS, 1))
     + "@media(prefers-color-scheme:dark){text{fill:#eef0f3}.quiet{fill:#a3adba}}"
 )
 
 
-def chart(analyses: Sequence[Analysis], names: Sequence[str], predictions: "Sequence[Prediction]" = ()) -> str:
+def bar_chart_svg(analyses: Sequence[Analysis], names: Sequence[str], predictions: "Sequence[Prediction]" = ()) -> str:
     """Stages by parameters, MACs, activations, stored bytes and predicted latency, each column to its own scale."""
     figures = [_figures(analysis) for analysis in analyses]
     for own, prediction in zip(figures, predictions, strict=False):
@@ -46,10 +46,10 @@ def chart(analyses: Sequence[Analysis], names: Sequence[str], predictions: "Sequ
     parts = [*_legend(names), *_heads(columns, top)]
     for place, stage in enumerate(stages):
         y = top + row * place
-        parts.append(text(0, y + 14 + _LINE * (len(names) - 1) / 2, stage_words(stage)))
+        parts.append(text(0, y + 14 + _LINE * (len(names) - 1) / 2, stage_label(stage)))
         parts += _row_bars(columns, [found.get(stage) for found in figures], figures, y)
     title = f"{', '.join(names)}: {', '.join(words for words, _, _ in columns)}, by stage"
-    return drawing(parts, width, height, title, _STYLE, margin=8)
+    return svg_document(parts, width, height, title, _STYLE, margin=8)
 
 
 def _legend(names: Sequence[str]) -> Iterator[str]:
@@ -86,4 +86,4 @@ def _row_bars(
 
 
 def _bar(x: float, y: float, width: float, place: int) -> str:
-    return rect(x, y, max(width, 1), _THICK, f"network{place % len(COLOURS) + 1}", 2)
+    return rect(x, y, max(width, 1), _THICK, f"network{place % len(NETWORK_COLOURS) + 1}", 2)

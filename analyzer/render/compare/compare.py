@@ -12,36 +12,36 @@ from analyzer.cost.analysis import Analysis
 from analyzer.explanation.difference import (
     HEAD,
     INPUT_SIZE,
-    Change,
-    Difference,
-    Kind,
-    Part,
+    AttributionStep,
+    FieldChange,
+    NetworkDifference,
+    OpKind,
+    OpKindDifference,
     StageFigures,
-    Step,
     by_role,
     differences,
-    part_sums,
     quantities,
+    quantity_sums,
     stage_figures,
     stage_order,
 )
 from analyzer.families.network import size_text, squared
-from analyzer.render.compare.compare_latency import latency_parts, slower_words, step_cells
+from analyzer.render.compare.compare_latency import latency_difference, latency_parts, step_cells
 from analyzer.render.report.report import escaped
 from analyzer.text.tables import markdown_table
-from analyzer.text.units import exact, percent, ratio, shape, short, signed, signed_bytes, size_bytes, stage_words
+from analyzer.text.units import exact, percent, ratio, shape, short, signed, signed_bytes, size_bytes, stage_label
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.prediction import Prediction
     from analyzer.latency.predict.target import LatencyTarget
 
-Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
+TableWriter = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 
-CONVENTION = (
+CONVENTION_NOTE = (
     "Ratios (×) are to the first network. MACs and activations are those of one input; the peak of activations in "
     "inference and what training stores are bytes at batch 1 in float32, as `report` tells them under Memory."
 )
-ORDER = (
+ORDER_NOTE = (
     "Fields change one at a time, in the order in which the spec lists them, the input size last; one that alone would "
     "make no network waits, and an inner width changes before its cut into paths. A share depends on that order, their "
     "sum does not: it is the whole difference, exactly."
@@ -57,8 +57,8 @@ _BYTES = ("peak_bytes", "stored_bytes")
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Two or more networks, each against the first: `markdown`, and `to_dict` for machines.
+class NetworkComparison:
+    """Two or more networks, each against the first: `comparison_markdown`, and `to_dict` for machines.
 
     With a `target` their latency on that device is predicted, too.
     """
@@ -67,7 +67,7 @@ class Compared:
     target: "LatencyTarget | None" = None
 
     @cached_property
-    def differences(self) -> tuple[Difference, ...]:
+    def differences(self) -> tuple[NetworkDifference, ...]:
         """Each network but the first, against the first."""
         return differences(self.analyses)
 
@@ -83,14 +83,14 @@ class Compared:
     @property
     def markdown(self) -> str:
         """For a file: what differs and why, the rest folded."""
-        return markdown(self, markdown_table)
+        return comparison_markdown(self, markdown_table)
 
     @property
     def svg(self) -> str:
         """A chart of the stages' parameters, MACs, activations and stored bytes."""
-        from analyzer.render.compare.bar_chart import chart
+        from analyzer.render.compare.bar_chart import bar_chart_svg
 
-        return chart(self.analyses, names(self.analyses), self.predictions)
+        return bar_chart_svg(self.analyses, network_names(self.analyses), self.predictions)
 
     @property
     def html(self) -> str:
@@ -108,21 +108,22 @@ class Compared:
         return self.markdown
 
 
-def compared(analyses: Sequence[Analysis], target: "LatencyTarget | None" = None) -> Compared:
+def network_comparison(analyses: Sequence[Analysis], target: "LatencyTarget | None" = None) -> NetworkComparison:
     """Networks side by side, on a device where one is given; InvalidInput where there are fewer than two."""
     differences(analyses)
-    return Compared(tuple(analyses), target)
+    return NetworkComparison(tuple(analyses), target)
 
 
-def markdown(found: Compared, table: Table) -> str:
+def comparison_markdown(found: NetworkComparison, table: TableWriter) -> str:
     """Markdown whose tables that function makes: bare for files, padded for a terminal."""
     folded = (
-        f"<details><summary>{title}</summary>\n\n{content}\n\n</details>" for title, content in details(found, table)
+        f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
+        for title, content in detail_parts(found, table)
     )
-    return "\n\n".join([f"# {heading(found)}", *answers(found, table), *folded]) + "\n"
+    return "\n\n".join([f"# {comparison_heading(found)}", *summary_parts(found, table), *folded]) + "\n"
 
 
-def heading(found: Compared) -> str:
+def comparison_heading(found: NetworkComparison) -> str:
     """The networks' titles, with their input sizes where these differ."""
     sizes = len({analysis.input_shape[1:] for analysis in found.analyses}) > 1
     *first, last = (
@@ -131,25 +132,25 @@ def heading(found: Compared) -> str:
     return f"{', '.join(first)} and {last}"
 
 
-def answers(found: Compared, table: Table = markdown_table) -> list[str]:
+def summary_parts(found: NetworkComparison, table: TableWriter = markdown_table) -> list[str]:
     """The first screen: totals, a sentence and the reasons for each difference, the stages side by side."""
     parts = [_totals(found.analyses, table)]
     for number, difference in enumerate(found.differences, 1):
         parts += [_sentence(found, number), *_reasons(found, difference, table)]
-    parts += ["**Stage by stage**", _stages(found.analyses, table), CONVENTION]
-    return [*parts, *latency_parts([_code(name) for name in names(found.analyses)], found.predictions, table)]
+    parts += ["**Stage by stage**", _stages(found.analyses, table), CONVENTION_NOTE]
+    return [*parts, *latency_parts([_code(name) for name in network_names(found.analyses)], found.predictions, table)]
 
 
-def details(found: Compared, table: Table = markdown_table) -> Iterator[tuple[str, str]]:
+def detail_parts(found: NetworkComparison, table: TableWriter = markdown_table) -> Iterator[tuple[str, str]]:
     """(title, content) of what is folded: every difference by stage and kind of op."""
     for difference in found.differences:
         if not difference.equal:
-            ours, theirs = names((difference.first, difference.second))
+            ours, theirs = network_names((difference.first, difference.second))
             title = f"By stage and kind of op: {theirs} against {ours}"
             yield title, _by_kind(difference, difference.parts, table)
 
 
-def names(analyses: Sequence[Analysis]) -> list[str]:
+def network_names(analyses: Sequence[Analysis]) -> list[str]:
     """What tells the networks apart: the expression, and the input size where two have the same one."""
     known = [analysis.variant for analysis in analyses]
     return [
@@ -158,7 +159,7 @@ def names(analyses: Sequence[Analysis]) -> list[str]:
     ]
 
 
-def command(found: Compared) -> str:
+def compare_command(found: NetworkComparison) -> str:
     """The command line that compares the networks again, where one input size or each one's own was taken."""
     own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
     height, width = found.analyses[0].input_shape[1:]
@@ -171,12 +172,12 @@ def _code(text: str) -> str:
     return f"`{text}`"
 
 
-def _totals(analyses: Sequence[Analysis], table: Table) -> str:
+def _totals(analyses: Sequence[Analysis], table: TableWriter) -> str:
     heads = ["network", "input", *_WORDS.values(), "depth", "receptive field"]
     first = quantities(analyses[0])
     rows = [
         [_code(name), shape(each.input_shape), *_quantity_cells(each, first), str(each.depth), _field(each)]
-        for name, each in zip(names(analyses), analyses, strict=True)
+        for name, each in zip(network_names(analyses), analyses, strict=True)
     ]
     return table(heads, rows, "ll" + "r" * (len(heads) - 2))
 
@@ -191,33 +192,37 @@ def _quantity_cells(analysis: Analysis, first: dict[str, int]) -> Iterator[str]:
         yield words if count == first[name] else f"{words} ({ratio(count, first[name])}×)"
 
 
-def _sentence(found: Compared, number: int) -> str:
+def _sentence(found: NetworkComparison, number: int) -> str:
     difference = found.differences[number - 1]
-    ours, theirs = names((difference.first, difference.second))
+    ours, theirs = network_names((difference.first, difference.second))
     if difference.equal:
         return f"**{_code(theirs)} is {_code(ours)}**: one graph, fingerprint `{difference.first.fingerprint}`."
-    told = [_more(_WORDS[name], was, now) for name, (was, now) in difference.totals.items() if name not in _BYTES]
-    told += slower_words(found.predictions, number)
+    told = [
+        _difference_phrase(_WORDS[name], was, now)
+        for name, (was, now) in difference.totals.items()
+        if name not in _BYTES
+    ]
+    told += latency_difference(found.predictions, number)
     return f"**{_code(theirs)} against {_code(ours)}**: {', '.join(told)}."
 
 
-def _more(words: str, was: int, now: int) -> str:
+def _difference_phrase(words: str, was: int, now: int) -> str:
     if was == now:
         return f"as many {words}"
     share = f" ({signed(now - was)[0]}{percent(abs(now - was), was)} %)" if was else ""
     return f"{exact(abs(now - was))} {'more' if now > was else 'fewer'} {words}{share}"
 
 
-def _reasons(found: Compared, difference: Difference, table: Table) -> list[str]:
+def _reasons(found: NetworkComparison, difference: NetworkDifference, table: TableWriter) -> list[str]:
     if difference.equal:
         return []
     if difference.by_field:
-        return [_by_field(found, difference, table), ORDER]
+        return [_by_field(found, difference, table), ORDER_NOTE]
     apart = "Networks of different families share no fields; their difference by role and kind of op, the head apart:"
     return [apart, _by_kind(difference, by_role(difference.parts), table)]
 
 
-def _by_field(found: Compared, difference: Difference, table: Table) -> str:
+def _by_field(found: NetworkComparison, difference: NetworkDifference, table: TableWriter) -> str:
     heads = ["due to", *_WORDS.values(), *(["predicted ms"] if found.target else [])]
     latency = step_cells(found.target, difference) if found.target else [[]] * (len(difference.steps) + 1)
     rows = [[_step_words(step), *_shares(step.shares)] for step in difference.steps]
@@ -230,42 +235,42 @@ def _shares(shares: dict[str, int]) -> Iterator[str]:
         yield signed_bytes(shares[name]) if name in _BYTES else signed(shares[name])
 
 
-def _step_words(step: Step) -> str:
+def _step_words(step: AttributionStep) -> str:
     words = ", ".join(map(_change_words, step.changes))
     return f"{words} (together: {escaped(step.why.rstrip('.'))})" if step.why else words
 
 
-def _change_words(change: Change) -> str:
+def _change_words(change: FieldChange) -> str:
     name = "input size" if change.field == INPUT_SIZE else _code(change.field)
     return f"{name} {change.old} → {change.new}"
 
 
-def kind_words(kind: Kind) -> str:
+def op_kind_label(kind: OpKind) -> str:
     """A kind of op: "3×3 conv, grouped", "batch norm", "linear"."""
     if kind.kernel:
         return f"{kind.kernel}×{kind.kernel} conv{', grouped' if kind.grouped else ''}"
     return re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.op).removesuffix("2d").lower()
 
 
-def _by_kind(difference: Difference, parts: Sequence[Part], table: Table) -> str:
+def _by_kind(difference: NetworkDifference, parts: Sequence[OpKindDifference], table: TableWriter) -> str:
     before = [part for part in parts if part.stage != HEAD]
     head = [part for part in parts if part.stage == HEAD]
     rows = [_part_cells(part) for part in before]
     rows += [["**all before the head**", "", *_sum_cells(before)], *map(_part_cells, head)]
     rows.append(["**all together**", "", *_sum_cells(parts)])
-    ours, theirs = map(_code, names((difference.first, difference.second)))
+    ours, theirs = map(_code, network_names((difference.first, difference.second)))
     heads = ["stage", "ops"]
     for name in ("params", "macs"):
         heads += [f"{_WORDS[name]} of {ours}", f"of {theirs}", "difference"]
     return table(heads, rows, "llrrrrrr")
 
 
-def _part_cells(part: Part) -> list[str]:
-    return [stage_words(part.stage), kind_words(part.kind), *_pair_cells(part.counts)]
+def _part_cells(part: OpKindDifference) -> list[str]:
+    return [stage_label(part.stage), op_kind_label(part.kind), *_pair_cells(part.counts)]
 
 
-def _sum_cells(parts: Sequence[Part]) -> list[str]:
-    return _pair_cells(dict(part_sums(parts)))
+def _sum_cells(parts: Sequence[OpKindDifference]) -> list[str]:
+    return _pair_cells(dict(quantity_sums(parts)))
 
 
 def _pair_cells(counts: dict[str, tuple[int, int]]) -> list[str]:
@@ -276,7 +281,7 @@ def _pair_cells(counts: dict[str, tuple[int, int]]) -> list[str]:
     return cells
 
 
-def _stages(analyses: Sequence[Analysis], table: Table) -> str:
+def _stages(analyses: Sequence[Analysis], table: TableWriter) -> str:
     figures = [stage_figures(analysis) for analysis in analyses]
     heads = ["stage", "network", "output"]
     for words in ("parameters", "MACs", "activations", "stored for training"):
@@ -284,8 +289,8 @@ def _stages(analyses: Sequence[Analysis], table: Table) -> str:
     rows = []
     for stage in stage_order(analyses):
         first = figures[0].get(stage)
-        for place, (name, found) in enumerate(zip(names(analyses), figures, strict=True)):
-            label = "" if place else stage_words(stage)
+        for place, (name, found) in enumerate(zip(network_names(analyses), figures, strict=True)):
+            label = "" if place else stage_label(stage)
             rows.append([label, _code(name), *_stage_cells(found.get(stage), first, reference=not place)])
     return table(heads, rows, "lll" + "r" * 8)
 
@@ -301,26 +306,26 @@ def _stage_cells(found: StageFigures | None, first: StageFigures | None, referen
     return cells
 
 
-def _page(found: Compared) -> str:
+def _page(found: NetworkComparison) -> str:
     """One self-contained page, the markdown's content and the chart: nothing to fetch, nothing to run."""
-    from analyzer.render.report.html import page, rendered  # few comparisons are a page
+    from analyzer.render.report.html import html_page, markdown_to_html  # few comparisons are a page
 
-    title = escape(re.sub(r"\\(.)", r"\1", heading(found)))
-    first, *rest = answers(found)
+    title = escape(re.sub(r"\\(.)", r"\1", comparison_heading(found)))
+    first, *rest = summary_parts(found)
     folded = "".join(
-        f"<details><summary>{escape(title)}</summary>\n{rendered(content)}</details>\n"
-        for title, content in details(found)
+        f"<details><summary>{escape(title)}</summary>\n{markdown_to_html(content)}</details>\n"
+        for title, content in detail_parts(found)
     )
     chart = f'<figure><div class="wide" tabindex="0" role="region" aria-label="Chart">{found.svg}</div></figure>\n'
-    reasons = rendered("\n\n".join(rest))
+    reasons = markdown_to_html("\n\n".join(rest))
     body = (
-        f"<main>\n<article>\n<h1>{title}</h1>\n{rendered(first)}{chart}{reasons}{folded}"
-        f"<footer>Made by <code>{escape(command(found))} --format html</code></footer>\n</article>\n</main>"
+        f"<main>\n<article>\n<h1>{title}</h1>\n{markdown_to_html(first)}{chart}{reasons}{folded}"
+        f"<footer>Made by <code>{escape(compare_command(found))} --format html</code></footer>\n</article>\n</main>"
     )
-    return page(title, body)
+    return html_page(title, body)
 
 
-def _document(found: Compared) -> dict[str, Any]:
+def _document(found: NetworkComparison) -> dict[str, Any]:
     """Networks with totals and stages; each difference to the first, whole, by field, and by stage and kind of op."""
     networks = [_network_json(analysis) for analysis in found.analyses]
     differences = [_difference_json(difference) for difference in found.differences]
@@ -332,7 +337,7 @@ def _document(found: Compared) -> dict[str, Any]:
     return {"schema": 1, "networks": networks, "differences": differences}
 
 
-def _add_latency(target: "LatencyTarget", told: dict[str, Any], difference: Difference) -> None:
+def _add_latency(target: "LatencyTarget", told: dict[str, Any], difference: NetworkDifference) -> None:
     """What the difference, and each step of it, changes in the predicted milliseconds."""
     from analyzer.latency.predict.predict import predict_latency  # only a device needs it
 
@@ -358,7 +363,7 @@ def _network_json(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _difference_json(difference: Difference) -> dict[str, Any]:
+def _difference_json(difference: NetworkDifference) -> dict[str, Any]:
     return {
         "first": difference.first.variant,
         "second": difference.second.variant,
@@ -369,12 +374,12 @@ def _difference_json(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _step_json(step: Step) -> dict[str, Any]:
+def _step_json(step: AttributionStep) -> dict[str, Any]:
     changes = [change._asdict() for change in step.changes]
     return {"changes": changes, **({"why_together": step.why} if step.why else {}), "shares": step.shares}
 
 
-def _part_json(part: Part) -> dict[str, Any]:
+def _part_json(part: OpKindDifference) -> dict[str, Any]:
     kind = {"op": part.kind.op} | (
         {"kernel": part.kind.kernel, "grouped": part.kind.grouped} if part.kind.kernel else {}
     )

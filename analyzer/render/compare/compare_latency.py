@@ -4,18 +4,18 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from analyzer.explanation.difference import Difference, in_order
-from analyzer.text.units import percent, ratio, significant, stage_words
+from analyzer.explanation.difference import NetworkDifference, in_order
+from analyzer.text.units import percent, ratio, significant, stage_label
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.prediction import Prediction, StageTime
     from analyzer.latency.predict.target import LatencyTarget
 
-Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
+TableWriter = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 _MINUS = "−"
 
 
-def latency_parts(names: Sequence[str], predictions: "Sequence[Prediction]", table: Table) -> list[str]:
+def latency_parts(names: Sequence[str], predictions: "Sequence[Prediction]", table: TableWriter) -> list[str]:
     """A heading, the networks and their stages side by side, and what the times stand on."""
     if not predictions:
         return []
@@ -27,7 +27,7 @@ def latency_parts(names: Sequence[str], predictions: "Sequence[Prediction]", tab
     ]
 
 
-def _totals(names: Sequence[str], predictions: "Sequence[Prediction]", table: Table) -> str:
+def _totals(names: Sequence[str], predictions: "Sequence[Prediction]", table: TableWriter) -> str:
     from analyzer.render.latency.predicted import device_words
 
     heads = [
@@ -57,13 +57,13 @@ def _totals(names: Sequence[str], predictions: "Sequence[Prediction]", table: Ta
     return table(heads, rows, "llrrrrrr")
 
 
-def _stages(names: Sequence[str], predictions: "Sequence[Prediction]", table: Table) -> str:
+def _stages(names: Sequence[str], predictions: "Sequence[Prediction]", table: TableWriter) -> str:
     heads = ["stage", "network", "predicted ms", "ratio", "90 % interval, ms", "%", "bound by"]
     rows = []
     for stage in stage_names(predictions):
         times = [next((each for each in found.stages if each.stage == stage), None) for found in predictions]
         for place, (name, found, time) in enumerate(zip(names, predictions, times, strict=True)):
-            label = "" if place else stage_words(stage)
+            label = "" if place else stage_label(stage)
             rows.append([label, name, *_stage_cells(time, times[0] if place else None, found.ms, reference=not place)])
     return table(heads, rows, "llrrrrl")
 
@@ -84,7 +84,7 @@ def _stage_cells(time: "StageTime | None", first: "StageTime | None", whole_ms: 
     return [significant(time.ms), against, _interval(time), percent(time.ms, whole_ms), time.bound]
 
 
-def step_cells(target: "LatencyTarget", difference: Difference) -> list[list[str]]:
+def step_cells(target: "LatencyTarget", difference: NetworkDifference) -> list[list[str]]:
     """What each step of the attribution changes in the predicted milliseconds, and last what all change together."""
     from analyzer.latency.predict.predict import predict_latency  # only a device needs it
 
@@ -98,7 +98,7 @@ def _signed(ms: float) -> str:
     return f"{'+' if ms > 0 else _MINUS}{significant(abs(ms))}" if ms else "0"
 
 
-def slower_words(predictions: "Sequence[Prediction]", number: int) -> list[str]:
+def latency_difference(predictions: "Sequence[Prediction]", number: int) -> list[str]:
     """How much slower or faster that network is than the first: "predicted 5.2 ms slower (+11.2 %)"."""
     if not predictions:
         return []

@@ -7,67 +7,77 @@ from graphviz import Digraph
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
-from analyzer.render.diagram.grouping import View, view
-from analyzer.render.diagram.labels import heated, times_legend
-from analyzer.render.diagram.levels import block_picture, network_picture, op_picture, stage_picture
+from analyzer.render.diagram.grouping import DiagramSelection, diagram_selection
+from analyzer.render.diagram.labels import times_legend, with_heat
+from analyzer.render.diagram.levels import block_diagram, network_diagram, op_diagram, stage_diagram
 from analyzer.render.diagram.picture import (
     FONT,
-    SIZE,
-    SMALL,
+    FONT_SIZE,
+    SMALL_FONT_SIZE,
     Arrow,
     Box,
+    BoxDiagram,
     Frame,
-    Picture,
     Role,
-    html,
-    marked,
+    dot_escaped,
+    label_escaped,
+    label_html,
+    label_rows,
+    label_table,
     node_id,
-    plain,
-    quoted,
-    rich,
-    small,
-    table,
-    text_points,
+    one_line,
+    small_print,
+    text_width_points,
 )
-from analyzer.render.diagram.style import DEFAULT, Look, Palette, page_inches
+from analyzer.render.diagram.style import DEFAULT_STYLE, DiagramPalette, DiagramStyle, page_inches
 
-LEVELS: dict[str, Callable[[View], Picture]] = {
-    "network": network_picture,
-    "stage": stage_picture,
-    "block": block_picture,
-    "op": op_picture,
+LEVELS: dict[str, Callable[[DiagramSelection], BoxDiagram]] = {
+    "network": network_diagram,
+    "stage": stage_diagram,
+    "block": block_diagram,
+    "op": op_diagram,
 }
 """Level → what it draws."""
 
 MAX_BOXES, MAX_ARROWS = 1_500, 3_000
 """Layout time grows faster than the drawing; beyond this nobody could read it, either."""
 
-COARSER = {"op": "block", "block": "stage", "stage": "network"}
+COARSER_LEVEL = {"op": "block", "block": "stage", "stage": "network"}
 """Level → the one that draws less."""
 _DASHED = ("projection", "zero-pad")
 _HIDDEN = ("jump", "guide")
-_MERGES = ("add", "concat")
-_EVEN = ("conv", "pool", "slim")
+_MERGE_ROLES = ("add", "concat")
+_EQUAL_WIDTH_ROLES = ("conv", "pool", "slim")
 """Roles whose boxes are equally wide in one frame."""
 
 
 def dot_source(
-    analysis: Analysis, level: str, look: Look = DEFAULT, *, stage: str | None = None, path: str | None = None
+    analysis: Analysis,
+    level: str,
+    look: DiagramStyle = DEFAULT_STYLE,
+    *,
+    stage: str | None = None,
+    path: str | None = None,
 ) -> str:
     """The DOT text of a network, or of one stage or weight path of it, at a level.
 
     InvalidInput for an unknown level or part, or a drawing of over 1,500 boxes.
     """
-    return dot_text(picture(analysis, level, look, stage=stage, path=path), look)
+    return dot_text(box_diagram(analysis, level, look, stage=stage, path=path), look)
 
 
-def picture(
-    analysis: Analysis, level: str, look: Look = DEFAULT, *, stage: str | None = None, path: str | None = None
-) -> Picture:
+def box_diagram(
+    analysis: Analysis,
+    level: str,
+    look: DiagramStyle = DEFAULT_STYLE,
+    *,
+    stage: str | None = None,
+    path: str | None = None,
+) -> BoxDiagram:
     """The drawing as data; InvalidInput as `dot_source`."""
     if level not in LEVELS:
         raise InvalidInput(f"level {shortened(level)!r} is unknown; levels are {', '.join(LEVELS)}.")
-    seen = view(analysis, look, stage, path)
+    seen = diagram_selection(analysis, look, stage, path)
     if level == "op" and seen.num_ops > MAX_BOXES:
         raise _too_large(analysis, level, f"{seen.num_ops} ops are over the bound of {MAX_BOXES}")
     drawn = LEVELS[level](seen)
@@ -77,31 +87,31 @@ def picture(
         raise _too_large(analysis, level, told)
     if told := times_legend(look):
         drawn = replace(drawn, legend="\n".join(text for text in (drawn.legend, told) if text))
-    return heated(drawn, seen.ledger) if look.heat else drawn
+    return with_heat(drawn, seen.ledger) if look.heat else drawn
 
 
 def _too_large(analysis: Analysis, level: str, told: str) -> InvalidInput:
-    coarser = f"level {COARSER[level]}, or " if level in COARSER else ""
+    coarser = f"level {COARSER_LEVEL[level]}, or " if level in COARSER_LEVEL else ""
     return InvalidInput(
         f"{level} level of {shortened(analysis.variant)}: {told}; take {coarser}one part by its stage or path."
     )
 
 
-def dot_text(drawn: Picture, look: Look = DEFAULT) -> str:
+def dot_text(drawn: BoxDiagram, look: DiagramStyle = DEFAULT_STYLE) -> str:
     """A picture as DOT text; the first two lines, comments, are its title and description."""
-    return _Writer(drawn, look).text()
+    return _DotWriter(drawn, look).text()
 
 
-class _Writer:
+class _DotWriter:
     """A picture on its way to DOT."""
 
-    def __init__(self, drawn: Picture, look: Look) -> None:
+    def __init__(self, drawn: BoxDiagram, look: DiagramStyle) -> None:
         self._drawn, self._look, self._colours = drawn, look, look.palette
-        self._looks = _looks(look.palette)
+        self._role_attributes = _role_attributes(look.palette)
 
     def text(self) -> str:
-        drawn, title = self._drawn, plain(self._drawn.title, 160)
-        graph = Digraph(name=node_id(title), comment=f"{title}\n// {plain(drawn.description, 2000)}")
+        drawn, title = self._drawn, one_line(self._drawn.title, 160)
+        graph = Digraph(name=node_id(title), comment=f"{title}\n// {one_line(drawn.description, 2000)}")
         self._set_defaults(graph)
         self._draw_frames(graph)
         roles = {box.name: box.role for box in drawn.boxes}
@@ -119,23 +129,25 @@ class _Writer:
         grid = {"packmode": f"array_ti{drawn.columns}", "pack": "7"} if drawn.columns else {"newrank": "true"}
         graph.attr("graph", **general, **_GRAPH, **page, **grid, bgcolor=colours.paper, label=self._heading())
         graph.attr("graph", rankdir="LR" if drawn.across else "TB", ranksep=f"{drawn.gap:g}")
-        graph.attr("node", **general, fontsize=f"{SIZE}", style="filled", margin="0.06,0.04", width="0.2", height="0.2")
-        graph.attr("edge", fontname=FONT, fontsize=f"{SMALL}", fontcolor=colours.quiet)
+        graph.attr(
+            "node", **general, fontsize=f"{FONT_SIZE}", style="filled", margin="0.06,0.04", width="0.2", height="0.2"
+        )
+        graph.attr("edge", fontname=FONT, fontsize=f"{SMALL_FONT_SIZE}", fontcolor=colours.quiet)
         graph.attr("edge", color=colours.line, arrowsize="0.45")
 
     def _heading(self) -> str:
         drawn, colours = self._drawn, self._colours
-        rows = [f"<B>{html(plain(drawn.title, 160))}</B>"]
-        rows += [small(line, colours.quiet) for line in drawn.legend.splitlines()]
+        rows = [f"<B>{label_escaped(one_line(drawn.title, 160))}</B>"]
+        rows += [small_print(line, colours.quiet) for line in drawn.legend.splitlines()]
         if drawn.scale:
             words, *steps = drawn.scale
             swatches = "".join(
-                f'<TD BGCOLOR="{colour}" BORDER="1" COLOR="{colours.rim}">{small(f" {step} ", colours.ink)}</TD>'
+                f'<TD BGCOLOR="{colour}" BORDER="1" COLOR="{colours.rim}">{small_print(f" {step} ", colours.ink)}</TD>'
                 for step, colour in zip(steps, colours.heats, strict=False)
             )
-            told = f"<TR><TD>{small(words, colours.quiet)}</TD>{swatches}</TR>"
+            told = f"<TR><TD>{small_print(words, colours.quiet)}</TD>{swatches}</TR>"
             rows.append(f'<TABLE BORDER="0" CELLSPACING="2" CELLPADDING="2">{told}</TABLE>')
-        return table([*rows, _GAP] if drawn.columns else rows, ' ALIGN="LEFT"')
+        return label_table([*rows, _GAP] if drawn.columns else rows, ' ALIGN="LEFT"')
 
     def _draw_frames(self, graph: Digraph) -> None:
         """In a grid empty cells are held by boxes that are not seen."""
@@ -150,7 +162,7 @@ class _Writer:
                 if (row, column) in taken:
                     self._draw_frame(graph, taken[row, column])
                 elif (row, column) < last:
-                    _hold_cell(graph, f"empty {row + 1}.{column + 1}")
+                    _add_empty_cell(graph, f"empty {row + 1}.{column + 1}")
 
     def _draw_frame(self, graph: Digraph, frame: Frame) -> None:
         if not frame.title:
@@ -159,16 +171,18 @@ class _Writer:
             return
         colours = self._colours
         with graph.subgraph(name=node_id(f"cluster_{frame.name}")) as cluster:
-            label = rich(frame.title.strip(), frame.lines, frame.facts, colours.quiet) if frame.title.strip() else ""
+            label = (
+                label_html(frame.title.strip(), frame.lines, frame.facts, colours.quiet) if frame.title.strip() else ""
+            )
             look = _FRAME | {
                 "fillcolor": colours.tint,
                 "color": colours.rim,
                 "margin": f"{8 + 20 * self._drawn.gap:.0f}",
             }
-            cluster.attr("graph", **look, id=node_id(frame.name), label=label, tooltip=quoted(frame.tip))
-            widest = max([94, *(text_points(box) + 9 for box in frame.boxes if box.role in _EVEN)])
+            cluster.attr("graph", **look, id=node_id(frame.name), label=label, tooltip=dot_escaped(frame.tip))
+            widest = max([94, *(text_width_points(box) + 9 for box in frame.boxes if box.role in _EQUAL_WIDTH_ROLES)])
             for box in frame.boxes:
-                self._draw_box(cluster, box, {"width": _inches(widest)} if box.role in _EVEN else {})
+                self._draw_box(cluster, box, {"width": _inches(widest)} if box.role in _EQUAL_WIDTH_ROLES else {})
             if self._drawn.columns:
                 self._align(cluster, {frame.name})
 
@@ -183,8 +197,8 @@ class _Writer:
                         level.node(node_id(name))
 
     def _draw_box(self, graph: Digraph, box: Box, width: dict[str, str]) -> None:
-        attributes = {"id": node_id(box.name), "class": box.role, "tooltip": quoted(box.tip)}
-        attributes |= self._looks[box.role] | width
+        attributes = {"id": node_id(box.name), "class": box.role, "tooltip": dot_escaped(box.tip)}
+        attributes |= self._role_attributes[box.role] | width
         if box.role == "transition":
             attributes |= _trapezium(box, self._drawn.across)
         if not self._drawn.columns and box.role != "port":
@@ -199,8 +213,8 @@ class _Writer:
             return box.title
         if box.role == "slim":
             facts = (" · ".join(box.facts),) if box.facts else ()
-            return table([" ".join(marked(box.title, box.lines, facts, quiet))])
-        return rich(box.title, box.lines, box.facts, quiet)
+            return label_table([" ".join(label_rows(box.title, box.lines, facts, quiet))])
+        return label_html(box.title, box.lines, box.facts, quiet)
 
     def _draw_arrow(self, graph: Digraph, arrow: Arrow, roles: dict[str, Role]) -> None:
         """Both ends of a shortcut give way to the trunk, so that it stays straight; a port is left at its far side."""
@@ -213,14 +227,14 @@ class _Writer:
         if arrow.flow in _DASHED:
             attributes |= {"style": "dashed"}
         if arrow.label:
-            attributes |= {"label": table([small(arrow.label, self._colours.quiet)], ' CELLPADDING="2"')}
+            attributes |= {"label": label_table([small_print(arrow.label, self._colours.quiet)], ' CELLPADDING="2"')}
         graph.edge(node_id(arrow.tail), node_id(arrow.head), **attributes)
 
     def _ways(self, arrow: Arrow, roles: dict[str, Role]) -> dict[str, str]:
         """How straight an arrow is, and where it leaves and enters."""
         weight = 10
         if arrow.flow not in ("data", "guide"):
-            weight = 1 if roles[arrow.head] in _MERGES else 2 if roles[arrow.tail] == "port" else 10
+            weight = 1 if roles[arrow.head] in _MERGE_ROLES else 2 if roles[arrow.tail] == "port" else 10
         ways = {"weight": f"{weight if arrow.weight is None else arrow.weight}"}
         if arrow.side:
             return ways | _SIDES[self._drawn.across, arrow.side]
@@ -229,7 +243,7 @@ class _Writer:
         return ways
 
 
-def _hold_cell(graph: Digraph, name: str) -> None:
+def _add_empty_cell(graph: Digraph, name: str) -> None:
     """A frame that is not seen; Graphviz places frames before boxes without one, so that a box would not do."""
     with graph.subgraph(name=f"cluster_{name}") as cluster:
         cluster.attr("graph", style="invis", label="")
@@ -246,10 +260,10 @@ _SIDES = {
 
 _GAP = '<FONT POINT-SIZE="3"> </FONT>'
 _GRAPH = {"labelloc": "t", "labeljust": "l", "pad": "0.08", "fontsize": "11", "nodesep": "0.15"}
-_FRAME = {"style": "rounded,filled", "labeljust": "c", "fontsize": f"{SIZE}"}
+_FRAME = {"style": "rounded,filled", "labeljust": "c", "fontsize": f"{FONT_SIZE}"}
 
 
-def _looks(colours: Palette) -> dict[Role, dict[str, str]]:
+def _role_attributes(colours: DiagramPalette) -> dict[Role, dict[str, str]]:
     """How each role is drawn."""
     rounded = {"shape": "box", "style": "rounded,filled"}
     grey, white = {"fillcolor": colours.grey}, {"fillcolor": colours.paper, "color": colours.accent}
@@ -270,8 +284,8 @@ def _looks(colours: Palette) -> dict[Role, dict[str, str]]:
 def _trapezium(box: Box, across: bool) -> dict[str, str]:
     """A trapezium that narrows the way the network flows; Graphviz would make it twice as wide as its text."""
     lines = len(box.lines) + len(box.facts) + bool(box.title)
-    height = (lines * 1.25 * SIZE + 8) * (1.1 if across else 1)
-    width = text_points(box) + 18 if across else (text_points(box) + 12) * 1.25
+    height = (lines * 1.25 * FONT_SIZE + 8) * (1.1 if across else 1)
+    width = text_width_points(box) + 18 if across else (text_width_points(box) + 12) * 1.25
     turned = {"orientation": "-90", "distortion": "-0.15"} if across else {"orientation": "180", "distortion": "-0.15"}
     return turned | {
         "shape": "polygon",

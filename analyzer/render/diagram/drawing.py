@@ -8,10 +8,10 @@ from pathlib import Path
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput
 from analyzer.files import write_whole
-from analyzer.render.diagram.dot import dot_text, picture
+from analyzer.render.diagram.dot import box_diagram, dot_text
 from analyzer.render.diagram.graphviz import FORMATS, render
-from analyzer.render.diagram.picture import Picture
-from analyzer.render.diagram.style import DEFAULT, Look
+from analyzer.render.diagram.picture import BoxDiagram
+from analyzer.render.diagram.style import DEFAULT_STYLE, DiagramStyle
 
 _SUFFIXES = (*FORMATS, "dot", "mmd", "html")
 
@@ -23,8 +23,8 @@ class Drawing:
     title: str
     level: str
     dot: str
-    picture: Picture = field(repr=False)
-    look: Look = field(default=DEFAULT, repr=False)
+    picture: BoxDiagram = field(repr=False)
+    look: DiagramStyle = field(default=DEFAULT_STYLE, repr=False)
     page: Callable[[], str] = field(repr=False)
     """The self-contained HTML page."""
 
@@ -69,7 +69,12 @@ class Drawing:
 
 
 def drawing(
-    analysis: Analysis, level: str, look: Look = DEFAULT, *, stage: str | None = None, path: str | None = None
+    analysis: Analysis,
+    level: str,
+    look: DiagramStyle = DEFAULT_STYLE,
+    *,
+    stage: str | None = None,
+    path: str | None = None,
 ) -> Drawing:
     """The drawing of an analysed network, or of one stage or weight path; InvalidInput for an unknown level or part."""
 
@@ -78,24 +83,24 @@ def drawing(
 
         return network_page(analysis, level, look, stage=stage, path=path)
 
-    drawn = picture(analysis, level, look, stage=stage, path=path)
+    drawn = box_diagram(analysis, level, look, stage=stage, path=path)
     return Drawing(
         title=analysis.network.title, level=level, dot=dot_text(drawn, look), picture=drawn, look=look, page=page
     )
 
 
-def level_of(level: str | None, stage: str | None, path: str | None) -> str:
+def default_level(level: str | None, stage: str | None, path: str | None) -> str:
     """The level where none is given: the network's for a network, a stage's blocks, and every op of a path."""
     if level is not None:
         return level
     return "op" if path else "stage" if stage else "network"
 
 
-def figure_drawing(name: str, look: Look) -> Drawing:
+def figure_drawing(name: str, look: DiagramStyle) -> Drawing:
     """A figure of the papers, drawn from our own Graphs; InvalidInput with all names for an unknown one."""
-    from analyzer.render.diagram.paper_figures import figure_picture
+    from analyzer.render.diagram.paper_figures import figure_diagram
 
-    drawn = figure_picture(name, look)
+    drawn = figure_diagram(name, look)
 
     def page() -> str:
         raise InvalidInput(f"figure {name}: has no levels, so there is no page of it; take svg, png or pdf.")

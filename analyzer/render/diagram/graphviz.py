@@ -23,7 +23,7 @@ from analyzer.render.diagram.font import fontconfig_file, with_text_widths
 
 FORMATS = ("svg", "png", "pdf")
 _DOT_SECONDS = 120
-_FIRST = 'digraph { node [fontname="Helvetica,Arial,sans-serif"] a [label=<<b>a</b> a>] }'
+_WARM_UP_DOT = 'digraph { node [fontname="Helvetica,Arial,sans-serif"] a [label=<<b>a</b> a>] }'
 _PDF_DATE = re.compile(rb"(?<=/CreationDate \(D:)\d{14}")
 _FONT_LOCK = threading.Lock()
 _SLOTS = threading.BoundedSemaphore(2)
@@ -38,9 +38,9 @@ def render(dot: str, form: str, scale: float = 1.0) -> bytes:
     Raises InvalidInput for another format and Unavailable where this machine has no renderer or it fails.
     """
     _check(form)
-    drawn = laid_out(dot, form, f"-Gdpi={96 * scale:g}" if form == "png" else "")
+    drawn = run_graphviz(dot, form, f"-Gdpi={96 * scale:g}" if form == "png" else "")
     if form == "svg":
-        return _finished(drawn.decode(), dot).encode()
+        return _with_digest(drawn.decode(), dot).encode()
     return _PDF_DATE.sub(b"20000101000000", drawn) if form == "pdf" else drawn  # as long, so that offsets hold
 
 
@@ -49,13 +49,13 @@ def _check(form: str) -> None:
         raise InvalidInput(f"format {shortened(form)!r} is unknown; drawings come as {', '.join(FORMATS)}.")
 
 
-def laid_out(dot: str, form: str, option: str = "") -> bytes:
+def run_graphviz(dot: str, form: str, option: str = "") -> bytes:
     """What Graphviz makes of a DOT text in any of its formats, unchanged; `option` is one of its command line."""
     try:
         import pygraphviz
     except ImportError as error:
         return _by_program(_program(error), dot, form, option)
-    with fontconfig_hushed():
+    with fontconfig_muted():
         try:
             with _FONT_LOCK:
                 _load_font()
@@ -73,7 +73,7 @@ def _load_font() -> None:
     with fontconfig_file() as path:
         os.environ["FONTCONFIG_FILE"] = path
         try:
-            pygraphviz.AGraph(string=_FIRST).draw(format="svg", prog="dot")
+            pygraphviz.AGraph(string=_WARM_UP_DOT).draw(format="svg", prog="dot")
         finally:
             del os.environ["FONTCONFIG_FILE"]
             if own is not None:
@@ -85,11 +85,11 @@ def _program(missing: ImportError) -> str:
     beside = Path(sys.executable).with_name("graphviz-pure")
     program = shutil.which("dot") or shutil.which("graphviz-pure") or shutil.which(str(beside))
     if program is None:
-        raise Unavailable(_needed(missing))
+        raise Unavailable(_install_hint(missing))
     return program
 
 
-def _needed(missing: ImportError) -> str:
+def _install_hint(missing: ImportError) -> str:
     if isinstance(missing, ModuleNotFoundError):
         return (
             "drawing needs Graphviz: install pygraphviz (`pip install pygraphviz`) or put `dot` on the PATH; "
@@ -104,13 +104,13 @@ def _needed(missing: ImportError) -> str:
 def _by_program(program: str, dot: str, form: str, option: str) -> bytes:
     with fontconfig_file() as path:
         command = [program, f"-T{form}", *([option] if option else [])]
-        done = _ran(command, dot, _DOT_SECONDS, os.environ | {"FONTCONFIG_FILE": path})
+        done = _run_program(command, dot, _DOT_SECONDS, os.environ | {"FONTCONFIG_FILE": path})
     if done.returncode:
-        raise Unavailable(f"Graphviz could not draw this network: {_said(done)}")
+        raise Unavailable(f"Graphviz could not draw this network: {_error_text(done)}")
     return done.stdout
 
 
-def started(form: str) -> "subprocess.Popen[bytes]":
+def start_renderer(form: str) -> "subprocess.Popen[bytes]":
     """The program of this module as a child process, which waits for DOT on its stdin."""
     command = [sys.executable, "-m", "analyzer.render.diagram.graphviz", form]
     piped = subprocess.PIPE
@@ -118,20 +118,20 @@ def started(form: str) -> "subprocess.Popen[bytes]":
 
 
 def layout_safely(
-    dot: str, form: str, timeout: float = 20.0, start: Callable[[str], "subprocess.Popen[bytes]"] = started
+    dot: str, form: str, timeout: float = 20.0, start: Callable[[str], "subprocess.Popen[bytes]"] = start_renderer
 ) -> bytes:
     """`render` in a child process, for servers: a crash, or a layout of over `timeout` seconds, is Unavailable."""
     _check(form)
     with _SLOTS, start(form) as process:
-        done = _talked(process, dot, timeout)
+        done = _communicate(process, dot, timeout)
     if done.returncode < 0:
         raise Unavailable(f"the renderer crashed (signal {-done.returncode}); `--format dot` needs none.")
     if done.returncode:
-        raise Unavailable(_said(done))
+        raise Unavailable(_error_text(done))
     return done.stdout
 
 
-def _talked(process: "subprocess.Popen[bytes]", dot: str, timeout: float) -> subprocess.CompletedProcess[bytes]:
+def _communicate(process: "subprocess.Popen[bytes]", dot: str, timeout: float) -> subprocess.CompletedProcess[bytes]:
     try:
         told, complaints = process.communicate(dot.encode(), timeout)
     except subprocess.TimeoutExpired:
@@ -144,7 +144,7 @@ def _too_slow(timeout: float) -> Unavailable:
     return Unavailable(f"drawing took more than {timeout:g} seconds and was stopped; take a coarser level.")
 
 
-def _ran(
+def _run_program(
     command: list[str], dot: str, timeout: float, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
     try:
@@ -155,12 +155,12 @@ def _ran(
         raise _too_slow(timeout) from None
 
 
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+def _error_text(done: subprocess.CompletedProcess[bytes]) -> str:
     return shortened(done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}", 300)
 
 
 @contextmanager
-def fontconfig_hushed() -> Iterator[None]:
+def fontconfig_muted() -> Iterator[None]:
     """Hold stderr back while a C library draws; pass it on without fontconfig's remarks on the configuration."""
     try:
         saved = os.dup(2)
@@ -189,7 +189,7 @@ def digest(dot: str) -> str:
     return hashlib.sha256(dot.encode()).hexdigest()
 
 
-def _finished(svg: str, dot: str) -> str:
+def _with_digest(svg: str, dot: str) -> str:
     """Graphviz's SVG without its comments and document type, with the text's digest, title and description."""
     comments = [line.removeprefix("// ") for line in dot.split("\n", 2)[:2] if line.startswith("// ")]
     words = [f"<{tag}>{escape(text)}</{tag}>\n" for tag, text in zip(("title", "desc"), comments, strict=False)]
@@ -202,7 +202,7 @@ def _finished(svg: str, dot: str) -> str:
 def main() -> int:
     """Read DOT on stdin and write the drawing to stdout; 2 with one sentence on stderr where that fails."""
     with contextlib.suppress(Unavailable):
-        laid_out(_FIRST, "svg")  # fonts and plugins are loaded while the text is awaited
+        run_graphviz(_WARM_UP_DOT, "svg")  # fonts and plugins are loaded while the text is awaited
     try:
         drawn = render(sys.stdin.buffer.read().decode(), sys.argv[1])
     except (InvalidInput, Unavailable) as error:

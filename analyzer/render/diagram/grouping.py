@@ -2,26 +2,26 @@
 
 A network of 200 layers is drawn with a few boxes, by three foldings, none of which knows a family:
 
-- `groups`: nodes of one stage that follow one another are drawn together (a stem, a stage, a head).
-- `units`: a Graph is cut wherever a single tensor is passed on, so that a unit has one way in and one way out: a block,
+- `network_sections`: nodes of one stage that follow one another are drawn together (a stem, a stage, a head).
+- `segments`: a Graph is cut wherever a single tensor is passed on, so that a unit has one way in and one way out: a block,
   an op, or a dense layer with the concatenation that it feeds.
-- `runs`: neighbouring units that are equal are drawn once, with how often. Equal means the same ops wired alike; the
+- `equal_runs`: neighbouring units that are equal are drawn once, with how often. Equal means the same ops wired alike; the
   layers of a dense block count as equal, too, though each reads more channels than the one before.
 
 The second stage of ResNet-50 is its first block, which strides and projects, and three equal ones; DenseNet-121's first
 dense block is six layers, each with its concatenation:
 
     >>> from analyzer.families.network import network
-    >>> stages = [group.whole for name in ("resnet50", "densenet121") for group in groups(network(name).graph)]
+    >>> stages = [group.whole for name in ("resnet50", "densenet121") for group in network_sections(network(name).graph)]
     >>> _, second, _, _, dense, *_ = [stage for stage in stages if stage]
-    >>> [[unit[0].name for unit in run] for run in runs(second)]
+    >>> [[unit[0].name for unit in run] for run in equal_runs(second)]
     [['0'], ['1', '2', '3']]
-    >>> [[node.name for node in unit] for unit in units(dense)][:2], [len(run) for run in runs(dense)]
+    >>> [[node.name for node in unit] for unit in segments(dense)][:2], [len(run) for run in equal_runs(dense)]
     ([['denselayer1', 'concat1'], ['denselayer2', 'concat2']], [6])
 
-`residual` opens a block into transform, shortcut and addition:
+`residual_parts` opens a block into transform, shortcut and addition:
 
-    >>> block = residual(second.nodes[0].op)
+    >>> block = residual_parts(second.nodes[0].op)
     >>> block.flow, [node.name for node in block.shortcut], [node.name for node in block.after]
     ('projection', ['downsample'], ['relu3'])
 """
@@ -36,17 +36,17 @@ from typing import NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
-from analyzer.explanation.figures import place_at
+from analyzer.explanation.figures import section_at
 from analyzer.graph.graph import INPUT, Graph, Node
 from analyzer.graph.ops import Add, Concat, Conv2d, Norm, Op, ZeroPadShortcut
-from analyzer.render.diagram.labels import SUMMED, Ledger
+from analyzer.render.diagram.labels import ADDITIVE_COSTS, CostsByPath
 from analyzer.render.diagram.picture import Flow
-from analyzer.render.diagram.style import DEFAULT, Look
+from analyzer.render.diagram.style import DEFAULT_STYLE, DiagramStyle
 from analyzer.render.notation import stage_contents
-from analyzer.text.units import shape, short, stage_words
+from analyzer.text.units import shape, short, stage_label
 
 
-class Placed(NamedTuple):
+class PathNode(NamedTuple):
     """A node with its full weight path; `inputs` are full paths, too, or INPUT for the network's input."""
 
     path: str
@@ -55,12 +55,12 @@ class Placed(NamedTuple):
     inputs: tuple[str, ...]
 
 
-class Group(NamedTuple):
+class DiagramSection(NamedTuple):
     """Nodes drawn together: a stage, or a chain of ops; `name` is the stage word where the group is all of it."""
 
     name: str
     stage: str
-    nodes: tuple[Placed, ...]
+    nodes: tuple[PathNode, ...]
 
     @property
     def whole(self) -> Graph | None:
@@ -69,22 +69,22 @@ class Group(NamedTuple):
         return op if isinstance(op, Graph) and op.kind == "stage" else None
 
 
-def groups(graph: Graph, prefix: str = "") -> list[Group]:
+def network_sections(graph: Graph, prefix: str = "") -> list[DiagramSection]:
     """The network, or the sub-graph at `prefix`, from stem to head; graphs that only hold sections are opened."""
-    placed, _ = _opened(graph, prefix, "", INPUT)
+    placed, _ = _section_nodes(graph, prefix, "", INPUT)
     readers = Counter(name for item in placed for name in item.inputs)
     grouped = []
     for stage, section in groupby(placed, lambda item: item.stage):
         chains = list(_chains(list(section), readers))
         for chain in chains:
             name = stage if stage and len(chains) == 1 else chain[0].path
-            grouped.append(Group(name, stage, tuple(chain)))
+            grouped.append(DiagramSection(name, stage, tuple(chain)))
     return grouped
 
 
-def _chains(nodes: list[Placed], readers: Counter[str]) -> Iterator[list[Placed]]:
+def _chains(nodes: list[PathNode], readers: Counter[str]) -> Iterator[list[PathNode]]:
     """Runs of nodes of which each reads only the one before and is read by nothing else; a stage stands alone."""
-    chain: list[Placed] = []
+    chain: list[PathNode] = []
     for node in nodes:
         follows = chain and node.inputs == (chain[-1].path,) and readers[chain[-1].path] == 1
         if chain and (not follows or _is_stage(node.op) or _is_stage(chain[-1].op)):
@@ -98,29 +98,29 @@ def _is_stage(op: Op | Graph) -> bool:
     return isinstance(op, Graph) and op.kind == "stage"
 
 
-def _opened(graph: Graph, prefix: str, stage: str, entry: str) -> tuple[list[Placed], str]:
-    placed: list[Placed] = []
+def _section_nodes(graph: Graph, prefix: str, stage: str, entry: str) -> tuple[list[PathNode], str]:
+    placed: list[PathNode] = []
     outputs = {INPUT: entry}
     for node in graph.nodes:
         path, word = f"{prefix}{node.name}", node.stage or stage
         inputs = tuple(outputs[name] for name in node.inputs)
         if isinstance(node.op, Graph) and not word and any(inner.stage for inner in node.op.nodes):
-            inside, outputs[node.name] = _opened(node.op, f"{path}.", word, inputs[0])
+            inside, outputs[node.name] = _section_nodes(node.op, f"{path}.", word, inputs[0])
             placed += inside
         else:
-            placed.append(Placed(path, word, node.op, inputs))
+            placed.append(PathNode(path, word, node.op, inputs))
             outputs[node.name] = path
     return placed, outputs[graph.nodes[-1].name]
 
 
-Unit = tuple[Node, ...]
+Segment = tuple[Node, ...]
 """Neighbouring nodes of a Graph that read one tensor from before and yield one to what follows."""
 
 
-def units(graph: Graph) -> list[Unit]:
+def segments(graph: Graph) -> list[Segment]:
     """A Graph's nodes cut wherever a single tensor is passed on: a block, an op, or a dense layer with its concat."""
     last_use = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
-    cut: list[Unit] = []
+    cut: list[Segment] = []
     start, alive = 0, last_use.get(INPUT, -1)
     for index, node in enumerate(graph.nodes):
         if alive <= index:
@@ -130,33 +130,33 @@ def units(graph: Graph) -> list[Unit]:
     return cut
 
 
-def runs(graph: Graph) -> Iterator[list[Unit]]:
+def equal_runs(graph: Graph) -> Iterator[list[Segment]]:
     """Neighbouring units that are equal, or dense layers that differ in nothing but their input channels."""
     entry = INPUT
     keyed = []
-    for unit in units(graph):
-        keyed.append((_shape(unit, entry), unit))
+    for unit in segments(graph):
+        keyed.append((_segment_key(unit, entry), unit))
         entry = unit[-1].name
     for _, group in groupby(keyed, lambda item: item[0]):
         yield [unit for _, unit in group]
 
 
-def _shape(unit: Unit, entry: str) -> tuple[object, ...]:
+def _segment_key(unit: Segment, entry: str) -> tuple[object, ...]:
     """What makes units equal: ops, and inputs counted from the unit's start."""
     places = {entry: -1} | {node.name: index for index, node in enumerate(unit)}
     widens = isinstance(unit[-1].op, Concat) and entry in unit[-1].inputs
-    ops = [_open_ended(node.op) if widens and node.inputs == (entry,) else node.op for node in unit]
+    ops = [_dense_layer_key(node.op) if widens and node.inputs == (entry,) else node.op for node in unit]
     return tuple((op, tuple(places[name] for name in node.inputs)) for op, node in zip(ops, unit, strict=True))
 
 
-def _open_ended(op: Op | Graph) -> object:
+def _dense_layer_key(op: Op | Graph) -> object:
     """A dense layer without its number of input channels; the channels inside it follow from what its ops make."""
     if not isinstance(op, Graph):
         return op
-    return op.kind, tuple((node.name, _without_inputs(node.op), node.inputs) for node in op.nodes)
+    return op.kind, tuple((node.name, _op_key(node.op), node.inputs) for node in op.nodes)
 
 
-def _without_inputs(op: Op | Graph) -> object:
+def _op_key(op: Op | Graph) -> object:
     match op:
         case Conv2d(groups=1):
             return _but_in_channels(op)
@@ -169,7 +169,7 @@ def _without_inputs(op: Op | Graph) -> object:
 _but_in_channels = attrgetter(*[field.name for field in fields(Conv2d) if field.name != "in_channels"])
 
 
-class Residual(NamedTuple):
+class ResidualParts(NamedTuple):
     """A block as transform, shortcut (nothing where it is the identity) and add.
 
     `before` is what both read, BN and ReLU with pre-activation; `after` follows the add.
@@ -183,9 +183,9 @@ class Residual(NamedTuple):
     after: tuple[Node, ...]
 
 
-def residual(graph: Graph) -> Residual | None:
+def residual_parts(graph: Graph) -> ResidualParts | None:
     """A block's parts where it is F(x) + shortcut(x) of one tensor x; None where it is anything else."""
-    cut = units(graph)
+    cut = segments(graph)
     place = next((index for index, unit in enumerate(cut) if len(unit) > 1), None)
     if place is None:
         return None
@@ -195,12 +195,12 @@ def residual(graph: Graph) -> Residual | None:
     if not isinstance(add.op, Add) or len(add.inputs) != 2:
         return None
     if entry in add.inputs:
-        return Residual(before, unit[:-1], (), "identity", add, after)
+        return ResidualParts(before, unit[:-1], (), "identity", add, after)
     for node in unit[:-1]:
         flow = shortcut_flow(node)
         if flow and node.inputs == (entry,) and node.name in add.inputs:
             transform = tuple(other for other in unit[:-1] if other is not node)
-            return Residual(before, transform, (node,), flow, add, after)
+            return ResidualParts(before, transform, (node,), flow, add, after)
     return None
 
 
@@ -212,15 +212,15 @@ def shortcut_flow(node: Node) -> Flow | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class DiagramSelection:
     """The groups of nodes to draw, with the ledger of the network's costs; `part` is "" for the whole network."""
 
-    ledger: Ledger
-    groups: tuple[Group, ...]
+    ledger: CostsByPath
+    groups: tuple[DiagramSection, ...]
     part: str = ""
 
     @property
-    def look(self) -> Look:
+    def look(self) -> DiagramStyle:
         """The drawing's choices."""
         return self.ledger.look
 
@@ -232,18 +232,18 @@ class View:
     @property
     def words(self) -> str:
         """The part in words, where it is one."""
-        return stage_words(self.part) if all(group.stage == self.part for group in self.groups) else self.part
+        return stage_label(self.part) if all(group.stage == self.part for group in self.groups) else self.part
 
     @property
     def num_ops(self) -> int:
         """Ops that the drawing stands for."""
-        return sum(stop - start for start, stop in self.ledger.extents(self.paths))
+        return sum(stop - start for start, stop in self.ledger.row_ranges(self.paths))
 
     @property
     def title(self) -> str:
         """The network's name, the part's, the input it reads, and the costs of all that is drawn."""
         rows = self.ledger.rows(self.paths)
-        params, macs = (short(sum(map(SUMMED[name][0], rows))) for name in ("params", "macs"))
+        params, macs = (short(sum(map(ADDITIVE_COSTS[name][0], rows))) for name in ("params", "macs"))
         network = self.ledger.analysis.network.title
         name = f"{network}, {self.words}" if self.part else network
         return f"{name} · input {shape(rows[0].input_shapes[0])} · {params} params · {macs} MACs"
@@ -255,26 +255,28 @@ class View:
         drawn = {group.stage for group in self.groups}
         stages = [row for row in analysis.stages if row.stage in drawn]
         return "; ".join(
-            f"{stage_words(row.stage)}: {stage_contents(analysis, row, analysis.blocks)}" for row in stages
+            f"{stage_label(row.stage)}: {stage_contents(analysis, row, analysis.blocks)}" for row in stages
         )
 
 
-def view(analysis: Analysis, look: Look = DEFAULT, stage: str | None = None, path: str | None = None) -> View:
+def diagram_selection(
+    analysis: Analysis, look: DiagramStyle = DEFAULT_STYLE, stage: str | None = None, path: str | None = None
+) -> DiagramSelection:
     """The whole network, one stage ("stage3", "stem") or what is at a weight path; InvalidInput for another name."""
     if stage is not None and path is not None:
         raise InvalidInput("diagram: give either a stage or a path, since a path tells its stage.")
-    ledger = Ledger(analysis, look)
-    whole = groups(analysis.network.graph)
+    ledger = CostsByPath(analysis, look)
+    whole = network_sections(analysis.network.graph)
     if stage is not None:
-        return View(ledger=ledger, groups=_in_stage(whole, stage), part=stage)
-    if path is not None and place_at(analysis, path or " ").path in {group.stage for group in whole}:
-        return View(ledger=ledger, groups=_in_stage(whole, path), part=path)
+        return DiagramSelection(ledger=ledger, groups=_stage_sections(whole, stage), part=stage)
+    if path is not None and section_at(analysis, path or " ").path in {group.stage for group in whole}:
+        return DiagramSelection(ledger=ledger, groups=_stage_sections(whole, path), part=path)
     if path is not None:
-        return View(ledger=ledger, groups=tuple(_at_path(analysis, whole, path)), part=path)
-    return View(ledger=ledger, groups=tuple(whole))
+        return DiagramSelection(ledger=ledger, groups=tuple(_path_sections(analysis, whole, path)), part=path)
+    return DiagramSelection(ledger=ledger, groups=tuple(whole))
 
 
-def _in_stage(whole: list[Group], stage: str) -> tuple[Group, ...]:
+def _stage_sections(whole: list[DiagramSection], stage: str) -> tuple[DiagramSection, ...]:
     found = tuple(group for group in whole if group.stage == stage)
     if not found:
         names = ", ".join(dict.fromkeys(group.stage for group in whole if group.stage))
@@ -282,20 +284,20 @@ def _in_stage(whole: list[Group], stage: str) -> tuple[Group, ...]:
     return found
 
 
-def _at_path(analysis: Analysis, whole: list[Group], path: str) -> list[Group]:
+def _path_sections(analysis: Analysis, whole: list[DiagramSection], path: str) -> list[DiagramSection]:
     for group in whole:
         if len(group.nodes) == 1 and group.nodes[0].path == path:
             return [group]
-    placed = _placed(analysis.network.graph, path)
+    placed = _node_at(analysis.network.graph, path)
     if isinstance(placed.op, Graph) and any(node.stage for node in placed.op.nodes):
-        return groups(placed.op, f"{path}.")
-    return [Group(path, placed.stage, (placed,))]
+        return network_sections(placed.op, f"{path}.")
+    return [DiagramSection(path, placed.stage, (placed,))]
 
 
-def _placed(graph: Graph, path: str, prefix: str = "", stage: str = "") -> Placed:
+def _node_at(graph: Graph, path: str, prefix: str = "", stage: str = "") -> PathNode:
     """The node at a path that is there; its inputs are names beside it."""
     name, _, rest = path.partition(".")
     node = next(node for node in graph.nodes if node.name == name)
     if isinstance(node.op, Graph) and rest:
-        return _placed(node.op, rest, f"{prefix}{name}.", node.stage or stage)
-    return Placed(f"{prefix}{name}", node.stage or stage, node.op, node.inputs)
+        return _node_at(node.op, rest, f"{prefix}{name}.", node.stage or stage)
+    return PathNode(f"{prefix}{name}", node.stage or stage, node.op, node.inputs)

@@ -7,13 +7,13 @@ from itertools import pairwise
 from math import fsum
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.network_costs import BlockRow
-from analyzer.cost.walk import Row
-from analyzer.render.diagram.picture import Arrow, Box, Flow, Picture
-from analyzer.render.diagram.style import DEFAULT, THEMES, Look
+from analyzer.cost.network_costs import BlockCost
+from analyzer.cost.walk import OpCost
+from analyzer.render.diagram.picture import Arrow, Box, BoxDiagram, Flow
+from analyzer.render.diagram.style import DEFAULT_STYLE, THEMES, DiagramStyle
 from analyzer.text.units import duration, exact, percent, shape, short, size_bytes
 
-SUMMED: dict[str, tuple[Callable[[Row], int], str]] = {
+ADDITIVE_COSTS: dict[str, tuple[Callable[[OpCost], int], str]] = {
     "params": (lambda row: row.params, " params"),
     "macs": (lambda row: row.macs, " MACs"),
     "activations": (lambda row: row.activations, " activations"),
@@ -21,52 +21,52 @@ SUMMED: dict[str, tuple[Callable[[Row], int], str]] = {
 """Costs that add up, with their units."""
 
 
-class Ledger:
+class CostsByPath:
     """An analysis, looked up by weight path. Of equal parts that differ in their costs, ranges are told."""
 
-    def __init__(self, analysis: Analysis, look: Look = DEFAULT) -> None:
+    def __init__(self, analysis: Analysis, look: DiagramStyle = DEFAULT_STYLE) -> None:
         self.analysis, self.look = analysis, look
         self._rows = analysis.rows
         self._blocks = analysis.blocks
         self._extents = {span.path: (span.start, span.stop) for span in analysis.spans}
         self._extents |= {row.path: (index, index + 1) for index, row in enumerate(analysis.rows)}
 
-    def extents(self, paths: Iterable[str]) -> list[tuple[int, int]]:
+    def row_ranges(self, paths: Iterable[str]) -> list[tuple[int, int]]:
         """First and last row, the latter excluded, of what is at each path."""
         return [self._extents[path] for path in paths]
 
-    def rows(self, paths: Iterable[str]) -> list[Row]:
+    def rows(self, paths: Iterable[str]) -> list[OpCost]:
         """The ops at or below the paths, in the paths' order."""
         return [row for path in paths for row in self._rows[slice(*self._extents[path])]]
 
-    def blocks(self, stage: str) -> list[BlockRow]:
+    def blocks(self, stage: str) -> list[BlockCost]:
         """The blocks of a stage, in order."""
         return [block for block in self._blocks if block.stage == stage]
 
-    def block(self, path: str) -> BlockRow | None:
+    def block(self, path: str) -> BlockCost | None:
         """The block at a path."""
         return next((block for block in self._blocks if block.path == path), None)
 
     @cached_property
     def alive_bytes(self) -> list[int]:
         """Bytes of activations that live during each op: inference, one image, float32."""
-        from analyzer.cost.memory import ITEM_BYTES, inference_levels  # only drawings that tell memory need them
+        from analyzer.cost.memory import ITEM_BYTES, inference_bytes_by_op  # only drawings that tell memory need them
 
-        return inference_levels(self.analysis, ITEM_BYTES["float32"])
+        return inference_bytes_by_op(self.analysis, ITEM_BYTES["float32"])
 
     def peak_bytes(self, paths: Iterable[str]) -> int:
         """Most bytes of activations alive during any op at or below the paths."""
-        return max(max(self.alive_bytes[slice(*extent)]) for extent in self.extents(paths))
+        return max(max(self.alive_bytes[slice(*extent)]) for extent in self.row_ranges(paths))
 
     def facts(self, paths: Sequence[str]) -> tuple[str, ...]:
         """The last output shape, then the costs of all paths together, where there are any, and the rest."""
         rows = self.rows(paths)
         first = (shape(rows[-1].output_shape),) if "shape" in self.look.show else ()
-        return (*first, *self._counted([rows]), *self._rest(paths, rows))
+        return (*first, *self._cost_facts([rows]), *self._rest(paths, rows))
 
     def each(self, parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """Costs of one of several equal parts, each given by the paths that it consists of."""
-        return self._counted([self.rows(part) for part in parts])
+        return self._cost_facts([self.rows(part) for part in parts])
 
     def part_facts(self, parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """Output shape, costs and the rest of one of several equal parts, each given by its paths."""
@@ -79,21 +79,21 @@ class Ledger:
         """Output shape, costs and the rest of one of several equal ops; parameters and MACs alone share a line."""
         parts = [self.rows([path]) for path in paths]
         first = (self.shapes(paths),) if "shape" in self.look.show else ()
-        pair = [name for name in self.look.show if name in SUMMED] == ["params", "macs"]
+        pair = [name for name in self.look.show if name in ADDITIVE_COSTS] == ["params", "macs"]
         if pair and len({(part[0].params, part[0].macs) for part in parts}) == 1:
-            counted = self._counted(parts, units=False)
+            counted = self._cost_facts(parts, units=False)
             return (*first, *([" · ".join(counted)] if counted else []), *self._rest(paths, parts[-1]))
-        return (*first, *self._counted(parts), *self._rest(paths, parts[-1]))
+        return (*first, *self._cost_facts(parts), *self._rest(paths, parts[-1]))
 
-    def _counted(self, parts: Sequence[list[Row]], units: bool = True) -> tuple[str, ...]:
+    def _cost_facts(self, parts: Sequence[list[OpCost]], units: bool = True) -> tuple[str, ...]:
         """The costs to show, each from the first part's to the last's; zeros are left out."""
         texts = []
-        for name in (name for name in SUMMED if name in self.look.show):
-            cost, unit = SUMMED[name]
-            texts.append(_from_to([sum(map(cost, rows)) for rows in parts], unit if units else ""))
-        return tuple(text for text in (*texts, self._timed(parts)) if text)
+        for name in (name for name in ADDITIVE_COSTS if name in self.look.show):
+            cost, unit = ADDITIVE_COSTS[name]
+            texts.append(_range_text([sum(map(cost, rows)) for rows in parts], unit if units else ""))
+        return tuple(text for text in (*texts, self._time_fact(parts)) if text)
 
-    def _timed(self, parts: Sequence[list[Row]]) -> str:
+    def _time_fact(self, parts: Sequence[list[OpCost]]) -> str:
         """Predicted time, where it is to be shown, from the first part's to the last's: "≈ 1.23 ms"."""
         if "latency" not in self.look.show:
             return ""
@@ -101,28 +101,30 @@ class Ledger:
         ends = dict.fromkeys((duration(first), duration(last)))
         return f"≈ {' … '.join(ends)}" if first or last else ""
 
-    def ms(self, rows: Iterable[Row]) -> float:
+    def ms(self, rows: Iterable[OpCost]) -> float:
         """Predicted milliseconds of these ops together, for one batch; 0 where no device is named."""
         times = self.look.times.ms if self.look.times else {}
         return fsum(times.get(row.path, 0.0) for row in rows)
 
-    def _rest(self, paths: Sequence[str], rows: list[Row]) -> tuple[str, ...]:
+    def _rest(self, paths: Sequence[str], rows: list[OpCost]) -> tuple[str, ...]:
         """Memory, receptive field, stride and path, as far as they are to be shown."""
         last = rows[-1]
         made: dict[str, Callable[[], str]] = {
             "memory": lambda: f"{size_bytes(self.peak_bytes(paths))} alive",
             "receptive-field": lambda: f"RF {exact(last.receptive_field)} px",
             "total-stride": lambda: f"total stride {last.total_stride}",
-            "path": lambda: span_words(paths),
+            "path": lambda: path_range(paths),
         }
         return tuple(text() for name, text in made.items() if name in self.look.show)
 
-    def slim_facts(self, paths: Sequence[str]) -> tuple[str, ...]:
+    def elementwise_facts(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Parameters of one of several equal ops, nothing where there are none; and where memory is to be shown, it."""
         params = (
-            _from_to([self.rows([path])[0].params for path in paths], " params") if "params" in self.look.show else ""
+            _range_text([self.rows([path])[0].params for path in paths], " params")
+            if "params" in self.look.show
+            else ""
         )
-        timed = self._timed([self.rows([path]) for path in paths])
+        timed = self._time_fact([self.rows([path]) for path in paths])
         memory = f"{size_bytes(self.peak_bytes(paths))} alive" if "memory" in self.look.show else ""
         return tuple(text for text in (params, timed, memory) if text)
 
@@ -134,25 +136,25 @@ class Ledger:
     def tip(self, words: str, paths: Sequence[str]) -> str:
         """One sentence with the exact numbers."""
         rows = self.rows(paths)
-        params, macs = (exact(sum(map(SUMMED[name][0], rows))) for name in ("params", "macs"))
+        params, macs = (exact(sum(map(ADDITIVE_COSTS[name][0], rows))) for name in ("params", "macs"))
         timed = f", predicted {duration(self.ms(rows))}" if self.look.times else ""
         together = " together" if len(paths) > 1 else ""
         return f"{words}: output {shape(rows[-1].output_shape)}, {params} parameters, {macs} MACs{timed}{together}"
 
 
-def _from_to(numbers: Sequence[int], unit: str) -> str:
+def _range_text(numbers: Sequence[int], unit: str) -> str:
     if not any(numbers):
         return ""
     first, last = short(numbers[0]), short(numbers[-1])
     return f"{first}{unit}" if first == last else f"{first} … {last}{unit}"
 
 
-def span_words(paths: Sequence[str]) -> str:
+def path_range(paths: Sequence[str]) -> str:
     """The first path, or first to last: "layer1.1 to layer1.5"."""
     return paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}"
 
 
-_MEANINGS: dict[Flow, str] = {
+_FLOW_MEANINGS: dict[Flow, str] = {
     "identity": "solid arc: identity shortcut",
     "projection": "dashed: projection shortcut",
     "zero-pad": "dashed: zero-padded shortcut",
@@ -160,7 +162,7 @@ _MEANINGS: dict[Flow, str] = {
 }
 
 
-_SAID = {
+_FACT_NAMES = {
     "shape": "output shape",
     "params": "parameters",
     "macs": "MACs",
@@ -173,27 +175,27 @@ _SAID = {
 }
 
 
-def facts_legend(look: Look) -> str:
+def facts_legend(look: DiagramStyle) -> str:
     """What the small print on the boxes is."""
-    said = ", ".join(_SAID[name] for name in _SAID if name in look.show)
+    said = ", ".join(_FACT_NAMES[name] for name in _FACT_NAMES if name in look.show)
     return f"on the boxes: {said.replace('parameters, MACs', 'parameters · MACs')}" if said else ""
 
 
-def times_legend(look: Look) -> str:
+def times_legend(look: DiagramStyle) -> str:
     """Where and how the network would run, in a drawing that tells latency."""
     if look.times is None or not ("latency" in look.show or look.heat == "latency"):
         return ""
     return f"latency: predicted, not measured, of one batch on {look.times.words}; an op's own has no interval"
 
 
-def legend(arrows: Iterable[Arrow]) -> str:
+def arrow_legend(arrows: Iterable[Arrow]) -> str:
     """What the lines of these arrows mean, as far as they need saying."""
     drawn = {arrow.flow for arrow in arrows}
-    told = " · ".join(words for flow, words in _MEANINGS.items() if flow in drawn)
+    told = " · ".join(words for flow, words in _FLOW_MEANINGS.items() if flow in drawn)
     return told.replace("projection shortcut · dashed: zero-padded", "projection or zero-padded")
 
 
-def wrapped(text: str, limit: int = 18) -> tuple[str, ...]:
+def wrapped_lines(text: str, limit: int = 18) -> tuple[str, ...]:
     """A text as one line, or as two of about equal length where it is longer than `limit`; a "/2" starts no line."""
     breaks = [index for index, character in enumerate(text) if character == " " and text[index + 1] != "/"]
     if len(text) <= limit or not breaks:
@@ -204,25 +206,25 @@ def wrapped(text: str, limit: int = 18) -> tuple[str, ...]:
 
 _SHADES = len(THEMES["light"].heats)
 _ROLES = ("section", "transition", "block", "conv", "pool", "slim", "concat")
-HEAT_WORDS = {"params": "parameters", "macs": "MACs", "activations": "activations"} | {
+HEAT_LABELS = {"params": "parameters", "macs": "MACs", "activations": "activations"} | {
     "latency": "predicted latency",
     "memory": "memory",
 }
 
 
-def heated(picture: Picture, ledger: Ledger) -> Picture:
+def with_heat(picture: BoxDiagram, ledger: CostsByPath) -> BoxDiagram:
     """The picture with each box shaded by its share of the whole network, all repeats together, and the share on it."""
-    share, words = _measure(ledger)
+    share, words = _share_of_network(ledger)
     shares = {box.name: share(box) for box in picture.boxes if box.paths and box.role in _ROLES}
     most = max(shares.values(), default=0.0) or 1.0
     frames = tuple(
-        replace(frame, boxes=tuple(_shaded(box, shares.get(box.name), most) for box in frame.boxes))
+        replace(frame, boxes=tuple(_shaded_box(box, shares.get(box.name), most) for box in frame.boxes))
         for frame in picture.frames
     )
     return replace(picture, frames=frames, scale=(words, *_ranges(most)))
 
 
-def _measure(ledger: Ledger) -> tuple[Callable[[Box], float], str]:
+def _share_of_network(ledger: CostsByPath) -> tuple[Callable[[Box], float], str]:
     """Share of a box, from 0 to 1, and the words for it."""
     heat = str(ledger.look.heat)
     if heat == "memory":
@@ -233,13 +235,13 @@ def _measure(ledger: Ledger) -> tuple[Callable[[Box], float], str]:
         ms = ledger.ms(ledger.analysis.rows)
         words = f"shade: share of the network's predicted latency, {duration(ms)}, repeats together:"
         return lambda box: ledger.ms(ledger.rows(box.paths)) / (ms or 1.0), words
-    cost, _ = SUMMED[heat]
+    cost, _ = ADDITIVE_COSTS[heat]
     whole = sum(map(cost, ledger.analysis.rows)) or 1
-    words = f"shade: share of the network's {HEAT_WORDS[heat]}, repeats together:"
+    words = f"shade: share of the network's {HEAT_LABELS[heat]}, repeats together:"
     return lambda box: sum(map(cost, ledger.rows(box.paths))) / whole, words
 
 
-def _shaded(box: Box, share: float | None, most: float) -> Box:
+def _shaded_box(box: Box, share: float | None, most: float) -> Box:
     if share is None:
         return box
     told = (f"{percent(share, 1)} %",) if share else ()

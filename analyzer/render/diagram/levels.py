@@ -6,15 +6,23 @@ from dataclasses import replace
 from analyzer.errors import InvalidInput, shortened
 from analyzer.graph.graph import Graph, Node
 from analyzer.graph.ops import Concat, Op
-from analyzer.render.diagram.grouping import Group, Unit, View, runs, units
-from analyzer.render.diagram.labels import Ledger, facts_legend, legend, span_words, wrapped
-from analyzer.render.diagram.picture import Arrow, Box, Cell, Frame, Picture, in_grid
-from analyzer.render.diagram.units import Opening, Part, Piece, Runs, is_dense, port, reading
-from analyzer.render.notation import block_words, goes_without_saying, op_words
-from analyzer.text.units import stage_words
+from analyzer.render.diagram.grouping import DiagramSection, DiagramSelection, Segment, equal_runs, segments
+from analyzer.render.diagram.labels import CostsByPath, arrow_legend, facts_legend, path_range, wrapped_lines
+from analyzer.render.diagram.picture import Arrow, Box, BoxDiagram, Frame, FrameCell, arrange_in_grid
+from analyzer.render.diagram.units import (
+    FoldedNode,
+    Fragment,
+    FrameBuilder,
+    RunDrawer,
+    channels_read_label,
+    is_dense_layer,
+    port_box,
+)
+from analyzer.render.notation import block_notation, goes_without_saying, op_notation
+from analyzer.text.units import stage_label
 
 
-def network_picture(view: View) -> Picture:
+def network_diagram(view: DiagramSelection) -> BoxDiagram:
     """Every stage with its repeats folded: equal blocks are one box, shortcuts arrows past it."""
     frames, arrows = list[Frame](), list[Arrow]()
     aligned: list[tuple[str, ...]] = []
@@ -23,15 +31,15 @@ def network_picture(view: View) -> Picture:
         entries = tuple(outputs[name] for name in group.nodes[0].inputs if name in outputs)
         frame, inside, output = _network_section(view.ledger, group, entries)
         if frame.title and not view.look.across(True):
-            frame, guide = _beside(frame)
+            frame, guide = _heading_beside(frame)
             aligned.append((guide.tail, guide.head))
             arrows.append(guide)
         frames.append(frame)
         arrows += inside
         outputs[group.nodes[-1].path] = output
-    return Picture(
+    return BoxDiagram(
         title=view.title,
-        legend=legend(arrows),
+        legend=arrow_legend(arrows),
         description=view.description,
         across=view.look.across(True),
         frames=tuple(frames),
@@ -40,7 +48,7 @@ def network_picture(view: View) -> Picture:
     )
 
 
-def _beside(frame: Frame) -> tuple[Frame, Arrow]:
+def _heading_beside(frame: Frame) -> tuple[Frame, Arrow]:
     """The frame with its heading beside its first block, since the way down would cross it above."""
     heading = Box(
         name=f"{frame.name}.heading",
@@ -55,7 +63,9 @@ def _beside(frame: Frame) -> tuple[Frame, Arrow]:
     return replace(frame, title=" ", lines=(), facts=(), boxes=(heading, *frame.boxes)), guide
 
 
-def _network_section(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> tuple[Frame, tuple[Arrow, ...], str]:
+def _network_section(
+    ledger: CostsByPath, group: DiagramSection, entries: tuple[str, ...]
+) -> tuple[Frame, tuple[Arrow, ...], str]:
     if group.whole:
         return _network_stage(ledger, group, group.whole, entries)
     box = section_box(ledger, group)
@@ -63,44 +73,44 @@ def _network_section(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> 
     return Frame(name=f"{box.name}.frame", boxes=(box,)), arrows, box.name
 
 
-def section_box(ledger: Ledger, group: Group) -> Box:
+def section_box(ledger: CostsByPath, group: DiagramSection) -> Box:
     """A stem, transition or head as one box with its ops in order."""
-    paths, words = tuple(node.path for node in group.nodes), stage_words(group.stage)
+    paths, words = tuple(node.path for node in group.nodes), stage_label(group.stage)
     return Box(
         name=group.name,
         role="transition" if isinstance(group.nodes[0].op, Graph) else "section",
         paths=paths,
         title=words,
-        lines=_said(row.operation for row in ledger.rows(paths)),
+        lines=_op_lines(row.operation for row in ledger.rows(paths)),
         facts=ledger.facts(paths),
-        tip=ledger.tip(f"{words}, {span_words(paths)}".removeprefix(", "), paths),
+        tip=ledger.tip(f"{words}, {path_range(paths)}".removeprefix(", "), paths),
     )
 
 
-def _said(ops: Iterable[Op]) -> tuple[str, ...]:
+def _op_lines(ops: Iterable[Op]) -> tuple[str, ...]:
     """What goes without saying beside other ops is said where it stands alone."""
     every = tuple(ops)
     told = tuple(op for op in every if not goes_without_saying(op)) or every
-    return tuple(line for op in told for line in wrapped(op_words(op)))
+    return tuple(line for op in told for line in wrapped_lines(op_notation(op)))
 
 
 def _network_stage(
-    ledger: Ledger, group: Group, graph: Graph, entries: tuple[str, ...]
+    ledger: CostsByPath, group: DiagramSection, graph: Graph, entries: tuple[str, ...]
 ) -> tuple[Frame, tuple[Arrow, ...], str]:
-    path, drawing = group.nodes[0].path, Runs(ledger, group.nodes[0].path, detailed=False)
+    path, drawing = group.nodes[0].path, RunDrawer(ledger, group.nodes[0].path, detailed=False)
     fork = Box(name=f"{path}.in", role="fork")
-    pieces = [Piece((fork,), tuple(Arrow(tail=entry, head=fork.name) for entry in entries), fork.name)]
+    pieces = [Fragment((fork,), tuple(Arrow(tail=entry, head=fork.name) for entry in entries), fork.name)]
     number = 1
-    for run in runs(graph):
+    for run in equal_runs(graph):
         pieces.append(drawing.piece(run, number, pieces[-1].output))
         number += len(run)
     frame = stage_frame(ledger, group, tuple(box for piece in pieces for box in piece.boxes))
     return frame, tuple(arrow for piece in pieces for arrow in piece.arrows), pieces[-1].output
 
 
-def stage_frame(ledger: Ledger, group: Group, boxes: tuple[Box, ...]) -> Frame:
+def stage_frame(ledger: CostsByPath, group: DiagramSection, boxes: tuple[Box, ...]) -> Frame:
     """A stage's frame with its words and costs."""
-    path, words = group.nodes[0].path, stage_words(group.stage)
+    path, words = group.nodes[0].path, stage_label(group.stage)
     return Frame(
         name=group.name,
         boxes=boxes,
@@ -111,10 +121,10 @@ def stage_frame(ledger: Ledger, group: Group, boxes: tuple[Box, ...]) -> Frame:
     )
 
 
-def _contents(ledger: Ledger, stage: str) -> tuple[str, ...]:
+def _contents(ledger: CostsByPath, stage: str) -> tuple[str, ...]:
     """What a stage repeats, how often, and what is special: "bottleneck 128 → 256 × 3", "32 groups"."""
     blocks = ledger.blocks(stage)
-    words, *special = block_words(blocks[0]).split(", ")
+    words, *special = block_notation(blocks[0]).split(", ")
     return (f"{words} × {len(blocks)}", *special)
 
 
@@ -122,39 +132,39 @@ MAX_CONNECTED = 12
 """Dense layers of a stage of which every connection can still be told from the others."""
 
 
-def rail(ledger: Ledger, prefix: str, layers: Sequence[Unit], entry: str) -> Piece:
+def dense_rail(ledger: CostsByPath, prefix: str, layers: Sequence[Segment], entry: str) -> Fragment:
     """Each layer beside the rail, each join with its channels: "96 = 64 + 1·32"."""
-    drawing = Runs(ledger, prefix, detailed=True)
-    pieces = list[Piece]()
+    drawing = RunDrawer(ledger, prefix, detailed=True)
+    pieces = list[Fragment]()
     for number, unit in enumerate(layers, 1):
         piece = drawing.piece([unit], number, pieces[-1].output if pieces else entry)
         box, concat = piece.boxes
-        facts = ("concat", grown(ledger, prefix, layers, number))
+        facts = ("concat", channel_growth(ledger, prefix, layers, number))
         arrows = tuple(replace(arrow, weight=50 if arrow.flow == "reuse" else 1) for arrow in piece.arrows)
-        pieces.append(Piece((_small(box, number), replace(concat, facts=facts)), arrows, piece.output))
+        pieces.append(Fragment((_layer_box(box, number), replace(concat, facts=facts)), arrows, piece.output))
     boxes = tuple(box for piece in pieces for box in piece.boxes)
-    return Piece(boxes, tuple(arrow for piece in pieces for arrow in piece.arrows), pieces[-1].output)
+    return Fragment(boxes, tuple(arrow for piece in pieces for arrow in piece.arrows), pieces[-1].output)
 
 
-def every_connection(ledger: Ledger, prefix: str, layers: Sequence[Unit], entry: str) -> Piece:
+def dense_connections(ledger: CostsByPath, prefix: str, layers: Sequence[Segment], entry: str) -> Fragment:
     """Each layer with an arrow from the input and from every layer before it; the last join gathers them all."""
     if len(layers) > MAX_CONNECTED:
         raise InvalidInput(
             f"dense all: {shortened(prefix)} has {len(layers)} dense layers, over the bound of {MAX_CONNECTED} of "
             "which every connection can be told apart; take dense rail."
         )
-    drawing = Runs(ledger, prefix, detailed=True)
+    drawing = RunDrawer(ledger, prefix, detailed=True)
     boxes, arrows, sources = list[Box](), list[Arrow](), [entry]
     for number, unit in enumerate(layers, 1):
-        box = _small(drawing.piece([unit], number, entry).boxes[0], number)
+        box = _layer_box(drawing.piece([unit], number, entry).boxes[0], number)
         joined = (f"{prefix}.{layers[number - 2][1].name}",) if number > 1 else ()
         boxes.append(replace(box, paths=(*joined, *box.paths)))
         arrows += _fan(sources, box.name)
         sources.append(box.name)
     last = f"{prefix}.{layers[-1][1].name}"
-    facts = ("concat", grown(ledger, prefix, layers, len(layers)))
+    facts = ("concat", channel_growth(ledger, prefix, layers, len(layers)))
     boxes.append(Box(name=last, role="concat", paths=(last,), facts=facts, tip=ledger.tip(last, [last])))
-    return Piece((*boxes,), (*arrows, *_fan(sources, last)), last)
+    return Fragment((*boxes,), (*arrows, *_fan(sources, last)), last)
 
 
 def _fan(sources: Sequence[str], head: str) -> list[Arrow]:
@@ -166,11 +176,11 @@ def _fan(sources: Sequence[str], head: str) -> list[Arrow]:
     return [*past, Arrow(tail=sources[-1], head=head, weight=100)]
 
 
-def _small(box: Box, number: int) -> Box:
+def _layer_box(box: Box, number: int) -> Box:
     return replace(box, title=f"layer {number}")
 
 
-def grown(ledger: Ledger, prefix: str, layers: Sequence[Unit], number: int) -> str:
+def channel_growth(ledger: CostsByPath, prefix: str, layers: Sequence[Segment], number: int) -> str:
     """Channels after that many layers: "128 = 64 + 2·32"."""
     start = ledger.rows([f"{prefix}.{layers[0][0].name}"])[0].input_shapes[0][0]
     added = ledger.rows([f"{prefix}.{layers[0][0].name}"])[-1].output_shape[0]
@@ -179,19 +189,19 @@ def grown(ledger: Ledger, prefix: str, layers: Sequence[Unit], number: int) -> s
     return f"{total} = {start} + {number}·{added}" if uniform else f"{total} channels"
 
 
-def stage_picture(view: View) -> Picture:
+def stage_diagram(view: DiagramSelection) -> BoxDiagram:
     """Every section in a frame of its own, in reading order; a port tells the shape that enters and leaves it."""
-    cells: list[Cell] = []
+    cells: list[FrameCell] = []
     outputs: dict[str, str] = {}
     for group in view.groups:
         entries = tuple(outputs.get(name, "") for name in dict.fromkeys(group.nodes[0].inputs))
         cells.append(section_cell(view.ledger, group, entries))
         outputs[group.nodes[-1].path] = cells[-1].output
     arrows = tuple(arrow for cell in cells for arrow in cell.arrows)
-    frames, columns = in_grid([[cell] for cell in cells])
-    return Picture(
+    frames, columns = arrange_in_grid([[cell] for cell in cells])
+    return BoxDiagram(
         title=view.title,
-        legend=" · ".join(text for text in (facts_legend(view.look), legend(arrows)) if text),
+        legend=" · ".join(text for text in (facts_legend(view.look), arrow_legend(arrows)) if text),
         description=view.description,
         across=view.look.across(view.look.dense == "all"),
         frames=frames,
@@ -201,56 +211,56 @@ def stage_picture(view: View) -> Picture:
     )
 
 
-def section_cell(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> Cell:
+def section_cell(ledger: CostsByPath, group: DiagramSection, entries: tuple[str, ...]) -> FrameCell:
     """A section in its frame, between a port for each tensor that it reads and one for its output."""
     first, last = group.nodes[0].path, group.nodes[-1].path
     read = dict(zip(group.nodes[0].inputs, ledger.rows([first])[0].input_shapes, strict=False))
-    ins = [port(f"{first}.in{index or ''}", shape) for index, shape in enumerate(read.values())]
+    ins = [port_box(f"{first}.in{index or ''}", shape) for index, shape in enumerate(read.values())]
     jumps = [Arrow(tail=entry, head=box.name, flow="jump") for entry, box in zip(entries, ins, strict=True) if entry]
-    frame, piece = _open_stage(ledger, group, ins[0].name) if group.whole else _plain(ledger, group, ins)
-    out = port(f"{last}.out", ledger.rows([last])[-1].output_shape)
+    frame, piece = _open_stage(ledger, group, ins[0].name) if group.whole else _closed_section(ledger, group, ins)
+    out = port_box(f"{last}.out", ledger.rows([last])[-1].output_shape)
     frame = replace(frame, boxes=(*ins, *piece.boxes, out))
-    return Cell(frame, (*jumps, *piece.arrows, Arrow(tail=piece.output, head=out.name)), out.name)
+    return FrameCell(frame, (*jumps, *piece.arrows, Arrow(tail=piece.output, head=out.name)), out.name)
 
 
-def _plain(ledger: Ledger, group: Group, ins: list[Box]) -> tuple[Frame, Piece]:
+def _closed_section(ledger: CostsByPath, group: DiagramSection, ins: list[Box]) -> tuple[Frame, Fragment]:
     """A stem, transition or head: its ops in one box, its costs in the heading."""
     box, first = section_box(ledger, group), group.nodes[0].path
     frame = Frame(name=box.name, boxes=(), title=box.title or box.name, facts=ledger.facts(box.paths), tip=box.tip)
     inner = replace(box, name=first if first != box.name else f"{first}.ops", title="", facts=())
     arrows = tuple(Arrow(tail=entry.name, head=inner.name) for entry in ins)
-    return frame, Piece((inner,), arrows, inner.name)
+    return frame, Fragment((inner,), arrows, inner.name)
 
 
-def _open_stage(ledger: Ledger, group: Group, entry: str) -> tuple[Frame, Piece]:
+def _open_stage(ledger: CostsByPath, group: DiagramSection, entry: str) -> tuple[Frame, Fragment]:
     graph, prefix = group.nodes[0].op, group.nodes[0].path
     assert isinstance(graph, Graph)
-    single = units(graph)
-    if ledger.look.dense != "folded" and all(is_dense(unit) for unit in single):
+    single = segments(graph)
+    if ledger.look.dense != "folded" and all(is_dense_layer(unit) for unit in single):
         if ledger.look.dense == "rail":
-            return stage_frame(ledger, group, ()), rail(ledger, prefix, single, entry)
-        return Frame(name=group.name, boxes=()), every_connection(ledger, prefix, single, entry)
-    drawing, pieces, number = Runs(ledger, prefix, detailed=True), list[Piece](), 1
-    for run in runs(graph):
+            return stage_frame(ledger, group, ()), dense_rail(ledger, prefix, single, entry)
+        return Frame(name=group.name, boxes=()), dense_connections(ledger, prefix, single, entry)
+    drawing, pieces, number = RunDrawer(ledger, prefix, detailed=True), list[Fragment](), 1
+    for run in equal_runs(graph):
         pieces.append(drawing.piece(run, number, pieces[-1].output if pieces else entry))
         number += len(run)
     boxes = tuple(box for piece in pieces for box in piece.boxes)
     arrows = tuple(arrow for piece in pieces for arrow in piece.arrows)
-    return stage_frame(ledger, group, ()), Piece(boxes, arrows, pieces[-1].output)
+    return stage_frame(ledger, group, ()), Fragment(boxes, arrows, pieces[-1].output)
 
 
-def block_picture(view: View) -> Picture:
+def block_diagram(view: DiagramSelection) -> BoxDiagram:
     """Every distinct block with all its ops; the frames follow each other as the network's blocks do."""
-    return _picture(view, folded=True)
+    return _opened_diagram(view, folded=True)
 
 
-def op_picture(view: View) -> Picture:
+def op_diagram(view: DiagramSelection) -> BoxDiagram:
     """Every op: as at block level, with each block drawn."""
-    return _picture(view, folded=False)
+    return _opened_diagram(view, folded=False)
 
 
-def _picture(view: View, folded: bool) -> Picture:
-    sections: list[list[Cell]] = []
+def _opened_diagram(view: DiagramSelection, folded: bool) -> BoxDiagram:
+    sections: list[list[FrameCell]] = []
     outputs: dict[str, str] = {}
     for group in view.groups:
         entries = tuple(outputs.get(name, "") for name in dict.fromkeys(group.nodes[0].inputs))
@@ -260,10 +270,10 @@ def _picture(view: View, folded: bool) -> Picture:
             sections.append([_block_section(view.ledger, group, entries)])
         outputs[group.nodes[-1].path] = sections[-1][-1].output
     arrows = tuple(arrow for cells in sections for cell in cells for arrow in cell.arrows)
-    frames, columns = in_grid(sections if folded else [[cell] for cells in sections for cell in cells])
-    return Picture(
+    frames, columns = arrange_in_grid(sections if folded else [[cell] for cells in sections for cell in cells])
+    return BoxDiagram(
         title=view.title,
-        legend=" · ".join(text for text in (facts_legend(view.look), legend(arrows)) if text),
+        legend=" · ".join(text for text in (facts_legend(view.look), arrow_legend(arrows)) if text),
         description=view.description,
         across=view.look.across(False),
         frames=frames,
@@ -272,14 +282,14 @@ def _picture(view: View, folded: bool) -> Picture:
     )
 
 
-def _runs(graph: Graph, folded: bool) -> Iterator[list[Unit]]:
-    return runs(graph) if folded else ([unit] for unit in units(graph))
+def _runs(graph: Graph, folded: bool) -> Iterator[list[Segment]]:
+    return equal_runs(graph) if folded else ([unit] for unit in segments(graph))
 
 
-def _block_section(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> Cell:
-    parts = [Part(Node(node.path, node.op, node.inputs), (node.path,)) for node in group.nodes]
+def _block_section(ledger: CostsByPath, group: DiagramSection, entries: tuple[str, ...]) -> FrameCell:
+    parts = [FoldedNode(Node(node.path, node.op, node.inputs), (node.path,)) for node in group.nodes]
     paths = [node.path for node in group.nodes]
-    words = stage_words(group.stage) if group.name == group.stage else group.name
+    words = stage_label(group.stage) if group.name == group.stage else group.name
     frame = Frame(
         name=group.name if group.name != paths[0] or isinstance(group.nodes[0].op, Graph) else f"{group.name}.frame",
         boxes=(),
@@ -287,49 +297,53 @@ def _block_section(ledger: Ledger, group: Group, entries: tuple[str, ...]) -> Ce
         facts=ledger.facts(paths)["shape" in ledger.look.show :],
         tip=ledger.tip(words, paths),
     )
-    return opened(ledger, frame, parts, entries)
+    return opened_cell(ledger, frame, parts, entries)
 
 
-def _block_stage(ledger: Ledger, group: Group, stage: Iterator[list[Unit]], entries: tuple[str, ...]) -> list[Cell]:
-    cells: list[Cell] = []
+def _block_stage(
+    ledger: CostsByPath, group: DiagramSection, stage: Iterator[list[Segment]], entries: tuple[str, ...]
+) -> list[FrameCell]:
+    cells: list[FrameCell] = []
     number = 1
     for run in stage:
-        parts = _parts(group.nodes[0].path, run)
+        parts = _folded_nodes(group.nodes[0].path, run)
         frame = _heading(ledger, group, number, parts)
-        cells.append(opened(ledger, frame, parts, (cells[-1].output,) if cells else entries))
+        cells.append(opened_cell(ledger, frame, parts, (cells[-1].output,) if cells else entries))
         number += len(run)
     return cells
 
 
-def _parts(prefix: str, run: Sequence[Unit]) -> list[Part]:
+def _folded_nodes(prefix: str, run: Sequence[Segment]) -> list[FoldedNode]:
     names = zip(*([node.name for node in unit] for unit in run), strict=True)
-    return [Part(node, tuple(f"{prefix}.{name}" for name in same)) for node, same in zip(run[0], names, strict=True)]
+    return [
+        FoldedNode(node, tuple(f"{prefix}.{name}" for name in same)) for node, same in zip(run[0], names, strict=True)
+    ]
 
 
-def _heading(ledger: Ledger, group: Group, number: int, parts: list[Part]) -> Frame:
+def _heading(ledger: CostsByPath, group: DiagramSection, number: int, parts: list[FoldedNode]) -> Frame:
     """A run's frame, still without boxes: "stage 2 · blocks 2–4", "bottleneck 128 → 512 × 3"."""
     first, times = parts[0].paths[0], len(parts[0].paths)
     unit = "dense layer" if isinstance(parts[-1].node.op, Concat) else "block"
     which = f"{unit} {number}" if times == 1 else f"{unit}s {number}–{number + times - 1}"
     block = ledger.block(first)
-    words, *special = block_words(block).split(", ") if block else ("",)
+    words, *special = block_notation(block).split(", ") if block else ("",)
     repeated = f"{words} × {times}" if times > 1 else words
     if unit == "dense layer" and times > 1:
-        special.append(reading(ledger, parts[0].paths))
+        special.append(channels_read_label(ledger, parts[0].paths))
     same = list(zip(*(part.paths for part in parts), strict=True))
     return Frame(
         name=first,
         boxes=(),
-        title=f"{stage_words(group.stage)} · {which}",
+        title=f"{stage_label(group.stage)} · {which}",
         lines=tuple(line for line in (repeated, *special) if line),
         facts=tuple(f"each {text}" if times > 1 else text for text in ledger.each(same)),
-        tip=ledger.tip(f"{stage_words(group.stage)}, {which}", [path for part in parts for path in part.paths]),
+        tip=ledger.tip(f"{stage_label(group.stage)}, {which}", [path for part in parts for path in part.paths]),
     )
 
 
-def opened(ledger: Ledger, frame: Frame, parts: list[Part], entries: tuple[str, ...]) -> Cell:
+def opened_cell(ledger: CostsByPath, frame: Frame, parts: list[FoldedNode], entries: tuple[str, ...]) -> FrameCell:
     """The frame with its ops between a port for each tensor that it reads and one for the output."""
-    opening = Opening(ledger)
+    opening = FrameBuilder(ledger)
     first = parts[0]
     read = dict(zip(first.node.inputs, ledger.rows(first.paths[:1])[0].input_shapes, strict=False))
     ins = [opening.port(f"{frame.name}.in{index or ''}", shape) for index, shape in enumerate(read.values())]
@@ -337,4 +351,4 @@ def opened(ledger: Ledger, frame: Frame, parts: list[Part], entries: tuple[str, 
     ends = opening.add(parts, dict(zip(read, ins, strict=True)))
     out = opening.port(f"{frame.name}.out", ledger.rows([parts[-1].paths[-1]])[-1].output_shape)
     opening.join(ends, out.box)
-    return Cell(replace(frame, boxes=tuple(opening.boxes)), (*jumps, *opening.arrows), out.box)
+    return FrameCell(replace(frame, boxes=tuple(opening.boxes)), (*jumps, *opening.arrows), out.box)

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 from analyzer.errors import InvalidInput
-from analyzer.render.diagram.picture import Arrow, Box, Frame, Picture, Role, plain
-from analyzer.render.diagram.style import DEFAULT, Look
+from analyzer.render.diagram.picture import Arrow, Box, BoxDiagram, Frame, Role, one_line
+from analyzer.render.diagram.style import DEFAULT_STYLE, DiagramStyle
 
 MAX_ARROWS, MAX_CHARACTERS = 500, 50_000
 """Mermaid's own limits, which GitHub keeps."""
@@ -27,16 +27,16 @@ _DASHED = ("projection", "zero-pad")
 _ESCAPED = {ord(sign): f"#{ord(sign)};" for sign in '"#&<>`%;\\{}|'}
 
 
-def mermaid_text(picture: Picture, look: Look = DEFAULT) -> str:
+def mermaid_text(picture: BoxDiagram, look: DiagramStyle = DEFAULT_STYLE) -> str:
     """The picture as a flowchart; InvalidInput where it has over 500 arrows or 50,000 characters."""
     ids = {box.name: f"n{number}" for number, box in enumerate(picture.boxes, 1)}
-    lines = ["---", f"title: {json.dumps(plain(picture.title, 160), ensure_ascii=False)}", *_CONFIG, "---"]
-    lines += [f"flowchart {'LR' if picture.across else 'TB'}", f"  accDescr: {_line(picture.description)}"]
+    lines = ["---", f"title: {json.dumps(one_line(picture.title, 160), ensure_ascii=False)}", *_CONFIG, "---"]
+    lines += [f"flowchart {'LR' if picture.across else 'TB'}", f"  accDescr: {_escaped_line(picture.description)}"]
     for number, frame in enumerate(picture.frames, 1):
-        lines += _frame(frame, number, ids)
+        lines += _subgraph(frame, number, ids)
     arrows = [arrow for arrow in picture.arrows if arrow.flow != "guide"]
-    lines += [f"  {ids[arrow.tail]} {_line_of(arrow)} {ids[arrow.head]}" for arrow in arrows]
-    lines += _classes(picture, ids, look)
+    lines += [f"  {ids[arrow.tail]} {_link(arrow)} {ids[arrow.head]}" for arrow in arrows]
+    lines += _class_definitions(picture, ids, look)
     text = "\n".join(lines) + "\n"
     if len(arrows) > MAX_ARROWS or len(text) > MAX_CHARACTERS:
         raise InvalidInput(
@@ -46,7 +46,7 @@ def mermaid_text(picture: Picture, look: Look = DEFAULT) -> str:
     return text
 
 
-def _frame(frame: Frame, number: int, ids: dict[str, str]) -> list[str]:
+def _subgraph(frame: Frame, number: int, ids: dict[str, str]) -> list[str]:
     """A frame's heading is one line, since Mermaid leaves room for no more; its facts stand where it is left."""
     if not frame.title:
         return [f"  {ids[box.name]}{_shape(box)}" for box in frame.boxes]
@@ -55,32 +55,32 @@ def _frame(frame: Frame, number: int, ids: dict[str, str]) -> list[str]:
     boxes = [
         replace(box, facts=tuple(dict.fromkeys((*box.facts, *facts)))) if box is bearer else box for box in frame.boxes
     ]
-    heading = _line(" · ".join((frame.title, *frame.lines)))
+    heading = _escaped_line(" · ".join((frame.title, *frame.lines)))
     return [f'  subgraph f{number}["{heading}"]', *(f"    {ids[box.name]}{_shape(box)}" for box in boxes), "  end"]
 
 
 def _shape(box: Box) -> str:
     left, right = _SHAPES["port" if box.role == "fork" and box.facts else box.role]
-    words = _words((box.title,) if box.title else (), box.lines, box.facts) or " "
+    words = _node_text((box.title,) if box.title else (), box.lines, box.facts) or " "
     return f'{left}"{words}"{right}'
 
 
-def _words(*groups: tuple[str, ...]) -> str:
-    return "<br/>".join(_line(text) for group in groups for text in group)
+def _node_text(*groups: tuple[str, ...]) -> str:
+    return "<br/>".join(_escaped_line(text) for group in groups for text in group)
 
 
-def _line(text: str) -> str:
-    return plain(text).translate(_ESCAPED)
+def _escaped_line(text: str) -> str:
+    return one_line(text).translate(_ESCAPED)
 
 
-def _line_of(arrow: Arrow) -> str:
+def _link(arrow: Arrow) -> str:
     dashed = arrow.flow in _DASHED
     if arrow.label:
-        return f'-. "{_line(arrow.label)}" .->' if dashed else f'-- "{_line(arrow.label)}" -->'
+        return f'-. "{_escaped_line(arrow.label)}" .->' if dashed else f'-- "{_escaped_line(arrow.label)}" -->'
     return "-.->" if dashed else "-->"
 
 
-def _classes(picture: Picture, ids: dict[str, str], look: Look) -> list[str]:
+def _class_definitions(picture: BoxDiagram, ids: dict[str, str], look: DiagramStyle) -> list[str]:
     """A class for each role and shade, so that the colours are those of the other formats."""
     colours = look.palette
     white, grey = (colours.paper, colours.accent), (colours.grey, colours.rim)

@@ -24,30 +24,30 @@ from analyzer.graph.ops import (
     Rearrangement,
     Weighted,
 )
-from analyzer.graph.resnext_forms import TITLES, Form, cardinality, forms
-from analyzer.render.diagram.grouping import shortcut_flow, view
-from analyzer.render.diagram.labels import Ledger, facts_legend, legend
-from analyzer.render.diagram.levels import network_picture, opened, section_cell, stage_picture
-from analyzer.render.diagram.picture import Arrow, Box, Cell, Flow, Frame, Picture, in_grid
-from analyzer.render.diagram.style import Look
-from analyzer.render.diagram.units import Part, role
-from analyzer.render.notation import op_words
+from analyzer.graph.resnext_forms import FORM_TITLES, ResNeXtForm, cardinality, forms
+from analyzer.render.diagram.grouping import diagram_selection, shortcut_flow
+from analyzer.render.diagram.labels import CostsByPath, arrow_legend, facts_legend
+from analyzer.render.diagram.levels import network_diagram, opened_cell, section_cell, stage_diagram
+from analyzer.render.diagram.picture import Arrow, Box, BoxDiagram, Flow, Frame, FrameCell, arrange_in_grid
+from analyzer.render.diagram.style import DiagramStyle
+from analyzer.render.diagram.units import FoldedNode, box_role
+from analyzer.render.notation import op_notation
 from analyzer.text.units import short as short_number
 
 
-class Tie(NamedTuple):
+class OpInput(NamedTuple):
     """What an op reads: another op by its weight path, or INPUT; and what flows, a shortcut's ops left out."""
 
     tail: str
     flow: Flow
 
 
-class Short(NamedTuple):
+class FigureOp(NamedTuple):
     """An op that is drawn, and what it reads."""
 
     path: str
     op: Op
-    ties: tuple[Tie, ...]
+    ties: tuple[OpInput, ...]
 
 
 def _is_drawn(op: Op) -> bool:
@@ -60,42 +60,42 @@ def _is_drawn(op: Op) -> bool:
             assert_never(op)
 
 
-def shortened_graph(graph: Graph) -> list[Short]:
+def figure_ops(graph: Graph) -> list[FigureOp]:
     """The ops to draw, in execution order; an Add that reads its block's input reads it as an identity shortcut."""
-    found: list[Short] = []
-    _shorten(graph, "", Tie(INPUT, "data"), found)
+    found: list[FigureOp] = []
+    _collect_figure_ops(graph, "", OpInput(INPUT, "data"), found)
     return found
 
 
-def _shorten(graph: Graph, prefix: str, entry: Tie, found: list[Short]) -> Tie:
+def _collect_figure_ops(graph: Graph, prefix: str, entry: OpInput, found: list[FigureOp]) -> OpInput:
     ties = {INPUT: entry}
     for node in graph.nodes:
         path, read = f"{prefix}{node.name}", tuple(ties[name] for name in node.inputs)
         flow = shortcut_flow(node)
         if flow:
-            ties[node.name] = Tie(read[0].tail, flow)
+            ties[node.name] = OpInput(read[0].tail, flow)
         elif isinstance(node.op, Graph):
-            ties[node.name] = _shorten(node.op, f"{path}.", Tie(read[0].tail, "data"), found)
+            ties[node.name] = _collect_figure_ops(node.op, f"{path}.", OpInput(read[0].tail, "data"), found)
         elif _is_drawn(node.op):
             if isinstance(node.op, Add):
                 read = tuple(
-                    Tie(tie.tail, "identity") if name == INPUT else tie
+                    OpInput(tie.tail, "identity") if name == INPUT else tie
                     for name, tie in zip(node.inputs, read, strict=True)
                 )
-            found.append(Short(path, node.op, read))
-            ties[node.name] = Tie(path, "data")
+            found.append(FigureOp(path, node.op, read))
+            ties[node.name] = OpInput(path, "data")
         else:
             ties[node.name] = read[0]
     return ties[graph.nodes[-1].name]
 
 
-class _Column:
+class _NetworkColumn:
     """One network: its boxes and arrows, and the boxes of each output size in order."""
 
-    def __init__(self, expression: str, look: Look) -> None:
-        self.ledger = Ledger(analyze(expression), look)
+    def __init__(self, expression: str, look: DiagramStyle) -> None:
+        self.ledger = CostsByPath(analyze(expression), look)
         self._name = expression
-        self.shorts = shortened_graph(self.ledger.analysis.network.graph)
+        self.shorts = figure_ops(self.ledger.analysis.network.graph)
         self.sizes: dict[int, list[str]] = {}
         for short in self.shorts:
             if not isinstance(short.op, Add):
@@ -111,14 +111,14 @@ class _Column:
         costs = f"{short_number(analysis.macs)} MACs"
         return Frame(name=self._name, boxes=boxes, title=analysis.network.title, facts=(costs,))
 
-    def _box(self, short: Short) -> Box:
+    def _box(self, short: FigureOp) -> Box:
         joins = isinstance(short.op, Add)
         return Box(
             name=self.named(short.path),
-            role=role(short.op),
+            role=box_role(short.op),
             paths=(short.path,),
             title="+" if joins else "",
-            lines=() if joins else (op_words(short.op),),
+            lines=() if joins else (op_notation(short.op),),
             tip=self.ledger.tip(short.path, [short.path]),
         )
 
@@ -131,9 +131,9 @@ class _Column:
         ]
 
 
-def columns_picture(expressions: Sequence[str], look: Look) -> Picture:
+def columns_diagram(expressions: Sequence[str], look: DiagramStyle) -> BoxDiagram:
     """A column a network; boxes of the first op of each output size stand on one height."""
-    columns = [_Column(expression, look) for expression in expressions]
+    columns = [_NetworkColumn(expression, look) for expression in expressions]
     sizes = sorted({size for column in columns for size in column.sizes}, reverse=True)
     labels = [Box(name=f"size {size}", role="port", lines=(f"output size: {size}",)) for size in sizes]
     guides = [Arrow(tail=above.name, head=below.name, flow="guide") for above, below in pairwise(labels)]
@@ -141,9 +141,9 @@ def columns_picture(expressions: Sequence[str], look: Look) -> Picture:
     aligned = list(_aligned(columns, sizes))
     first = next(row for row in aligned if len(row) == len(columns) + 1)
     guides += [Arrow(tail=left, head=right, flow="guide") for left, right in pairwise(first)]
-    return Picture(
+    return BoxDiagram(
         title="",
-        legend=f"each convolution with its BN and ReLU, where it has them · {legend(arrows)}",
+        legend=f"each convolution with its BN and ReLU, where it has them · {arrow_legend(arrows)}",
         description="; ".join(f"{column.ledger.analysis.network.title}" for column in columns),
         across=False,
         frames=(Frame(name="sizes", boxes=tuple(labels)), *(column.frame() for column in columns)),
@@ -152,7 +152,7 @@ def columns_picture(expressions: Sequence[str], look: Look) -> Picture:
     )
 
 
-def _aligned(columns: Sequence[_Column], sizes: Sequence[int]) -> list[tuple[str, ...]]:
+def _aligned(columns: Sequence[_NetworkColumn], sizes: Sequence[int]) -> list[tuple[str, ...]]:
     """Rows: the first ops of each size with its label, and the n-th ones of networks with equally many."""
     rows: list[tuple[str, ...]] = []
     for size in sizes:
@@ -165,54 +165,54 @@ def _aligned(columns: Sequence[_Column], sizes: Sequence[int]) -> list[tuple[str
     return rows
 
 
-_MOST = 3
+_MAX_PATHS = 3
 """So many paths are drawn at most; of more, the first two and the last."""
 
 
-def form_cells(block: Graph, side: int, look: Look) -> list[Cell]:
+def form_cells(block: Graph, side: int, look: DiagramStyle) -> list[FrameCell]:
     """A frame for each form (a), (b), (c) of a block that reads a map of that side."""
     return [_cell(form, cardinality(block), side, look) for form in forms(block)]
 
 
-def _cell(form: Form, count: int, side: int, look: Look) -> Cell:
-    ledger = Ledger(analyze(form.graph, side), look)
+def _cell(form: ResNeXtForm, count: int, side: int, look: DiagramStyle) -> FrameCell:
+    ledger = CostsByPath(analyze(form.graph, side), look)
     first, last = ledger.analysis.rows[0], ledger.analysis.rows[-1]
-    drawn = [short for short in shortened_graph(form.graph) if _shown(short.path, count)]
+    drawn = [short for short in figure_ops(form.graph) if _shown(short.path, count)]
     boxes = [_port("in", f"{first.input_shapes[0][0]}-d in")]
     arrows: list[Arrow] = []
     for short in drawn:
-        if count > _MOST and _number(short.path) == count - 1 and "elided" not in {box.name for box in boxes}:
+        if count > _MAX_PATHS and _path_number(short.path) == count - 1 and "elided" not in {box.name for box in boxes}:
             boxes.append(_port("elided", f"… total {count} paths …"))
             arrows.append(Arrow(tail="in", head="elided"))
         boxes.append(_box(short, ledger))
         arrows += _arrows(short, count)
     boxes.append(_port("out", f"{last.output_shape[0]}-d out"))
     arrows.append(Arrow(tail=drawn[-1].path, head="out"))
-    frame = Frame(name=form.letter, boxes=tuple(boxes), title=f"({form.letter})", lines=(TITLES[form.letter],))
-    return Cell(frame, tuple(arrows), "out")
+    frame = Frame(name=form.letter, boxes=tuple(boxes), title=f"({form.letter})", lines=(FORM_TITLES[form.letter],))
+    return FrameCell(frame, tuple(arrows), "out")
 
 
 def _port(name: str, words: str) -> Box:
     return Box(name=name, role="port", lines=(words,))
 
 
-def _number(path: str) -> int | None:
+def _path_number(path: str) -> int | None:
     """Number of the path that an op lies on."""
     head, _, rest = path.partition(".")
     return int(head.removeprefix("path")) if rest and head.startswith("path") else None
 
 
 def _shown(path: str, count: int) -> bool:
-    return _number(path) in (None, 0, 1, count - 1)
+    return _path_number(path) in (None, 0, 1, count - 1)
 
 
-def _joins(short: Short, count: int) -> bool:
+def _joins_all_paths(short: FigureOp, count: int) -> bool:
     """Whether an op joins all paths, those between the second and the last being told in words."""
-    return sum(_number(tie.tail) is not None for tie in short.ties) == count
+    return sum(_path_number(tie.tail) is not None for tie in short.ties) == count
 
 
-def _box(short: Short, ledger: Ledger) -> Box:
-    box = Box(name=short.path, role=role(short.op), paths=(short.path,), tip=ledger.tip(short.path, [short.path]))
+def _box(short: FigureOp, ledger: CostsByPath) -> Box:
+    box = Box(name=short.path, role=box_role(short.op), paths=(short.path,), tip=ledger.tip(short.path, [short.path]))
     if not isinstance(short.op, Conv2d):
         return replace(box, facts=("concatenate",)) if isinstance(short.op, Concat) else replace(box, title="+")
     conv = short.op
@@ -220,43 +220,43 @@ def _box(short: Short, ledger: Ledger) -> Box:
     return replace(box, lines=(f"{conv.in_channels}, {conv.kernel}×{conv.kernel}, {conv.out_channels}", *grouped))
 
 
-def _arrows(short: Short, count: int) -> Iterator[Arrow]:
-    if count > _MOST and _joins(short, count):
+def _arrows(short: FigureOp, count: int) -> Iterator[Arrow]:
+    if count > _MAX_PATHS and _joins_all_paths(short, count):
         yield Arrow(tail="elided", head=short.path)
     for tie in short.ties:
         if _shown(tie.tail, count):
-            along = _number(tie.tail) is not None and _number(short.path) is not None
-            yield Arrow(tail=_end(tie), head=short.path, flow=tie.flow, weight=100 if along else None)
+            along = _path_number(tie.tail) is not None and _path_number(short.path) is not None
+            yield Arrow(tail=_tail_box(tie), head=short.path, flow=tie.flow, weight=100 if along else None)
 
 
-def _end(tie: Tie) -> str:
+def _tail_box(tie: OpInput) -> str:
     return "in" if tie.tail == INPUT else tie.tail
 
 
-class Figure(NamedTuple):
+class PaperFigure(NamedTuple):
     """A figure's title, the figure that it redraws, and how."""
 
     title: str
     source: str
-    draw: Callable[[Look], Picture]
+    draw: Callable[[DiagramStyle], BoxDiagram]
 
 
-def figure_picture(name: str, look: Look) -> Picture:
+def figure_diagram(name: str, look: DiagramStyle) -> BoxDiagram:
     """The picture of a figure; InvalidInput with all names for an unknown one."""
-    if name not in FIGURES:
-        raise InvalidInput(f"figure {shortened(name)!r} is unknown; figures are {', '.join(FIGURES)}.")
-    title, source, draw = FIGURES[name]
+    if name not in PAPER_FIGURES:
+        raise InvalidInput(f"figure {shortened(name)!r} is unknown; figures are {', '.join(PAPER_FIGURES)}.")
+    title, source, draw = PAPER_FIGURES[name]
     drawn = draw(look)
     return replace(drawn, title=f"{title} ({source})", description=f"{title}. {drawn.description}")
 
 
-def side_by_side(cells: Sequence[Cell], look: Look, said: str, facts: bool = True) -> Picture:
+def side_by_side(cells: Sequence[FrameCell], look: DiagramStyle, said: str, facts: bool = True) -> BoxDiagram:
     """Frames next to each other; what they say is read out as `said`, `facts` that their boxes have small print."""
-    apart = [_apart(cell, f"{number}") for number, cell in enumerate(cells, 1)]
+    apart = [_with_prefix(cell, f"{number}") for number, cell in enumerate(cells, 1)]
     arrows = tuple(arrow for cell in apart for arrow in cell.arrows)
-    frames, columns = in_grid([[cell] for cell in apart])
-    told = " · ".join(text for text in (facts_legend(look) if facts else "", legend(arrows)) if text)
-    return Picture(
+    frames, columns = arrange_in_grid([[cell] for cell in apart])
+    told = " · ".join(text for text in (facts_legend(look) if facts else "", arrow_legend(arrows)) if text)
+    return BoxDiagram(
         title="",
         legend=told,
         description=said,
@@ -267,7 +267,7 @@ def side_by_side(cells: Sequence[Cell], look: Look, said: str, facts: bool = Tru
     )
 
 
-def _apart(cell: Cell, prefix: str) -> Cell:
+def _with_prefix(cell: FrameCell, prefix: str) -> FrameCell:
     """The cell with names of its own, since several networks have a layer1.0."""
 
     def named(name: str) -> str:
@@ -275,27 +275,27 @@ def _apart(cell: Cell, prefix: str) -> Cell:
 
     boxes = tuple(replace(box, name=named(box.name)) for box in cell.frame.boxes)
     arrows = tuple(replace(arrow, tail=named(arrow.tail), head=named(arrow.head)) for arrow in cell.arrows)
-    return Cell(replace(cell.frame, name=named(cell.frame.name), boxes=boxes), arrows, named(cell.output))
+    return FrameCell(replace(cell.frame, name=named(cell.frame.name), boxes=boxes), arrows, named(cell.output))
 
 
-def block_cell(expression: str, path: str, look: Look, title: str, *lines: str) -> Cell:
+def block_cell(expression: str, path: str, look: DiagramStyle, title: str, *lines: str) -> FrameCell:
     """What is at a path of a network, drawn open under a heading."""
-    seen = view(analyze(expression), look, path=path)
+    seen = diagram_selection(analyze(expression), look, path=path)
     placed = seen.groups[0].nodes[0]
     assert isinstance(placed.op, Graph)
-    parts = [Part(node, (f"{path}.{node.name}",)) for node in placed.op.nodes]
+    parts = [FoldedNode(node, (f"{path}.{node.name}",)) for node in placed.op.nodes]
     frame = Frame(name=path, boxes=(), title=title, lines=lines, tip=seen.ledger.tip(title, [path]))
-    return opened(seen.ledger, frame, parts, ("",))
+    return opened_cell(seen.ledger, frame, parts, ("",))
 
 
-def stage_cell(expression: str, stage: str, look: Look, title: str, *lines: str) -> Cell:
+def stage_cell(expression: str, stage: str, look: DiagramStyle, title: str, *lines: str) -> FrameCell:
     """A stage with its repeats folded, under a heading."""
-    seen = view(analyze(expression), look, stage=stage)
+    seen = diagram_selection(analyze(expression), look, stage=stage)
     cell = section_cell(seen.ledger, seen.groups[0], ("",))
     return cell._replace(frame=replace(cell.frame, title=title, lines=lines, facts=()))
 
 
-def _basic_bottleneck(look: Look) -> Picture:
+def _basic_bottleneck(look: DiagramStyle) -> BoxDiagram:
     cells = [
         block_cell("resnet34", "layer1.1", look, "basic block", "ResNet-18, 34"),
         block_cell("resnet50", "layer1.1", look, "bottleneck", "ResNet-50, 101, 152"),
@@ -303,7 +303,7 @@ def _basic_bottleneck(look: Look) -> Picture:
     return side_by_side(cells, look, "Left two 3×3 convolutions, right 1×1, 3×3 and 1×1; both with an identity.")
 
 
-def _shortcuts(look: Look) -> Picture:
+def _shortcuts(look: DiagramStyle) -> BoxDiagram:
     cells = [
         stage_cell("resnet34:shortcut=A", "stage2", look, "option A", "zero-pad, no parameters"),
         stage_cell("resnet34", "stage2", look, "option B", "projection where shapes change"),
@@ -313,7 +313,7 @@ def _shortcuts(look: Look) -> Picture:
     return side_by_side(cells, look, "Stage 2 of ResNet-34 with each of the shortcuts.")
 
 
-def _preactivation(look: Look) -> Picture:
+def _preactivation(look: DiagramStyle) -> BoxDiagram:
     cells = [
         block_cell("resnet34", "layer1.1", look, "original", "conv, BN, ReLU; ReLU after the sum"),
         block_cell("resnet34:preactivation=true", "layer1.1", look, "pre-activation", "BN, ReLU, conv; nothing after"),
@@ -321,7 +321,7 @@ def _preactivation(look: Look) -> Picture:
     return side_by_side(cells, look, "The same block in both orders.")
 
 
-def _tricks(look: Look) -> Picture:
+def _tricks(look: DiagramStyle) -> BoxDiagram:
     cells = [
         block_cell("resnet50_v1", "layer2.0", look, "ResNet-50, original", "stride on the first 1×1"),
         block_cell("resnet50", "layer2.0", look, "ResNet-B", "stride on the 3×3"),
@@ -332,21 +332,21 @@ def _tricks(look: Look) -> Picture:
     return side_by_side(cells, look, "The first block of stage 2, original, B and D; the stem, original and C.")
 
 
-def _stem(expression: str, look: Look, title: str, *lines: str) -> Cell:
-    seen = view(analyze(expression), look, stage="stem")
+def _stem(expression: str, look: DiagramStyle, title: str, *lines: str) -> FrameCell:
+    seen = diagram_selection(analyze(expression), look, stage="stem")
     nodes = [node for group in seen.groups for node in group.nodes]
-    parts = [Part(Node(node.path, node.op, node.inputs), (node.path,)) for node in nodes]
+    parts = [FoldedNode(Node(node.path, node.op, node.inputs), (node.path,)) for node in nodes]
     frame = Frame(name="stem", boxes=(), title=title, lines=lines, tip=seen.ledger.tip(title, seen.paths))
-    return opened(seen.ledger, frame, parts, ("",))
+    return opened_cell(seen.ledger, frame, parts, ("",))
 
 
-def _paths(look: Look) -> Picture:
-    block = view(analyze("resnext50_32x4d"), look, path="layer1.1").groups[0].nodes[0].op
+def _paths(look: DiagramStyle) -> BoxDiagram:
+    block = diagram_selection(analyze("resnext50_32x4d"), look, path="layer1.1").groups[0].nodes[0].op
     assert isinstance(block, Graph)
-    return paths_picture(block, 56, look)
+    return forms_diagram(block, 56, look)
 
 
-def paths_picture(block: Graph, side: int, look: Look) -> Picture:
+def forms_diagram(block: Graph, side: int, look: DiagramStyle) -> BoxDiagram:
     """The three equal forms of a block with a grouped convolution that reads a map of that side."""
     count = cardinality(block)
     said = f"One block as {count} paths summed, concatenated, and grouped; in, kernel, out of each convolution."
@@ -366,31 +366,33 @@ def _in_the_middle(box: Box) -> bool:
 _DENSE = "densenet:depths=5,growth_rate=4,init_features=6,bottleneck_ratio=none,stem=cifar,head=none"
 
 
-def _dense(dense: str) -> Callable[[Look], Picture]:
-    def draw(look: Look) -> Picture:
-        return stage_picture(view(analyze(_DENSE), replace(look, dense=dense), stage="stage1"))
+def _dense(dense: str) -> Callable[[DiagramStyle], BoxDiagram]:
+    def draw(look: DiagramStyle) -> BoxDiagram:
+        return stage_diagram(diagram_selection(analyze(_DENSE), replace(look, dense=dense), stage="stage1"))
 
     return draw
 
 
-def _overview(look: Look) -> Picture:
-    return network_picture(view(analyze("densenet_bc100_k12_cifar"), look))
+def _overview(look: DiagramStyle) -> BoxDiagram:
+    return network_diagram(diagram_selection(analyze("densenet_bc100_k12_cifar"), look))
 
 
-def _columns(look: Look) -> Picture:
-    return columns_picture(("vgg19", "plain34", "resnet34"), look)
+def _columns(look: DiagramStyle) -> BoxDiagram:
+    return columns_diagram(("vgg19", "plain34", "resnet34"), look)
 
 
 _HE, _HE2 = "He et al. 2015", "He et al. 2016"
-FIGURES: dict[str, Figure] = {
-    "vgg19-plain34-resnet34": Figure("VGG-19, a plain and a residual network of 34 layers", f"{_HE}, Fig. 3", _columns),
-    "basic-bottleneck": Figure("Basic and bottleneck block", f"{_HE}, Fig. 5", _basic_bottleneck),
-    "shortcuts": Figure("Shortcut options A, B, C, and none", f"{_HE}, §3.3 and §4.1", _shortcuts),
-    "preactivation": Figure("Original and pre-activation block", f"{_HE2}, Fig. 1", _preactivation),
-    "resnet-bcd": Figure("ResNet-B, -C and -D", "He, T. et al. 2019, Fig. 2", _tricks),
-    "resnext": Figure("Equal forms of a ResNeXt block", "Xie et al. 2017, Fig. 3", _paths),
-    "dense-block": Figure("A dense block of 5 layers, k = 4", "Huang et al. 2017, Fig. 1", _dense("all")),
-    "dense-rail": Figure("The same dense block on its rail", "Huang et al. 2017, Fig. 1", _dense("rail")),
-    "densenet": Figure("DenseNet-BC-100 with three dense blocks", "Huang et al. 2017, Fig. 2", _overview),
+PAPER_FIGURES: dict[str, PaperFigure] = {
+    "vgg19-plain34-resnet34": PaperFigure(
+        "VGG-19, a plain and a residual network of 34 layers", f"{_HE}, Fig. 3", _columns
+    ),
+    "basic-bottleneck": PaperFigure("Basic and bottleneck block", f"{_HE}, Fig. 5", _basic_bottleneck),
+    "shortcuts": PaperFigure("Shortcut options A, B, C, and none", f"{_HE}, §3.3 and §4.1", _shortcuts),
+    "preactivation": PaperFigure("Original and pre-activation block", f"{_HE2}, Fig. 1", _preactivation),
+    "resnet-bcd": PaperFigure("ResNet-B, -C and -D", "He, T. et al. 2019, Fig. 2", _tricks),
+    "resnext": PaperFigure("Equal forms of a ResNeXt block", "Xie et al. 2017, Fig. 3", _paths),
+    "dense-block": PaperFigure("A dense block of 5 layers, k = 4", "Huang et al. 2017, Fig. 1", _dense("all")),
+    "dense-rail": PaperFigure("The same dense block on its rail", "Huang et al. 2017, Fig. 1", _dense("rail")),
+    "densenet": PaperFigure("DenseNet-BC-100 with three dense blocks", "Huang et al. 2017, Fig. 2", _overview),
 }
 """Name → figure."""

@@ -76,7 +76,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class BoxDiagram:
     """A whole drawing; `legend` says what its lines mean, `across` that the network flows from left to right.
 
     Where `columns` is not 0 each frame is laid out by itself and the frames stand in a grid. `aligned` names boxes
@@ -104,11 +104,11 @@ class Picture:
 GRID_POINTS = 1_200
 """About how wide a grid may get before it takes one more row."""
 
-_STACKED = 2
+_MAX_STACKED = 2
 """Most frames of a section that stand one below the other."""
 
 
-class Cell(NamedTuple):
+class FrameCell(NamedTuple):
     """A frame with its arrows, and the box that yields its output."""
 
     frame: Frame
@@ -116,16 +116,16 @@ class Cell(NamedTuple):
     output: str
 
 
-def in_grid(sections: Sequence[Sequence[Cell]]) -> tuple[tuple[Frame, ...], int]:
+def arrange_in_grid(sections: Sequence[Sequence[FrameCell]]) -> tuple[tuple[Frame, ...], int]:
     """The frames with their cells, and the number of columns.
 
     A section of at most two frames is a column, first above repeated; where one has more, all stand in reading order.
     """
-    if max(map(len, sections)) > _STACKED:
+    if max(map(len, sections)) > _MAX_STACKED:
         sections = [[cell] for section in sections for cell in section]
-    widths = [max(_points(cell) for cell in section) for section in sections]
+    widths = [max(_frame_width(cell) for cell in section) for section in sections]
     height = max(map(len, sections))
-    columns = _columns(widths)
+    columns = _num_columns(widths)
     frames = [
         replace(cell.frame, cell=(height * (place // columns) + row, place % columns))
         for place, section in enumerate(sections)
@@ -134,7 +134,7 @@ def in_grid(sections: Sequence[Sequence[Cell]]) -> tuple[tuple[Frame, ...], int]
     return tuple(sorted(frames, key=lambda frame: frame.cell)), columns
 
 
-def _columns(widths: list[int]) -> int:
+def _num_columns(widths: list[int]) -> int:
     """As few rows as the width allows, and those about equally long; a column is as wide as its widest frame."""
     for rows in range(1, len(widths) + 1):
         columns = ceil(len(widths) / rows)
@@ -143,7 +143,7 @@ def _columns(widths: list[int]) -> int:
     return 1
 
 
-def _points(cell: Cell) -> int:
+def _frame_width(cell: FrameCell) -> int:
     """About how wide a frame gets."""
     widest = max([0, *(len(line) for box in cell.frame.boxes for line in (*box.lines, *box.facts))])
     flows = {arrow.flow for arrow in cell.arrows}
@@ -153,18 +153,18 @@ def _points(cell: Cell) -> int:
 
 
 FONT = "Helvetica,Arial,sans-serif"
-SIZE, SMALL = 10, 9  # points; HTML-like labels know whole ones only
+FONT_SIZE, SMALL_FONT_SIZE = 10, 9  # points; HTML-like labels know whole ones only
 _LONGEST_ID = 200
 
 
-def plain(text: str, limit: int = 200) -> str:
+def one_line(text: str, limit: int = 200) -> str:
     """Text on one line without control characters, cut to `limit`, since titles may come from anywhere."""
     return shortened(text, limit)
 
 
-def quoted(text: str) -> str:
+def dot_escaped(text: str) -> str:
     """Text that DOT takes literally; without the replacement it would decode entities."""
-    literal: str = escape(plain(text, 1000).replace("&", "&amp;"))
+    literal: str = escape(one_line(text, 1000).replace("&", "&amp;"))
     return literal
 
 
@@ -172,49 +172,49 @@ def node_id(name: str) -> str:
     """A name as a DOT id: after a colon a port would be looked for, angle brackets would make it HTML."""
     if len(name) > _LONGEST_ID:
         name = f"{name[: _LONGEST_ID - 13]}-{sha256(name.encode()).hexdigest()[:12]}"
-    return quoted(name.translate({ord(":"): "\N{RATIO}", ord("<"): "‹", ord(">"): "›"}))
+    return dot_escaped(name.translate({ord(":"): "\N{RATIO}", ord("<"): "‹", ord(">"): "›"}))
 
 
-def rich(title: str, lines: tuple[str, ...], facts: tuple[str, ...], quiet: str) -> str:
+def label_html(title: str, lines: tuple[str, ...], facts: tuple[str, ...], quiet: str) -> str:
     """An HTML-like label, one line below the other."""
-    return table(marked(title, lines, facts, quiet))
+    return label_table(label_rows(title, lines, facts, quiet))
 
 
-def marked(title: str, lines: tuple[str, ...], facts: tuple[str, ...], quiet: str) -> list[str]:
+def label_rows(title: str, lines: tuple[str, ...], facts: tuple[str, ...], quiet: str) -> list[str]:
     """The title bold, the lines plain, the facts small and in the quiet colour."""
-    rows = [f"<B>{html(title)}</B>"] if title else []
-    rows += [html(line) for line in lines]
-    return rows + [small(fact, quiet) for fact in facts]
+    rows = [f"<B>{label_escaped(title)}</B>"] if title else []
+    rows += [label_escaped(line) for line in lines]
+    return rows + [small_print(fact, quiet) for fact in facts]
 
 
-def small(text: str, colour: str) -> str:
+def small_print(text: str, colour: str) -> str:
     """Small print in an HTML-like label."""
-    return f'<FONT POINT-SIZE="{SMALL}" COLOR="{colour}">{html(text)}</FONT>'
+    return f'<FONT POINT-SIZE="{SMALL_FONT_SIZE}" COLOR="{colour}">{label_escaped(text)}</FONT>'
 
 
-def html(text: str) -> str:
+def label_escaped(text: str) -> str:
     """Text for an HTML-like label; Graphviz would replace a backslash and a letter by a name."""
-    return escape_html(plain(text)).replace("\\", "\\\\")
+    return escape_html(one_line(text)).replace("\\", "\\\\")
 
 
-def table(rows: list[str], side: str = "") -> str:
+def label_table(rows: list[str], side: str = "") -> str:
     """Rows of an HTML-like label; `side` are attributes of each cell."""
     cells = "".join(f"<TR><TD{side}>{row}</TD></TR>" for row in rows)
     return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{cells}</TABLE>>'
 
 
-def text_points(box: Box) -> float:
+def text_width_points(box: Box) -> float:
     """About how wide a box's text is; shapes of fixed size and boxes of equal width need to know before layout."""
-    widths = [ems(box.title) * SIZE * 1.06, *(ems(line) * SIZE for line in box.lines)]
-    facts = [ems(fact) * SMALL for fact in box.facts]
+    widths = [text_width_ems(box.title) * FONT_SIZE * 1.06, *(text_width_ems(line) * FONT_SIZE for line in box.lines)]
+    facts = [text_width_ems(fact) * SMALL_FONT_SIZE for fact in box.facts]
     if box.role == "slim":
-        return fsum(widths) + ems(" · ".join(box.facts)) * SMALL + 3
+        return fsum(widths) + text_width_ems(" · ".join(box.facts)) * SMALL_FONT_SIZE + 3
     return max(widths + facts)
 
 
 _EMS = dict.fromkeys("ijl.,/ ", 0.28) | dict.fromkeys("ftr-()", 0.34) | dict.fromkeys("mMGw%", 0.84) | {"…": 1.0}
 
 
-def ems(text: str) -> float:
+def text_width_ems(text: str) -> float:
     """About how wide a text is in Helvetica, in font sizes."""
     return fsum(_EMS.get(character, 0.57) for character in text)

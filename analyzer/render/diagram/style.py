@@ -7,24 +7,24 @@ from typing import NamedTuple
 
 from analyzer.errors import InvalidInput, shortened
 
-SHOWN = ("shape", "params", "macs", "activations", "latency", "memory", "receptive-field", "total-stride", "path")
+BOX_FACTS = ("shape", "params", "macs", "activations", "latency", "memory", "receptive-field", "total-stride", "path")
 """What a box can say of its ops, in the order in which it says it."""
 
-HEATS = ("params", "macs", "activations", "latency", "memory")
+HEAT_QUANTITIES = ("params", "macs", "activations", "latency", "memory")
 """What a box's shade can stand for."""
 
 NO_DEVICE = "latency depends on a device; name one: --gpu 'RTX 4090' (`latency --list-devices` lists them)."
 """Why a drawing without a device tells no latency."""
 
 DIRECTIONS = ("right", "down")
-DENSE = ("folded", "rail", "all")
+DENSE_LAYOUTS = ("folded", "rail", "all")
 """A dense stage: equal layers folded, each layer on a rail, or with each connection from layer to layer."""
 
 _PAGES = {"a3": (297.0, 420.0), "a4": (210.0, 297.0), "a5": (148.0, 210.0), "letter": (215.9, 279.4)}
 _MARGIN_MM, _INCH_MM = 10.0, 25.4
 
 
-class Palette(NamedTuple):
+class DiagramPalette(NamedTuple):
     """Colours of a theme, six digits each; `heats` run from nothing to most, and text stays readable on each."""
 
     paper: str
@@ -39,7 +39,7 @@ class Palette(NamedTuple):
 
 
 THEMES = {
-    "light": Palette(
+    "light": DiagramPalette(
         "#ffffff",
         "#1f2933",
         "#5b6770",
@@ -50,7 +50,7 @@ THEMES = {
         "#c3cfdd",
         ("#ffffff", "#fdeacb", "#fbd199", "#f6b463", "#ee9330"),
     ),
-    "dark": Palette(
+    "dark": DiagramPalette(
         "#14171b",
         "#f2f2f2",
         "#b4bec8",
@@ -61,7 +61,7 @@ THEMES = {
         "#455364",
         ("#14171b", "#38291a", "#543717", "#6d4411", "#854f08"),
     ),
-    "print": Palette(
+    "print": DiagramPalette(
         "#ffffff",
         "#000000",
         "#333333",
@@ -85,7 +85,7 @@ class OpTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class DiagramStyle:
     """The choices of a drawing; InvalidInput names the one that is unknown. `direction` None is the level's own.
 
     `times` are needed where latency is shown.
@@ -101,13 +101,13 @@ class Look:
 
     def __post_init__(self) -> None:
         for word in self.show:
-            _check("show", word, SHOWN)
+            _check_choice("show", word, BOX_FACTS)
         if self.heat is not None:
-            _check("heat", self.heat, HEATS)
-        _check("theme", self.theme, tuple(THEMES))
-        _check("dense", self.dense, DENSE)
+            _check_choice("heat", self.heat, HEAT_QUANTITIES)
+        _check_choice("theme", self.theme, tuple(THEMES))
+        _check_choice("dense", self.dense, DENSE_LAYOUTS)
         if self.direction is not None:
-            _check("direction", self.direction, DIRECTIONS)
+            _check_choice("direction", self.direction, DIRECTIONS)
         if self.page_size is not None:
             page_inches(self.page_size)
         for name, wanted in (("show", "latency" in self.show), ("heat", self.heat == "latency")):
@@ -115,7 +115,7 @@ class Look:
                 raise InvalidInput(f"{name} latency: {NO_DEVICE}")
 
     @property
-    def palette(self) -> Palette:
+    def palette(self) -> DiagramPalette:
         """The theme's colours."""
         return THEMES[self.theme]
 
@@ -124,7 +124,7 @@ class Look:
         return own if self.direction is None else self.direction == "right"
 
 
-def _check(name: str, word: str, known: tuple[str, ...]) -> None:
+def _check_choice(name: str, word: str, known: tuple[str, ...]) -> None:
     if word not in known:
         raise InvalidInput(f"{name} {shortened(word)!r} is unknown; it is one of {', '.join(known)}.")
 
@@ -148,4 +148,4 @@ def _millimetres(text: str) -> tuple[float, float] | None:
     return sides if all(30 <= side <= 5000 for side in sides) else None
 
 
-DEFAULT = Look()
+DEFAULT_STYLE = DiagramStyle()

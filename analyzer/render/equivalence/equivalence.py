@@ -7,53 +7,56 @@ from analyzer.text.tables import padded_table, terminal_table
 from analyzer.text.units import exact, shape
 
 if TYPE_CHECKING:
-    from analyzer.live.equivalence.proof import BlockCheck, Comparison, Control, Identity, Proof
+    from analyzer.live.equivalence.proof import BlockCheck, FaultControl, Identity, Proof, TensorComparison
 
-Draw = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
+TableWriter = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 """What makes a table of heads, rows and sides."""
 
 
 def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
     """A table for the terminal, of cells that were written for markdown."""
-    return terminal_table(heads, [[plain(cell) for cell in row] for row in rows], align)
+    return terminal_table(heads, [[without_markdown(cell) for cell in row] for row in rows], align)
 
 
-def plain(text: str) -> str:
+def without_markdown(text: str) -> str:
     """Text without markdown's marks."""
     return text.replace("**", "").replace("`", "")
 
 
-def identity_table(proof: "Proof", draw: Draw = padded_table) -> str:
+def identity_table(proof: "Proof", draw: TableWriter = padded_table) -> str:
     """One line for each identity that the network has a place for: places, worst errors in each dtype, faults seen."""
-    dtypes = list(dict.fromkeys(row.dtype for item in here(proof) for row in rows_of(proof, item)))
+    dtypes = list(
+        dict.fromkeys(row.dtype for item in applicable_identities(proof) for row in identity_rows(proof, item))
+    )
     heads = ["identity", "shown on", *dtypes, "faults seen", ""]
-    cells = [_cells(proof, item, dtypes) for item in here(proof)]
+    cells = [_cells(proof, item, dtypes) for item in applicable_identities(proof)]
     return draw(heads, cells, f"ll{'r' * len(dtypes)}ll")
 
 
-def identity_words(proof: "Proof") -> str:
+def identity_paragraphs(proof: "Proof") -> str:
     """A paragraph for each identity that was proved: what it says, its formula, why, and what was found here."""
-    return "\n\n".join(_paragraph(item) for item in here(proof))
+    return "\n\n".join(_paragraph(item) for item in applicable_identities(proof))
 
 
 def identity_lines(proof: "Proof") -> str:
     """Name, formula and why of each identity that was proved, for the terminal."""
     return "\n".join(
-        "\n    ".join(filter(None, (f"{item.name}:  {item.formula}", item.why, item.found))) for item in here(proof)
+        "\n    ".join(filter(None, (f"{item.name}:  {item.formula}", item.why, item.found)))
+        for item in applicable_identities(proof)
     )
 
 
-def elsewhere_words(proof: "Proof") -> str:
+def inapplicable_identities(proof: "Proof") -> str:
     """A line for each identity that the network has no place for, with the reason; "" where it has all."""
     return "\n".join(f"- {item.name}: {item.reason}" for item in proof.identities if item.reason)
 
 
-def here(proof: "Proof") -> "list[Identity]":
+def applicable_identities(proof: "Proof") -> "list[Identity]":
     """The identities that the network has a place for."""
     return [item for item in proof.identities if not item.reason]
 
 
-def rows_of(proof: "Proof", item: "Identity") -> "list[Comparison]":
+def identity_rows(proof: "Proof", item: "Identity") -> "list[TensorComparison]":
     """The comparisons of one identity."""
     return [row for row in proof.rows if row.identity == item.name]
 
@@ -64,44 +67,44 @@ def _paragraph(item: "Identity") -> str:
 
 
 def _cells(proof: "Proof", item: "Identity", dtypes: Sequence[str]) -> list[str]:
-    rows = rows_of(proof, item)
+    rows = identity_rows(proof, item)
     controls = [control for control in proof.controls if control.identity == item.name]
-    errors = [against(worst([row for row in rows if row.dtype == dtype])) for dtype in dtypes]
-    return [item.name, _places(rows), *errors, _seen(controls), mark(rows)]
+    errors = [error_and_bound(worst_row([row for row in rows if row.dtype == dtype])) for dtype in dtypes]
+    return [item.name, _paths_text(rows), *errors, _detected_faults(controls), pass_mark(rows)]
 
 
-def _places(rows: "Sequence[Comparison]") -> str:
+def _paths_text(rows: "Sequence[TensorComparison]") -> str:
     paths = list(dict.fromkeys(row.block for row in rows))
     if paths == [""]:
         return "the whole network"
     return f"`{paths[0]}`" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
-def _seen(controls: "Sequence[Control]") -> str:
+def _detected_faults(controls: "Sequence[FaultControl]") -> str:
     if not controls:
         return ""
     faults = ", ".join(dict.fromkeys(control.fault for control in controls))
     return f"{sum(control.detected for control in controls)} of {len(controls)}: {faults}"
 
 
-def worst(rows: "Iterable[Comparison]") -> "Comparison":
+def worst_row(rows: "Iterable[TensorComparison]") -> "TensorComparison":
     """The row that comes nearest to its bound, or goes farthest beyond."""
     return max(rows, key=lambda row: (not row.passed, row.max_rel / (row.tolerance or 1)))
 
 
-def against(row: "Comparison") -> str:
+def error_and_bound(row: "TensorComparison") -> str:
     """An error and its bound: "3.1e-07 ≤ 4.3e-05"; an error that is not judged stands alone."""
     if row.tolerance is None:
-        return f"{number(row.max_rel)}, not judged"
-    return f"{number(row.max_rel)} {'≤' if row.passed else '>'} {number(row.tolerance)}"
+        return f"{error_text(row.max_rel)}, not judged"
+    return f"{error_text(row.max_rel)} {'≤' if row.passed else '>'} {error_text(row.tolerance)}"
 
 
-def number(value: float) -> str:
+def error_text(value: float) -> str:
     """An error with two digits; "0" means bit for bit."""
     return f"{value:.1e}" if value else "0"
 
 
-def mark(rows: "Iterable[Comparison]") -> str:
+def pass_mark(rows: "Iterable[TensorComparison]") -> str:
     """Whether all rows agree, in a word."""
     judged = list(rows)
     if all(row.tolerance is None for row in judged):
@@ -148,19 +151,19 @@ _GROUPS = {"output": ("output",), "gradients": _GRADIENTS, "running statistics":
 def markdown_proof(proof: "Proof") -> str:
     """The whole proof: the verdict, the three forms where the network has them, the other identities, conditions."""
     title = "three forms, one function" if proof.blocks else "identities"
-    parts = [f"# {proof.title}: {title}", verdict(proof), *_form_parts(proof), *_other_parts(proof)]
+    parts = [f"# {proof.title}: {title}", proof_verdict(proof), *_form_parts(proof), *_other_parts(proof)]
     parts += [] if proof.blocks else [BOUND]
-    return "\n\n".join([*parts, conditions_words(proof)]) + "\n"
+    return "\n\n".join([*parts, conditions_sentence(proof)]) + "\n"
 
 
 def text_proof(proof: "Proof") -> str:
     """The verdict, the tables of worst errors, and which identities have no place here, for the terminal."""
-    parts = [verdict(proof)]
+    parts = [proof_verdict(proof)]
     if proof.blocks:
         parts += [table(proof, plain_table) for table in (cost_table, summary_table, fault_table)]
-    parts += [identity_table(proof, plain_table), identity_lines(proof)] if here(proof) else []
-    parts += [f"Not in this network:\n{elsewhere_words(proof)}"] if elsewhere_words(proof) else []
-    return plain("\n\n".join([*parts, BOUND, conditions_words(proof)])) + "\n"
+    parts += [identity_table(proof, plain_table), identity_lines(proof)] if applicable_identities(proof) else []
+    parts += [f"Not in this network:\n{inapplicable_identities(proof)}"] if inapplicable_identities(proof) else []
+    return without_markdown("\n\n".join([*parts, BOUND, conditions_sentence(proof)])) + "\n"
 
 
 def _form_parts(proof: "Proof") -> list[str]:
@@ -183,14 +186,14 @@ def _form_parts(proof: "Proof") -> list[str]:
 
 def _other_parts(proof: "Proof") -> list[str]:
     parts = []
-    if here(proof):
-        parts = [f"## The other identities\n\n{identity_table(proof)}", identity_words(proof)]
-    if elsewhere_words(proof):
-        parts.append(f"## Not in this network\n\n{elsewhere_words(proof)}")
+    if applicable_identities(proof):
+        parts = [f"## The other identities\n\n{identity_table(proof)}", identity_paragraphs(proof)]
+    if inapplicable_identities(proof):
+        parts.append(f"## Not in this network\n\n{inapplicable_identities(proof)}")
     return parts
 
 
-def verdict(proof: "Proof") -> str:
+def proof_verdict(proof: "Proof") -> str:
     """The result in a few sentences."""
     failed = [row for row in proof.rows if not row.passed]
     missed = [control for control in proof.controls if not control.detected]
@@ -198,19 +201,19 @@ def verdict(proof: "Proof") -> str:
     if not proof.rows:
         return f"**Nothing to prove.**{reason}"
     if proof.passed:
-        return _good(proof) + reason
+        return _passed_text(proof) + reason
     told = [f"{exact(len(failed))} of {exact(len(proof.rows))} comparisons are over their bound" if failed else ""]
     told += [f"{len(missed)} of {len(proof.controls)} planted faults went unseen" if missed else ""]
     told += ["" if proof.costs_equal else "the forms' parameters or MACs differ"]
     return f"**Not equal.** For `{proof.variant}` {'; '.join(filter(None, told))}.{_worst_sentence(failed)}{reason}"
 
 
-def _good(proof: "Proof") -> str:
+def _passed_text(proof: "Proof") -> str:
     compared = f"{exact(len(proof.rows))} comparisons"
     faults = f"all {exact(len(proof.controls))} planted faults were seen"
-    others = f"; {len(here(proof))} other identities hold" if here(proof) else ""
+    others = f"; {len(applicable_identities(proof))} other identities hold" if applicable_identities(proof) else ""
     if not proof.blocks:
-        held = f"{len(here(proof))} identities hold in `{proof.variant}`"
+        held = f"{len(applicable_identities(proof))} identities hold in `{proof.variant}`"
         return f"**Equal.** {held} up to rounding ({compared}), and {faults}."
     paths = "/".join(map(str, sorted(set(proof.blocks.values()))))
     return (
@@ -220,16 +223,16 @@ def _good(proof: "Proof") -> str:
     )
 
 
-def _worst_sentence(failed: "Sequence[Comparison]") -> str:
+def _worst_sentence(failed: "Sequence[TensorComparison]") -> str:
     if not failed:
         return ""
-    row = worst(failed)
+    row = worst_row(failed)
     place = f"block {row.block}" if row.block else "the whole network"
     case = f"{row.identity}, {row.dtype}, {row.mode}"
-    return f" Worst is the {row.what} ({row.where}) of {place}, {case}: {against(row)}."
+    return f" Worst is the {row.what} ({row.where}) of {place}, {case}: {error_and_bound(row)}."
 
 
-def cost_table(proof: "Proof", draw: Draw = padded_table) -> str:
+def cost_table(proof: "Proof", draw: TableWriter = padded_table) -> str:
     """Parameters and MACs of the network in each form; convolutions' biases apart where there are any."""
     biased = any(cost.biases for cost in proof.costs)
     heads = ["form (Xie et al. 2017, Figure 3)", "parameters", *(["of them biases"] if biased else []), "MACs", "ops"]
@@ -246,29 +249,30 @@ def cost_table(proof: "Proof", draw: Draw = padded_table) -> str:
     return draw(heads, rows, f"l{'r' * (len(heads) - 1)}")
 
 
-def summary_table(proof: "Proof", draw: Draw = padded_table) -> str:
+def summary_table(proof: "Proof", draw: TableWriter = padded_table) -> str:
     """One line for each identity, dtype and mode: the worst errors over the blocks, with their bounds."""
-    lines: dict[tuple[str, str, str, str], list[Comparison]] = {}
+    lines: dict[tuple[str, str, str, str], list[TensorComparison]] = {}
     for row in form_rows(proof):
         place = "every block" if row.block else "whole network"
         lines.setdefault((row.identity, place, row.dtype, row.mode), []).append(row)
     heads = ["identity", "where", "dtype", "mode", *_GROUPS, ""]
     cells = [
-        [*line, *(_worst_cell(rows, whats) for whats in _GROUPS.values()), mark(rows)] for line, rows in lines.items()
+        [*line, *(_worst_cell(rows, whats) for whats in _GROUPS.values()), pass_mark(rows)]
+        for line, rows in lines.items()
     ]
     return draw(heads, cells, "llllrrrl")
 
 
-def form_rows(proof: "Proof") -> "list[Comparison]":
+def form_rows(proof: "Proof") -> "list[TensorComparison]":
     """The comparisons of the three forms, without those of the other identities."""
     others = {item.name for item in proof.identities}
     return [row for row in proof.rows if row.identity not in others]
 
 
-def fault_table(proof: "Proof", draw: Draw = padded_table) -> str:
+def fault_table(proof: "Proof", draw: TableWriter = padded_table) -> str:
     """One line for each fault and form: how often it was seen, and the nearest it came to escaping."""
     others = {item.name for item in proof.identities}
-    lines: dict[tuple[str, str], list[Control]] = {}
+    lines: dict[tuple[str, str], list[FaultControl]] = {}
     for control in proof.controls:
         if control.identity not in others:
             lines.setdefault((control.fault, control.identity), []).append(control)
@@ -276,16 +280,16 @@ def fault_table(proof: "Proof", draw: Draw = padded_table) -> str:
     return draw(heads, [_fault_cells(*line, found) for line, found in lines.items()], "llrrrl")
 
 
-def _fault_cells(fault: str, identity: str, found: "list[Control]") -> list[str]:
+def _fault_cells(fault: str, identity: str, found: "list[FaultControl]") -> list[str]:
     nearest = min(found, key=lambda control: control.max_rel / control.tolerance)
     seen = sum(control.detected for control in found)
     place = f"`{nearest.block}`, {nearest.dtype}"
-    return [fault, identity, f"{seen} of {len(found)}", f"{nearest.max_rel:.2g}", number(nearest.tolerance), place]
+    return [fault, identity, f"{seen} of {len(found)}", f"{nearest.max_rel:.2g}", error_text(nearest.tolerance), place]
 
 
 def block_table(proof: "Proof") -> str:
     """One line for each block and dtype, the worst over both modes."""
-    lines: dict[tuple[str, str], list[Comparison]] = {}
+    lines: dict[tuple[str, str], list[TensorComparison]] = {}
     for row in form_rows(proof):
         if row.block:
             lines.setdefault((row.block, row.dtype), []).append(row)
@@ -299,25 +303,25 @@ def block_table(proof: "Proof") -> str:
     return padded_table(heads, cells, f"ll{'r' * (len(heads) - 3)}l")
 
 
-def _block_cells(proof: "Proof", path: str, dtype: str, rows: "list[Comparison]") -> list[str]:
+def _block_cells(proof: "Proof", path: str, dtype: str, rows: "list[TensorComparison]") -> list[str]:
     errors = [
         _worst_cell([row for row in rows if row.identity == identity], whats)
         for identity in _identities(proof)
         for whats in (("output",), _GRADIENTS)
     ]
-    return [f"`{path}`", dtype, *errors, mark(rows)]
+    return [f"`{path}`", dtype, *errors, pass_mark(rows)]
 
 
 def _identities(proof: "Proof") -> list[str]:
     return list(dict.fromkeys(row.identity for row in form_rows(proof)))
 
 
-def _worst_cell(rows: "Iterable[Comparison]", whats: Sequence[str]) -> str:
+def _worst_cell(rows: "Iterable[TensorComparison]", whats: Sequence[str]) -> str:
     compared = [row for row in rows if row.what in whats]
-    return against(worst(compared)) if compared else ""
+    return error_and_bound(worst_row(compared)) if compared else ""
 
 
-def conditions_words(proof: "Proof") -> str:
+def conditions_sentence(proof: "Proof") -> str:
     """What the proof was run on, in one sentence."""
     given = proof.conditions
     crossed = sum(row.crossed for row in form_rows(proof) if row.what == "output")
@@ -366,7 +370,13 @@ def block_rows_table(check: "BlockCheck") -> str:
     whats = list(dict.fromkeys(row.what for row in check.rows))
     found = {(row.identity, row.what): row for row in check.rows}
     rows = [
-        [what, *(f"{against(found[name, what])} {'✓' if found[name, what].passed else '✗'}" for name in identities)]
+        [
+            what,
+            *(
+                f"{error_and_bound(found[name, what])} {'✓' if found[name, what].passed else '✗'}"
+                for name in identities
+            ),
+        ]
         for what in whats
     ]
     return padded_table(["worst error and its bound", *identities], rows, "l" + "r" * len(identities))

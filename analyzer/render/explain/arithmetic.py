@@ -4,39 +4,39 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import assert_never
 
-from analyzer.explanation.traced_int import START, Constant, Form, Given, Product, Quotient, Sum, form_of
+from analyzer.explanation.traced_int import START, Constant, Formula, Product, Quotient, Sum, Variable, formula_of
 from analyzer.text.units import exact
 
-Naming = Callable[[Given], str]
+Naming = Callable[[Variable], str]
 
 
 def symbols(term: int) -> str:
     """The formula: "⌊(n + 2·p − k)/s⌋ + 1"."""
-    return _text(form_of(term), lambda leaf: leaf.symbol)
+    return _text(formula_of(term), lambda leaf: leaf.symbol)
 
 
 def numbers(term: int) -> str:
     """The formula with its numbers filled in: "⌊(224 + 2·3 − 7)/2⌋ + 1"."""
-    return _with_numbers(form_of(term))
+    return _with_numbers(formula_of(term))
 
 
 def sum_of_parts(term: int) -> str:
     """A sum with equal neighbours folded, but for what it starts from: "35 + 8 + 3 × 16"."""
-    form = form_of(term)
+    form = formula_of(term)
     if not isinstance(form, Sum):
         return numbers(term)
     addends = [addend for count, addend in form.addends for _ in range(count)]
-    start = addends[:1] if isinstance(addends[0], Given) and addends[0].symbol == START else []
+    start = addends[:1] if isinstance(addends[0], Variable) and addends[0].symbol == START else []
     return " + ".join([*map(_with_numbers, start), *_folded(addends[len(start) :])])
 
 
-def _folded(addends: list[Form]) -> Iterator[str]:
-    for (text, plain), run in groupby(addends, lambda form: (_with_numbers(form), isinstance(form, Given))):
+def _folded(addends: list[Formula]) -> Iterator[str]:
+    for (text, plain), run in groupby(addends, lambda form: (_with_numbers(form), isinstance(form, Variable))):
         count = len(list(run))
         yield from [f"{count} × {text}"] if plain and count > 1 else [text] * count
 
 
-def _with_numbers(form: Form) -> str:
+def _with_numbers(form: Formula) -> str:
     return _text(form, lambda leaf: exact(leaf.value))
 
 
@@ -47,15 +47,15 @@ def equation(term: int) -> str:
 
 def is_worked_out(term: int) -> bool:
     """Whether a number came about by any arithmetic."""
-    return not isinstance(form_of(term), Constant | Given)
+    return not isinstance(formula_of(term), Constant | Variable)
 
 
-def leaves(form: Form) -> Iterator[Given]:
+def leaves(form: Formula) -> Iterator[Variable]:
     """Every given number of a form."""
     match form:
         case Constant():
             return
-        case Given():
+        case Variable():
             yield form
         case Sum():
             for _, addend in form.addends:
@@ -70,11 +70,11 @@ def leaves(form: Form) -> Iterator[Given]:
             assert_never(form)
 
 
-def _text(form: Form, name_of: Naming) -> str:
+def _text(form: Formula, name_of: Naming) -> str:
     match form:
         case Constant():
             return exact(form.value)
-        case Given():
+        case Variable():
             return name_of(form)
         case Sum():
             return _sum(form, name_of)
@@ -86,7 +86,7 @@ def _text(form: Form, name_of: Naming) -> str:
             assert_never(form)
 
 
-def _bracketed(form: Form, name_of: Naming) -> str:
+def _bracketed(form: Formula, name_of: Naming) -> str:
     text = _text(form, name_of)
     return f"({text})" if isinstance(form, Sum) else text
 
@@ -111,6 +111,6 @@ def _sum(form: Sum, name_of: Naming) -> str:
     return text
 
 
-def _multiple(count: int, form: Form, name_of: Naming) -> str:
+def _multiple(count: int, form: Formula, name_of: Naming) -> str:
     text = _bracketed(form, name_of)
     return text if count == 1 else f"{count}·{text}"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.walk import Row, Span
-from analyzer.explanation.figures import Place, stages_of
+from analyzer.cost.walk import OpCost, Span
+from analyzer.explanation.figures import Section, stages_of
 from analyzer.families.densenet import DenseNetSpec
 from analyzer.families.regnet import RegNetSpec
 from analyzer.families.resnet import ResNetSpec
@@ -19,7 +19,7 @@ class Nesting:
     analysis: Analysis
 
     @cached_property
-    def stages(self) -> list[Place]:
+    def stages(self) -> list[Section]:
         """Row number → stage."""
         return [stage for stage in stages_of(self.analysis) for _ in range(stage.start, stage.stop)]
 
@@ -39,7 +39,7 @@ class PlaceContext:
     """One place of an analysed network, with what stands around it."""
 
     nesting: Nesting
-    place: Place
+    place: Section
 
     @property
     def analysis(self) -> Analysis:
@@ -47,12 +47,12 @@ class PlaceContext:
         return self.nesting.analysis
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[OpCost, ...]:
         """The place's ops."""
         return self.analysis.rows[self.place.start : self.place.stop]
 
     @property
-    def row(self) -> Row:
+    def row(self) -> OpCost:
         """The first of them."""
         return self.analysis.rows[self.place.start]
 
@@ -92,7 +92,7 @@ class PlaceContext:
         return self._of_span(span) if span else None
 
     @property
-    def stage(self) -> Place:
+    def stage(self) -> Section:
         """The stage around the place."""
         return self.nesting.stages[self.place.start]
 
@@ -143,7 +143,7 @@ class PlaceContext:
     def ops(self) -> "list[PlaceContext]":
         """The ops inside the place."""
         rows = enumerate(self.rows, self.place.start)
-        return [PlaceContext(self.nesting, Place(row.path, "op", row.op, index, index + 1)) for index, row in rows]
+        return [PlaceContext(self.nesting, Section(row.path, "op", row.op, index, index + 1)) for index, row in rows]
 
     @property
     def convs(self) -> "list[tuple[PlaceContext, Conv2d]]":
@@ -153,7 +153,7 @@ class PlaceContext:
 
     def _of_span(self, span: Span) -> "PlaceContext":
         """The context of a sub-graph."""
-        return PlaceContext(self.nesting, Place(span.path, "block", span.kind, span.start, span.stop))
+        return PlaceContext(self.nesting, Section(span.path, "block", span.kind, span.start, span.stop))
 
 
 def map_size(shape: Shape) -> str:

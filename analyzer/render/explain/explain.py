@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from analyzer.cost.analysis import Analysis
-from analyzer.explanation.figures import Explanation, Figure, Part, explained
-from analyzer.explanation.traced_int import form_of
+from analyzer.explanation.figures import Explanation, RepeatedSection, TracedFigure, explain_path
+from analyzer.explanation.traced_int import formula_of
 from analyzer.render.explain.arithmetic import equation, is_worked_out, leaves, numbers, sum_of_parts, symbols
 from analyzer.render.explain.reasons import reasons
-from analyzer.render.notation import op_words, stage_contents
+from analyzer.render.notation import op_notation, stage_contents
 from analyzer.text.tables import markdown_table, terminal_table
-from analyzer.text.units import exact, shape, stage_words
+from analyzer.text.units import exact, shape, stage_label
 
 WIDTH = 110
 LEGEND = {
@@ -89,10 +89,10 @@ class Explained:
 
 def explanation(analysis: Analysis, path: str = "") -> Explained:
     """How the numbers at a path come about, and why; InvalidInput with the closest paths where there is none such."""
-    return Explained(explained(analysis, path))
+    return Explained(explain_path(analysis, path))
 
 
-def _figure_json(figure: Figure, own: bool) -> dict[str, Any]:
+def _figure_json(figure: TracedFigure, own: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": figure.name, "value": int(figure.value)}
     if is_worked_out(figure.value):
         entry["formula"] = symbols(figure.value) if own else ""
@@ -100,11 +100,11 @@ def _figure_json(figure: Figure, own: bool) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if value != ""}
 
 
-def _part_json(explanation: Explanation, part: Part) -> dict[str, Any]:
-    first = part.places[0]
+def _part_json(explanation: Explanation, part: RepeatedSection) -> dict[str, Any]:
+    first = part.sections[0]
     rows = explanation.analysis.rows[first.start : first.stop]
     return {
-        "paths": [place.path for place in part.places],
+        "paths": [place.path for place in part.sections],
         "kind": first.kind,
         "output_shape": list(rows[-1].output_shape),
         "figures": [_figure_json(figure, first.level == "op") for figure in part.figures],
@@ -117,10 +117,10 @@ def _heading(explanation: Explanation) -> str:
         return f"{analysis.network.title} at {shape(analysis.input_shape)}"
     words = KINDS.get(place.kind, place.kind)
     if place.level == "op":
-        words = op_words(explanation.rows[0].operation)
+        words = op_notation(explanation.rows[0].operation)
     elif place.level == "stage":
         stage = next(stage for stage in analysis.stages if stage.stage == explanation.rows[0].stage)
-        words = f"{stage_words(stage.stage)}, {stage_contents(analysis, stage, analysis.blocks)}"
+        words = f"{stage_label(stage.stage)}, {stage_contents(analysis, stage, analysis.blocks)}"
     return f"{analysis.variant} {place.path}: {words}"
 
 
@@ -130,7 +130,7 @@ def _shapes(explanation: Explanation) -> str:
     return f"{inputs} → {shape(rows[-1].output_shape)}"
 
 
-def _lines(figures: tuple[Figure, ...], own: bool) -> Iterator[tuple[str, str]]:
+def _lines(figures: tuple[TracedFigure, ...], own: bool) -> Iterator[tuple[str, str]]:
     """(name, arithmetic and value) of each figure worth a line; equal height and width share one."""
     texts = {figure.name: _figure_text(figure, own) for figure in figures}
     if texts.get("height") == texts.get("width") and "height" in texts:
@@ -140,17 +140,17 @@ def _lines(figures: tuple[Figure, ...], own: bool) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def _figure_text(figure: Figure, own: bool) -> str:
+def _figure_text(figure: TracedFigure, own: bool) -> str:
     if own and (is_worked_out(figure.value) or figure.name not in _PASSED_ON):
         return equation(figure.value)
     return " = ".join(dict.fromkeys((sum_of_parts(figure.value), exact(figure.value))))
 
 
-def _has_lines(part: Part) -> bool:
-    return part.places[0].level == "op" and any(is_worked_out(figure.value) for figure in part.figures)
+def _has_lines(part: RepeatedSection) -> bool:
+    return part.sections[0].level == "op" and any(is_worked_out(figure.value) for figure in part.figures)
 
 
-def _own_figures(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+def _own_figures(figures: tuple[TracedFigure, ...]) -> tuple[TracedFigure, ...]:
     """An op's figures without those that only pass on what came before."""
     shown = (figure for figure in figures if figure.name not in _SUMMED)
     return tuple(f for f in shown if is_worked_out(f.value) or f.name not in _PASSED_ON)
@@ -158,15 +158,15 @@ def _own_figures(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
 
 def _is_op_by_op(explanation: Explanation) -> bool:
     """Whether the parts stand op by op, as in a block; otherwise they stand in a table."""
-    return any(_has_costs(part) for part in explanation.parts if part.places[0].level == "op")
+    return any(_has_costs(part) for part in explanation.parts if part.sections[0].level == "op")
 
 
-def _has_costs(part: Part) -> bool:
+def _has_costs(part: RepeatedSection) -> bool:
     return any(figure.value for figure in part.figures if figure.name in ("params", "MACs"))
 
 
-def _name(explanation: Explanation, part: Part) -> str:
-    first, last = part.places[0].path, part.places[-1].path
+def _name(explanation: Explanation, part: RepeatedSection) -> str:
+    first, last = part.sections[0].path, part.sections[-1].path
     cut = len(explanation.place.path) + 1 if first.startswith(f"{explanation.place.path}.") else 0
     return first if first == last else f"{first} … {last[cut:].rpartition('.')[2]}"
 
@@ -175,11 +175,11 @@ def _table(explanation: Explanation) -> tuple[list[str], list[list[str]], str]:
     heads = ["part", "", "output", "params", "MACs", "activations"]
     rows = []
     for part in explanation.parts:
-        if part.places[0].level == "op" and not _has_costs(part):
+        if part.sections[0].level == "op" and not _has_costs(part):
             continue
-        place = part.places[0]
+        place = part.sections[0]
         values = {figure.name: figure.value for figure in part.figures}
-        times = f"{len(part.places)} × " if len(part.places) > 1 else ""
+        times = f"{len(part.sections)} × " if len(part.sections) > 1 else ""
         kind = "" if place.kind == "stage" else KINDS.get(place.kind, place.kind)
         output = shape(explanation.analysis.rows[place.stop - 1].output_shape)
         costs = [f"{times if values[name] else ''}{exact(values[name])}" for name in heads[3:]]
@@ -194,8 +194,8 @@ def _legend(explained: Explained) -> str:
     explanation = explained.explanation
     figures = list(explanation.figures) if explanation.place.level == "op" else []
     for part in explanation.parts if _is_op_by_op(explanation) else ():
-        figures += _own_figures(part.figures) if part.places[0].level == "op" else ()
-    used = {leaf.symbol for figure in figures for leaf in leaves(form_of(figure.value))}
+        figures += _own_figures(part.figures) if part.sections[0].level == "op" else ()
+    used = {leaf.symbol for figure in figures for leaf in leaves(formula_of(figure.value))}
     return ", ".join(f"{symbol} {words}" for symbol, words in LEGEND.items() if symbol in used)
 
 
@@ -221,20 +221,20 @@ def _text(explained: Explained) -> Iterator[str]:
 def _part_lines(explanation: Explanation) -> Iterator[str]:
     for part in explanation.parts:
         yield "  ".join(_part_heading(explanation, part))
-        yield from _aligned(_own_figures(part.figures), part.places[0].level == "op", "  ")
+        yield from _aligned(_own_figures(part.figures), part.sections[0].level == "op", "  ")
     yield ""
 
 
-def _part_heading(explanation: Explanation, part: Part) -> tuple[str, str, str]:
+def _part_heading(explanation: Explanation, part: RepeatedSection) -> tuple[str, str, str]:
     """Name, words and output shape of a part."""
-    place = part.places[0]
+    place = part.sections[0]
     row = explanation.analysis.rows[place.start]
-    words = op_words(row.operation) if place.level == "op" else KINDS.get(place.kind, place.kind)
+    words = op_notation(row.operation) if place.level == "op" else KINDS.get(place.kind, place.kind)
     name = _name(explanation, part).removeprefix(f"{explanation.place.path}.")
     return name, words, shape(explanation.analysis.rows[place.stop - 1].output_shape)
 
 
-def _aligned(figures: tuple[Figure, ...], own: bool, indent: str) -> Iterator[str]:
+def _aligned(figures: tuple[TracedFigure, ...], own: bool, indent: str) -> Iterator[str]:
     for name, text in _lines(figures, own):
         start = f"{indent}{name:<17}"
         yield from textwrap.wrap(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
@@ -249,7 +249,7 @@ def _markdown(explained: Explained) -> Iterator[str]:
     elif explanation.parts:
         for part in explanation.parts:
             name, words, sizes = _part_heading(explanation, part)
-            items = list(_items(_own_figures(part.figures), part.places[0].level == "op"))
+            items = list(_items(_own_figures(part.figures), part.sections[0].level == "op"))
             yield from (f"**{name}**: {words}, {sizes}", "", *items, *([""] if items else []))
         yield from ("**In all**", "")
     yield from _items(explanation.figures, own)
@@ -259,5 +259,5 @@ def _markdown(explained: Explained) -> Iterator[str]:
         yield from ("", f"Symbols: {legend}.")
 
 
-def _items(figures: tuple[Figure, ...], own: bool) -> Iterator[str]:
+def _items(figures: tuple[TracedFigure, ...], own: bool) -> Iterator[str]:
     yield from (f"- {name}: {text}" for name, text in _lines(figures, own))

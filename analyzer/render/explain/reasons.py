@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from analyzer.cost import formulas
-from analyzer.explanation.figures import Explanation, channels_of, reads, worked_out_channels
-from analyzer.explanation.traced_int import given
+from analyzer.explanation.figures import Explanation, channels_of, dense_input_channels, derived_channels
+from analyzer.explanation.traced_int import variable
 from analyzer.families.regnet import hidden_width
-from analyzer.families.spec import floor_of
+from analyzer.families.spec import floor_product
 from analyzer.graph.ops import (
     Activation,
     AdaptiveAvgPool2d,
@@ -25,7 +25,7 @@ from analyzer.graph.ops import (
 )
 from analyzer.render.explain.arithmetic import equation, numbers
 from analyzer.render.explain.context import Nesting, PlaceContext, map_size
-from analyzer.render.notation import op_note, op_words
+from analyzer.render.notation import op_notation, op_note
 from analyzer.text.units import exact
 
 _WORDS = {
@@ -73,7 +73,7 @@ def _network(context: PlaceContext) -> Iterator[str]:
         yield _dense_layers(context)
     if not context.blocks:
         yield "It has no blocks, and no shortcuts: each stage ends with the pool that takes its map down."
-    depth = context.rows[-1].seen.depth
+    depth = context.rows[-1].receptive.depth
     yield f"Depth {depth} counts convolutions and linear layers on the longest path, as the papers do."
 
 
@@ -139,7 +139,10 @@ def _dense_stage(context: PlaceContext, blocks: list[PlaceContext]) -> Iterator[
     count = len(blocks)
     last = f"{stage}.denselayer{count}"
     yield _dense_layer_inputs(context, last)
-    grown = reads(spec, f"{last}.norm1", stage) + channels_of(spec, blocks[-1].convs[-1][0].place.path)["out_channels"]
+    grown = (
+        dense_input_channels(spec, f"{last}.norm1", stage)
+        + channels_of(spec, blocks[-1].convs[-1][0].place.path)["out_channels"]
+    )
     yield f"At its end it has k₀ + kL channels: {numbers(grown)} = {exact(grown)}."
     yield f"Its {count} dense layers make L(L + 1)/2 = {exact(count * (count + 1) // 2)} direct connections."
 
@@ -213,7 +216,7 @@ def _squeeze_excitation(context: PlaceContext) -> Iterator[str]:
     if context.regnet:
         yield f"{mean} hidden channels and back. {_hidden_channels(context)}"
     else:
-        hidden = worked_out_channels(spec, f"{path}.fc1").get("out_channels", 0)
+        hidden = derived_channels(spec, f"{path}.fc1").get("out_channels", 0)
         reduction = context.resnet.se_reduction if context.resnet else 1
         yield f"{mean} ⌊C/r⌋ hidden channels, r = {reduction}: {equation(hidden)}."
     yield "Excitation: a sigmoid gives each channel a gate between 0 and 1, which scales it."
@@ -223,7 +226,7 @@ def _dense_widths(context: PlaceContext) -> Iterator[str]:
     spec = context.densenet
     if spec is None:
         return
-    inner = worked_out_channels(spec, f"{context.place.path}.conv1").get("out_channels")
+    inner = derived_channels(spec, f"{context.place.path}.conv1").get("out_channels")
     if inner:
         yield f"The 1×1 makes bottleneck_ratio·k channels, so that the 3×3 is cheap: {numbers(inner)} = {exact(inner)}."
     yield f"It adds k = {spec.growth_rate} channels, the growth rate, to those before it."
@@ -235,7 +238,7 @@ def _block_widths(block: PlaceContext) -> Iterator[str]:
         return
     convs = block.convs
     for (inner, _), word in ((convs[-2], "Inner width"), (convs[-1], "Output channels")):
-        width = worked_out_channels(spec, inner.place.path).get("out_channels")
+        width = derived_channels(spec, inner.place.path).get("out_channels")
         if width:
             yield f"{word}: {equation(width)}."
     yield from (_cardinality(conv) for _, conv in convs if conv.groups > 1)
@@ -280,7 +283,7 @@ def _channel_reasons(context: PlaceContext) -> Iterator[str]:
         yield _hidden_channels(context)
         return
     names: dict[str, list[str]] = {}
-    for name, term in worked_out_channels(spec, context.place.path).items():
+    for name, term in derived_channels(spec, context.place.path).items():
         names.setdefault(equation(term), []).append(_WORDS[name])
     for text, words in names.items():
         yield f"{' and '.join(words).capitalize()}: {text}."
@@ -308,7 +311,7 @@ def _dense_channels(context: PlaceContext) -> Iterator[str]:
     if block and block.place.kind == "dense_layer":
         if name in ("norm1", "conv1"):
             yield _dense_layer_inputs(context, block.place.path)
-        ratio = worked_out_channels(spec, path).get("channels" if name == "norm2" else "out_channels")
+        ratio = derived_channels(spec, path).get("channels" if name == "norm2" else "out_channels")
         if ratio and name in ("norm2", "conv1"):
             yield f"The 1×1 makes bottleneck_ratio·k channels, so that the 3×3 is cheap: {equation(ratio)}."
         if name.startswith("conv") and context.output_shape[0] == spec.growth_rate:
@@ -322,7 +325,7 @@ def _dense_layer_inputs(context: PlaceContext, layer: str) -> str:
     spec, (stage, _, name) = context.analysis.network.spec, layer.rpartition(".")
     if spec is None:
         return ""
-    term = reads(spec, f"{layer}.norm1", stage)
+    term = dense_input_channels(spec, f"{layer}.norm1", stage)
     number = name.removeprefix("denselayer")
     if number == "1":
         return f"Dense layer 1 of its stage reads the stage's input alone, k₀ = {exact(term)} channels."
@@ -340,7 +343,7 @@ def _compression(context: PlaceContext) -> str:
         return ""
     if spec.compression == 1:
         return f"θ = 1: the transition keeps all {exact(channels)} channels (no compression)."
-    rest = floor_of(spec.compression, given(channels, "C"))
+    rest = floor_product(spec.compression, variable(channels, "C"))
     return f"Compression θ = {spec.compression:g}: ⌊θC⌋ = {numbers(rest)} = {exact(rest)} channels are kept."
 
 
@@ -354,7 +357,7 @@ def _conv(context: PlaceContext, op: Conv2d) -> Iterator[str]:
     rows = context.analysis.rows
     after = rows[context.place.stop].operation if context.place.stop < len(rows) else None
     if not op.bias and isinstance(after, Norm) and after.channels == op.out_channels:
-        yield f"It has no bias: the {op_words(after)} after it shifts each channel anyway."
+        yield f"It has no bias: the {op_notation(after)} after it shifts each channel anyway."
 
 
 def _cardinality(op: Conv2d) -> str:
@@ -369,7 +372,7 @@ def _cardinality(op: Conv2d) -> str:
 def _linear(context: PlaceContext) -> Iterator[str]:
     before = context.analysis.rows[context.place.start - 1] if context.place.start else None
     if before and isinstance(before.operation, Flatten):
-        shape = tuple(given(size, symbol) for size, symbol in zip(before.input_shapes[0], "CHW", strict=False))
+        shape = tuple(variable(size, symbol) for size, symbol in zip(before.input_shapes[0], "CHW", strict=False))
         (features,) = formulas.out_shape(Flatten(), shape)
         yield f"{context.name} has one input for each number of the flattened map: {equation(features)}."
     else:
@@ -394,7 +397,7 @@ def _pool(context: PlaceContext, op: MaxPool2d | AvgPool2d) -> Iterator[str]:
 
 def _zero_pad(op: ZeroPadShortcut) -> str:
     positions = f"every {'2nd' if op.stride == 2 else f'{op.stride}th'} position" if op.stride > 1 else "x as it is"
-    added = given(op.out_channels, "C_out") - given(op.in_channels, "C_in")
+    added = variable(op.out_channels, "C_out") - variable(op.in_channels, "C_in")
     return (
         f"Option A, no parameters: it takes {positions} and adds {numbers(added)} = {exact(added)} channels of zeros."
     )

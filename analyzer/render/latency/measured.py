@@ -12,7 +12,7 @@ from analyzer.latency.records.conditions import Conditions, OutputCheck
 from analyzer.latency.records.record import LatencyRecord, Measurement, Timing
 from analyzer.literature.counting_rules import CONVENTIONS
 from analyzer.text.tables import markdown_table, terminal_table
-from analyzer.text.units import exact, percent, shape, size_bytes, stage_words
+from analyzer.text.units import exact, percent, shape, size_bytes, stage_label
 
 
 def measurement_table(taken: Measurement) -> str:
@@ -26,7 +26,9 @@ def latency_table(record: LatencyRecord) -> str:
     lead = f"{record.variant}, measured on {given.device_name} ({given.device}), {_task(record)} of {_batch(record)}"
     heads = ["", "median ms", "p10–p90 ms", "share"]
     table = terminal_table(heads, [*_stage_rows(record), *_sum_rows(record)], "lrrr")
-    return "\n".join([lead, "", table, "", *_facts(record), *warnings(record), _conditions(given, [record])]) + "\n"
+    return (
+        "\n".join([lead, "", table, "", *_facts(record), *record_warnings(record), _conditions(given, [record])]) + "\n"
+    )
 
 
 def _task(record: LatencyRecord) -> str:
@@ -40,7 +42,7 @@ def _batch(record: LatencyRecord) -> str:
 def _stage_rows(record: LatencyRecord) -> Iterator[list[str]]:
     for stage in record.stages:
         share = f"{percent(stage.median_ms, record.stage_sum_ms)} %"
-        yield [stage_words(stage.label), _ms(stage.median_ms, record), _spread(stage, record), share]
+        yield [stage_label(stage.label), _ms(stage.median_ms, record), _spread(stage, record), share]
 
 
 def _sum_rows(record: LatencyRecord) -> Iterator[list[str]]:
@@ -142,7 +144,7 @@ def _marks(record: LatencyRecord) -> Iterator[str]:
         yield "disturbed"
 
 
-def warnings(record: LatencyRecord) -> list[str]:
+def record_warnings(record: LatencyRecord) -> list[str]:
     """What makes the figures doubtful, a sentence each."""
     told = []
     if record.reference is not None and record.discarded:
@@ -172,14 +174,14 @@ def _output_warning(record: LatencyRecord) -> list[str]:
 
 def _conditions(given: Conditions, records: list[LatencyRecord] | tuple[LatencyRecord, ...]) -> str:
     facts = [_fact(name, value) for name, value in _known(given)]
-    told = [*(_how(records[0]) if len(records) == 1 else ()), given.order, given.mode]
+    told = [*(_run_conditions(records[0]) if len(records) == 1 else ()), given.order, given.mode]
     told += [f"{given.input}; {given.weights}", f"{given.clock}, {', '.join(facts)}"]
     told += [f"torch {given.torch}, Python {given.python}, {given.platform}, {given.date}"]
     lines = [textwrap.fill(fact, 116, subsequent_indent="    ", break_on_hyphens=False) for fact in told]
     return "Conditions: " + ";\n  ".join(lines) + "."
 
 
-def _how(record: LatencyRecord) -> Iterator[str]:
+def _run_conditions(record: LatencyRecord) -> Iterator[str]:
     chosen, warm_up = record.settings, record.warm_up
     yield (
         f"{len(record.network.samples_ms)} samples after {warm_up.num_runs} warm-up runs "
@@ -246,11 +248,11 @@ def latency_csv(taken: Measurement) -> str:
     writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for record in taken.records:
-        writer.writerow(dict([*_theirs(record), *_counts(record), *_ours(record)]))
+        writer.writerow(dict([*_timm_columns(record), *_counts(record), *_own_columns(record)]))
     return text.getvalue()
 
 
-def _theirs(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
+def _timm_columns(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
     kind = "infer" if record.settings.task == "inference" else "train"
     step_ms = record.network.mean_ms
     yield "model", record.variant
@@ -273,7 +275,7 @@ def _counts(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
         yield "infer_macts", round(CONVENTIONS["activations"].count(analysis) / 1e6, 2)
 
 
-def _ours(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
+def _own_columns(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
     yield "device", record.conditions.device_name
     yield "precision", record.precision
     yield "layout", record.settings.layout
@@ -300,7 +302,7 @@ def records_page(measurements: Mapping[str, Measurement]) -> str:
 def _section(name: str, taken: Measurement) -> str:
     given = taken.conditions
     facts = f"{given.device_name} · torch {given.torch} · {given.date[:10]} · {_state(taken)}"
-    ways = list(dict.fromkeys(_way(record) for record in taken.records))
+    ways = list(dict.fromkeys(_run_label(record) for record in taken.records))
     rows = [[f"`{variant}`", *cells] for variant, cells in _rows(taken, ways)]
     table = markdown_table(["network", *ways], rows, "l" + "r" * len(ways))
     told = "; ".join(_checks(taken.records))
@@ -331,7 +333,7 @@ def _state(taken: Measurement) -> str:
     return cells if taken.cut_short is None else f"{cells}, ended by {taken.cut_short}"
 
 
-def _way(record: LatencyRecord) -> str:
+def _run_label(record: LatencyRecord) -> str:
     chosen = record.settings
     task = "" if chosen.task == "inference" else f"{chosen.task}, "
     layout = ", channels last" if record.channels_last else ""
@@ -339,7 +341,7 @@ def _way(record: LatencyRecord) -> str:
 
 
 def _rows(taken: Measurement, ways: list[str]) -> Iterator[tuple[str, list[str]]]:
-    found = {(record.variant, _way(record)): _median(record) for record in taken.records}
+    found = {(record.variant, _run_label(record)): _median(record) for record in taken.records}
     for variant in dict.fromkeys(record.variant for record in taken.records):
         yield variant, [found.get((variant, way), "–") for way in ways]
 

@@ -16,9 +16,9 @@ from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import RunSettings
 from analyzer.render.diagram.style import OpTimes
 from analyzer.text.tables import escaped, markdown_table, terminal_table
-from analyzer.text.units import exact, percent, shape, significant, stage_words
+from analyzer.text.units import exact, percent, shape, significant, stage_label
 
-STAGE_HEADS = ("stage", "predicted ms", "90 % interval, ms", "%", "bound by", "of peak rate")
+LATENCY_STAGE_HEADS = ("stage", "predicted ms", "90 % interval, ms", "%", "bound by", "of peak rate")
 KERNEL_HEADS = ("kernels", "number", "predicted ms", "%", "bound by", "achieved")
 SUMMARY_HEADS = (
     "network",
@@ -35,7 +35,7 @@ SUMMARY_HEADS = (
 CAPTION = (
     "A stage's interval is wider than the whole's; of peak rate: the share of the device's peak that its MACs reach."
 )
-NOTE = f"Predicted, not measured. {CAPTION} Kinds of kernels have no interval."
+PREDICTION_NOTE = f"Predicted, not measured. {CAPTION} Kinds of kernels have no interval."
 WIDTH = 110
 """Columns of a note on a terminal."""
 _EVIDENCE = {"known": "known device", "calibrated": "calibrated", "specs": "specs only"}
@@ -47,30 +47,30 @@ _MEANINGS = {
 }
 
 
-def latency_text(found: Prediction) -> str:
+def predicted_text(found: Prediction) -> str:
     """For the terminal: the answer, stages, kinds of kernels, and what to know."""
     facts = [
-        ("latency", f"{milliseconds(found)} predicted for one batch, 90 % interval {interval(found)} ms"),
-        ("throughput", f"{throughput(found)} predicted"),
+        ("latency", f"{milliseconds_text(found)} predicted for one batch, 90 % interval {interval_text(found)} ms"),
+        ("throughput", f"{throughput_text(found)} predicted"),
         ("evidence", evidence_words(found)),
         ("largest batch", batch_words(found)),
         ("host", host_words(found)),
     ]
     width = max(len(name) for name, _ in facts)
-    stages = terminal_table(STAGE_HEADS, [*stage_cells(found), whole_cells(found)], "lrrrlr")
+    stages = terminal_table(LATENCY_STAGE_HEADS, [*stage_cells(found), network_cells(found)], "lrrrlr")
     kernels = terminal_table(KERNEL_HEADS, kernel_cells(found), "lrrrll")
     lines = [f"{name:{width}}  {words}" for name, words in facts]
     lead = f"{found.variant} on {device_words(found)}: predicted for {found.batch_size} × {shape(found.input_shape)}"
     return "\n".join([lead, "", *lines, "", stages, "", kernels, "", note_lines()]) + "\n"
 
 
-def summary_text(predictions: Sequence[Prediction]) -> str:
+def predictions_table(predictions: Sequence[Prediction]) -> str:
     """For the terminal: several predictions as one table, a row each."""
     rows = [summary_cells(found) for found in predictions]
     return terminal_table(SUMMARY_HEADS, rows, "lllrlrrrlr") + f"\n\n{note_lines()}\n"
 
 
-def document(predictions: Sequence[Prediction]) -> str:
+def predicted_markdown(predictions: Sequence[Prediction]) -> str:
     """For a file: each prediction below a heading, as markdown; several first as one table."""
     rows = [summary_cells(found) for found in predictions]
     summary = [markdown_table(SUMMARY_HEADS, rows, "lllrlrrrlr")] if len(rows) > 1 else []
@@ -86,27 +86,27 @@ def latency_section(found: Prediction) -> str:
     """For a report: the sentence that answers, stages, kinds of kernels, and what to know, as markdown."""
     return "\n\n".join(
         [
-            answer(found),
-            markdown_table(STAGE_HEADS, [*stage_cells(found), whole_cells(found)], "lrrrlr"),
+            answer_sentence(found),
+            markdown_table(LATENCY_STAGE_HEADS, [*stage_cells(found), network_cells(found)], "lrrrlr"),
             markdown_table(KERNEL_HEADS, kernel_cells(found), "lrrrll"),
-            f"{_capitalised(host_words(found))}. {_capitalised(batch_words(found))}. {NOTE}",
+            f"{_capitalised(host_words(found))}. {_capitalised(batch_words(found))}. {PREDICTION_NOTE}",
         ]
     )
 
 
-def caption(found: Prediction) -> str:
+def table_caption(found: Prediction) -> str:
     """The answer in plain words, for a table's caption."""
     return (
         f"latency predicted for one batch of {exact(found.batch_size)} on {device_words(found)}, not measured: "
-        f"{milliseconds(found)}, 90 % interval {interval(found)} ms. Evidence: {evidence_words(found)}. {CAPTION}"
+        f"{milliseconds_text(found)}, 90 % interval {interval_text(found)} ms. Evidence: {evidence_words(found)}. {CAPTION}"
     )
 
 
-def answer(found: Prediction) -> str:
+def answer_sentence(found: Prediction) -> str:
     """The answer in one sentence of markdown."""
     return (
-        f"Predicted: **{milliseconds(found)}** for one batch of {exact(found.batch_size)} on {device_words(found)}, "
-        f"90 % interval {interval(found)} ms; {throughput(found)}. Evidence: {evidence_words(found)}."
+        f"Predicted: **{milliseconds_text(found)}** for one batch of {exact(found.batch_size)} on {device_words(found)}, "
+        f"90 % interval {interval_text(found)} ms; {throughput_text(found)}. Evidence: {evidence_words(found)}."
     )
 
 
@@ -128,17 +128,17 @@ def run_words(found: Prediction | RunSettings) -> str:
     return ", ".join([found.precision, mode, *graph, *layout, *(["training step"] if found.training else [])])
 
 
-def milliseconds(found: Prediction) -> str:
+def milliseconds_text(found: Prediction) -> str:
     """The whole's time: "48.3 ms"."""
     return f"{significant(found.ms)} ms"
 
 
-def interval(found: Prediction) -> str:
+def interval_text(found: Prediction) -> str:
     """The whole's 90 % interval in milliseconds: "44.1–52.9"."""
     return f"{significant(found.low_ms)}–{significant(found.high_ms)}"
 
 
-def throughput(found: Prediction) -> str:
+def throughput_text(found: Prediction) -> str:
     """Images a second with their interval: "5,300 images/s (4,840–5,810)"."""
     low, high = (1000 * found.batch_size / ms for ms in (found.high_ms, found.low_ms))
     return f"{significant(found.images_per_second)} images/s ({significant(low)}–{significant(high)})"
@@ -169,10 +169,10 @@ def host_words(found: Prediction) -> str:
 
 
 def stage_cells(found: Prediction) -> list[list[str]]:
-    """A row a stage below STAGE_HEADS."""
+    """A row a stage below LATENCY_STAGE_HEADS."""
     return [
         [
-            stage_words(stage.stage),
+            stage_label(stage.stage),
             _ms(stage.ms, found),
             _between(stage, found),
             percent(stage.ms, found.ms),
@@ -207,15 +207,15 @@ def summary_cells(found: Prediction) -> list[str]:
         exact(found.batch_size),
         run_words(found),
         significant(found.ms),
-        interval(found),
+        interval_text(found),
         significant(found.images_per_second),
         _EVIDENCE[found.evidence],
         exact(found.max_batch_size) if found.max_batch_size else "–",
     ]
 
 
-def whole_cells(found: Prediction) -> list[str]:
-    """The whole network's cells below STAGE_HEADS."""
+def network_cells(found: Prediction) -> list[str]:
+    """The whole network's cells below LATENCY_STAGE_HEADS."""
     reached = fsum(stage.achieved * stage.ms for stage in found.stages) / found.ms if found.ms else 0.0
     return ["whole network", _ms(found.ms, found), _between(found, found), "100.0", "", f"{percent(reached, 1, 0)} %"]
 
@@ -241,14 +241,14 @@ def note_lines() -> str:
     """What to know, in lines for the terminal."""
     from textwrap import fill
 
-    return fill(NOTE, WIDTH)
+    return fill(PREDICTION_NOTE, WIDTH)
 
 
 def _capitalised(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def spreadsheet(predictions: Sequence[Prediction]) -> str:
+def predicted_csv(predictions: Sequence[Prediction]) -> str:
     """CSV: a row for each whole network and each of its stages, plain numbers with their units in the column names."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

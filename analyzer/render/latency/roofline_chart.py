@@ -13,9 +13,9 @@ from analyzer.extras import extra_imports
 from analyzer.latency.predict.prediction import Prediction, StageTime
 from analyzer.latency.predict.roofline import peak_flops
 from analyzer.latency.predict.target import LatencyTarget
-from analyzer.render.diagram.picture import ems
-from analyzer.render.latency.predicted import device_words, latency_section, milliseconds, throughput
-from analyzer.text.units import duration, significant, stage_words
+from analyzer.render.diagram.picture import text_width_ems
+from analyzer.render.latency.predicted import device_words, latency_section, milliseconds_text, throughput_text
+from analyzer.text.units import duration, significant, stage_label
 
 if TYPE_CHECKING:
     import altair
@@ -27,7 +27,7 @@ _HALF = 8
 """Pixels that a label or a point keeps free above and below its middle."""
 
 
-class Scale(NamedTuple):
+class LogAxes(NamedTuple):
     """The ranges of two logarithmic axes."""
 
     left: float
@@ -46,7 +46,7 @@ class Scale(NamedTuple):
         return x, self.bottom * exp((1 - down / HEIGHT) * log(self.top / self.bottom))
 
 
-class Box(NamedTuple):
+class PixelBox(NamedTuple):
     """A rectangle in pixels."""
 
     left: float
@@ -54,13 +54,13 @@ class Box(NamedTuple):
     right: float
     bottom: float
 
-    def overlaps(self, other: "Box") -> bool:
+    def overlaps(self, other: "PixelBox") -> bool:
         """Whether they share any room."""
         apart = self.right <= other.left or other.right <= self.left
         return not (apart or self.bottom <= other.top or other.bottom <= self.top)
 
 
-class Label(NamedTuple):
+class PlacedLabel(NamedTuple):
     """A text with its middle in pixels and its box; `led` where it is so far from its point that a line leads there.
 
     `edge` is where on the box that line ends.
@@ -69,49 +69,49 @@ class Label(NamedTuple):
     text: str
     across: float
     down: float
-    box: Box
-    led: bool
+    box: PixelBox
+    has_leader: bool
     edge: tuple[float, float]
 
 
-def placed(
+def place_labels(
     labels: Sequence[tuple[str, float, float]],
     lines: Sequence[tuple[float, float]],
     size: float,
-    reserved: Sequence[Box] = (),
-) -> list[Label]:
+    reserved: Sequence[PixelBox] = (),
+) -> list[PlacedLabel]:
     """Each (text, across, down) in pixels with its text set near by, clear of all points, labels, lines and leaders.
 
     `lines` are points along lines to keep clear of, `reserved` is room that is taken. Where nothing near by is free
     the text stands further off, led by a line.
     """
-    points = [_around(across, down, _HALF) for _, across, down in labels]
-    taken = [*reserved, *points, *(_around(*point, 3) for point in lines)]
-    texts, leaders = list(reserved), list[Box]()
-    found: list[Label] = []
+    points = [_box_around(across, down, _HALF) for _, across, down in labels]
+    taken = [*reserved, *points, *(_box_around(*point, 3) for point in lines)]
+    texts, leaders = list(reserved), list[PixelBox]()
+    found: list[PlacedLabel] = []
     for text, across, down in labels:
-        room = _Room([*taken, *texts], texts, leaders, points)
-        label = min(_candidates(text, across, down, size), key=partial(_trouble, (across, down), room))
+        room = _OccupiedSpace([*taken, *texts], texts, leaders, points)
+        label = min(_candidates(text, across, down, size), key=partial(_overlap_penalty, (across, down), room))
         found.append(label)
         texts.append(label.box)
         leaders += _leader(label, (across, down))
     return found
 
 
-class _Room(NamedTuple):
+class _OccupiedSpace(NamedTuple):
     """What a label should not lie on, and what its leader should not pass."""
 
-    taken: Sequence[Box]
-    texts: Sequence[Box]
-    leaders: Sequence[Box]
-    points: Sequence[Box]
+    occupied: Sequence[PixelBox]
+    texts: Sequence[PixelBox]
+    leaders: Sequence[PixelBox]
+    points: Sequence[PixelBox]
 
 
-def _trouble(point: tuple[float, float], room: _Room, label: Label) -> float:
+def _overlap_penalty(point: tuple[float, float], room: _OccupiedSpace, label: PlacedLabel) -> float:
     """How bad a place is: on something taken, on a leader, a leader across a text or a point; then how far away."""
     leader = _leader(label, point)
     return (
-        1000 * _any_overlap([label.box], room.taken)
+        1000 * _any_overlap([label.box], room.occupied)
         + 300 * _any_overlap([label.box], room.leaders)
         + 300 * _any_overlap(leader, room.texts)
         + 2 * _num_overlaps(leader, room.points)
@@ -119,38 +119,38 @@ def _trouble(point: tuple[float, float], room: _Room, label: Label) -> float:
     )
 
 
-def _candidates(text: str, across: float, down: float, size: float) -> Iterator[Label]:
+def _candidates(text: str, across: float, down: float, size: float) -> Iterator[PlacedLabel]:
     """Where a text may stand within the picture, the best first."""
-    half = ems(text) * size / 2 + 4
-    for ring, x, y in _spots(across, down, half):
-        box = Box(x - half, y - _HALF, x + half, y + _HALF)
+    half = text_width_ems(text) * size / 2 + 4
+    for ring, x, y in _label_positions(across, down, half):
+        box = PixelBox(x - half, y - _HALF, x + half, y + _HALF)
         edge = min(max(across, box.left), box.right), min(max(down, box.top), box.bottom)
         if box.left >= 0 and box.right <= WIDTH and box.top >= 0 and box.bottom <= HEIGHT:
-            yield Label(text, x, y, box, ring > 0, edge)
+            yield PlacedLabel(text, x, y, box, ring > 0, edge)
 
 
-def _any_overlap(some: Sequence[Box], others: Sequence[Box]) -> bool:
+def _any_overlap(some: Sequence[PixelBox], others: Sequence[PixelBox]) -> bool:
     return any(each.overlaps(other) for each in some for other in others)
 
 
-def _num_overlaps(some: Sequence[Box], others: Sequence[Box]) -> int:
+def _num_overlaps(some: Sequence[PixelBox], others: Sequence[PixelBox]) -> int:
     return sum(each.overlaps(other) for each in some for other in others)
 
 
-def _leader(label: Label, point: tuple[float, float]) -> list[Box]:
+def _leader(label: PlacedLabel, point: tuple[float, float]) -> list[PixelBox]:
     """Small boxes along the line from a point to its text; none where none is drawn."""
-    if not label.led:
+    if not label.has_leader:
         return []
     (x0, y0), (x1, y1) = point, label.edge
     steps = max(int(max(abs(x1 - x0), abs(y1 - y0)) / 4), 1)
-    return [_around(x0 + (x1 - x0) * at / steps, y0 + (y1 - y0) * at / steps, 1) for at in range(steps + 1)]
+    return [_box_around(x0 + (x1 - x0) * at / steps, y0 + (y1 - y0) * at / steps, 1) for at in range(steps + 1)]
 
 
-def _around(across: float, down: float, half: float) -> Box:
-    return Box(across - half, down - half, across + half, down + half)
+def _box_around(across: float, down: float, half: float) -> PixelBox:
+    return PixelBox(across - half, down - half, across + half, down + half)
 
 
-def _spots(across: float, down: float, half: float) -> Iterator[tuple[int, float, float]]:
+def _label_positions(across: float, down: float, half: float) -> Iterator[tuple[int, float, float]]:
     """Middles to try, the nearest first: right, below, left, above; then around in wider and wider rings."""
     beside = _HALF + half + 2
     for x, y in ((beside, 0), (0, 18), (-beside, 0), (0, -18), (beside, 12), (beside, -12), (-beside, 12)):
@@ -161,17 +161,17 @@ def _spots(across: float, down: float, half: float) -> Iterator[tuple[int, float
             yield ring, across + cos(angle) * (beside + 14 * ring), down + sin(angle) * 22 * ring
 
 
-FORMS = ("svg", "html", "json")
-WHOLE = "whole network"
+FORMATS = ("svg", "html", "json")
+WHOLE_NETWORK = "whole network"
 _INK, _QUIET, _ACCENT, _STRONG = "#1f2933", "#5b6770", "#0b57d0", "#b3261e"
 _FONT = "Helvetica, Arial, sans-serif"
 _SIZE = 12
 _INTENSITY = "arithmetic intensity, FLOP per byte that the kernels move"
 _RATE = "predicted rate, TFLOP/s"
-Rows = list[dict[str, Any]]
+ChartRows = list[dict[str, Any]]
 
 
-class Point(NamedTuple):
+class RooflinePoint(NamedTuple):
     """A stage, or the whole network: FLOP per byte, and TFLOP/s as predicted and under the roof."""
 
     name: str
@@ -187,7 +187,7 @@ class Roof(NamedTuple):
 
     peak: float
     bandwidth: float
-    scale: Scale
+    scale: LogAxes
 
     @property
     def corners(self) -> list[tuple[float, float]]:
@@ -201,7 +201,7 @@ def roofline(found: Prediction, target: LatencyTarget, form: str) -> str:
 
     InvalidInput for another form, or a network that multiplies nothing; Unavailable without altair or vl-convert.
     """
-    if form not in FORMS:
+    if form not in FORMATS:
         raise InvalidInput(f"--roofline: the file's name must end in .svg, .html or .json, not {shortened(form)!r}.")
     with extra_imports("picture"):
         specification = _specification(found, target)
@@ -211,18 +211,18 @@ def roofline(found: Prediction, target: LatencyTarget, form: str) -> str:
     return svg if form == "svg" else _page(found, svg)
 
 
-def points(found: Prediction, target: LatencyTarget) -> list[Point]:
+def roofline_points(found: Prediction, target: LatencyTarget) -> list[RooflinePoint]:
     """The stages that multiply, in order, then the whole network."""
     macs, moved = (sum(getattr(stage, name) for stage in found.stages) for name in ("macs", "bytes"))
-    whole = StageTime(WHOLE, found.ms, found.low_ms, found.high_ms, "", 0, macs, moved, found.num_kernels)
+    whole = StageTime(WHOLE_NETWORK, found.ms, found.low_ms, found.high_ms, "", 0, macs, moved, found.num_kernels)
     return [_point(stage, target) for stage in (*found.stages, whole) if stage.macs]
 
 
-def _point(stage: StageTime, target: LatencyTarget) -> Point:
+def _point(stage: StageTime, target: LatencyTarget) -> RooflinePoint:
     intensity = 2 * stage.macs / stage.bytes
     attainable = min(_peak(target), intensity * _bandwidth(target))
-    name = stage.stage if stage.stage == WHOLE else stage_words(stage.stage)
-    return Point(name, stage.ms, intensity, 2 * stage.macs / stage.ms / 1e9, attainable, stage.bound)
+    name = stage.stage if stage.stage == WHOLE_NETWORK else stage_label(stage.stage)
+    return RooflinePoint(name, stage.ms, intensity, 2 * stage.macs / stage.ms / 1e9, attainable, stage.bound)
 
 
 def _peak(target: LatencyTarget) -> float:
@@ -235,12 +235,12 @@ def _bandwidth(target: LatencyTarget) -> float:
 
 def _specification(found: Prediction, target: LatencyTarget) -> dict[str, Any]:
     """The picture as a Vega-Lite specification, its data inside."""
-    shown = points(found, target)
+    shown = roofline_points(found, target)
     if not shown:
         raise InvalidInput(f"roofline of {shortened(found.variant)}: nothing in it multiplies, so there is no rate.")
     across = [*(point.intensity for point in shown), _peak(target) / _bandwidth(target)]
     rates = [point.rate for point in shown]
-    scale = Scale(min(across) / 2.5, max(across) * 4, min(rates) / 3, max(*rates, _peak(target)) * 2.5)
+    scale = LogAxes(min(across) / 2.5, max(across) * 4, min(rates) / 3, max(*rates, _peak(target)) * 2.5)
     roof = Roof(_peak(target), _bandwidth(target), scale)
     layers = [*_roof_layers(roof), *_point_layers(shown, scale), *_label_layers(shown, roof)]
     return _chart(layers, found)
@@ -252,7 +252,7 @@ def _chart(layers: Sequence["altair.Chart"], found: Prediction) -> dict[str, Any
     title = altair.TitleParams(
         f"{shortened(found.variant)} on {shortened(device_words(found))}, batch {found.batch_size}: predicted roofline",
         subtitle=[
-            f"whole network: {milliseconds(found)}, {throughput(found)}; predicted, not measured",
+            f"whole network: {milliseconds_text(found)}, {throughput_text(found)}; predicted, not measured",
             "dotted: what the roof allows above a stage, at the arithmetic intensity it has",
         ],
         anchor="start",
@@ -271,7 +271,7 @@ def _chart(layers: Sequence["altair.Chart"], found: Prediction) -> dict[str, Any
     return told
 
 
-def _marks(rows: Rows) -> "altair.Chart":
+def _marks(rows: ChartRows) -> "altair.Chart":
     import altair
 
     return altair.Chart(altair.InlineData(values=rows))
@@ -281,7 +281,7 @@ def _row(x: float, y: float, **more: Any) -> dict[str, Any]:
     return {"intensity": x, "rate": y, **more}
 
 
-def _axes(scale: Scale) -> dict[str, Any]:
+def _axes(scale: LogAxes) -> dict[str, Any]:
     import altair
 
     across = altair.Scale(type="log", domain=[scale.left, scale.right], nice=False)
@@ -302,17 +302,17 @@ def _roof_layers(roof: Roof) -> list["altair.Chart"]:
     return [line, words.encode(text="words:N", **axes)]
 
 
-def _roof_words(roof: Roof) -> list[tuple[str, Box]]:
+def _roof_words(roof: Roof) -> list[tuple[str, PixelBox]]:
     """What stands above the flat part and above the middle of the slope, and the room it takes."""
     (x0, y0), (x1, y1), _ = (roof.scale.pixels(*corner) for corner in roof.corners)
     told = [
         (f"peak: {significant(roof.peak, 4)} TFLOP/s", WIDTH - 6, y1 - 6),
         (f"memory: {significant(roof.bandwidth * 1e3, 4)} GB/s", (x0 + x1) / 2 - 8, (y0 + y1) / 2 - 8),
     ]
-    return [(text, Box(x - 1.1 * _SIZE * ems(text), y - _SIZE - 2, x, y)) for text, x, y in told]
+    return [(text, PixelBox(x - 1.1 * _SIZE * text_width_ems(text), y - _SIZE - 2, x, y)) for text, x, y in told]
 
 
-def _point_layers(shown: Sequence[Point], scale: Scale) -> list["altair.Chart"]:
+def _point_layers(shown: Sequence[RooflinePoint], scale: LogAxes) -> list["altair.Chart"]:
     """A disc a stage, a diamond for the whole, and a dotted line up to the roof."""
     axes = _axes(scale)
     rows = [_row(each.intensity, each.rate, attainable=each.attainable) for each in shown]
@@ -322,28 +322,28 @@ def _point_layers(shown: Sequence[Point], scale: Scale) -> list["altair.Chart"]:
     return [lines, stages, whole.encode(**axes)]
 
 
-def _label_layers(shown: Sequence[Point], roof: Roof) -> list["altair.Chart"]:
+def _label_layers(shown: Sequence[RooflinePoint], roof: Roof) -> list["altair.Chart"]:
     """Each stage's name and time beside its point, led by a line where there is no room near by."""
     scale, axes = roof.scale, _axes(roof.scale)
     shown = sorted(shown, key=lambda each: each.intensity)
     labels = [(_label(each), *scale.pixels(each.intensity, each.rate)) for each in shown]
-    found = placed(labels, _along(roof), _SIZE, [box for _, box in _roof_words(roof)])
+    found = place_labels(labels, _roof_pixels(roof), _SIZE, [box for _, box in _roof_words(roof)])
     rows = [_row(*scale.values(each.across, each.down), words=each.text) for each in found]
     texts = _marks(rows).mark_text(fontSize=_SIZE, color=_INK).encode(text="words:N", **axes)
     ends = [
         _row(point.intensity, point.rate) | dict(zip(("x2", "y2"), scale.values(*each.edge), strict=True))
         for point, each in zip(shown, found, strict=True)
-        if each.led
+        if each.has_leader
     ]
     leaders = _marks(ends).mark_rule(color=_QUIET, strokeWidth=0.7).encode(**axes, x2="x2:Q", y2="y2:Q")
     return [*([leaders] if ends else []), texts]
 
 
-def _label(point: Point) -> str:
+def _label(point: RooflinePoint) -> str:
     return f"{point.name}, {duration(point.ms)}"
 
 
-def _along(roof: Roof) -> list[tuple[float, float]]:
+def _roof_pixels(roof: Roof) -> list[tuple[float, float]]:
     """Pixels along the roof, a few apart."""
     corners = [roof.scale.pixels(*corner) for corner in roof.corners]
     return [
@@ -362,10 +362,11 @@ def _svg(specification: dict[str, Any]) -> str:
 
 def _page(found: Prediction, svg: str) -> str:
     """The picture and the tables behind it on one page that fetches and runs nothing."""
-    from analyzer.render.report.html import page, rendered
+    from analyzer.render.report.html import html_page, markdown_to_html
 
     title = escape(f"{found.variant} on {found.device}: roofline, predicted")
     drawn = f'<figure><div class="wide" tabindex="0" role="region" aria-label="{title}">{svg}</div></figure>\n'
-    return page(
-        title, f"<main>\n<article>\n<h1>{title}</h1>\n{drawn}{rendered(latency_section(found))}</article>\n</main>"
+    return html_page(
+        title,
+        f"<main>\n<article>\n<h1>{title}</h1>\n{drawn}{markdown_to_html(latency_section(found))}</article>\n</main>",
     )

@@ -5,27 +5,29 @@ from dataclasses import replace
 
 from analyzer.graph.graph import Graph
 from analyzer.render.diagram.dot import dot_text
-from analyzer.render.diagram.paper_figures import block_cell, figure_picture, paths_picture, side_by_side, stage_cell
-from analyzer.render.diagram.picture import Picture
-from analyzer.render.diagram.style import Look
+from analyzer.render.diagram.paper_figures import block_cell, figure_diagram, forms_diagram, side_by_side, stage_cell
+from analyzer.render.diagram.picture import BoxDiagram
+from analyzer.render.diagram.style import DiagramStyle
 
-_SHAPES = Look(show=("shape",))
-_COSTS = Look(show=("shape", "macs"))
+_SHAPE_STYLE = DiagramStyle(show=("shape",))
+_COST_STYLE = DiagramStyle(show=("shape", "macs"))
 
 
 def figure_dot(name: str) -> str:
     """DOT text of one of the papers' figures; InvalidInput for an unknown one."""
-    return dot_text(figure_picture(name, _SHAPES), _SHAPES)
+    return dot_text(figure_diagram(name, _SHAPE_STYLE), _SHAPE_STYLE)
 
 
 def residual_dot() -> str:
     """A plain block, and residual blocks with the identity and with a projection."""
     cells = [
-        block_cell("plain34", "layer1.1", _SHAPES, "plain block", "y = F(x)"),
-        block_cell("resnet34", "layer1.1", _SHAPES, "identity, solid", "y = F(x) + x"),
-        block_cell("resnet34", "layer2.0", _SHAPES, "projection, dashed", "y = F(x) + Wx"),
+        block_cell("plain34", "layer1.1", _SHAPE_STYLE, "plain block", "y = F(x)"),
+        block_cell("resnet34", "layer1.1", _SHAPE_STYLE, "identity, solid", "y = F(x) + x"),
+        block_cell("resnet34", "layer2.0", _SHAPE_STYLE, "projection, dashed", "y = F(x) + Wx"),
     ]
-    return _titled(side_by_side(cells, _SHAPES, "A block without and with its shortcut."), "From plain to residual")
+    return _titled(
+        side_by_side(cells, _SHAPE_STYLE, "A block without and with its shortcut."), "From plain to residual"
+    )
 
 
 def shortcuts_dot(expression: str, options: Sequence[str]) -> str:
@@ -33,57 +35,57 @@ def shortcuts_dot(expression: str, options: Sequence[str]) -> str:
     words = {"A": "zero-pad", "B": "projection where shapes change", "C": "projection everywhere", "none": "plain"}
     cells = [
         stage_cell(
-            _with(expression, f"shortcut={option}"),
+            _with_field(expression, f"shortcut={option}"),
             "stage2",
-            _SHAPES,
+            _SHAPE_STYLE,
             option if option == "none" else f"option {option}",
             words[option],
         )
         for option in options
     ]
     said = "One stage with each of the shortcut options."
-    return _titled(side_by_side(cells, _SHAPES, said), "Stage 2 with each of the shortcuts")
+    return _titled(side_by_side(cells, _SHAPE_STYLE, said), "Stage 2 with each of the shortcuts")
 
 
 def stride_dot(expression: str) -> str:
     """The first block of stage 2 of a network of bottlenecks, with the stride on the 1×1 and on the 3×3."""
     cells = [
-        block_cell(_with(expression, "stride_on=1x1"), "layer2.0", _COSTS, "v1", "stride on the first 1×1"),
-        block_cell(_with(expression, "stride_on=3x3"), "layer2.0", _COSTS, "v1.5", "stride on the 3×3"),
+        block_cell(_with_field(expression, "stride_on=1x1"), "layer2.0", _COST_STYLE, "v1", "stride on the first 1×1"),
+        block_cell(_with_field(expression, "stride_on=3x3"), "layer2.0", _COST_STYLE, "v1.5", "stride on the 3×3"),
     ]
     said = "The same block with the stride in two places."
-    return _titled(side_by_side(cells, _COSTS, said), "The first block of stage 2")
+    return _titled(side_by_side(cells, _COST_STYLE, said), "The first block of stage 2")
 
 
 def preactivation_dot(expression: str) -> str:
     """The first two blocks' orders, original and pre-activation: one with a projection and one with the identity."""
-    other = _with(expression, "preactivation=true")
+    other = _with_field(expression, "preactivation=true")
     cells = [
-        block_cell(expression, "layer2.0", _SHAPES, "original", "first of a stage"),
-        block_cell(other, "layer2.0", _SHAPES, "pre-activation", "first of a stage"),
-        block_cell(expression, "layer2.1", _SHAPES, "original", "one of the others"),
-        block_cell(other, "layer2.1", _SHAPES, "pre-activation", "one of the others"),
+        block_cell(expression, "layer2.0", _SHAPE_STYLE, "original", "first of a stage"),
+        block_cell(other, "layer2.0", _SHAPE_STYLE, "pre-activation", "first of a stage"),
+        block_cell(expression, "layer2.1", _SHAPE_STYLE, "original", "one of the others"),
+        block_cell(other, "layer2.1", _SHAPE_STYLE, "pre-activation", "one of the others"),
     ]
-    return _titled(side_by_side(cells, _SHAPES, "Blocks in both orders."), "Original and pre-activation blocks")
+    return _titled(side_by_side(cells, _SHAPE_STYLE, "Blocks in both orders."), "Original and pre-activation blocks")
 
 
 def bottleneck_dot(basic: str, bottleneck: str) -> str:
     """A basic block and a bottleneck side by side."""
     cells = [
-        block_cell(basic, "layer1.1", _COSTS, "basic block", "two 3×3"),
-        block_cell(bottleneck, "layer1.1", _COSTS, "bottleneck", "1×1, 3×3, 1×1"),
+        block_cell(basic, "layer1.1", _COST_STYLE, "basic block", "two 3×3"),
+        block_cell(bottleneck, "layer1.1", _COST_STYLE, "bottleneck", "1×1, 3×3, 1×1"),
     ]
-    return _titled(side_by_side(cells, _COSTS, "A basic block and a bottleneck."), "Basic block and bottleneck")
+    return _titled(side_by_side(cells, _COST_STYLE, "A basic block and a bottleneck."), "Basic block and bottleneck")
 
 
 def forms_dot(block: Graph, side: int, title: str) -> str:
     """ResNeXt's three equal forms of a block that reads a map of that side."""
-    return _titled(paths_picture(block, side, _SHAPES), title)
+    return _titled(forms_diagram(block, side, _SHAPE_STYLE), title)
 
 
-def _with(expression: str, change: str) -> str:
+def _with_field(expression: str, change: str) -> str:
     return f"{expression}{',' if ':' in expression else ':'}{change}"
 
 
-def _titled(drawn: Picture, title: str) -> str:
-    return dot_text(replace(drawn, title=title), _SHAPES)
+def _titled(drawn: BoxDiagram, title: str) -> str:
+    return dot_text(replace(drawn, title=title), _SHAPE_STYLE)

@@ -5,16 +5,16 @@ from typing import NamedTuple
 
 from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis, analyze
-from analyzer.cost.network_costs import BlockRow
-from analyzer.cost.walk import Row
-from analyzer.explanation.traced_int import Term, given
-from analyzer.families.residual_block import Residual, residual_block
-from analyzer.graph.batch_norm_folding import foldable, folded
+from analyzer.cost.network_costs import BlockCost
+from analyzer.cost.walk import OpCost
+from analyzer.explanation.traced_int import TracedInt, variable
+from analyzer.families.residual_block import ResidualBlockSpec, residual_block
+from analyzer.graph.batch_norm_folding import fold_batch_norms, foldable
 from analyzer.graph.graph import Graph, leaf_ops
 from analyzer.graph.ops import BatchNorm2d, Conv2d
 
 
-class Slide(NamedTuple):
+class SlidingWindow(NamedTuple):
     """A kernel along one padded side: places are counted from 0 at the padding's start.
 
     `taps` are where the kernel reads in its first position, `starts` where each position begins, `read` the places
@@ -27,7 +27,7 @@ class Slide(NamedTuple):
     starts: tuple[int, ...]
     read: frozenset[int]
     over: int
-    positions: Term
+    positions: TracedInt
     """How many positions there are, with its formula."""
 
     @property
@@ -46,39 +46,41 @@ class Slide(NamedTuple):
         return self.padded - self.over - len(self.read)
 
 
-def slide(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Slide:
+def sliding_window(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> SlidingWindow:
     """The positions of a kernel along a side of a map; InvalidInput where it does not fit once."""
     conv = Conv2d(1, 1, kernel, stride=stride, padding=padding, dilation=dilation)
     formulas.out_shape(conv, (1, size, size))
-    spread = given(dilation, "d") if dilation > 1 else 1
-    sides = given(size, "n"), given(kernel, "f"), given(stride, "s"), given(padding, "p")
+    spread = variable(dilation, "d") if dilation > 1 else 1
+    sides = variable(size, "n"), variable(kernel, "f"), variable(stride, "s"), variable(padding, "p")
     positions = formulas.window_positions(*sides, spread)
     starts = tuple(stride * index for index in range(positions))
     taps = tuple(dilation * index for index in range(kernel))
-    return Slide(
+    return SlidingWindow(
         size=size,
         padding=padding,
         taps=taps,
         starts=starts,
         read=frozenset(start + tap for start in starts for tap in taps),
         over=size + 2 * padding - (starts[-1] + taps[-1] + 1),
-        positions=Term.of(int(positions), positions.form) if isinstance(positions, Term) else given(positions, "n"),
+        positions=TracedInt.of(int(positions), positions.form)
+        if isinstance(positions, TracedInt)
+        else variable(positions, "n"),
     )
 
 
 def conv_costs(in_channels: int, out_channels: int, kernel: int, groups: int, side: int) -> tuple[int, int]:
     """(parameters, MACs) of a convolution onto a map of that side, with their formulas; InvalidInput as `Conv2d`."""
     conv = Conv2d(
-        given(in_channels, "C_in"),
-        given(out_channels, "C_out"),
-        given(kernel, "f"),
-        groups=given(groups, "g", divides=True) if groups > 1 else 1,
+        variable(in_channels, "C_in"),
+        variable(out_channels, "C_out"),
+        variable(kernel, "f"),
+        groups=variable(groups, "g", divides=True) if groups > 1 else 1,
     )
-    output = (given(out_channels, "C_out"), given(side, "H"), given(side, "W"))
+    output = (variable(out_channels, "C_out"), variable(side, "H"), variable(side, "W"))
     return formulas.params(conv), formulas.macs(conv, output)
 
 
-class Paths(NamedTuple):
+class GroupedBottleneck(NamedTuple):
     """A bottleneck with `cardinality` paths of `base_width` channels each."""
 
     cardinality: int
@@ -88,25 +90,27 @@ class Paths(NamedTuple):
     """Those of its convolutions."""
 
 
-def equal_cost_paths(cardinalities: Iterable[int], channels: int = 256, width: int = 64) -> tuple[Paths, ...]:
+def equal_cost_paths(
+    cardinalities: Iterable[int], channels: int = 256, width: int = 64
+) -> tuple[GroupedBottleneck, ...]:
     """For each cardinality the width at which a bottleneck's weights come nearest to those of one path.
 
     Xie et al. 2017, Table 2: C·(256·d + 3·3·d·d + d·256) against C = 1, d = 64.
     """
-    wanted = _paths(1, width, channels).weights
+    wanted = _grouped_bottleneck(1, width, channels).weights
     return tuple(
         min(
-            (_paths(count, each, channels) for each in range(1, width + 1)),
+            (_grouped_bottleneck(count, each, channels) for each in range(1, width + 1)),
             key=lambda paths: abs(paths.weights - wanted),
         )
         for count in cardinalities
     )
 
 
-def _paths(cardinality: int, base_width: int, channels: int) -> Paths:
+def _grouped_bottleneck(cardinality: int, base_width: int, channels: int) -> GroupedBottleneck:
     inner = cardinality * base_width
     block = residual_block(
-        Residual(
+        ResidualBlockSpec(
             block="bottleneck",
             in_channels=channels,
             inner_channels=inner,
@@ -115,20 +119,20 @@ def _paths(cardinality: int, base_width: int, channels: int) -> Paths:
         )
     )
     convs = (op for _, op in leaf_ops(block) if isinstance(op, Conv2d))
-    return Paths(cardinality, base_width, block, sum(formulas.params(conv) for conv in convs))
+    return GroupedBottleneck(cardinality, base_width, block, sum(formulas.params(conv) for conv in convs))
 
 
-def repeated_blocks(analysis: Analysis) -> tuple[BlockRow, ...]:
+def repeated_blocks(analysis: Analysis) -> tuple[BlockCost, ...]:
     """The last block of each stage, which is the one that is repeated."""
     return tuple({block.stage: block for block in analysis.blocks}.values())
 
 
-def widths(first: int, growth: float, num_stages: int) -> tuple[int, ...]:
+def grown_widths(first: int, growth: float, num_stages: int) -> tuple[int, ...]:
     """Widths that grow from stage to stage by a factor, rounded."""
     return tuple(round(first * growth**stage) for stage in range(num_stages))
 
 
-class Folding(NamedTuple):
+class FoldingEffect(NamedTuple):
     """A network before and after its batch norms fold into convolutions; those that stay are still there."""
 
     before: Analysis
@@ -137,23 +141,23 @@ class Folding(NamedTuple):
     num_folded: int
 
 
-def folding(analysis: Analysis) -> Folding:
+def folding_effect(analysis: Analysis) -> FoldingEffect:
     """What folding does to a network at its input size."""
     graph, (_, height, width) = analysis.network.graph, analysis.input_shape
     folds = foldable(graph)
     norms = sum(isinstance(op, BatchNorm2d) for _, op in leaf_ops(graph))
-    after = analyze(folded(graph, folds), (height, width)) if folds else analysis
-    return Folding(analysis, after, norms, len(folds))
+    after = analyze(fold_batch_norms(graph, folds), (height, width)) if folds else analysis
+    return FoldingEffect(analysis, after, norms, len(folds))
 
 
-def moved_rows(first: Analysis, second: Analysis) -> tuple[tuple[Row, Row], ...]:
+def changed_rows(first: Analysis, second: Analysis) -> tuple[tuple[OpCost, OpCost], ...]:
     """The ops at one path in both whose MACs differ."""
     theirs = {row.path: row for row in second.rows}
     pairs = ((row, theirs[row.path]) for row in first.rows if row.path in theirs)
     return tuple((ours, other) for ours, other in pairs if ours.macs != other.macs)
 
 
-class DenseInput(NamedTuple):
+class DenseLayerCost(NamedTuple):
     """A dense layer: its number from 1, the channels it reads and adds, and its cost."""
 
     number: int
@@ -163,15 +167,15 @@ class DenseInput(NamedTuple):
     macs: int
 
 
-def channels_read(first: int, growth: int, layer: int) -> Term:
+def channels_read(first: int, growth: int, layer: int) -> TracedInt:
     """k₀ + k·(l − 1): the channels that dense layer l reads (Huang et al. 2017, section 3)."""
-    return given(first, "k₀") + given(growth, "k") * (given(layer, "l") - 1)
+    return variable(first, "k₀") + variable(growth, "k") * (variable(layer, "l") - 1)
 
 
-def dense_inputs(analysis: Analysis) -> Sequence[DenseInput]:
+def dense_layer_costs(analysis: Analysis) -> Sequence[DenseLayerCost]:
     """Every dense layer of a network, in order."""
     layers = [block for block in analysis.blocks if block.kind == "dense_layer"]
     return [
-        DenseInput(number, block.rows[0].input_shapes[0][0], block.output_shape[0], block.params, block.macs)
+        DenseLayerCost(number, block.rows[0].input_shapes[0][0], block.output_shape[0], block.params, block.macs)
         for number, block in enumerate(layers, 1)
     ]

@@ -27,7 +27,9 @@ def group(parts: Iterable[str], kind: str, title: str = "") -> str:
     return f'<g class="{kind}">{tip}{"".join(parts)}</g>'
 
 
-def drawing(parts: Iterable[str], width: float, height: float, title: str, style: str = "", margin: float = 0) -> str:
+def svg_document(
+    parts: Iterable[str], width: float, height: float, title: str, style: str = "", margin: float = 0
+) -> str:
     """A whole drawing, read out as `title`, with a style sheet of its own and a margin around the parts."""
     sheet = f"<style>{style}</style>\n" if style else ""
     start, across, down = (_number(length) for length in (-margin, width + 2 * margin, height + 2 * margin))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-from analyzer.cost.tensor_lifetimes import overwriting
+from analyzer.cost.tensor_lifetimes import in_place_nodes
 from analyzer.graph.graph import Graph, Node
 from analyzer.graph.ops import Add, BatchNorm2d, Conv2d, Linear, Op
 from analyzer.render.pytorch.code import (
@@ -51,7 +51,7 @@ class ModuleWriter:
         definition = self.definitions.of(op)
         if definition.is_written:
             return _call(definition, lambda parameter: self._argument(self.definitions.value(parameter, op)))
-        inner_in_place = overwriting(op)
+        inner_in_place = in_place_nodes(op)
         return _sequential(op, lambda node: self.module(node.op, node.name in inner_in_place), comments or {})
 
     def _argument(self, value: Value) -> Code:
@@ -74,7 +74,7 @@ class ModuleWriter:
             return self._dense_lines(definition)
         if definition.form == "class":
             return self._class_lines(definition)
-        graph, in_place = definition.template, overwriting(definition.template)
+        graph, in_place = definition.template, in_place_nodes(definition.template)
         modules = _sequential(graph, lambda node: self._parametrised(definition, node, node.name in in_place), {})
         return [
             *_def_lines(definition.name, _declarations(definition), "nn.Sequential", 0),

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from analyzer.cost.tensor_lifetimes import overwriting
+from analyzer.cost.tensor_lifetimes import in_place_nodes
 from analyzer.graph.graph import INPUT, Graph, Node
 from analyzer.graph.ops import Concat, Op
 from analyzer.render.pytorch.ops import CHANNELS, fixed_fields, variable_fields
@@ -259,7 +259,7 @@ def _is_numbered(names: Sequence[str]) -> bool:
 
 def _signature(graph: Graph) -> Hashable:
     """What two graphs must share to be one definition: all but their numbers."""
-    return tuple(map(_node_signature, graph.nodes)), overwriting(graph)
+    return tuple(map(_node_signature, graph.nodes)), in_place_nodes(graph)
 
 
 def _node_signature(node: Node) -> Hashable:
@@ -293,5 +293,5 @@ def _optional_node(small: Graph, large: Graph) -> tuple[str, str] | None:
     fallback = next((name for name, read in inputs if read == optional), "")
     rewired = [replace(node, inputs=tuple(fallback if x == optional else x for x in node.inputs)) for node in others]
     alike = list(map(_node_signature, rewired)) == list(map(_node_signature, small.nodes))
-    in_place = overwriting(small) == overwriting(large) - {optional}
+    in_place = in_place_nodes(small) == in_place_nodes(large) - {optional}
     return (optional, fallback) if fallback and alike and in_place else None

@@ -11,7 +11,7 @@ that of what the chain reads where nothing else will read that; others are calle
 
 from collections.abc import Callable, Iterator
 
-from analyzer.cost.tensor_lifetimes import overwriting
+from analyzer.cost.tensor_lifetimes import in_place_nodes
 from analyzer.graph.graph import INPUT, Graph, Node
 from analyzer.graph.ops import Add, Concat, Conv2d, Merge, Multiply, Pool, ReLU, Weighted, ZeroPadShortcut
 from analyzer.render.pytorch.code import WIDTH, is_name, unused_name
@@ -30,7 +30,7 @@ class Forward:
 
     def __init__(self, graph: Graph, shape: Callable[[str], str], optional: str = "", fallback: str = "") -> None:
         self.graph = graph
-        self.in_place = overwriting(graph)
+        self.in_place = in_place_nodes(graph)
         self._shape = shape
         self._optional = optional
         self._fallback = fallback

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from analyzer.cost.analysis import Analysis
 from analyzer.families.registry import FAMILIES
-from analyzer.families.spec import Initial
+from analyzer.families.spec import WeightInitialisation
 from analyzer.graph.graph import Graph, Node
 from analyzer.graph.ops import Conv2d, Linear, Op
 from analyzer.render.pytorch.classes import ModuleWriter, class_lines, class_name, definition_name, module_lines
@@ -150,7 +150,7 @@ def _stage_starts(graph: Graph, prefix: str = "", before: str = "") -> Iterator[
 def _start_weights(analysis: Analysis) -> list[str]:
     """The function that starts the weights as torchvision does; none where torch's own start is meant."""
     family = FAMILIES.get(analysis.network.family)
-    initial = family.initial if family else Initial()
+    initial = family.initial if family else WeightInitialisation()
     ops = [row.operation for row in analysis.rows]
     conv, linear = _conv_start(ops, initial), _linear_start(ops, initial)
     if not conv and not linear:
@@ -171,7 +171,7 @@ _START_SUMMARIES = {
 }
 
 
-def _conv_start(ops: list[Op], initial: Initial) -> list[str]:
+def _conv_start(ops: list[Op], initial: WeightInitialisation) -> list[str]:
     convs = [op for op in ops if isinstance(op, Conv2d)]
     if not initial.conv_fan or not convs:
         return []
@@ -182,7 +182,7 @@ def _conv_start(ops: list[Op], initial: Initial) -> list[str]:
     return lines
 
 
-def _linear_start(ops: list[Op], initial: Initial) -> list[str]:
+def _linear_start(ops: list[Op], initial: WeightInitialisation) -> list[str]:
     if not any(isinstance(op, Linear) for op in ops):
         return []
     normal = f"            nn.init.normal_(module.weight, 0, {initial.linear_std})"

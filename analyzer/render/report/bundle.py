@@ -14,15 +14,15 @@ from analyzer.families.registry import variant_names
 from analyzer.families.toml_file import network_at
 from analyzer.render.diagram.dot import dot_source
 from analyzer.render.diagram.graphviz import dot_digest, render
-from analyzer.render.report.report import OPENED, escaped, has_blocks, markdown_report
+from analyzer.render.report.report import BLOCKS_SUFFIX, escaped, has_blocks, markdown_report
 from analyzer.text.tables import markdown_table
 from analyzer.text.units import exact, shape, short
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.target import LatencyTarget
 
-INDEX = "README.md"
-CLAIMS = "claims.md"
+INDEX_FILE = "README.md"
+CLAIMS_FILE = "claims.md"
 _COMMAND = "python -m analyzer report"
 _SIZES = r"\d+(?:x\d+)?(?:,\d+(?:x\d+)?)*"
 _MADE_BY = re.compile(rf"<!-- made by: {_COMMAND} (.+?)(?: --input-size ({_SIZES}))?(?: (--gpu .+?))? -->")
@@ -36,7 +36,7 @@ class Report(NamedTuple):
     target: "LatencyTarget | None" = None
 
 
-class Recipe(NamedTuple):
+class ReportSource(NamedTuple):
     """What a report was made from: an expression or a TOML file, and an input size, None for the variant's own.
 
     `others` are the further sizes of a report on several, `device` the options that name a device and a run on it.
@@ -73,13 +73,15 @@ class Recipe(NamedTuple):
         return [size_text(size) for size in (self.input_size, *self.others) if size]
 
 
-def recipe_of(analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None) -> Recipe:
+def report_source(
+    analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None
+) -> ReportSource:
     """The shortest recipe of an analysis, or of a report on it and the same network at other input sizes."""
     source = analysis.network.path or analysis.variant
     device = target.arguments if target else ""
     if analysis.input_shape == analysis.network.input_shape() and not others:
-        return Recipe(source, device=device)
-    return Recipe(source, _size_of(analysis), tuple(_size_of(other) for other in others), device)
+        return ReportSource(source, device=device)
+    return ReportSource(source, _size_of(analysis), tuple(_size_of(other) for other in others), device)
 
 
 def _size_of(analysis: Analysis) -> Size:
@@ -87,7 +89,7 @@ def _size_of(analysis: Analysis) -> Size:
     return squared(height, width)
 
 
-def made(recipe: Recipe) -> Report:
+def build_report(recipe: ReportSource) -> Report:
     """What a recipe asks for."""
     network = network_at(recipe.expression)
     others = tuple(analyze(network, size) for size in recipe.others)
@@ -98,7 +100,7 @@ def report_files(
     analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None
 ) -> dict[str, str | bytes]:
     """File name → content of a report: the markdown, and its diagrams as SVG, or DOT where nothing can draw."""
-    first = recipe_of(analysis, others, target).stem
+    first = report_source(analysis, others, target).stem
     files: dict[str, str | bytes] = {f"{first}.md": report_text(analysis, others, target)}
     for stem, dot in _drawings(analysis, first).items():
         try:
@@ -108,7 +110,7 @@ def report_files(
     return files
 
 
-def not_drawn(dot: str) -> str:
+def why_not_drawn(dot: str) -> str:
     """Why this machine does not draw a DOT text, in one sentence; "" where it does."""
     try:
         render(dot, "svg")
@@ -120,29 +122,29 @@ def not_drawn(dot: str) -> str:
 def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
     """File name without suffix → DOT text: the network, and its distinct blocks where it has any."""
     drawn = {stem: dot_source(analysis, "network")}
-    return drawn | ({f"{stem}{OPENED}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
+    return drawn | ({f"{stem}{BLOCKS_SUFFIX}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
 
 
 def report_text(analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None) -> str:
     """The markdown of a report in a folder, which shows the SVG beside it."""
-    recipe = recipe_of(analysis, others, target)
+    recipe = report_source(analysis, others, target)
     return markdown_report(analysis, recipe.command, f"{recipe.stem}.svg", others, target)
 
 
-def recipes(folder: Path) -> Iterator[Recipe]:
+def report_sources(folder: Path) -> Iterator[ReportSource]:
     """The recipes of the reports in a folder, by file name; InvalidInput for a report that does not tell its own."""
     for path in sorted(folder.glob("*.md")):
-        if path.name not in (INDEX, CLAIMS):
-            yield _recipe(path)
+        if path.name not in (INDEX_FILE, CLAIMS_FILE):
+            yield _read_source(path)
 
 
-def _recipe(path: Path) -> Recipe:
+def _read_source(path: Path) -> ReportSource:
     found = _MADE_BY.search(path.read_text(encoding="utf-8"))
     if found is None:
         raise InvalidInput(f"report {path}: has no line that tells how it was made; make it again with `{_COMMAND}`.")
     expression, listed, device = found.groups()
     size, *others = [parse_size(text) for text in listed.split(",")] if listed else [None]
-    return Recipe(expression, size, tuple(other for other in others if other), device or "")
+    return ReportSource(expression, size, tuple(other for other in others if other), device or "")
 
 
 def index_text(reports: Sequence[Report], claims: bool) -> str:
@@ -153,28 +155,30 @@ def index_text(reports: Sequence[Report], claims: bool) -> str:
     heads = ["network", "input", "parameters", "MACs", "activations", "receptive field", "depth"]
     rows = [_index_cells(report) for report in _ordered(reports)]
     table = markdown_table(heads, rows, "llrrrrr")
-    linked = f"[Claims checked]({CLAIMS}): what is said of these networks, and whether it holds.\n\n" if claims else ""
+    linked = (
+        f"[Claims checked]({CLAIMS_FILE}): what is said of these networks, and whether it holds.\n\n" if claims else ""
+    )
     note = "MACs and activations are those of one input; each report states its conventions."
     return f"# Reports\n\n{linked}{table}\n\n{note}\n"
 
 
-def common_files(folder: Path, reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
+def index_files(folder: Path, reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
     """(file name, content) of the index, and of the page of claims where the folder has one."""
-    has_claims = (folder / CLAIMS).exists()
-    yield INDEX, index_text(reports, has_claims)
+    has_claims = (folder / CLAIMS_FILE).exists()
+    yield INDEX_FILE, index_text(reports, has_claims)
     if has_claims:
         from analyzer.render.report.claims import (
             claims_page,  # weighs every claim, which only a folder with that page needs
         )
 
-        yield CLAIMS, claims_page()
+        yield CLAIMS_FILE, claims_page()
 
 
 def _index_cells(report: Report) -> list[str]:
     analysis, totals = report.analysis, report.analysis.totals
     on = f" on {escaped(report.target.device.name)}" if report.target else ""
     return [
-        f"[{escaped(analysis.network.title)}{on}]({recipe_of(*report).stem}.md)",
+        f"[{escaped(analysis.network.title)}{on}]({report_source(*report).stem}.md)",
         shape(analysis.input_shape),
         exact(totals.params),
         exact(totals.macs),
@@ -196,17 +200,17 @@ def _ordered(reports: Sequence[Report]) -> list[Report]:
     return sorted(reports, key=place)
 
 
-def stale(folder: Path) -> Iterator[str]:
+def stale_files(folder: Path) -> Iterator[str]:
     """One sentence for each file in a folder of reports that is missing or no longer what the program would write."""
-    reports = [made(recipe) for recipe in recipes(folder)]
+    reports = [build_report(recipe) for recipe in report_sources(folder)]
     if not reports:
         raise InvalidInput(f"folder {folder}: holds no reports to check; write some with `{_COMMAND} VARIANT`.")
     for report in reports:
-        stem = recipe_of(*report).stem
+        stem = report_source(*report).stem
         yield from _stale_text(folder / f"{stem}.md", report_text(*report))
         for name, dot in _drawings(report.analysis, stem).items():
             yield from _stale_picture(folder / f"{name}.svg", dot)
-    for name, text in common_files(folder, reports):
+    for name, text in index_files(folder, reports):
         yield from _stale_text(folder / name, text)
     yield from _stale_gallery(folder)
 
@@ -214,10 +218,10 @@ def stale(folder: Path) -> Iterator[str]:
 def _stale_gallery(folder: Path) -> Iterator[str]:
     from analyzer.render.report import gallery  # a report does without
 
-    figures = folder / gallery.FOLDER
+    figures = folder / gallery.GALLERY_FOLDER
     if figures.is_dir():
-        shown = gallery.gallery()
-        yield from _stale_text(figures / INDEX, gallery.index_text(shown))
+        shown = gallery.gallery_drawings()
+        yield from _stale_text(figures / INDEX_FILE, gallery.index_text(shown))
         for name, drawing in shown.items():
             yield from _stale_picture(figures / name, drawing.dot)
 

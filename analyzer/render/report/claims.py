@@ -6,8 +6,19 @@ from itertools import takewhile
 from typing import Any, NamedTuple, assert_never
 
 from analyzer.literature.claims.catalogue import GROUPS
-from analyzer.literature.claims.claim import About, Case, Claim, Claimed, Exactly, Other, Over, Printed, Under, Verdict
-from analyzer.literature.claims.figures import Figure, analysis_of
+from analyzer.literature.claims.claim import (
+    About,
+    Claim,
+    ClaimCase,
+    Exactly,
+    Expectation,
+    Other,
+    Over,
+    Printed,
+    Under,
+    Verdict,
+)
+from analyzer.literature.claims.figures import ClaimFigure, analysis_of
 from analyzer.render.explain.arithmetic import is_worked_out, numbers
 from analyzer.text.tables import markdown_table
 from analyzer.text.units import exact, percent, size_bytes
@@ -17,7 +28,7 @@ _UNITS = {1: "", 10**6: " million", 10**9: " billion"}
 _SHARED = 3
 """So many first words in common are said once: "the network is resnet18 or resnet50"."""
 _SMALL = Fraction(1, 9)
-"""Claimed shares up to this are told as fractions."""
+"""Expectation shares up to this are told as fractions."""
 _CONVENTIONS = (
     "A verdict is computed: a statement **holds** where all of its readings do, **does not hold** where none does, and "
     "**holds only if** a reading is meant for which it does. “About” is within a tenth, “negligible” less than a "
@@ -27,7 +38,7 @@ _CONVENTIONS = (
 )
 
 
-class Told(NamedTuple):
+class ClaimText(NamedTuple):
     """A claim as a page tells it; `found`, `cases`, `why` and `formulas` are markdown."""
 
     number: int
@@ -41,15 +52,15 @@ class Told(NamedTuple):
     formulas: str
 
 
-def told_claims() -> tuple[Told, ...]:
+def claim_texts() -> tuple[ClaimText, ...]:
     """Every claim with its verdict's condition, what was found, and how, in order."""
     return tuple(
-        Told(
+        ClaimText(
             number=number,
             group=group,
             claim=claim,
             condition=_condition(claim),
-            found=_found(claim.cases),
+            found=_outcome_text(claim.cases),
             cases=_case_table(claim.cases),
             why=_why(claim),
             formulas=_formula_list(claim.cases),
@@ -89,7 +100,7 @@ def _lead(claims: Sequence[Claim]) -> str:
 
 def _overview(claims: Sequence[tuple[int, Claim]]) -> str:
     rows = [
-        [f"[{number}](#{claim.key})", claim.statement, _verdict_words(claim), _found(claim.cases)]
+        [f"[{number}](#{claim.key})", claim.statement, _verdict_words(claim), _outcome_text(claim.cases)]
         for number, claim in claims
     ]
     return markdown_table(["", "statement", "verdict", "found"], rows, "rlll")
@@ -103,7 +114,7 @@ def _condition(claim: Claim) -> str:
     """What completes "holds only if"; nothing for the other verdicts."""
     if claim.verdict is not Verdict.ONLY_IF:
         return ""
-    held = [case.when.split() for case in claim.cases if case.holds]
+    held = [case.condition.split() for case in claim.cases if case.holds]
     shared = [words[0] for words in takewhile(lambda words: len(set(words)) == 1, zip(*held, strict=False))]
     if len(held) == 1 or len(shared) < _SHARED:
         return "; or if ".join(map(" ".join, held))
@@ -111,10 +122,11 @@ def _condition(claim: Claim) -> str:
     return f"{' '.join(shared)} {', '.join(first)} or {last}"
 
 
-def _found(cases: Sequence[Case]) -> str:
+def _outcome_text(cases: Sequence[ClaimCase]) -> str:
     """What each reading comes to, in bold where the statement holds for it."""
     words = (
-        (_printed(case.figure) if isinstance(case.claimed, Printed) else _ratio_words(case), case) for case in cases
+        (_figure_value(case.figure) if isinstance(case.expectation, Printed) else _ratio_words(case), case)
+        for case in cases
     )
     return " · ".join(dict.fromkeys(f"**{text}**" if case.holds else text for text, case in words))
 
@@ -130,46 +142,53 @@ def _section(number: int, claim: Claim) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _case_table(cases: Sequence[Case]) -> str:
+def _case_table(cases: Sequence[ClaimCase]) -> str:
     if any(case.against is None for case in cases):
-        rows = [[case.when, _figure_words(case.figure), _claimed_words(case), _held(case)] for case in cases]
+        rows = [[case.condition, _figure_words(case.figure), _claimed_words(case), _yes_or_no(case)] for case in cases]
         return markdown_table(["if", "figure", "claimed", "holds"], rows, "lrrl")
     heads = ["if", "figure", "against", "ratio", "claimed", "holds"]
     return markdown_table(heads, [_case_cells(case) for case in cases], "lrrrrl")
 
 
-def _case_cells(case: Case) -> list[str]:
+def _case_cells(case: ClaimCase) -> list[str]:
     against = _figure_words(case.against) if case.against else ""
-    return [case.when, _figure_words(case.figure), against, _ratio_words(case), _claimed_words(case), _held(case)]
+    return [
+        case.condition,
+        _figure_words(case.figure),
+        against,
+        _ratio_words(case),
+        _claimed_words(case),
+        _yes_or_no(case),
+    ]
 
 
-def _held(case: Case) -> str:
+def _yes_or_no(case: ClaimCase) -> str:
     return "yes" if case.holds else "no"
 
 
-def _figure_words(figure: Figure) -> str:
-    return f"{_printed(figure)} ({_where(figure)})"
+def _figure_words(figure: ClaimFigure) -> str:
+    return f"{_figure_value(figure)} ({_figure_network(figure)})"
 
 
-def _printed(figure: Figure) -> str:
+def _figure_value(figure: ClaimFigure) -> str:
     if figure.unit == "B":
         return size_bytes(figure.value)
     return f"{exact(figure.value)} {figure.unit}".strip()
 
 
-def _where(figure: Figure) -> str:
+def _figure_network(figure: ClaimFigure) -> str:
     size = f"@{figure.input_size}" if figure.input_size else ""
     name = f"`{analysis_of(figure.network).variant}{size}`"
     return f"{name} `{figure.path}`" if figure.path else name
 
 
-def _ratio_words(case: Case) -> str:
+def _ratio_words(case: ClaimCase) -> str:
     ratio = case.ratio
     if ratio == 1:
         return "equal"
     if ratio > Fraction(5, 4):
         return f"{float(ratio):.3g} ×"
-    wanted = case.claimed.target if isinstance(case.claimed, Exactly | About) else Fraction(1)
+    wanted = case.expectation.target if isinstance(case.expectation, Exactly | About) else Fraction(1)
     if wanted <= _SMALL:
         return f"1/{float(1 / ratio):.3g}"
     fine = ratio < Fraction(2, 100) or abs(ratio - 1) < Fraction(1, 100)
@@ -177,8 +196,8 @@ def _ratio_words(case: Case) -> str:
     return f"{shown} % (1/{float(1 / ratio):.2g})" if wanted < 1 and ratio < _SMALL else f"{shown} %"
 
 
-def _claimed_words(case: Case) -> str:
-    match case.claimed:
+def _claimed_words(case: ClaimCase) -> str:
+    match case.expectation:
         case Exactly(target):
             return "equal" if target == 1 else _share(target)
         case Other(target):
@@ -192,7 +211,7 @@ def _claimed_words(case: Case) -> str:
         case Printed(digits, unit):
             return f"{digits}{_UNITS[unit]}"
         case _:
-            assert_never(case.claimed)
+            assert_never(case.expectation)
 
 
 def _share(target: Fraction) -> str:
@@ -203,19 +222,19 @@ def _share(target: Fraction) -> str:
     return f"{float(100 * target):g} %"
 
 
-def _formulas(cases: Sequence[Case]) -> str:
+def _formulas(cases: Sequence[ClaimCase]) -> str:
     return f"<details><summary>What is counted, and how</summary>\n\n{_formula_list(cases)}\n\n</details>"
 
 
-def _formula_list(cases: Sequence[Case]) -> str:
+def _formula_list(cases: Sequence[ClaimCase]) -> str:
     return "\n".join(f"- {line}" for line in dict.fromkeys(_formula_lines(cases)))
 
 
-def _formula_lines(cases: Sequence[Case]) -> Iterator[str]:
+def _formula_lines(cases: Sequence[ClaimCase]) -> Iterator[str]:
     for figure in (figure for case in cases for figure in (case.figure, case.against) if figure):
         sides = [numbers(figure.value)] if is_worked_out(figure.value) else []
         value = f"{exact(figure.value)} {figure.unit}".strip()
-        yield f"{_where(figure)}, {figure.quantity}: {' = '.join([*sides, value])}"
+        yield f"{_figure_network(figure)}, {figure.quantity}: {' = '.join([*sides, value])}"
 
 
 def claims_document() -> dict[str, Any]:
@@ -237,18 +256,18 @@ def claims_document() -> dict[str, Any]:
     }
 
 
-def _case_facts(case: Case) -> dict[str, Any]:
+def _case_facts(case: ClaimCase) -> dict[str, Any]:
     facts = {
-        "if": case.when,
+        "if": case.condition,
         "holds": case.holds,
         "figure": _figure_facts(case.figure),
         "against": _figure_facts(case.against) if case.against else None,
-        "claimed": _claimed_facts(case.claimed),
+        "claimed": _claimed_facts(case.expectation),
     }
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _figure_facts(figure: Figure) -> dict[str, Any]:
+def _figure_facts(figure: ClaimFigure) -> dict[str, Any]:
     facts = {
         "variant": analysis_of(figure.network).variant,
         "path": figure.path,
@@ -261,7 +280,7 @@ def _figure_facts(figure: Figure) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _claimed_facts(claimed: Claimed) -> dict[str, Any]:
+def _claimed_facts(claimed: Expectation) -> dict[str, Any]:
     relation = type(claimed).__name__.lower()
     if isinstance(claimed, Printed):
         return {"relation": relation, "digits": claimed.digits, "unit": claimed.unit}

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.network_costs import BYTES_PER_PARAM
-from analyzer.cost.walk import Row
+from analyzer.cost.walk import OpCost
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.target import LatencyTarget
 
-Cell = str | int
+CsvValue = str | int
 
-HEADS = (
+COLUMNS = (
     "variant",
     "input_channels",
     "input_height_px",
@@ -44,7 +44,7 @@ HEADS = (
 )
 """Counts are those of one input; a cell is empty where the op has no such number."""
 
-LATENCY_HEADS = (
+LATENCY_COLUMNS = (
     "device",
     "batch_size",
     "precision",
@@ -58,33 +58,33 @@ LATENCY_HEADS = (
 """Further columns where a device is named; flags are 0 or 1."""
 
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None) -> str:
+def csv_document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None) -> str:
     """All ops of all reports, in execution order, below one row of column names.
 
     With a target each has its predicted time, for a batch of it, which is far less certain than the whole network's.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEADS, *(LATENCY_HEADS if target else ())])
+    writer.writerow([*COLUMNS, *(LATENCY_COLUMNS if target else ())])
     for first, others in reports:
         for analysis in (first, *others):
             writer.writerows(_timed_rows(analysis, target) if target else _rows(analysis))
     return text.getvalue()
 
 
-def _timed_rows(analysis: Analysis, target: "LatencyTarget") -> Iterator[list[Cell]]:
+def _timed_rows(analysis: Analysis, target: "LatencyTarget") -> Iterator[list[CsvValue]]:
     from analyzer.latency.predict.predict import predict_op_times  # few reports have one
 
     run = target.run
-    modes: list[Cell] = [run.precision, *(int(mode) for mode in run[2:])]
+    modes: list[CsvValue] = [run.precision, *(int(mode) for mode in run[2:])]
     for row, time in zip(_rows(analysis), predict_op_times(analysis, target), strict=True):
         yield [*row, target.device.name, run.batch_size, *modes, time.num_kernels, f"{time.ms:.6g}"]
 
 
-def _rows(analysis: Analysis) -> Iterator[list[Cell]]:
+def _rows(analysis: Analysis) -> Iterator[list[CsvValue]]:
     blocks = {index: span.path for span in analysis.spans if span.block for index in range(span.start, span.stop)}
     for index, row in enumerate(analysis.rows):
-        place: list[Cell] = [
+        place: list[CsvValue] = [
             analysis.variant,
             *analysis.input_shape,
             row.stage,
@@ -95,11 +95,11 @@ def _rows(analysis: Analysis) -> Iterator[list[Cell]]:
         yield [*place, *_window(row), *_costs(row)]
 
 
-def _window(row: Row) -> list[Cell]:
+def _window(row: OpCost) -> list[CsvValue]:
     return [getattr(row.operation, name, "") for name in ("kernel", "stride", "padding", "dilation", "groups")]
 
 
-def _costs(row: Row) -> list[Cell]:
+def _costs(row: OpCost) -> list[CsvValue]:
     channels, *sides = row.output_shape
     return [
         channels,

@@ -13,7 +13,7 @@ SUFFIXES = {"csv": "csv", "html": "html", "latex": "tex"}
 """Format → suffix of its files."""
 
 
-def document(
+def report_document(
     form: str, reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None
 ) -> str:
     """One document of all reports, each a network at its first and its other input sizes, with latency if `target`.
@@ -24,14 +24,14 @@ def document(
         case "csv":
             from analyzer.render.report import csv as spreadsheet
 
-            return spreadsheet.document(reports, target)
+            return spreadsheet.csv_document(reports, target)
         case "html":
             from analyzer.render.report import html
 
-            return html.document(reports, target=target)
+            return html.html_document(reports, target=target)
         case "latex":
             from analyzer.render.report import latex
 
-            return latex.document(reports, target)
+            return latex.latex_document(reports, target)
         case _:
             raise InvalidInput(f"format {shortened(form)!r} is unknown; documents come as {', '.join(SUFFIXES)}.")

@@ -8,17 +8,17 @@ from analyzer.errors import Unavailable
 from analyzer.latency.predict.parse_target import reference_target
 from analyzer.render.diagram.dot import dot_source, dot_text
 from analyzer.render.diagram.graphviz import render
-from analyzer.render.diagram.paper_figures import FIGURES, figure_picture
-from analyzer.render.diagram.style import Look
+from analyzer.render.diagram.paper_figures import PAPER_FIGURES, figure_diagram
+from analyzer.render.diagram.style import DiagramStyle
 from analyzer.render.latency.predicted import op_times, target_words
 
-FOLDER = "figures"
+GALLERY_FOLDER = "figures"
 """Inside the folder of reports; where it is not there, there is no gallery."""
 
 _COMMAND = "python -m analyzer diagram"
 
 
-class Shown(NamedTuple):
+class GalleryDrawing(NamedTuple):
     """A drawing of the gallery: what it is, and the command that draws it."""
 
     title: str
@@ -26,31 +26,31 @@ class Shown(NamedTuple):
     dot: str
 
 
-def gallery() -> dict[str, Shown]:
+def gallery_drawings() -> dict[str, GalleryDrawing]:
     """File name → drawing, the papers' figures first."""
-    plain = Look(show=("shape",))
+    plain = DiagramStyle(show=("shape",))
     shown = {
-        f"{name}.svg": Shown(
+        f"{name}.svg": GalleryDrawing(
             f"{figure.title} ({figure.source})",
             f"{_COMMAND} --figure {name}",
-            dot_text(figure_picture(name, plain), plain),
+            dot_text(figure_diagram(name, plain), plain),
         )
-        for name, figure in FIGURES.items()
+        for name, figure in PAPER_FIGURES.items()
     }
     for name, (title, variant, level, look, options) in _DRAWINGS.items():
         dot = dot_source(analyze(variant), level, look)
-        shown[f"{name}.svg"] = Shown(title, f"{_COMMAND} {variant} {options}", dot)
+        shown[f"{name}.svg"] = GalleryDrawing(title, f"{_COMMAND} {variant} {options}", dot)
     shown["resnet50-latency.svg"] = _latency()
     return shown
 
 
-def _latency() -> Shown:
+def _latency() -> GalleryDrawing:
     """ResNet-50 by latency, on the target that reports take, too."""
     analysis, target = analyze("resnet50"), reference_target()
-    look = Look(show=("shape", "latency"), heat="latency", times=op_times(analysis, target))
+    look = DiagramStyle(show=("shape", "latency"), heat="latency", times=op_times(analysis, target))
     title = f"ResNet-50, shaded by its share of the latency predicted for {target_words(target)}"
     command = f"{_COMMAND} resnet50 --show shape,latency --heat latency {target.arguments}"
-    return Shown(title, command, dot_source(analysis, "network", look))
+    return GalleryDrawing(title, command, dot_source(analysis, "network", look))
 
 
 _DRAWINGS = {
@@ -58,21 +58,21 @@ _DRAWINGS = {
         "ResNet-50, shaded by its share of the MACs",
         "resnet50",
         "network",
-        Look(heat="macs"),
+        DiagramStyle(heat="macs"),
         "--heat macs",
     ),
     "resnet34-stages": (
         "ResNet-34's stages on a dark page",
         "resnet34",
         "stage",
-        Look(theme="dark"),
+        DiagramStyle(theme="dark"),
         "--level stage --theme dark",
     ),
     "densenet121-blocks": (
         "DenseNet-121's distinct blocks drawn open, shaded by activation memory, for black-and-white print",
         "densenet121",
         "block",
-        Look(theme="print", heat="memory"),
+        DiagramStyle(theme="print", heat="memory"),
         "--level block --theme print --heat memory",
     ),
 }
@@ -80,19 +80,19 @@ _DRAWINGS = {
 
 def gallery_files(folder: Path) -> dict[Path, str | bytes]:
     """Path → content of the gallery below a folder of reports, nothing where that has none or no renderer is here."""
-    if not (folder / FOLDER).is_dir():
+    if not (folder / GALLERY_FOLDER).is_dir():
         return {}
-    shown = gallery()
+    shown = gallery_drawings()
     try:
         files: dict[Path, str | bytes] = {
-            folder / FOLDER / name: render(drawing.dot, "svg") for name, drawing in shown.items()
+            folder / GALLERY_FOLDER / name: render(drawing.dot, "svg") for name, drawing in shown.items()
         }
     except Unavailable:
         return {}
-    return files | {folder / FOLDER / "README.md": index_text(shown)}
+    return files | {folder / GALLERY_FOLDER / "README.md": index_text(shown)}
 
 
-def index_text(shown: dict[str, Shown]) -> str:
+def index_text(shown: dict[str, GalleryDrawing]) -> str:
     """The gallery's index as markdown."""
     parts = ["# Figures", "Each is drawn from our own graphs by the command below it."]
     for name, drawing in shown.items():

@@ -14,15 +14,22 @@ from analyzer.cost.analysis import Analysis
 from analyzer.errors import Unavailable
 from analyzer.render.diagram.dot import dot_source
 from analyzer.render.diagram.graphviz import render
-from analyzer.render.report.bundle import Report, recipe_of
-from analyzer.render.report.report import OPENED_TITLE, answer_parts, folded_parts, has_blocks, headline, lead
+from analyzer.render.report.bundle import Report, report_source
+from analyzer.render.report.report import (
+    BLOCKS_TITLE,
+    detail_parts,
+    has_blocks,
+    headline_figures,
+    lead_line,
+    summary_parts,
+)
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.target import LatencyTarget
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page may fetch nothing and run nothing."""
-Draw = Callable[[str, str], bytes]
+DotRenderer = Callable[[str, str], bytes]
 """Lays a DOT text out in a format, as `layout.render` does."""
 _DRAWING = "ANALYZER-DIAGRAM"
 _SHARES = "%"
@@ -31,7 +38,7 @@ _WIDE = '<div class="wide" tabindex="0" role="region" aria-label="Table">'
 
 
 @cache
-def style() -> str:
+def style_sheet() -> str:
     """The page's style sheet: light or dark as the reader's system is, and for paper."""
     return (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 
@@ -42,9 +49,9 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def document(
+def html_document(
     reports: Sequence[tuple[Analysis, Sequence[Analysis]]],
-    draw: Draw | None = None,
+    draw: DotRenderer | None = None,
     target: "LatencyTarget | None" = None,
 ) -> str:
     """A page of one report, or of several with links to them at its top; `draw` (`render`) lays the diagrams out."""
@@ -55,42 +62,43 @@ def document(
     ]
     links = "".join(f'<li><a href="#report{number}">{title}</a></li>' for number, title in enumerate(titles, 1))
     contents = f'<nav aria-label="Reports"><ul>{links}</ul></nav>\n' if len(reports) > 1 else ""
-    return page(", ".join(titles), f"{contents}<main>\n{''.join(articles)}</main>")
+    return html_page(", ".join(titles), f"{contents}<main>\n{''.join(articles)}</main>")
 
 
-def page(title: str, body: str) -> str:
+def html_page(title: str, body: str) -> str:
     """A whole page around its body: the style inside, nothing to fetch, nothing to run; both are HTML already."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{title}</title>\n<style>\n{style()}</style>\n</head>\n"
+        f"<title>{title}</title>\n<style>\n{style_sheet()}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
 
-def _article(number: int, report: Report, draw: Draw) -> str:
+def _article(number: int, report: Report, draw: DotRenderer) -> str:
     analysis, others, target = report
     blocks = analysis.blocks
     figures = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{_line(text)}</dd></div>" for name, text in headline(analysis).items()
+        f"<div><dt>{escape(name)}</dt><dd>{_inline_html(text)}</dd></div>"
+        for name, text in headline_figures(analysis).items()
     )
-    answers = rendered("\n\n".join(answer_parts(analysis, blocks, _DRAWING, others, target)))
+    answers = markdown_to_html("\n\n".join(summary_parts(analysis, blocks, _DRAWING, others, target)))
     folded = "".join(
-        f"<details><summary>{escape(title)}</summary>\n{rendered(content)}</details>\n"
-        for title, content in folded_parts(analysis, blocks, others, target)
+        f"<details><summary>{escape(title)}</summary>\n{markdown_to_html(content)}</details>\n"
+        for title, content in detail_parts(analysis, blocks, others, target)
     )
     return (
         f'<article id="report{number}">\n<h1>{escape(analysis.network.title)}</h1>\n'
-        f'<p class="lead">{_line(lead(analysis))}</p>\n<dl class="figures">{figures}</dl>\n'
-        f"{_with_drawing(answers, number, analysis, draw)}{folded}{_opened(number, analysis, draw)}"
-        f"<footer>Made by <code>{escape(recipe_of(*report).command)} --format html</code></footer>\n"
+        f'<p class="lead">{_inline_html(lead_line(analysis))}</p>\n<dl class="figures">{figures}</dl>\n'
+        f"{_with_drawing(answers, number, analysis, draw)}{folded}{_open_blocks_figure(number, analysis, draw)}"
+        f"<footer>Made by <code>{escape(report_source(*report).command)} --format html</code></footer>\n"
         "</article>\n"
     )
 
 
-def rendered(markdown: str) -> str:
+def markdown_to_html(markdown: str) -> str:
     """Markdown as HTML: tables scroll sideways where they must, and a share of the whole draws its bar."""
     tokens = _markdown().parse(markdown)
     _draw_shares(tokens)
@@ -99,7 +107,7 @@ def rendered(markdown: str) -> str:
     return html.replace("<table>", f"{_WIDE}<table>").replace("</table>", "</table></div>")
 
 
-def _line(markdown: str) -> str:
+def _inline_html(markdown: str) -> str:
     text: str = _markdown().renderInline(markdown)
     return text
 
@@ -125,23 +133,23 @@ def _cells(tokens: Sequence[Token]) -> Iterator[tuple[int, Token, Token]]:
             column += 1
 
 
-def _with_drawing(html: str, number: int, analysis: Analysis, draw: Draw) -> str:
+def _with_drawing(html: str, number: int, analysis: Analysis, draw: DotRenderer) -> str:
     """The page's image replaced by the diagram's SVG, its ids made the report's own."""
     image = re.compile(rf'<p><img src="{_DRAWING}" alt="([^"]*)" ?/?></p>')
     return image.sub(lambda found: _figure(number, analysis, draw, found[1]), html)
 
 
-def _opened(number: int, analysis: Analysis, draw: Draw) -> str:
+def _open_blocks_figure(number: int, analysis: Analysis, draw: DotRenderer) -> str:
     """The distinct blocks drawn open, folded."""
     if not has_blocks(analysis):
         return ""
     drawn = _figure(
         number, analysis, draw, f"{escape(analysis.network.title)}, its distinct blocks drawn open", "block"
     )
-    return f"<details><summary>{OPENED_TITLE}</summary>\n{drawn}</details>\n" if drawn else ""
+    return f"<details><summary>{BLOCKS_TITLE}</summary>\n{drawn}</details>\n" if drawn else ""
 
 
-def _figure(number: int, analysis: Analysis, draw: Draw, words: str, level: str = "network") -> str:
+def _figure(number: int, analysis: Analysis, draw: DotRenderer, words: str, level: str = "network") -> str:
     try:
         drawn = draw(dot_source(analysis, level), "svg").decode()
     except Unavailable:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.formulas import CONVENTION
 from analyzer.cost.memory import memory
-from analyzer.cost.network_costs import StageRow, Sum
+from analyzer.cost.network_costs import CostTotals, StageCost
 from analyzer.families.expression import slug
 from analyzer.render.notation import stage_contents
-from analyzer.render.report.bundle import recipe_of
-from analyzer.render.report.report import last_map
-from analyzer.text.units import exact, stage_words
+from analyzer.render.report.bundle import report_source
+from analyzer.render.report.report import last_stage_shape
+from analyzer.text.units import exact, stage_label
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.target import LatencyTarget
@@ -48,10 +48,12 @@ _COSTS = {"Parameters": "", "MACs": "$10^6$", "Activations": "$10^3$"}
 """Head → unit below it."""
 _WIDE = 30
 """Characters from which a cell is broken into lines."""
-COUNTING = f"MACs: {CONVENTION['macs']}. Activations: {CONVENTION['activations']}."
+CONVENTION_NOTE = f"MACs: {CONVENTION['macs']}. Activations: {CONVENTION['activations']}."
 
 
-def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None) -> str:
+def latex_document(
+    reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None
+) -> str:
     """Each network's stages as a table, its sizes as one where there are several, and the networks where there are.
 
     With a target each network's predicted latency by stage, too.
@@ -59,20 +61,20 @@ def document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "La
     tables = [table for first, others in reports for table in _tables(first, others, target)]
     if len(reports) > 1:
         tables.insert(0, _network_table([first for first, _ in reports]))
-    recipes = [recipe_of(first, others, target).command for first, others in reports]
+    recipes = [report_source(first, others, target).command for first, others in reports]
     made = [_comment(f"Made by: {command} --format latex") for command in recipes]
     needs = r"% Tables by resnet-analyzer. The preamble needs \usepackage{booktabs}."
     return "\n".join([needs, *made]) + "\n\n" + "\n".join(tables)
 
 
-def escaped(text: str) -> str:
+def latex_escaped(text: str) -> str:
     """A text as LaTeX that shows it as it is; a character that LaTeX may lack becomes a question mark."""
     return "".join(
-        _SPECIALS.get(each, each if each.isascii() and each.isprintable() else _spelt(each)) for each in text
+        _SPECIALS.get(each, each if each.isascii() and each.isprintable() else _latex_character(each)) for each in text
     )
 
 
-def _spelt(character: str) -> str:
+def _latex_character(character: str) -> str:
     return character if character.isalpha() and ord(character) < 0x180 else "?"
 
 
@@ -87,13 +89,13 @@ def _tables(first: Analysis, others: Sequence[Analysis], target: "LatencyTarget 
 
 def _latency_table(analysis: Analysis, target: "LatencyTarget") -> str:
     from analyzer.latency.predict.predict import predict_latency  # few reports have one
-    from analyzer.render.latency.predicted import STAGE_HEADS, caption, stage_cells, whole_cells
+    from analyzer.render.latency.predicted import LATENCY_STAGE_HEADS, network_cells, stage_cells, table_caption
 
     found = predict_latency(analysis, target)
-    heads = dict.fromkeys((_capitalised(escaped(head)) for head in STAGE_HEADS), "")
-    rows = [[escaped(cell) for cell in cells] for cells in stage_cells(found)]
-    total = [escaped(cell) for cell in whole_cells(found)]
-    words = f"{_named(analysis)} at {_shape(analysis.input_shape)}: {escaped(caption(found))}"
+    heads = dict.fromkeys((_capitalised(latex_escaped(head)) for head in LATENCY_STAGE_HEADS), "")
+    rows = [[latex_escaped(cell) for cell in cells] for cells in stage_cells(found)]
+    total = [latex_escaped(cell) for cell in network_cells(found)]
+    words = f"{_network_name(analysis)} at {_shape(analysis.input_shape)}: {latex_escaped(table_caption(found))}"
     return _table(words, _label("latency", analysis), "lrrrlr", heads, rows, total)
 
 
@@ -106,19 +108,19 @@ def _stage_table(analysis: Analysis) -> str:
     heads = {"Stage": "", "Blocks": "", "Output": "", **_COSTS}
     contents = [stage_contents(analysis, stage, blocks) for stage in analysis.stages]
     broken = max(map(len, contents)) >= _WIDE
-    cells = [rf"\raggedright {escaped(each)}" if broken else escaped(each) for each in contents]
+    cells = [rf"\raggedright {latex_escaped(each)}" if broken else latex_escaped(each) for each in contents]
     rows = [_stage_cells(*pair) for pair in zip(analysis.stages, cells, strict=True)]
-    caption = f"{_named(analysis)}: stages at an input of {_shape(analysis.input_shape)}. {escaped(COUNTING)}"
+    caption = f"{_network_name(analysis)}: stages at an input of {_shape(analysis.input_shape)}. {latex_escaped(CONVENTION_NOTE)}"
     total = ["Total", "", "", *_costs(analysis.totals)]
     align = r"lp{0.3\linewidth}lrrr" if broken else "lllrrr"
     return _table(caption, _label("stages", analysis), align, heads, rows, total)
 
 
-def _stage_cells(stage: StageRow, contents: str) -> list[str]:
-    return [escaped(stage_words(stage.stage)), contents, _shape(stage.output_shape), *_costs(stage)]
+def _stage_cells(stage: StageCost, contents: str) -> list[str]:
+    return [latex_escaped(stage_label(stage.stage)), contents, _shape(stage.output_shape), *_costs(stage)]
 
 
-def _costs(part: Sum) -> list[str]:
+def _costs(part: CostTotals) -> list[str]:
     return [exact(part.params), _scaled(part.macs, 10**6), _scaled(part.activations, 10**3)]
 
 
@@ -128,15 +130,15 @@ def _size_table(analyses: Sequence[Analysis]) -> str:
     rows = [
         [
             _shape(analysis.input_shape),
-            _shape(last_map(analysis)),
+            _shape(last_stage_shape(analysis)),
             *_costs(analysis.totals)[1:],
             _scaled(memory(analysis).peak_bytes, 2**20),
         ]
         for analysis in analyses
     ]
     caption = (
-        f"{_named(analyses[0])}, {exact(analyses[0].params)} parameters, at {len(analyses)} input sizes. "
-        f"{escaped(COUNTING)} Peak memory is that of activations in inference, one input, float32."
+        f"{_network_name(analyses[0])}, {exact(analyses[0].params)} parameters, at {len(analyses)} input sizes. "
+        f"{latex_escaped(CONVENTION_NOTE)} Peak memory is that of activations in inference, one input, float32."
     )
     return _table(caption, _label("sizes", analyses[0]), "llrrr", heads, rows)
 
@@ -145,14 +147,14 @@ def _network_table(analyses: Sequence[Analysis]) -> str:
     heads = {"Network": "", "Input": "", "Depth": "", **_COSTS}
     rows = [
         [
-            escaped(analysis.network.title),
+            latex_escaped(analysis.network.title),
             _shape(analysis.input_shape),
             str(analysis.depth),
             *_costs(analysis.totals),
         ]
         for analysis in analyses
     ]
-    return _table(f"{len(analyses)} networks. {escaped(COUNTING)}", "tab:networks", "llrrrr", heads, rows)
+    return _table(f"{len(analyses)} networks. {latex_escaped(CONVENTION_NOTE)}", "tab:networks", "llrrrr", heads, rows)
 
 
 def _table(
@@ -186,11 +188,11 @@ def _line(cells: Sequence[str]) -> str:
     return rf"{' & '.join(cells)} \\"
 
 
-def _named(analysis: Analysis) -> str:
+def _network_name(analysis: Analysis) -> str:
     """The network's title, and its paper's authors and year."""
     network = analysis.network
     source = ", ".join(network.paper.rsplit(", ", 2)[-2:])
-    return escaped(f"{network.title} ({source})" if source else network.title)
+    return latex_escaped(f"{network.title} ({source})" if source else network.title)
 
 
 def _label(kind: str, analysis: Analysis) -> str:

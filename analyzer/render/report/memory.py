@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.memory import Alive, Memory, memory
+from analyzer.cost.memory import LiveStorage, Memory, memory
 from analyzer.cost.memory_budget import COPIES, largest_batches
 from analyzer.cost.memory_json import budget_facts
 from analyzer.cost.training import NO_GRADIENT, Training, transfer
 from analyzer.families.spec import MAX_OPS
 from analyzer.text.tables import markdown_table
-from analyzer.text.units import exact, percent, shape, short, size_bytes, stage_words
+from analyzer.text.units import exact, percent, shape, short, size_bytes, stage_label
 
-CONVENTION = (
+MEMORY_CONVENTION = (
     "Activations are what an eager run asks torch's allocator for, the image included: ReLU and addition in place "
     "where they may, a concat's inputs alive until it is done, the input of a stage or block until the whole of it is "
     "done; without kernels' scratch space. Stored for training is what autograd keeps until the backward pass, each "
@@ -37,7 +37,7 @@ def memory_section(analysis: Analysis, batch_size: int = 1, dtype: str | None = 
     if shown[0] not in NO_GRADIENT:
         trained = transfer(analysis, batch_size=batch_size, dtype=shown[0])
         parts += [_training_words(trained), _stage_table(trained)]
-    return "\n\n".join([*parts, _batch_words(analysis, shown[0]), CONVENTION])
+    return "\n\n".join([*parts, _batch_words(analysis, shown[0]), MEMORY_CONVENTION])
 
 
 def transfer_section(
@@ -53,7 +53,7 @@ def transfer_section(
             f"{_batch(batch_size).capitalize()}, {dtype}.",
             markdown_table(heads, rows, "lrrrr"),
             _stage_table(trained),
-            CONVENTION,
+            MEMORY_CONVENTION,
         ]
     )
 
@@ -73,7 +73,11 @@ def budget_section(analysis: Analysis, budget_bytes: int, batch_size: int = 1, d
         ["it needs", *(size_bytes(each["needed_bytes"]) if each else "–" for each in deepest)],
     ]
     return "\n\n".join(
-        [markdown_table(["what fits", *ways], rows, "l" + "r" * len(ways)), f"In {dtype}. {_BUDGET_WORDS}", CONVENTION]
+        [
+            markdown_table(["what fits", *ways], rows, "l" + "r" * len(ways)),
+            f"In {dtype}. {_BUDGET_WORDS}",
+            MEMORY_CONVENTION,
+        ]
     )
 
 
@@ -111,7 +115,7 @@ def _peak_words(found: Memory) -> str:
     )
 
 
-def _alive_words(alive: Alive) -> str:
+def _alive_words(alive: LiveStorage) -> str:
     name = "the image" if alive.path == "input" else f"`{alive.path}`"
     return f"{name} {shape(alive.shape)} {size_bytes(alive.bytes)}"
 
@@ -128,7 +132,7 @@ def _stage_table(trained: Training) -> str:
     heads = ["stage", "parameters that learn", "backward MACs", "%", "stored for training", "%"]
     rows = [
         [
-            stage_words(stage.stage),
+            stage_label(stage.stage),
             exact(stage.trainable_params),
             short(stage.backward_macs),
             percent(stage.backward_macs, trained.backward_macs),

@@ -8,7 +8,7 @@ from analyzer.latency.predict.prediction import Prediction
 from analyzer.text.units import exact, shape, short
 
 
-class Shown(Analysis):
+class NotebookAnalysis(Analysis):
     """An Analysis with a short `repr`, its stage table as `str`, and HTML and markdown for notebooks."""
 
     def __repr__(self) -> str:
@@ -28,22 +28,22 @@ class Shown(Analysis):
         return f"{self.network.title}, input {shape(self.input_shape)}\n\n{table}"
 
     def _repr_markdown_(self) -> str:
-        from analyzer.render.report.report import escaped, lead, stage_table
+        from analyzer.render.report.report import escaped, lead_line, stage_table
 
         title = f"**{escaped(self.network.title)}**"
-        return "\n\n".join([f"{title} · {_headline(self)}", lead(self), stage_table(self, self.blocks)])
+        return "\n\n".join([f"{title} · {_headline(self)}", lead_line(self), stage_table(self, self.blocks)])
 
     def _repr_html_(self) -> str:
-        from analyzer.render.report.html import rendered
+        from analyzer.render.report.html import markdown_to_html
 
-        return f'<div style="overflow-x:auto">{rendered(self._repr_markdown_())}</div>'
+        return f'<div style="overflow-x:auto">{markdown_to_html(self._repr_markdown_())}</div>'
 
 
 def _headline(analysis: Analysis) -> str:
     return f"{exact(analysis.params)} parameters · {short(analysis.macs, 4)} MACs · depth {analysis.depth}"
 
 
-class ShownPrediction(Prediction):
+class NotebookPrediction(Prediction):
     """A Prediction with a short `repr`, its tables as `str`, and HTML and markdown for notebooks."""
 
     __slots__ = ()
@@ -54,15 +54,15 @@ class ShownPrediction(Prediction):
         return cls(**{item.name: getattr(found, item.name) for item in fields(found)})
 
     def __repr__(self) -> str:
-        from analyzer.render.latency.predicted import device_words, interval, milliseconds
+        from analyzer.render.latency.predicted import device_words, interval_text, milliseconds_text
 
         where = f"{self.variant} on {device_words(self)}, batch {self.batch_size}"
-        return f"<Prediction of {where}: {milliseconds(self)}, 90 % {interval(self)}>"
+        return f"<Prediction of {where}: {milliseconds_text(self)}, 90 % {interval_text(self)}>"
 
     def __str__(self) -> str:
-        from analyzer.render.latency.predicted import latency_text
+        from analyzer.render.latency.predicted import predicted_text
 
-        return latency_text(self)
+        return predicted_text(self)
 
     def _repr_markdown_(self) -> str:
         from analyzer.render.latency.predicted import latency_section
@@ -71,6 +71,6 @@ class ShownPrediction(Prediction):
         return f"**{escaped(self.variant)} on {escaped(self.device)}, predicted**\n\n{latency_section(self)}"
 
     def _repr_html_(self) -> str:
-        from analyzer.render.report.html import rendered
+        from analyzer.render.report.html import markdown_to_html
 
-        return f'<div style="overflow-x:auto">{rendered(self._repr_markdown_())}</div>'
+        return f'<div style="overflow-x:auto">{markdown_to_html(self._repr_markdown_())}</div>'

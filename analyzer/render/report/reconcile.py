@@ -3,14 +3,14 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from analyzer.literature.reconcile import Reading, Reconciled
+from analyzer.literature.reconcile import Reading, Reconciliation
 from analyzer.text.units import exact, percent, shape
 
 _WIDTH = 110
 _KINDS = {"params": "parameters", "macs": "MACs or FLOPs", "activations": "activations", "bytes": "bytes"}
 
 
-def reconciled_text(found: Reconciled) -> str:
+def reconcile_text(found: Reconciliation) -> str:
     """The answer for a terminal: the readings that give the number, or the nearest that do not."""
     network = f"{found.analysis.variant} at {shape(found.analysis.input_shape)}"
     number = found.number.text
@@ -29,7 +29,7 @@ def reconciled_text(found: Reconciled) -> str:
     return "\n\n".join([head, *entries, *_doubt(found)]) + "\n"
 
 
-def _entry(found: Reconciled, reading: Reading, likeness: str) -> str:
+def _entry(found: Reconciliation, reading: Reading, likeness: str) -> str:
     lines = [f"{exact(reading.figure)} {_KINDS[reading.kind]}{likeness}"]
     lines += _network_lines(found, reading)
     lines.append(_labelled("counts", reading.rules[0].words))
@@ -37,7 +37,7 @@ def _entry(found: Reconciled, reading: Reading, likeness: str) -> str:
     return "\n".join(lines)
 
 
-def _network_lines(found: Reconciled, reading: Reading) -> Iterator[str]:
+def _network_lines(found: Reconciliation, reading: Reading) -> Iterator[str]:
     """What is different in the network, where it is another one or another input."""
     if reading.changes:
         size = "" if reading.input_shape == found.analysis.input_shape else f" at {shape(reading.input_shape)}"
@@ -52,7 +52,7 @@ def _wrapped(text: str, first: str) -> str:
     return textwrap.fill(text, _WIDTH, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False)
 
 
-def _likeness(found: Reconciled, reading: Reading) -> str:
+def _likeness(found: Reconciliation, reading: Reading) -> str:
     number = found.number
     if number.exact:
         return ", to the unit"
@@ -61,7 +61,7 @@ def _likeness(found: Reconciled, reading: Reading) -> str:
     return f", {'rounded' if number.rounds(reading.figure) else 'cut off'} to {number.text}"
 
 
-def _difference(found: Reconciled, reading: Reading) -> str:
+def _difference(found: Reconciliation, reading: Reading) -> str:
     told = f", {_percent_off(found, reading)}"
     if not found.number.exact:
         return told
@@ -69,12 +69,12 @@ def _difference(found: Reconciled, reading: Reading) -> str:
     return f"{told}: {exact(abs(more))} {'more' if more > 0 else 'fewer'}"
 
 
-def _percent_off(found: Reconciled, reading: Reading) -> str:
-    off = found.number.off(reading.figure)
+def _percent_off(found: Reconciliation, reading: Reading) -> str:
+    off = found.number.relative_error(reading.figure)
     return f"{'+' if off > 0 else '−'}{percent(abs(float(off)), 1, 3)} %"
 
 
-def _doubt(found: Reconciled) -> Sequence[str]:
+def _doubt(found: Reconciliation) -> Sequence[str]:
     """How little so few digits prove."""
     if found.number.exact or found.number.about:
         return []

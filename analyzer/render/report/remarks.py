@@ -5,14 +5,14 @@ from itertools import pairwise
 
 from analyzer.cost import formulas
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.network_costs import BlockRow, StageRow
-from analyzer.cost.walk import walk
+from analyzer.cost.network_costs import BlockCost, StageCost
+from analyzer.cost.walk import cost_tree
 from analyzer.graph.ops import Conv2d
-from analyzer.render.notation import block_convs, shortcut_words
-from analyzer.text.units import exact, percent, short, stage_words
+from analyzer.render.notation import block_convs, shortcut_notation
+from analyzer.text.units import exact, percent, short, stage_label
 
 
-def dense_remarks(analysis: Analysis, blocks: Sequence[BlockRow]) -> list[str]:
+def dense_remarks(analysis: Analysis, blocks: Sequence[BlockCost]) -> list[str]:
     """Sentences on the dense layers and the transitions; none where there are none."""
     layers = [block for block in blocks if block.kind == "dense_layer"]
     if not layers:
@@ -20,7 +20,7 @@ def dense_remarks(analysis: Analysis, blocks: Sequence[BlockRow]) -> list[str]:
     return [_reuse(layers), _layer_costs(layers), _one_by_ones(layers), _transitions(analysis)]
 
 
-def _reuse(layers: Sequence[BlockRow]) -> str:
+def _reuse(layers: Sequence[BlockCost]) -> str:
     stages = {layer.stage: 0 for layer in layers}
     for layer in layers:
         stages[layer.stage] += 1
@@ -28,27 +28,27 @@ def _reuse(layers: Sequence[BlockRow]) -> str:
     growth = layers[0].output_shape[0]
     first = next(layer for layer in layers if layer.stage == stage).rows[0].output_shape[0]
     return (
-        f"The {count} dense layers of {stage_words(stage)} make L(L + 1)/2 = {exact(count * (count + 1) // 2)} direct "
+        f"The {count} dense layers of {stage_label(stage)} make L(L + 1)/2 = {exact(count * (count + 1) // 2)} direct "
         f"connections: layer l reads {first} + {growth}(l − 1) channels and adds {growth}, "
         f"up to {exact(first + growth * count)}."
     )
 
 
-def _layer_costs(layers: Sequence[BlockRow]) -> str:
+def _layer_costs(layers: Sequence[BlockCost]) -> str:
     """The dearest and the cheapest dense layer; what it reads grows, and the map shrinks."""
     most, least = max(layers, key=lambda layer: layer.macs), min(layers, key=lambda layer: layer.macs)
     if most.stage == least.stage:
         return (
-            f"In {stage_words(most.stage)} a dense layer costs from {short(least.macs)} to {short(most.macs)} MACs: "
+            f"In {stage_label(most.stage)} a dense layer costs from {short(least.macs)} to {short(most.macs)} MACs: "
             "what it reads grows with every layer."
         )
     return (
-        f"A dense layer costs from {short(least.macs)} MACs in {stage_words(least.stage)} to {short(most.macs)} in "
-        f"{stage_words(most.stage)}: what it reads grows with every layer, and the map shrinks with every transition."
+        f"A dense layer costs from {short(least.macs)} MACs in {stage_label(least.stage)} to {short(most.macs)} in "
+        f"{stage_label(most.stage)}: what it reads grows with every layer, and the map shrinks with every transition."
     )
 
 
-def _one_by_ones(layers: Sequence[BlockRow]) -> str:
+def _one_by_ones(layers: Sequence[BlockCost]) -> str:
     """What the 1×1 before each 3×3 saves, or costs, against the 3×3 alone."""
     convs = [block_convs(layer) for layer in layers]
     if any([conv.kernel for conv in pair] != [1, 3] for pair in convs):
@@ -79,7 +79,7 @@ def _saved(analysis: Analysis) -> str:
     spec = analysis.network.spec
     if not isinstance(spec, DenseNetSpec):
         return ""
-    whole = walk(spec.changed(compression=1.0).graph(), analysis.input_shape, analysis.walked.costed)
+    whole = cost_tree(spec.with_fields(compression=1.0).graph(), analysis.input_shape, analysis.cost_tree.costed)
     stages = whole.stages.values()
     params, macs = sum(stage.params for stage in stages), sum(stage.macs for stage in stages)
     return (
@@ -88,7 +88,7 @@ def _saved(analysis: Analysis) -> str:
     )
 
 
-def remarks(analysis: Analysis, blocks: Sequence[BlockRow]) -> list[str]:
+def remarks(analysis: Analysis, blocks: Sequence[BlockCost]) -> list[str]:
     """Up to six sentences, each with the figures that it rests on."""
     found = [
         _where_costs_live(analysis),
@@ -121,17 +121,17 @@ def _where_costs_live(analysis: Analysis) -> str:
     )
 
 
-def _name(stage: StageRow) -> str:
-    return stage_words(stage.stage).capitalize()
+def _name(stage: StageCost) -> str:
+    return stage_label(stage.stage).capitalize()
 
 
-def _shares(analysis: Analysis, stage: StageRow) -> str:
+def _shares(analysis: Analysis, stage: StageCost) -> str:
     totals = analysis.totals
     params = percent(stage.params, totals.params, 0)
     return f"{params} % of the parameters and {percent(stage.activations, totals.activations, 0)} % of the activations"
 
 
-def _level_blocks(blocks: Sequence[BlockRow]) -> str:
+def _level_blocks(blocks: Sequence[BlockCost]) -> str:
     """What a block that keeps its shape costs, where all cost the same, and how its parameters grow."""
     level = [block for block in blocks if _keeps_its_shape(block)]
     stages = {block.stage: block for block in level}
@@ -139,13 +139,13 @@ def _level_blocks(blocks: Sequence[BlockRow]) -> str:
         return ""
     shapes = [block.output_shape for block in stages.values()]
     why = "Each time the map halves the width doubles, so a block" if _halves_and_doubles(shapes) else "A block"
-    what = " with an identity shortcut" if shortcut_words(level[0]) == "identity" else " that keeps its shape"
+    what = " with an identity shortcut" if shortcut_notation(level[0]) == "identity" else " that keeps its shape"
     first, last = level[0].params, level[-1].params
     grown = f"; its parameters grow from {exact(first)} to {exact(last)}" if first < last else ""
     return f"{why}{what} costs exactly the same in each of {len(stages)} stages: {exact(level[0].macs)} MACs{grown}."
 
 
-def _keeps_its_shape(block: BlockRow) -> bool:
+def _keeps_its_shape(block: BlockCost) -> bool:
     return block.rows[0].input_shapes[0] == block.output_shape and len(block.transform) == len(block.rows)
 
 
@@ -156,7 +156,7 @@ def _halves_and_doubles(shapes: Sequence[tuple[int, ...]]) -> bool:
     )
 
 
-def _bottleneck(blocks: Sequence[BlockRow]) -> str:
+def _bottleneck(blocks: Sequence[BlockCost]) -> str:
     """What the 1×1 convolutions save against two 3×3 at the block's width."""
     block = next((block for block in blocks if block.kind == "bottleneck"), None)
     if block is None:

@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.formulas import CONVENTION
 from analyzer.cost.memory import memory
-from analyzer.cost.network_costs import BlockRow, StageRow
+from analyzer.cost.network_costs import BlockCost, StageCost
 from analyzer.cost.training import transfer
 from analyzer.literature.counting_rules import CONVENTIONS
-from analyzer.literature.published import Comparison, Figure, comparisons
-from analyzer.render.notation import block_words, op_words, shortcut_words, stage_contents
+from analyzer.literature.published import PublishedComparison, PublishedFigure, comparisons
+from analyzer.render.notation import block_notation, op_notation, shortcut_notation, stage_contents
 from analyzer.render.report.memory import memory_section
 from analyzer.render.report.remarks import remarks
 from analyzer.text.tables import escaped as escaped
 from analyzer.text.tables import markdown_table
-from analyzer.text.units import exact, percent, shape, short, size_bytes, stage_words
+from analyzer.text.units import exact, percent, shape, short, size_bytes, stage_label
 
 if TYPE_CHECKING:
     from analyzer.latency.predict.target import LatencyTarget
 
-HEADS = ("input", "last stage", "parameters", "MACs", "×", "activations", "peak memory", "stored for training")
+SIZE_HEADS = ("input", "last stage", "parameters", "MACs", "×", "activations", "peak memory", "stored for training")
 
 
 def size_table(analyses: Sequence[Analysis]) -> str:
     """Costs by input size as a markdown table; `×` is MACs against the first, memory that of activations in float32."""
     rows = [_cells(analysis, analyses[0]) for analysis in analyses]
-    return markdown_table(list(HEADS), rows, "llrrrrrr")
+    return markdown_table(list(SIZE_HEADS), rows, "llrrrrrr")
 
 
 def _cells(analysis: Analysis, first: Analysis) -> list[str]:
     return [
         shape(analysis.input_shape),
-        shape(last_map(analysis)),
+        shape(last_stage_shape(analysis)),
         exact(analysis.params),
         short(analysis.macs, 4),
         f"{analysis.macs / first.macs:.2f}" if first.macs else "–",
@@ -43,7 +43,7 @@ def _cells(analysis: Analysis, first: Analysis) -> list[str]:
     ]
 
 
-def last_map(analysis: Analysis) -> tuple[int, ...]:
+def last_stage_shape(analysis: Analysis) -> tuple[int, ...]:
     """The output of the last stage before the head."""
     return [stage for stage in analysis.stages if stage.stage != "head" or len(analysis.stages) == 1][-1].output_shape
 
@@ -66,20 +66,20 @@ def agreement_lines(analysis: Analysis) -> list[str]:
     return lines
 
 
-def _source_words(source: str, items: list[Comparison]) -> str:
-    return f"{source} ({'; '.join(_printed(item.figure) for item in items)})"
+def _source_words(source: str, items: list[PublishedComparison]) -> str:
+    return f"{source} ({'; '.join(_published_value(item.figure) for item in items)})"
 
 
-def _printed(figure: Figure) -> str:
+def _published_value(figure: PublishedFigure) -> str:
     value = f"{int(figure.published):,}" if figure.unit == 1 else f"{figure.published}{_UNITS[figure.unit]}"
     aside = CONVENTIONS[figure.convention].aside
     return f"{value} {aside}" if aside else value
 
 
-def _difference(item: Comparison) -> str:
+def _difference(item: PublishedComparison) -> str:
     figure = item.figure
     return (
-        f"**Differs from** {figure.source} ({_printed(figure)}): that is `{figure.describes}`, {figure.reason}, "
+        f"**Differs from** {figure.source} ({_published_value(figure)}): that is `{figure.describes}`, {figure.reason}, "
         f"{exact(item.described)} against {exact(item.ours)} here."
     )
 
@@ -98,23 +98,23 @@ def markdown_report(
 
     `others` are analyses of the same network at other input sizes, `target` the device to predict its latency for.
     """
-    figures = headline(analysis)
+    figures = headline_figures(analysis)
     blocks = analysis.blocks
     parts = [
         f"# {escaped(analysis.network.title)}",
-        lead(analysis),
+        lead_line(analysis),
         markdown_table(list(figures), [list(figures.values())], "r" * len(figures)),
-        *answer_parts(analysis, blocks, picture, others, target),
-        *(_folded(title, content) for title, content in folded_parts(analysis, blocks, others, target)),
-        _opened(analysis, picture) if picture and has_blocks(analysis) else "",
+        *summary_parts(analysis, blocks, picture, others, target),
+        *(_details(title, content) for title, content in detail_parts(analysis, blocks, others, target)),
+        _blocks_section(analysis, picture) if picture and has_blocks(analysis) else "",
         f"<!-- made by: {made_by} -->",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def answer_parts(
+def summary_parts(
     analysis: Analysis,
-    blocks: Sequence[BlockRow],
+    blocks: Sequence[BlockCost],
     picture: str | None,
     others: Sequence[Analysis],
     target: "LatencyTarget | None" = None,
@@ -126,7 +126,7 @@ def answer_parts(
         stage_table(analysis, blocks),
         *([drawn] if picture else []),
         *_latency(analysis, target),
-        *_listed("**What stands out**", remarks(analysis, blocks)),
+        *_bullet_list("**What stands out**", remarks(analysis, blocks)),
         *agreement_lines(analysis),
     ]
 
@@ -155,9 +155,9 @@ def _size_table(analysis: Analysis, others: Sequence[Analysis]) -> list[str]:
     return [size_table([analysis, *others])]
 
 
-def folded_parts(
+def detail_parts(
     analysis: Analysis,
-    blocks: Sequence[BlockRow],
+    blocks: Sequence[BlockCost],
     others: Sequence[Analysis] = (),
     target: "LatencyTarget | None" = None,
 ) -> Iterator[tuple[str, str]]:
@@ -173,8 +173,8 @@ def folded_parts(
     yield "Conventions", _conventions(analysis)
 
 
-OPENED = "-blocks"
-OPENED_TITLE = "Distinct blocks drawn open"
+BLOCKS_SUFFIX = "-blocks"
+BLOCKS_TITLE = "Distinct blocks drawn open"
 """What the file name of the drawing of the distinct blocks has after that of the network's."""
 
 
@@ -183,12 +183,12 @@ def has_blocks(analysis: Analysis) -> bool:
     return any(span.block for span in analysis.spans)
 
 
-def _opened(analysis: Analysis, picture: str) -> str:
+def _blocks_section(analysis: Analysis, picture: str) -> str:
     title = f"{escaped(analysis.network.title)}, its distinct blocks drawn open"
-    return _folded(OPENED_TITLE, f"![{title}]({picture.removesuffix('.svg')}{OPENED}.svg)")
+    return _details(BLOCKS_TITLE, f"![{title}]({picture.removesuffix('.svg')}{BLOCKS_SUFFIX}.svg)")
 
 
-def lead(analysis: Analysis) -> str:
+def lead_line(analysis: Analysis) -> str:
     """The paper, what to know, the expression and the input in one line of markdown."""
     network = analysis.network
     told = "; ".join(part for part in (network.paper, network.note) if part)
@@ -196,7 +196,7 @@ def lead(analysis: Analysis) -> str:
     return f"{about}`{network.expression}` · input {shape(analysis.input_shape)}"
 
 
-def headline(analysis: Analysis) -> dict[str, str]:
+def headline_figures(analysis: Analysis) -> dict[str, str]:
     """The headline figures as markdown by their names."""
     totals = analysis.totals
     return {
@@ -209,17 +209,17 @@ def headline(analysis: Analysis) -> dict[str, str]:
     }
 
 
-def stage_table(analysis: Analysis, blocks: Sequence[BlockRow]) -> str:
+def stage_table(analysis: Analysis, blocks: Sequence[BlockCost]) -> str:
     """The stages with what they are made of, their outputs and costs, as a markdown table."""
     rows = [stage_cells(analysis, stage, blocks) for stage in analysis.stages]
     return markdown_table(STAGE_HEADS, rows, "lllrrrrrr")
 
 
-def stage_cells(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow]) -> list[str]:
+def stage_cells(analysis: Analysis, stage: StageCost, blocks: Sequence[BlockCost]) -> list[str]:
     """A stage's cells below STAGE_HEADS."""
     totals = analysis.totals
     return [
-        stage_words(stage.stage),
+        stage_label(stage.stage),
         stage_contents(analysis, stage, blocks),
         shape(stage.output_shape),
         exact(stage.params),
@@ -231,38 +231,38 @@ def stage_cells(analysis: Analysis, stage: StageRow, blocks: Sequence[BlockRow])
     ]
 
 
-def _listed(title: str, lines: Sequence[str]) -> list[str]:
+def _bullet_list(title: str, lines: Sequence[str]) -> list[str]:
     return ["\n".join([title, *(f"- {line}" for line in lines)])] if lines else []
 
 
-def _folded(title: str, content: str) -> str:
+def _details(title: str, content: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
-def folded_blocks(blocks: Sequence[BlockRow]) -> Iterator[list[BlockRow]]:
+def block_runs(blocks: Sequence[BlockCost]) -> Iterator[list[BlockCost]]:
     """Runs of neighbouring blocks that are equal, or dense layers that differ in their input channels only."""
-    for _, run in groupby(blocks, _looks):
+    for _, run in groupby(blocks, _block_key):
         yield list(run)
 
 
-def _looks(block: BlockRow) -> tuple[object, ...]:
+def _block_key(block: BlockCost) -> tuple[object, ...]:
     if block.kind == "dense_layer":
         return block.stage, block.kind, block.output_shape
     return block.stage, block.kind, tuple((row.operation, row.output_shape) for row in block.rows)
 
 
-def _block_table(blocks: Sequence[BlockRow]) -> str:
+def _block_table(blocks: Sequence[BlockCost]) -> str:
     heads = ["block", "what", "shortcut", "output", "parameters", "MACs", "activations", "receptive field"]
-    return markdown_table(heads, [_block_cells(run) for run in folded_blocks(blocks)], "llllrrrr")
+    return markdown_table(heads, [_block_cells(run) for run in block_runs(blocks)], "llllrrrr")
 
 
-def _block_cells(run: list[BlockRow]) -> list[str]:
+def _block_cells(run: list[BlockCost]) -> list[str]:
     first, last = run[0], run[-1]
     path = f"`{first.path}`" if first is last else f"`{first.path}` … `{last.path}` (× {len(run)})"
     return [
         path,
-        block_words(first),
-        shortcut_words(first),
+        block_notation(first),
+        shortcut_notation(first),
         shape(first.output_shape),
         _from_to(first.params, last.params),
         _from_to(first.macs, last.macs),
@@ -280,8 +280,8 @@ def _op_table(analysis: Analysis) -> str:
     rows = [
         [
             f"`{row.path}`",
-            stage_words(row.stage),
-            op_words(row.operation),
+            stage_label(row.stage),
+            op_notation(row.operation),
             shape(row.output_shape),
             exact(row.params),
             exact(row.macs),

@@ -13,19 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.extras import extra_imports
-from analyzer.render.compare.bar_chart import COLOURS
-from analyzer.render.sweep.tables import title_of
+from analyzer.render.compare.bar_chart import NETWORK_COLOURS
+from analyzer.render.sweep.tables import column_title
 from analyzer.sweep.space.expression import LATENCY_COLUMN
 from analyzer.text.units import exact
 
 Columns = Mapping[str, NDArray[Any]]
 
 INDEX, NAME = "index", "name"
-PICKED = {"front": INDEX, "sample": INDEX, "known": NAME}
+SELECTION_FIELDS = {"front": INDEX, "sample": INDEX, "known": NAME}
 """Name of the selection that a click on a point makes → the column that says what was clicked."""
 
 
-class Palette(NamedTuple):
+class ChartPalette(NamedTuple):
     """Colours of a chart."""
 
     accent: str
@@ -35,8 +35,8 @@ class Palette(NamedTuple):
     ground: str
 
 
-LIGHT = Palette(COLOURS[0], "#8a94a3", COLOURS[1], "#8f4700", "#ffffff")
-DARK = Palette("#8ab4f8", "#7d8796", "#f2a65e", "#f5bd87", "#14171c")
+LIGHT_PALETTE = ChartPalette(NETWORK_COLOURS[0], "#8a94a3", NETWORK_COLOURS[1], "#8f4700", "#ffffff")
+DARK_PALETTE = ChartPalette("#8ab4f8", "#7d8796", "#f2a65e", "#f5bd87", "#14171c")
 _LOG_FROM = 30
 """A figure that spans this factor is drawn on a logarithmic scale."""
 _STEPS = 200
@@ -52,7 +52,7 @@ _AXIS = alt.Axis(
 _WORDS = {"params": "parameters", "macs": "MACs", "memory_bytes": "peak memory, bytes"}
 
 
-class Picture(NamedTuple):
+class ChartData(NamedTuple):
     """What is drawn: an even sample of the rows, the front, and named variants (`name` among their columns)."""
 
     sample: Columns
@@ -60,32 +60,34 @@ class Picture(NamedTuple):
     named: Columns
 
 
-def words(column: str) -> str:
+def column_label(column: str) -> str:
     """A figure's column as people read it: "macs" as "MACs"."""
-    return title_of(column) if column.startswith(LATENCY_COLUMN) else _WORDS.get(column, column.replace("_", " "))
+    return column_title(column) if column.startswith(LATENCY_COLUMN) else _WORDS.get(column, column.replace("_", " "))
 
 
-def scatter(picture: Picture, objectives: Sequence[str], look: Palette = LIGHT, picked: bool = False) -> Any:
+def front_chart(
+    picture: ChartData, objectives: Sequence[str], look: ChartPalette = LIGHT_PALETTE, picked: bool = False
+) -> Any:
     """The second objective over the first, for each row of the sample, the front above it, named variants marked.
 
     The front is joined where these two are all that it weighs. With `picked`, clicks on points are selections.
     """
     x, y = objectives[:2]
     axes = {"x": _axis(alt.X, x, picture), "y": _axis(alt.Y, y, picture)}
-    layers = {"sample": _cloud(picture.sample, axes, look)}
+    layers = {"sample": _sample_layer(picture.sample, axes, look)}
     layers |= {"line": _line(picture.front, axes, x, look)} if len(objectives) == 2 else {}
-    layers |= {"front": _edge(picture.front, axes, look)} | _marked(picture, x, axes, look)
+    layers |= {"front": _front_points(picture.front, axes, look)} | _named_layers(picture, x, axes, look)
     if picked:
-        layers |= {name: layers[name].add_params(_picked(name)) for name in PICKED if name in layers}
+        layers |= {name: layers[name].add_params(_click_selection(name)) for name in SELECTION_FIELDS if name in layers}
     return alt.layer(*layers.values())
 
 
-def _axis(channel: Any, column: str, picture: Picture) -> Any:
+def _axis(channel: Any, column: str, picture: ChartData) -> Any:
     scale = _scale(_values(column, picture))
-    return channel(field=_key(column), type="quantitative", title=words(column), scale=scale, axis=_AXIS)
+    return channel(field=_key(column), type="quantitative", title=column_label(column), scale=scale, axis=_AXIS)
 
 
-def _values(column: str, picture: Picture) -> NDArray[Any]:
+def _values(column: str, picture: ChartData) -> NDArray[Any]:
     return np.concatenate([part[column] for part in picture if len(part.get(column, ()))] or [np.ones(1)])
 
 
@@ -103,27 +105,27 @@ def _key(column: str) -> str:
     return "".join(each if each.isalnum() else f"_{ord(each):x}_" for each in column)
 
 
-def _cloud(sample: Columns, axes: dict[str, Any], look: Palette) -> Any:
+def _sample_layer(sample: Columns, axes: dict[str, Any], look: ChartPalette) -> Any:
     drawn = alt.Chart(_table(sample)).mark_point(size=14, filled=True, color=look.cloud, opacity=0.45, aria=False)
     return drawn.encode(**axes, tooltip=_tooltips(sample))
 
 
-def _line(front: Columns, axes: dict[str, Any], x: str, look: Palette) -> Any:
+def _line(front: Columns, axes: dict[str, Any], x: str, look: ChartPalette) -> Any:
     order = alt.Order(field=_key(x), type="quantitative")
     drawn = alt.Chart(_table(front)).mark_line(color=look.accent, strokeWidth=1.5, tooltip=False)
     return drawn.encode(**axes, order=order)
 
 
-def _edge(front: Columns, axes: dict[str, Any], look: Palette) -> Any:
+def _front_points(front: Columns, axes: dict[str, Any], look: ChartPalette) -> Any:
     drawn = alt.Chart(_table(front)).mark_point(size=46, filled=True, color=look.accent, opacity=1, cursor="pointer")
     return drawn.encode(**axes, tooltip=_tooltips(front))
 
 
-def _marked(picture: Picture, x: str, axes: dict[str, Any], look: Palette) -> dict[str, Any]:
+def _named_layers(picture: ChartData, x: str, axes: dict[str, Any], look: ChartPalette) -> dict[str, Any]:
     named = picture.named
     if not len(named.get(NAME, ())):
         return {}
-    base = alt.Chart(_table(named).assign(side=_sides(picture, x))).encode(**axes, tooltip=_tooltips(named))
+    base = alt.Chart(_table(named).assign(side=_label_sides(picture, x))).encode(**axes, tooltip=_tooltips(named))
     points = base.mark_point(shape="diamond", size=70, filled=True, color=look.named, opacity=1, cursor="pointer")
     text: dict[str, Any] = {"align": {"expr": "datum.side"}, "dx": {"expr": _ASIDE}, "fontSize": 11}
     halo = base.mark_text(**text, stroke=look.ground, strokeWidth=3, opacity=0.8, aria=False)
@@ -134,7 +136,7 @@ def _marked(picture: Picture, x: str, axes: dict[str, Any], look: Palette) -> di
 _ASIDE = "datum.side === 'left' ? 8 : -8"
 
 
-def _sides(picture: Picture, x: str) -> list[str]:
+def _label_sides(picture: ChartData, x: str) -> list[str]:
     """How names are aligned: those of the last fifth of the axis end at their points, so that they stay inside."""
     values = _values(x, picture)
     scaled = np.log if _is_logarithmic(values) else np.asarray
@@ -142,8 +144,8 @@ def _sides(picture: Picture, x: str) -> list[str]:
     return ["right" if each > low + 0.8 * (high - low) else "left" for each in scaled(picture.named[x])]
 
 
-def _picked(name: str) -> Any:
-    return alt.selection_point(name=name, fields=[PICKED[name]], on="click", empty=False)
+def _click_selection(name: str) -> Any:
+    return alt.selection_point(name=name, fields=[SELECTION_FIELDS[name]], on="click", empty=False)
 
 
 def _table(columns: Columns) -> pd.DataFrame:
@@ -157,18 +159,18 @@ def _tooltips(columns: Columns) -> list[Any]:
 
 def _tooltip(name: str, values: NDArray[Any]) -> Any:
     if values.dtype.kind in "iu":
-        return alt.Tooltip(field=_key(name), type="quantitative", title=words(name), format=",")
+        return alt.Tooltip(field=_key(name), type="quantitative", title=column_label(name), format=",")
     if values.dtype.kind == "f":
-        return alt.Tooltip(field=_key(name), type="quantitative", title=words(name), format=".4~g")
-    return alt.Tooltip(field=_key(name), type="nominal", title=words(name))
+        return alt.Tooltip(field=_key(name), type="quantitative", title=column_label(name), format=".4~g")
+    return alt.Tooltip(field=_key(name), type="nominal", title=column_label(name))
 
 
-def distribution(spaces: Mapping[str, Columns], figure: str, look: Palette = LIGHT) -> Any:
+def distribution_chart(spaces: Mapping[str, Columns], figure: str, look: ChartPalette = LIGHT_PALETTE) -> Any:
     """The empirical distribution of a figure; one line a space, by its name."""
     tables = [_steps(columns[figure], name) for name, columns in spaces.items() if len(columns.get(figure, ()))]
     table = pd.concat(tables) if tables else pd.DataFrame({"x": [1.0], "share": [0.0], "space": [""]})
-    colour = alt.Color("space:N", title=None, scale=alt.Scale(range=list(COLOURS)), sort=list(spaces))
-    x = alt.X("x:Q", title=words(figure), scale=_scale(table["x"].to_numpy()), axis=_AXIS)
+    colour = alt.Color("space:N", title=None, scale=alt.Scale(range=list(NETWORK_COLOURS)), sort=list(spaces))
+    x = alt.X("x:Q", title=column_label(figure), scale=_scale(table["x"].to_numpy()), axis=_AXIS)
     share = alt.Axis(format="%", gridOpacity=0.4, titleFontWeight="normal")
     lines = alt.Chart(table).mark_line(color=look.accent, interpolate="step-after")
     lines = lines.encode(x=x, y=alt.Y("share:Q", title="share of networks", axis=share))
@@ -182,17 +184,19 @@ def _steps(values: NDArray[Any], space: str) -> pd.DataFrame:
     return pd.DataFrame({"x": quantiles, "share": shares, "space": space})
 
 
-def sheet(picture: Picture, objectives: Sequence[str], figures: Sequence[str], title: str, subtitle: str) -> Any:
+def summary_chart(
+    picture: ChartData, objectives: Sequence[str], figures: Sequence[str], title: str, subtitle: str
+) -> Any:
     """One chart of all: the front over the first two objectives, and below it the distribution of each figure."""
     heading = alt.TitleParams(title, subtitle=subtitle, anchor="start", offset=12, subtitlePadding=6)
-    front = scatter(picture, objectives).properties(width=_WIDTH, height=420)
-    panels = [distribution({title: picture.sample}, figure) for figure in figures]
+    front = front_chart(picture, objectives).properties(width=_WIDTH, height=420)
+    panels = [distribution_chart({title: picture.sample}, figure) for figure in figures]
     narrow = (_WIDTH - _GAP) // 2
     below = alt.concat(*(panel.properties(width=narrow, height=190) for panel in panels), columns=2, spacing=20)
     return alt.vconcat(front, below, spacing=24, title=heading)
 
 
-def drawn_words(networks: int, candidates: int, picture: Picture) -> str:
+def points_caption(networks: int, candidates: int, picture: ChartData) -> str:
     """What the points are."""
     sample, front = exact(len(picture.sample[INDEX])), exact(len(picture.front[INDEX]))
     return (
@@ -201,7 +205,7 @@ def drawn_words(networks: int, candidates: int, picture: Picture) -> str:
     )
 
 
-def drawn(chart: Any, ending: str) -> str:
+def chart_document(chart: Any, ending: str) -> str:
     """A chart as "svg", or as one "html" page that fetches nothing; Unavailable without vl-convert."""
     with extra_imports("picture"):
         import vl_convert

@@ -9,13 +9,13 @@ from typing import Any
 from analyzer.families.network import Size
 from analyzer.latency.predict.devices import device_named
 from analyzer.latency.run_settings import PRECISIONS
-from analyzer.sweep.results.nearest import Near, Nearest, Target, own_figure
+from analyzer.sweep.results.nearest import NearCandidate, NearestNetworks, Target, own_figure
 from analyzer.sweep.results.summary import Columns, Summary
 from analyzer.sweep.space.expression import LATENCY_COLUMN, latency_parts
 from analyzer.sweep.space.space import Space
 from analyzer.text.units import exact, short
 
-Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
+TableWriter = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 _TITLES = {"params": "parameters", "macs": "MACs", "flops": "FLOPs", "memory_bytes": "memory"}
 _RUN_WORDS = {
     "cuda_graph": "CUDA graph",
@@ -26,7 +26,7 @@ _RUN_WORDS = {
 _HIDDEN = ("index", "input_height", "input_width")
 
 
-def title_of(column: str) -> str:
+def column_title(column: str) -> str:
     """A column's name as people read it: latency_ms:L4@8 as "L4, batch 8, float32, ms"."""
     if column.startswith(LATENCY_COLUMN):
         device, batch, words = latency_parts(column)
@@ -36,10 +36,10 @@ def title_of(column: str) -> str:
     return _TITLES.get(column, column)
 
 
-def summary_text(summary: Summary, table: Table, limit: int) -> str:
+def summary_text(summary: Summary, table: TableWriter, limit: int) -> str:
     """What the space is, between which figures its networks lie, and the first rows of the front."""
     space = summary.space
-    drawn = f" drawn from {_many(space.grid_size)} with seed {space.seed}" if space.samples is not None else ""
+    drawn = f" drawn from {_large_count(space.grid_size)} with seed {space.seed}" if space.samples is not None else ""
     lines = [
         f"{space.title} ({space.family}, {space.fingerprint}): {exact(space.size)} candidates{drawn}, "
         f"{exact(summary.networks)} networks{' within the constraints' if space.constraints else ''}.",
@@ -53,31 +53,31 @@ def summary_text(summary: Summary, table: Table, limit: int) -> str:
     return "\n".join(lines)
 
 
-def _many(count: int) -> str:
+def _large_count(count: int) -> str:
     return exact(count) if count < 10**15 else f"{count:.2e}"
 
 
-def _ranges(summary: Summary, table: Table) -> str:
-    rows = [[title_of(name), _cell(name, low), _cell(name, high)] for name, (low, high) in summary.ranges.items()]
+def _ranges(summary: Summary, table: TableWriter) -> str:
+    rows = [[column_title(name), _cell(name, low), _cell(name, high)] for name, (low, high) in summary.ranges.items()]
     return table(["figure", "least", "most"], rows, "lrr")
 
 
 def _front_words(summary: Summary, limit: int) -> str:
     count = len(summary.front["index"])
-    wanted = ", ".join(f"{'more' if more else 'fewer'} {title_of(name)}" for name, more in summary.objectives)
+    wanted = ", ".join(f"{'more' if more else 'fewer'} {column_title(name)}" for name, more in summary.objectives)
     shown = f"; the first {limit} are shown" if count > limit else ""
     beaten = "network that no other beats" if count == 1 else "networks that no other beats"
     return f"Pareto front ({wanted}): {exact(count)} {beaten}{shown}."
 
 
-def _front(summary: Summary, table: Table, limit: int) -> str:
+def _front(summary: Summary, table: TableWriter, limit: int) -> str:
     front = summary.front
     figures = [name for name in summary.ranges if name in front]
     rows = [
         [expression, *(_cell(name, front[name][place].item()) for name in figures)]
         for place, expression in enumerate(_expressions(summary.space, front, limit))
     ]
-    return table(["network", *map(title_of, figures)], rows, "l" + "r" * len(figures))
+    return table(["network", *map(column_title, figures)], rows, "l" + "r" * len(figures))
 
 
 def _expressions(space: Space, columns: Columns, limit: int | None = None) -> list[str]:
@@ -141,15 +141,15 @@ def _space_facts(space: Space) -> dict[str, Any]:
     }
 
 
-def nearest_text(found: Nearest, table: Table) -> str:
+def nearest_text(found: NearestNetworks, table: TableWriter) -> str:
     """What was wanted, and the nearest networks beside the one that they start from."""
-    wanted = ", ".join(map(_wanted, found.targets))
+    wanted = ", ".join(map(_target_text, found.targets))
     names = list(found.found[0].figures)
     own = [_cell(name, own_figure(found.base, name)) for name in names]
     head = [] if found.per is None else [found.per]
     first = [[*(["–"] if head else []), found.base.variant, *own, "–"]]
     rows = [_near_row(found, near, names) for near in found.found]
-    heads = [*head, "network", *map(title_of, names), "worst off"]
+    heads = [*head, "network", *map(column_title, names), "worst off"]
     lines = [
         f"Nearest to {wanted}, of {exact(found.space.size)} candidates around {found.base.variant}:",
         "",
@@ -161,26 +161,26 @@ def nearest_text(found: Nearest, table: Table) -> str:
     return "\n".join(lines)
 
 
-def _wanted(target: Target) -> str:
-    title, value = title_of(target.name), target.value
+def _target_text(target: Target) -> str:
+    title, value = column_title(target.name), target.value
     if target.name.startswith(LATENCY_COLUMN):
         return f"{value:.4g} ms on {title.removesuffix(', ms')}"
     return f"{title} {exact(round(value)) if value < 1e6 else short(round(value), 4)}"
 
 
-def _near_row(found: Nearest, near: Near, names: list[str]) -> list[str]:
+def _near_row(found: NearestNetworks, near: NearCandidate, names: list[str]) -> list[str]:
     group = [] if found.per is None else [str(near.group)]
-    cells = [f"{_cell(name, near.figures[name])} ({_change(found, near, name)})" for name in names]
+    cells = [f"{_cell(name, near.figures[name])} ({_relative_change(found, near, name)})" for name in names]
     return [*group, found.space.expression(near.candidate), *cells, f"{100 * near.distance:.2f} %"]
 
 
-def _change(found: Nearest, near: Near, name: str) -> str:
+def _relative_change(found: NearestNetworks, near: NearCandidate, name: str) -> str:
     own = own_figure(found.base, name)
     change = 100 * (near.figures[name] / own - 1)
     return "=" if near.figures[name] == own else f"{change:+.1f} %".replace("-", "−")
 
 
-def nearest_facts(found: Nearest) -> dict[str, Any]:
+def nearest_facts(found: NearestNetworks) -> dict[str, Any]:
     """The JSON object of `sweep --nearest --format json`, valid against schemas/sweep-1.json."""
     return {
         "schema": 1,
@@ -197,7 +197,7 @@ def nearest_facts(found: Nearest) -> dict[str, Any]:
     }
 
 
-def nearest_csv(found: Nearest) -> str:
+def nearest_csv(found: NearestNetworks) -> str:
     """One row a network."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -7,7 +7,7 @@ and arrays do the rest, in four steps:
    polynomial that it is of the fields. The code of `analyzer.families` and `analyzer.cost` does not know of them.
 2. **Branches are taped**: where code compares, and the answer is not one for all candidates, the run takes the way of
    the candidate whose values it has, and its `Tape` notes the condition. The figures hold where all conditions do (a
-   `Leaf`); a candidate that no leaf fits starts another run. A field that counts (`range(depth)`) is noted as counted.
+   `TracedBranch`); a candidate that no leaf fits starts another run. A field that counts (`range(depth)`) is noted as counted.
 3. **Figures become polynomials** (`traced`): in the fields at once, and in what is counted by running 1, 2, 3 … blocks
    and taking finite differences until they vanish.
 4. **Polynomials are tabulated by axis** (`plan`): terms that depend on the same few axes are worked out once for each
@@ -42,58 +42,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.cost.analysis import Analysis
-from analyzer.cost.memory import ITEM_BYTES, inference_levels
+from analyzer.cost.memory import ITEM_BYTES, inference_bytes_by_op
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import MAX_OPS, rules
 from analyzer.graph.memo import memoized_per_object
-from analyzer.sweep.engine.latency import CALL, Mode, calls
-from analyzer.sweep.engine.tables import ENTRIES, Codes, Plan, Planner
+from analyzer.sweep.engine.latency import CALL, LatencyColumn, calls
+from analyzer.sweep.engine.tables import ENTRIES, EvaluationPlan, Planner, TableIndex
 from analyzer.sweep.space.candidate_grid import MAX_CANDIDATES
 from analyzer.sweep.space.candidates import Candidates, support_of
 from analyzer.sweep.space.expression import CONSTRAINED, Expression, holds
-from analyzer.sweep.space.expression_functions import Stages
+from analyzer.sweep.space.expression_functions import StageList
 from analyzer.sweep.space.space import Space
-from analyzer.sweep.tracing.evaluate_polynomials import Arrays, check_size
-from analyzer.sweep.tracing.general_figures import Traced, trace
-from analyzer.sweep.tracing.multiset import Item, times_held
-from analyzer.sweep.tracing.polynomial import Atoms, frozen
+from analyzer.sweep.tracing.evaluate_polynomials import CandidateArrays, check_size
+from analyzer.sweep.tracing.general_figures import TracedNetworks, trace_networks
+from analyzer.sweep.tracing.multiset import Multiplicity, multiplicities
+from analyzer.sweep.tracing.polynomial import Atoms, polynomial_key
 from analyzer.sweep.tracing.symbol import terms_of
-from analyzer.sweep.tracing.symbolic_run import FIGURES, Alike, Bag
+from analyzer.sweep.tracing.symbolic_run import FIGURES, Multiset, NetworkStructure
 
 
-def levels(analysis: Analysis) -> Bag:
+def activation_bytes_by_op(analysis: Analysis) -> Multiset:
     """Bytes of activations during each op, in float32 at batch 1, as polynomials."""
-    during = inference_levels(analysis, ITEM_BYTES["float32"])
-    return Counter((frozen(terms_of(level)),) for level in during)
+    during = inference_bytes_by_op(analysis, ITEM_BYTES["float32"])
+    return Counter((polynomial_key(terms_of(level)),) for level in during)
 
 
-def peak(arrays: Arrays, reached: Sequence[tuple[Any, Sequence[Item]]]) -> NDArray[np.int64]:
+def peak_bytes(arrays: CandidateArrays, reached: Sequence[tuple[Any, Sequence[Multiplicity]]]) -> NDArray[np.int64]:
     """The highest level that each candidate reaches."""
     most = np.zeros(arrays.count, dtype=np.int64)
     for (level,), items in reached:
-        there = np.asarray(times_held(arrays, items)) > 0
+        there = np.asarray(multiplicities(arrays, items)) > 0
         np.maximum(most, np.where(there, arrays.value(dict(level)), 0), out=most)
     return most
 
 
-def kept(items: Sequence[Item]) -> Sequence[Item]:
+def reaching_candidates(items: Sequence[Multiplicity]) -> Sequence[Multiplicity]:
     """Who reaches a level: everyone, where that does not depend on counts."""
     always = any(not item.field for item in items) and all(item.times > 0 for item in items)
-    return (Item(1),) if always else items
+    return (Multiplicity(1),) if always else items
 
 
-Whole = NDArray[np.int64]
-Rows = Whole | None
+IntArray = NDArray[np.int64]
+OptionalRows = IntArray | None
 """Numbers of rows, None for all of them."""
 
 
-class Structure(NamedTuple):
+class FieldStructure(NamedTuple):
     """A chunk's fields, sorted: those that all share, those that tell groups apart, and whole numbers that vary."""
 
     shared: dict[str, Any]
-    telling: dict[str, NDArray[Any]]
-    varying: dict[str, Whole]
+    group_fields: dict[str, NDArray[Any]]
+    varying: dict[str, IntArray]
     lists: dict[str, Any]
 
 
@@ -104,23 +104,23 @@ LATENCY_ENTRIES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class TracedBranch:
     """What was traced of candidates that satisfy the same conditions, and how it is worked out."""
 
-    traced: Traced
-    plans: dict[str, Plan]
+    traced: TracedNetworks
+    plans: dict[str, EvaluationPlan]
     bounds: dict[str, tuple[int, int]]
-    extras: dict[str, "Extra"] = field(default_factory=dict)
+    joined_figures: dict[str, "JoinedFigure"] = field(default_factory=dict)
     """What is seldom asked for, planned when it is."""
 
 
-class Extra(NamedTuple):
+class JoinedFigure(NamedTuple):
     """A figure of two plans, and what joins them."""
 
-    plans: tuple[Plan, Plan]
+    plans: tuple[EvaluationPlan, EvaluationPlan]
     join: Callable[[Any, Any], Any]
 
-    def values(self, arrays: Arrays, codes: Codes) -> NDArray[Any]:
+    def values(self, arrays: CandidateArrays, codes: TableIndex) -> NDArray[Any]:
         """The figure of every candidate."""
         first, second = (plan.values(arrays, codes) for plan in self.plans)
         found: NDArray[Any] = self.join(first, second)
@@ -128,12 +128,12 @@ class Extra(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class CandidateGroup:
     """Candidates that are built alike: bounds of their fields, and what was traced within those."""
 
-    alike: Alike
+    structure: NetworkStructure
     bounds: dict[str, tuple[int, int]] = field(default_factory=dict)
-    leaves: list[Leaf] = field(default_factory=list)
+    leaves: list[TracedBranch] = field(default_factory=list)
 
 
 class Engine:
@@ -141,13 +141,15 @@ class Engine:
 
     def __init__(self, space: Space, ask: Sequence[str] = ()) -> None:
         self._space, self._ask = space, tuple(ask)
-        self._modes = {name: Mode.of(name) for name in ask if name != MEMORY}
-        self._readers = tuple((name, levels if name == MEMORY else self._modes[name].kernels) for name in ask)
+        self._modes = {name: LatencyColumn.of(name) for name in ask if name != MEMORY}
+        self._readers = tuple(
+            (name, activation_bytes_by_op if name == MEMORY else self._modes[name].kernels) for name in ask
+        )
         self._known = rules(FAMILIES[space.family].spec)
         self._atoms = Atoms()
         self._planner = Planner(space, self._atoms)
         self._spans = dict(self._planner.spans())
-        self._found: dict[Alike, Group] = {}
+        self._found: dict[NetworkStructure, CandidateGroup] = {}
 
     def figures(self, some: Candidates) -> tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]:
         """Which candidates are possible networks, and all candidates' figures (0 where they are none)."""
@@ -157,10 +159,10 @@ class Engine:
         out |= {name: np.zeros(count, dtype=np.int64 if name == MEMORY else float) for name in self._ask}
         structure = self._structure(some)
         for alike, rows in self._groups(some, structure):
-            own = Arrays(self._atoms, structure.varying, count if rows is None else len(rows), rows)
+            own = CandidateArrays(self._atoms, structure.varying, count if rows is None else len(rows), rows)
             for leaf, chosen, arrays in self._leaves(alike, own):
                 places: Any = slice(None) if chosen is None else chosen
-                codes = Codes(some.codes, self._planner.counts, chosen)
+                codes = TableIndex(some.codes, self._planner.counts, chosen)
                 for name, plan in leaf.plans.items():
                     out[name][places] = plan.values(arrays, codes)
                 for name in self._ask if leaf.plans else ():
@@ -168,60 +170,62 @@ class Engine:
                 possible[places] = out["ops"][places] <= MAX_OPS if leaf.plans else False
         return possible, out
 
-    def _extra(self, name: str, leaf: Leaf) -> Extra:
-        if name not in leaf.extras:
-            leaf.extras[name] = self._peak(leaf) if name == MEMORY else self._latency(name, leaf)
-        return leaf.extras[name]
+    def _extra(self, name: str, leaf: TracedBranch) -> JoinedFigure:
+        if name not in leaf.joined_figures:
+            leaf.joined_figures[name] = self._peak(leaf) if name == MEMORY else self._latency(name, leaf)
+        return leaf.joined_figures[name]
 
-    def _peak(self, leaf: Leaf) -> Extra:
+    def _peak(self, leaf: TracedBranch) -> JoinedFigure:
         planner = self._planner
-        reached = [(thing, kept(items)) for thing, items in self._items(MEMORY, leaf)]
+        reached = [(thing, reaching_candidates(items)) for thing, items in self._items(MEMORY, leaf)]
         found = [(self._axes(thing, items), (thing, items)) for thing, items in reached]
-        return Extra(
-            (planner.plan(found, peak, np.maximum, planner.at_most(ENTRIES)), leaf.plans["state_bytes"]), np.add
+        return JoinedFigure(
+            (planner.plan(found, peak_bytes, np.maximum, planner.at_most(ENTRIES)), leaf.plans["state_bytes"]), np.add
         )
 
-    def _latency(self, name: str, leaf: Leaf) -> Extra:
+    def _latency(self, name: str, leaf: TracedBranch) -> JoinedFigure:
         planner, mode = self._planner, self._modes[name]
         most = planner.at_most(LATENCY_ENTRIES)
         everything = list(self._items(name, leaf))
         started = [(self._axes((), items), (thing, items)) for thing, items in everything if thing == CALL]
         kernels = [(self._axes(thing, items), (thing, items)) for thing, items in everything if thing != CALL]
         own = planner.plan(kernels, mode.device_ms, np.add, most)
-        return Extra((own, planner.plan(started, calls, np.add, most)), mode.total_ms)
+        return JoinedFigure((own, planner.plan(started, calls, np.add, most)), mode.total_ms)
 
-    def _items(self, name: str, leaf: Leaf) -> Iterator[tuple[Any, Sequence[Item]]]:
+    def _items(self, name: str, leaf: TracedBranch) -> Iterator[tuple[Any, Sequence[Multiplicity]]]:
         """What candidates hold, and how often."""
         bounds = leaf.bounds
-        yield from leaf.traced.bags[name].items(lambda field: self._planner.counts_of(field, bounds[field])).items()
+        yield from (
+            leaf.traced.multisets[name].items(lambda field: self._planner.counts_of(field, bounds[field])).items()
+        )
 
-    def _axes(self, thing: tuple[Any, ...], items: Sequence[Item]) -> tuple[str, ...]:
+    def _axes(self, thing: tuple[Any, ...], items: Sequence[Multiplicity]) -> tuple[str, ...]:
         """The axes that something held depends on, by its numbers and by how often it is held."""
         planner = self._planner
         names = [name for part in thing if isinstance(part, tuple) for name in planner.axes_of(dict(part))]
         fields = [support_of(planner.supports, item.field) for item in items]
         return planner.order(frozenset(names).union(*fields))
 
-    def _structure(self, some: Candidates) -> Structure:
-        found = Structure({}, {}, {}, {})
+    def _structure(self, some: Candidates) -> FieldStructure:
+        found = FieldStructure({}, {}, {}, {})
         for name, value in some.env.items():
             if name.partition("[")[0] not in self._known:
                 continue
-            if isinstance(value, Stages):
+            if isinstance(value, StageList):
                 found.lists[name] = value.length
                 if isinstance(value.length, np.ndarray):
-                    found.telling[name + _LENGTH] = value.length
+                    found.group_fields[name + _LENGTH] = value.length
             elif not isinstance(value, np.ndarray) or not value.ndim:
                 found.shared[name] = value.item() if isinstance(value, np.ndarray | np.generic) else value
             elif value.dtype.kind == "i":
                 found.varying[name] = value
             else:
-                found.telling[name] = value
+                found.group_fields[name] = value
         return found
 
-    def _groups(self, some: Candidates, structure: Structure) -> Iterator[tuple[Alike, Rows]]:
+    def _groups(self, some: Candidates, structure: FieldStructure) -> Iterator[tuple[NetworkStructure, OptionalRows]]:
         """Candidates that share all that is no whole number."""
-        telling = [some.codes.get(name, values) for name, values in structure.telling.items()]
+        telling = [some.codes.get(name, values) for name, values in structure.group_fields.items()]
         if len(self._space.input_sizes) > 1:
             telling.append(some.codes["input_size"])
         if not len(some.index):
@@ -232,18 +236,20 @@ class Engine:
             rows = None if len(numbers) == 1 else np.flatnonzero(labels == number)
             yield self._alike(some, structure, 0 if rows is None else int(rows[0])), rows
 
-    def _alike(self, some: Candidates, structure: Structure, row: int) -> Alike:
+    def _alike(self, some: Candidates, structure: FieldStructure, row: int) -> NetworkStructure:
         space = self._space
         lengths = {name: _number(each, row) for name, each in structure.lists.items()}
         shared = dict(structure.shared)
-        for name, each in structure.telling.items():
+        for name, each in structure.group_fields.items():
             if not name.endswith(_LENGTH):
                 shared[name] = each[row].item() if isinstance(each[row], np.generic) else each[row]
         shared = {name: value for name, value in shared.items() if _within(name, lengths)}
         size = space.input_sizes[int(some.codes["input_size"][row])] if space.input_sizes else None
-        return Alike(space.family, tuple(shared.items()), tuple(lengths.items()), size)
+        return NetworkStructure(space.family, tuple(shared.items()), tuple(lengths.items()), size)
 
-    def _leaves(self, alike: Alike, own: Arrays) -> Iterator[tuple[Leaf, Rows, Arrays]]:
+    def _leaves(
+        self, alike: NetworkStructure, own: CandidateArrays
+    ) -> Iterator[tuple[TracedBranch, OptionalRows, CandidateArrays]]:
         """Each leaf with the chunk's rows that it is about, and their arrays."""
         left = np.ones(own.count, dtype=bool)
         held: dict[Any, NDArray[np.bool_]] = {}
@@ -261,7 +267,7 @@ class Engine:
                 yield leaf, chosen, own.of(chosen)
             left &= ~fits
 
-    def _every(self, alike: Alike, own: Arrays, left: NDArray[np.bool_]) -> Iterator[Leaf]:
+    def _every(self, alike: NetworkStructure, own: CandidateArrays, left: NDArray[np.bool_]) -> Iterator[TracedBranch]:
         """The leaves of a group that are known, then new ones for the first candidate left, until none is."""
         lengths = dict(alike.lengths)
         varying = {name: own.field(name) for name in own.env if _within(name, lengths)}
@@ -274,9 +280,9 @@ class Engine:
             yield group.leaves[place]
             place += 1
 
-    def _group(self, alike: Alike, varying: Mapping[str, Whole]) -> Group:
+    def _group(self, alike: NetworkStructure, varying: Mapping[str, IntArray]) -> CandidateGroup:
         """The group, with bounds that hold for all its candidates so far; what was traced inside others is dropped."""
-        group = self._found.setdefault(alike, Group(alike))
+        group = self._found.setdefault(alike, CandidateGroup(alike))
         for name, values in varying.items():
             before = group.bounds.get(name)
             if before is not None and name in self._spans:
@@ -287,15 +293,15 @@ class Engine:
                 group.leaves.clear()
         return group
 
-    def _leaf(self, group: Group, values: Mapping[str, int]) -> Leaf:
-        traced = trace(self._atoms, group.alike, group.bounds, values, self._readers)
+    def _leaf(self, group: CandidateGroup, values: Mapping[str, int]) -> TracedBranch:
+        traced = trace_networks(self._atoms, group.structure, group.bounds, values, self._readers)
         for figure in traced.figures.values():
             check_size(self._atoms, figure.terms, group.bounds)
         plans = {name: self._planner.figure(figure) for name, figure in traced.figures.items()}
-        return Leaf(traced, plans, dict(group.bounds))
+        return TracedBranch(traced, plans, dict(group.bounds))
 
 
-def _labels(telling: list[NDArray[Any]], count: int) -> Whole:
+def _labels(telling: list[NDArray[Any]], count: int) -> IntArray:
     """A number for each candidate, equal where all arrays are."""
     labels = np.zeros(count, dtype=np.int64)
     for values in telling:
@@ -306,7 +312,7 @@ def _labels(telling: list[NDArray[Any]], count: int) -> Whole:
     return labels
 
 
-def _kinds(values: NDArray[Any]) -> tuple[Whole, int]:
+def _kinds(values: NDArray[Any]) -> tuple[IntArray, int]:
     plain = values if values.dtype.kind != "O" else np.array([repr(item) for item in values])
     kinds, codes = np.unique(plain, return_inverse=True)
     return codes, len(kinds)
@@ -330,7 +336,7 @@ def _rounded(low: int, high: int, before: tuple[int, int] | None) -> tuple[int, 
 
 CHUNK = 2**14
 """Candidates worked on at once: their arrays stay in the processor's cache."""
-SHOWN = ("input_height", "input_width", "params", "macs", "activations", "depth")
+SHOWN_COLUMNS = ("input_height", "input_width", "params", "macs", "activations", "depth")
 
 
 def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
@@ -343,7 +349,7 @@ def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) ->
     if space.samples is None and space.grid_size > MAX_CANDIDATES:
         raise InvalidInput(f"space: its grid has {space.grid_size:.3g} candidates; draw some with samples.")
     stop = min(stop, space.size)
-    asked = asked_of(space, ask)
+    asked = requested_figures(space, ask)
     engine = engine_of(space, asked)
     parts = [
         _chunk(space, engine, at, min(at + CHUNK, stop), asked) for at in range(start, max(stop, start + 1), CHUNK)
@@ -351,7 +357,7 @@ def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) ->
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if len(parts) > 1 else parts[0]
 
 
-def asked_of(space: Space, ask: Sequence[str]) -> list[str]:
+def requested_figures(space: Space, ask: Sequence[str]) -> list[str]:
     """Those figures that are worked out only where they are asked for, by the caller or by a constraint."""
     named = [name for each in space.constraints for name in each.names if name == MEMORY]
     named += [name for constraint in space.constraints for name in constraint.latencies]
@@ -372,14 +378,14 @@ _engine = memoized_per_object(Engine)
 def _chunk(space: Space, engine: Engine, start: int, stop: int, ask: Sequence[str]) -> dict[str, NDArray[Any]]:
     some = Candidates.of(space, np.arange(start, stop, dtype=np.int64))
     early = [each for each in space.constraints if not each.latencies and not CONSTRAINED.intersection(each.names)]
-    some = _left(some, _mask(early, some.env, len(some.index)))
+    some = _kept_candidates(some, _mask(early, some.env, len(some.index)))
     possible, figures = engine.figures(some)
     late = [each for each in space.constraints if each not in early]
     mask = possible & _mask(late, some.env | figures | {"flops": 2 * figures["macs"]}, len(some.index))
-    figures = {name: figures[name] for name in [*SHOWN, *ask]}
+    figures = {name: figures[name] for name in [*SHOWN_COLUMNS, *ask]}
     if not mask.all():
         some, figures = some.take(mask), {name: column[mask] for name, column in figures.items()}
-    return {"index": some.index} | _swept(some) | figures
+    return {"index": some.index} | _axis_columns(some) | figures
 
 
 def _mask(constraints: Sequence[Expression], env: dict[str, Any], count: int) -> NDArray[np.bool_]:
@@ -389,17 +395,19 @@ def _mask(constraints: Sequence[Expression], env: dict[str, Any], count: int) ->
     return mask
 
 
-def _left(some: Candidates, mask: NDArray[np.bool_]) -> Candidates:
+def _kept_candidates(some: Candidates, mask: NDArray[np.bool_]) -> Candidates:
     return some if mask.all() else some.take(mask)
 
 
-def _swept(some: Candidates) -> dict[str, NDArray[Any]]:
+def _axis_columns(some: Candidates) -> dict[str, NDArray[Any]]:
     """The columns of axes and of what follows from them."""
     columns: dict[str, NDArray[Any]] = {}
     for name in [*(axis.name for axis in some.space.axes), *(name for name, _ in some.space.derived)]:
         value = some.env[name]
         parts = (
-            {f"{name}[{i}]": part for i, part in enumerate(value.parts)} if isinstance(value, Stages) else {name: value}
+            {f"{name}[{i}]": part for i, part in enumerate(value.parts)}
+            if isinstance(value, StageList)
+            else {name: value}
         )
         columns |= {label: np.broadcast_to(part, some.index.shape) for label, part in parts.items()}
     return columns

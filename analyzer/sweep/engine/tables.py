@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.sweep.space.candidates import grid, support_of, supports
-from analyzer.sweep.space.expression_functions import Stages
+from analyzer.sweep.space.expression_functions import StageList
 from analyzer.sweep.space.space import Space
-from analyzer.sweep.tracing.evaluate_polynomials import Arrays
-from analyzer.sweep.tracing.general_figures import Fraction
+from analyzer.sweep.tracing.evaluate_polynomials import CandidateArrays
+from analyzer.sweep.tracing.general_figures import PolynomialFraction
 from analyzer.sweep.tracing.polynomial import ONE, Atoms, Terms
 
 ENTRIES = 2**16
@@ -29,11 +29,11 @@ SMALL = 2**12
 Axes = tuple[str, ...]
 
 
-Worked = Callable[[Arrays, Sequence[Any]], NDArray[Any]]
+Evaluator = Callable[[CandidateArrays, Sequence[Any]], NDArray[Any]]
 """Some contributions joined, for the candidates of some arrays."""
 
 
-class Part(NamedTuple):
+class AxisTable(NamedTuple):
     """Contributions by the axes that they depend on; without a table they are worked out candidate by candidate."""
 
     axes: Axes
@@ -41,25 +41,25 @@ class Part(NamedTuple):
     table: NDArray[Any] | None
 
 
-class Plan(NamedTuple):
+class EvaluationPlan(NamedTuple):
     """A figure: its parts, how some contributions are worked out together, and what joins parts (a sum or the most)."""
 
-    parts: tuple[Part, ...]
-    worked: Worked
+    parts: tuple[AxisTable, ...]
+    evaluator: Evaluator
     join: np.ufunc
     denominator: int = 1
 
-    def values(self, arrays: Arrays, codes: "Codes") -> NDArray[Any]:
+    def values(self, arrays: CandidateArrays, codes: "TableIndex") -> NDArray[Any]:
         """The figure of every candidate."""
         total: Any = None
         for part in self.parts:
-            own = self.worked(arrays, part.items) if part.table is None else part.table[codes.of(part.axes)]
+            own = self.evaluator(arrays, part.items) if part.table is None else part.table[codes.of(part.axes)]
             total = own if total is None else self.join(total, own)
         total = np.asarray(0 if total is None else total)
         return np.broadcast_to(total if self.denominator == 1 else total // self.denominator, (arrays.count,))
 
 
-class Codes:
+class TableIndex:
     """Candidates' places in tables; each table's are worked out once."""
 
     def __init__(
@@ -107,7 +107,7 @@ class Planner:
         known = set(names)
         return tuple(name for name in self.counts if name in known)
 
-    def figure(self, figure: Fraction) -> Plan:
+    def figure(self, figure: PolynomialFraction) -> EvaluationPlan:
         """The plan of a polynomial."""
         terms = [(() if each[0] == ONE else self.axes_of({each[0]: 1}), each) for each in figure.terms.items()]
         plan = self.plan(terms, lambda arrays, items: arrays.value(dict(items)), np.add, self._most)
@@ -121,22 +121,24 @@ class Planner:
         values = np.unique(self.fields(axes)[field])
         return [value for value in values.tolist() if value >= 1]
 
-    def plan(self, contributions: Iterable[tuple[Axes, Any]], worked: Worked, join: np.ufunc, most: int) -> Plan:
+    def plan(
+        self, contributions: Iterable[tuple[Axes, Any]], worked: Evaluator, join: np.ufunc, most: int
+    ) -> EvaluationPlan:
         """The plan of contributions, each with the axes that it depends on; tables have at most so many entries."""
         by_axes: dict[Axes, list[Any]] = {}
         for axes, item in contributions:
             by_axes.setdefault(axes, []).append(item)
         tables = {axes: worked(self.over(axes), items) for axes, items in by_axes.items() if self.entries(axes) <= most}
         large = {axes: items for axes, items in by_axes.items() if axes not in tables}
-        parts = [Part(axes, (), table) for axes, table in self._joined(tables, join, most).items()]
+        parts = [AxisTable(axes, (), table) for axes, table in self._joined(tables, join, most).items()]
         if large:
             axes = self.order(name for each in large for name in each)
-            parts.append(Part(axes, tuple(item for items in large.values() for item in items), None))
-        return Plan(tuple(parts), worked, join)
+            parts.append(AxisTable(axes, tuple(item for items in large.values() for item in items), None))
+        return EvaluationPlan(tuple(parts), worked, join)
 
-    def over(self, axes: Axes) -> Arrays:
-        """Arrays over all combinations of the axes' values."""
-        return Arrays(self.atoms, self.fields(axes), self.entries(axes))
+    def over(self, axes: Axes) -> CandidateArrays:
+        """CandidateArrays over all combinations of the axes' values."""
+        return CandidateArrays(self.atoms, self.fields(axes), self.entries(axes))
 
     def fields(self, axes: Axes) -> dict[str, Any]:
         """The fields of all combinations of the axes' values, and what follows from them."""
@@ -176,7 +178,7 @@ class Planner:
 
 
 def _bounds(name: str, value: Any) -> Iterator[tuple[str, tuple[int, int]]]:
-    if isinstance(value, Stages):
+    if isinstance(value, StageList):
         for place, part in enumerate(value.parts):
             there, number = np.broadcast_arrays(np.asarray(value.length) > place, part)
             yield from _bounds(f"{name}[{place}]", number[there])

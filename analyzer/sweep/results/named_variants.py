@@ -21,7 +21,7 @@ _APART = (0.2, 0.05)
 """Least distance of two names, as shares of the ranges of MACs and parameters; of nearer ones the first is named."""
 
 
-def known(space: Space, sample: Columns, front: Columns) -> dict[str, NDArray[Any]]:
+def nearby_variants(space: Space, sample: Columns, front: Columns) -> dict[str, NDArray[Any]]:
     """Name and figures of named variants at the input size of the sample, where that is one size.
 
     They are networks of the space, those of the front first; where none is seen, their parameters and MACs are about
@@ -58,7 +58,7 @@ def _is_candidate(space: Space, spec: Spec | None) -> bool:
     """Whether a network is one of the grid's within the limits; False where that cannot be told from its fields."""
     if spec is None or space.samples is not None or len(space.input_sizes) > 1:
         return False
-    values = spec.resolved()
+    values = spec.effective_fields()
     index = 0
     for axis in space.axes:
         name, bracket, place = axis.name.partition("[")

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput, shortened
-from analyzer.sweep.engine.latency import Mode
-from analyzer.sweep.results.summary import Columns, Progress, chunks, nothing_left
+from analyzer.sweep.engine.latency import LatencyColumn
+from analyzer.sweep.results.summary import Columns, Progress, chunks, reason_without_networks
 from analyzer.sweep.space.expression import LATENCY_COLUMN
 from analyzer.sweep.space.space import Space, space
-from analyzer.text.units import count_of
+from analyzer.text.units import parse_count
 
-_FORM = re.compile(
+_TARGET_PATTERN = re.compile(
     r"(?P<name>[a-z_]+|latency_ms:[^=]+)=(?:(?P<percent>[+-]?[0-9]+(?:\.[0-9]+)?)%|(?P<count>.+))", re.ASCII
 )
-NAMES = ("params", "macs", "flops", "activations", "depth", "memory_bytes")
+TARGET_NAMES = ("params", "macs", "flops", "activations", "depth", "memory_bytes")
 
 
 class Target(NamedTuple):
@@ -32,7 +32,7 @@ class Target(NamedTuple):
     text: str
 
 
-class Near(NamedTuple):
+class NearCandidate(NamedTuple):
     """A candidate: its figures by name, how far off the worst one is (0.01: 1 %), and how many are just as near."""
 
     candidate: int
@@ -43,14 +43,14 @@ class Near(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nearest:
+class NearestNetworks:
     """The nearest networks to the targets, one for each value of a column where that was asked for."""
 
     space: Space
     base: Analysis
     targets: tuple[Target, ...]
     per: str | None
-    found: tuple[Near, ...]
+    found: tuple[NearCandidate, ...]
 
 
 def targets_of(texts: Sequence[str], base: Analysis) -> tuple[Target, ...]:
@@ -65,17 +65,17 @@ def targets_of(texts: Sequence[str], base: Analysis) -> tuple[Target, ...]:
 
 
 def _target(text: str, base: Analysis) -> Target:
-    found = _FORM.fullmatch(text.strip())
-    if found is None or not (found["name"] in NAMES or found["name"].startswith(LATENCY_COLUMN)):
+    found = _TARGET_PATTERN.fullmatch(text.strip())
+    if found is None or not (found["name"] in TARGET_NAMES or found["name"].startswith(LATENCY_COLUMN)):
         raise InvalidInput(
-            f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(NAMES)}, "
+            f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(TARGET_NAMES)}, "
             f"{LATENCY_COLUMN}DEVICE@BATCH."
         )
     name = found["name"]
-    if found["percent"] is None and name not in NAMES:
+    if found["percent"] is None and name not in TARGET_NAMES:
         value = _milliseconds(text, found["count"])
     elif found["percent"] is None:
-        value = float(count_of(name, found["count"]))
+        value = float(parse_count(name, found["count"]))
     else:
         value = own_figure(base, name) * (1 + float(found["percent"]) / 100)
     if value <= 0:
@@ -96,19 +96,19 @@ def own_figure(base: Analysis, name: str) -> int | float:
     if name.startswith(LATENCY_COLUMN):
         from analyzer.latency.predict.predict import predict_total  # only latency needs it
 
-        mode = Mode.of(name)
+        mode = LatencyColumn.of(name)
         return predict_total(base, mode.target).ms
     return base.memory().total_bytes if name == "memory_bytes" else int(getattr(base, name))
 
 
-def around(base: Analysis) -> dict[str, Any]:
+def fields_around(base: Analysis) -> dict[str, Any]:
     """Fields to search where none are given: every depth up to 2 more or fewer, and widths from half to 1.5 times.
 
     Widths are rounded to multiples of 8, or of what a stage's group width asks for; a dense network's growth rate
     varies in their place. InvalidInput where the family has no depths.
     """
     spec = base.network.spec
-    fields = spec.resolved() if spec else {}
+    fields = spec.effective_fields() if spec else {}
     if "depths" not in fields:
         raise InvalidInput(f"nearest: say with --set what may vary; {base.variant} has no depths that could.")
     found: dict[str, Any] = {"depths": [f"{max(depth - 2, 1)}..{depth + 2}" for depth in fields["depths"]]}
@@ -123,7 +123,7 @@ def around(base: Analysis) -> dict[str, Any]:
 def neighbourhood(base: Analysis, fields: Mapping[str, Any], **more: Any) -> Space:
     """The space of the base network's fields, with some of them varied; `more` as in `space`."""
     if not fields:
-        fields = around(base)
+        fields = fields_around(base)
         if "widths" in fields:
             more["variables"] = {"scale": {"from": 0.5, "to": 1.5, "step": 0.01}} | dict(more.get("variables") or {})
     return space(title=f"around {base.variant}", variant=base.network.expression, fields=fields, **more)
@@ -136,21 +136,21 @@ def nearest(
     *,
     per: str | None = None,
     progress: Progress | None = None,
-) -> Nearest:
+) -> NearestNetworks:
     """The candidates whose worst figure is least off its target; then least off in all; then first in the space.
 
     With `per`, the nearest for each value of that column. InvalidInput where the space holds no network.
     """
-    best: dict[object, Near] = {}
-    ask = [each.name for each in targets if each.name == "memory_bytes" or each.name not in NAMES]
+    best: dict[object, NearCandidate] = {}
+    ask = [each.name for each in targets if each.name == "memory_bytes" or each.name not in TARGET_NAMES]
     for columns in chunks(within, ask, progress):
         if per is not None and per not in columns:
             raise InvalidInput(f"nearest: {shortened(per)!r} is no column; there are {', '.join(columns)}.")
         for group, rows in _groups(columns, per):
             improve(best, group, columns, rows, targets)
     if not best:
-        raise InvalidInput(nothing_left(within))
-    return Nearest(space=within, base=base, targets=targets, per=per, found=tuple(best.values()))
+        raise InvalidInput(reason_without_networks(within))
+    return NearestNetworks(space=within, base=base, targets=targets, per=per, found=tuple(best.values()))
 
 
 def _groups(columns: Columns, per: str | None) -> list[tuple[object, NDArray[np.int64]]]:
@@ -162,7 +162,7 @@ def _groups(columns: Columns, per: str | None) -> list[tuple[object, NDArray[np.
 
 
 def improve(
-    best: dict[object, Near],
+    best: dict[object, NearCandidate],
     group: object,
     columns: Columns,
     rows: NDArray[np.int64],
@@ -176,7 +176,7 @@ def improve(
     equal = int(np.sum((worst == worst[first]) & (whole == whole[first])))
     row = int(rows[first])
     figures = {name: _figure(columns, name)[row].item() for name in _names(targets)}
-    near = Near(int(columns["index"][row]), figures, float(worst[first]), equal - 1, group)
+    near = NearCandidate(int(columns["index"][row]), figures, float(worst[first]), equal - 1, group)
     before = best.get(group)
     if before is None:
         best[group] = near

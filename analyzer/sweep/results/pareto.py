@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.sweep.engine.engine import SHOWN
+from analyzer.sweep.engine.engine import SHOWN_COLUMNS
 from analyzer.sweep.space.candidate_grid import GAMMA, splitmix64
 
 
@@ -56,7 +56,7 @@ def _beaten_by_some(points: NDArray[Any]) -> NDArray[np.bool_]:
     some = points[:: len(points) // (2 * _CHUNK)]
     best = np.unique(some[_front(some)], axis=0)
     if points.shape[1] > 2:
-        return _beaten(points, best[:: max(len(best) // (8 * _FEW), 1)])
+        return _beaten(points, best[:: max(len(best) // (8 * _MAX_PROBES), 1)])
     first, second = best.T  # one rises, the other falls
     place = np.searchsorted(first, points[:, 0], side="right") - 1
     less = (second[place] < points[:, 1]) | ((second[place] == points[:, 1]) & (first[place] < points[:, 0]))
@@ -67,7 +67,7 @@ def _beaten_by_some(points: NDArray[Any]) -> NDArray[np.bool_]:
 def _sorted_front(points: NDArray[Any]) -> NDArray[np.bool_]:
     """Of points in lexicographic order: those that no point before them beats (points after them cannot)."""
     if points.shape[1] == 2:
-        return _two(points)
+        return _front_of_two(points)
     mask: NDArray[np.bool_] = np.zeros(len(points), dtype=bool)
     best = np.empty((0, points.shape[1]), dtype=points.dtype)
     for start in range(0, len(points), _CHUNK):
@@ -80,7 +80,7 @@ def _sorted_front(points: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 _CHUNK = 1024
-_FEW = 8
+_MAX_PROBES = 8
 """Points that others are compared with before those that they beat are left out."""
 
 
@@ -91,11 +91,11 @@ def _is_best(chunk: NDArray[Any], alive: NDArray[np.int64], row: int) -> bool:
 
 def _beaten(chunk: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]:
     beaten = np.zeros(len(chunk), dtype=bool)
-    for start in range(0, len(best), _FEW):
+    for start in range(0, len(best), _MAX_PROBES):
         rows = np.flatnonzero(~beaten)
         if not len(rows):
             break
-        beaten[rows] = _beaten_by(chunk[rows], best[start : start + _FEW])
+        beaten[rows] = _beaten_by(chunk[rows], best[start : start + _MAX_PROBES])
     return beaten
 
 
@@ -111,7 +111,7 @@ def _beaten_by(chunk: NDArray[Any], some: NDArray[Any]) -> NDArray[np.bool_]:
     return found
 
 
-def _two(points: NDArray[Any]) -> NDArray[np.bool_]:
+def _front_of_two(points: NDArray[Any]) -> NDArray[np.bool_]:
     """On the front are the points whose second figure is below that of all points before them, and their equals."""
     first, second = points.T
     before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1].astype(float)])
@@ -128,7 +128,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 
 @dataclass(slots=True)
-class Gathered:
+class FrontCollector:
     """Networks seen, between which figures they lie, those that no other beats, and an even sample of them.
 
     It does not depend on how rows are cut into chunks, nor on the order in which these come.
@@ -149,7 +149,7 @@ class Gathered:
         self.front = rows_of(best, front(best, self.objectives))
         self.sample = _smallest(merged(self.sample, _smallest(columns, self.limit)), self.limit)
         if len(columns["index"]):
-            _widen(self.ranges, columns, [*SHOWN[2:], *self.ask])
+            _widen(self.ranges, columns, [*SHOWN_COLUMNS[2:], *self.ask])
 
 
 def merged(first: Columns, second: Columns) -> Columns:

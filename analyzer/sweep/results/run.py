@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.extras import extra_imports
 from analyzer.sweep.engine.engine import evaluate
-from analyzer.sweep.results.store import Manifest, Store, opened
+from analyzer.sweep.results.store import Manifest, Store, open_store
 from analyzer.sweep.space.space import Space
 from analyzer.version import __version__
 
@@ -58,11 +58,11 @@ class Progress:
         self.seconds = time.monotonic() - self.started
 
 
-Tell = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
-def quiet(progress: Progress) -> None:
-    """Tell nobody."""
+def ignore_progress(progress: Progress) -> None:
+    """ProgressCallback nobody."""
 
 
 def started(store: Store, missing: list[int]) -> Progress:
@@ -72,7 +72,7 @@ def started(store: Store, missing: list[int]) -> Progress:
     return Progress(total=store.manifest.size, found=found, done=found)
 
 
-def run(store: Store, tell: Tell = quiet, evaluate: Evaluate | None = None) -> Progress:
+def run(store: Store, tell: ProgressCallback = ignore_progress, evaluate: Evaluate | None = None) -> Progress:
     """Evaluate and write each chunk that is missing, one after the other; stopped at any time, it can be run again.
 
     `evaluate` takes the place of the manifest's own space.
@@ -95,12 +95,12 @@ Client = Any
 """A `distributed.Client`; Dask is imported when a cluster is asked for."""
 TIMEOUT = 5
 """Seconds in which a scheduler must answer."""
-_HERE = "127.0.0.1"
-_AHEAD = 3
+_LOCALHOST = "127.0.0.1"
+_TASKS_A_THREAD = 3
 """Tasks a thread has before it; more would only hold memory."""
 
 
-class Filled(NamedTuple):
+class WrittenChunk(NamedTuple):
     """A chunk that is done: how many rows, and the file itself where the worker does not see the folder."""
 
     number: int
@@ -108,7 +108,7 @@ class Filled(NamedTuple):
     data: bytes | None
 
 
-def fill(folder: str, manifest: Manifest, number: int, shared: bool) -> Filled:
+def fill_chunk(folder: str, manifest: Manifest, number: int, shared: bool) -> WrittenChunk:
     """On a worker: evaluate a chunk and put its file in place, or send it back where the folder is not shared."""
     if manifest.version != __version__:
         raise InvalidInput(f"a worker has version {__version__}, and the sweep is of {manifest.version}.")
@@ -118,17 +118,17 @@ def fill(folder: str, manifest: Manifest, number: int, shared: bool) -> Filled:
     there = shared and _sees(store)
     if there:
         store.write_bytes(number, data)
-    return Filled(number, len(columns["index"]), None if there else data)
+    return WrittenChunk(number, len(columns["index"]), None if there else data)
 
 
 def _sees(store: Store) -> bool:
     try:
-        return opened(store.folder).manifest == store.manifest
+        return open_store(store.folder).manifest == store.manifest
     except InvalidInput:
         return False
 
 
-def run_on(client: Client, store: Store, tell: Tell = quiet) -> Progress:
+def run_on(client: Client, store: Store, tell: ProgressCallback = ignore_progress) -> Progress:
     """Have a cluster fill the chunks that are missing; stopped at any time, it can be run again."""
     missing = store.missing()
     progress = started(store, missing)
@@ -143,38 +143,38 @@ def run_on(client: Client, store: Store, tell: Tell = quiet) -> Progress:
     return progress
 
 
-def _results(client: Client, store: Store, missing: list[int]) -> Iterator[Filled]:
+def _results(client: Client, store: Store, missing: list[int]) -> Iterator[WrittenChunk]:
     """Chunks as they are done, with few tasks under way at a time, whatever the number of chunks."""
     numbers = iter(missing)
     tasks = _distributed().as_completed(
-        [_submitted(client, store, number) for number in islice(numbers, _ahead(client))]
+        [_submitted(client, store, number) for number in islice(numbers, _max_tasks(client))]
     )
     for task in tasks:
         filled = _result(task)
         if filled.data is None and not store.path(filled.number).exists():
             tasks.add(_submitted(client, store, filled.number, shared=False))  # its folder is another machine's
             continue
-        for number in islice(numbers, max(0, _ahead(client) - tasks.count())):
+        for number in islice(numbers, max(0, _max_tasks(client) - tasks.count())):
             tasks.add(_submitted(client, store, number))
         yield filled
 
 
-def _ahead(client: Client) -> int:
+def _max_tasks(client: Client) -> int:
     """Tasks that may be under way, by the threads that the cluster has now."""
-    return _AHEAD * max(2, sum(map(int, client.nthreads().values())))
+    return _TASKS_A_THREAD * max(2, sum(map(int, client.nthreads().values())))
 
 
 def _submitted(client: Client, store: Store, number: int, shared: bool = True) -> Any:
     folder = str(store.folder.resolve())
-    return client.submit(fill, folder, store.manifest, number, shared, pure=False, retries=0)
+    return client.submit(fill_chunk, folder, store.manifest, number, shared, pure=False, retries=0)
 
 
-def _result(task: Any) -> Filled:
+def _result(task: Any) -> WrittenChunk:
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
 
     try:
-        result: Filled = task.result()
+        result: WrittenChunk = task.result()
     except KilledWorker as error:
         raise Unavailable(f"the cluster lost worker after worker on one chunk ({shortened(error, 200)}).") from None
     except (FutureCancelledError, OSError) as error:
@@ -188,7 +188,11 @@ def _result(task: Any) -> Filled:
 def local_cluster(workers: int) -> Iterator[Client]:
     """A cluster of worker processes on this machine, one thread each, reached from this machine only."""
     distributed = _distributed()
-    options: dict[str, Any] = {"host": _HERE, "dashboard_address": f"{_HERE}:0", "silence_logs": logging.CRITICAL}
+    options: dict[str, Any] = {
+        "host": _LOCALHOST,
+        "dashboard_address": f"{_LOCALHOST}:0",
+        "silence_logs": logging.CRITICAL,
+    }
     with (
         distributed.LocalCluster(n_workers=workers, threads_per_worker=1, **options) as cluster,
         distributed.Client(cluster) as client,

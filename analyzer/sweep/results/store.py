@@ -201,7 +201,7 @@ def _values(column: pa.ChunkedArray) -> NDArray[Any]:
     return values if values.dtype.kind != "O" else values.astype(np.str_)
 
 
-def opened(folder: Path) -> Store:
+def open_store(folder: Path) -> Store:
     """The results in a folder; InvalidInput where it holds none."""
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
@@ -214,22 +214,22 @@ def opened(folder: Path) -> Store:
         raise InvalidInput(f"{shortened(folder / MANIFEST, 200)}: {error}") from None
 
 
-def prepared(folder: Path, manifest: Manifest) -> Store:
+def prepare_store(folder: Path, manifest: Manifest) -> Store:
     """The folder made ready, or found so; InvalidInput where it holds another sweep or cannot be written."""
     if not (folder / MANIFEST).exists():
         if any(folder.glob("part-*.parquet")):
             raise InvalidInput(f"output {shortened(folder, 200)} holds parts of an unknown sweep; give another folder.")
         write_whole(folder / MANIFEST, manifest.to_json())
         return Store(folder, manifest)
-    store = opened(folder)
+    store = open_store(folder)
     if store.manifest != manifest:
         raise InvalidInput(
-            f"output {shortened(folder, 200)} holds {_other(store.manifest, manifest)}; give another folder."
+            f"output {shortened(folder, 200)} holds {_other_sweep(store.manifest, manifest)}; give another folder."
         )
     return store
 
 
-def _other(held: Manifest, wanted: Manifest) -> str:
+def _other_sweep(held: Manifest, wanted: Manifest) -> str:
     """What is held instead, in words."""
     if held.fingerprint != wanted.fingerprint or held.space != wanted.space:
         return f"results of another space ({held.fingerprint}, not {wanted.fingerprint})"
@@ -243,7 +243,7 @@ def _other(held: Manifest, wanted: Manifest) -> str:
 Chunk = dict[str, NDArray[Any]]
 
 
-def copied(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
+def copy_to_csv(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
     """The chunks, and once the last has passed, the file with all of them; InvalidInput where it cannot be written."""
     fresh = path.with_name(f".{path.name[:40]}.{os.getpid()}")
     try:

@@ -10,27 +10,27 @@ from numpy.typing import NDArray
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.expression import make
-from analyzer.sweep.engine.engine import SHOWN, asked_of, evaluate
-from analyzer.sweep.results.pareto import Columns, Gathered, rows_of
+from analyzer.families.expression import make_spec
+from analyzer.sweep.engine.engine import SHOWN_COLUMNS, evaluate, requested_figures
+from analyzer.sweep.results.pareto import Columns, FrontCollector, rows_of
 from analyzer.sweep.space.candidates import Candidates
 from analyzer.sweep.space.space import Space
 
-FEW = 2**18
+MAX_EXPLAINED = 2**18
 """Candidates that are looked at to say how near a space comes to its constraints."""
 
 
-def nothing_left(space: Space) -> str:
+def reason_without_networks(space: Space) -> str:
     """The sentence: why none is possible, or how near they come to the constraints."""
     alone = space.size == 1
     who = "its one candidate" if alone else f"none of its {space.size:,} candidates"
     told = f"space {shortened(space.title)}: {who}"
-    some = evaluate(replace(space, constraints=()), 0, min(space.size, FEW), ask=asked_of(space, ()))
+    some = evaluate(replace(space, constraints=()), 0, min(space.size, MAX_EXPLAINED), ask=requested_figures(space, ()))
     if not len(some["index"]):
         reason = _reason(space) if alone else f"the first: {_reason(space)}"
         return f"{told} is {'no' if alone else 'a'} possible network ({reason})."
     rules = " and ".join(shortened(each.text) for each in space.constraints[:4])
-    return f"{told} {'does not satisfy' if alone else 'satisfies'} {rules}; {_between(space, some)}."
+    return f"{told} {'does not satisfy' if alone else 'satisfies'} {rules}; {_constraint_ranges(space, some)}."
 
 
 def _reason(space: Space) -> str:
@@ -41,13 +41,19 @@ def _reason(space: Space) -> str:
     raise AssertionError("a candidate that is a network was counted as none")
 
 
-def _between(space: Space, some: dict[str, NDArray[Any]]) -> str:
+def _constraint_ranges(space: Space, some: dict[str, NDArray[Any]]) -> str:
     """The ranges of what the constraints name."""
     named = [name for each in space.constraints for name in (*each.names, *each.latencies)]
     columns = {**some, "flops": 2 * some["macs"]}
     numbers = [name for name in dict.fromkeys(named) if name in columns and columns[name].dtype.kind in "iuf"]
     ranges = [f"{name} {_range(columns[name])}" for name in numbers]
-    whose = "it has" if space.size == 1 else "they have" if space.size <= FEW else f"the first {FEW:,} have"
+    whose = (
+        "it has"
+        if space.size == 1
+        else "they have"
+        if space.size <= MAX_EXPLAINED
+        else f"the first {MAX_EXPLAINED:,} have"
+    )
     return f"{whose} {', '.join(ranges)}" if ranges else "no two of them differ in what it names"
 
 
@@ -88,7 +94,7 @@ def chunks(space: Space, ask: Sequence[str], progress: Progress | None = None) -
             progress(stop, space.size)
 
 
-def summarised(
+def summarise(
     space: Space,
     objectives: tuple[tuple[str, bool], ...],
     *,
@@ -100,30 +106,30 @@ def summarised(
 
     InvalidInput where no network is left or an objective is no column of numbers.
     """
-    found = Gathered(objectives, ask)
+    found = FrontCollector(objectives, ask)
     for columns in chunks(space, ask, progress) if parts is None else parts:
         found.add(columns)
     if not found.networks:
-        raise InvalidInput(nothing_left(space))
+        raise InvalidInput(reason_without_networks(space))
     return Summary(
         space=space,
         objectives=objectives,
         networks=found.networks,
         ranges=found.ranges,
-        front=sorted_by(_different(space, found.front), objectives[0]),
+        front=sorted_by(_distinct_networks(space, found.front), objectives[0]),
         sample=found.sample,
     )
 
 
-def _different(space: Space, rows: Columns) -> Columns:
+def _distinct_networks(space: Space, rows: Columns) -> Columns:
     """The first row of each network at each input size: rounding can make one network of several candidates."""
-    figures = list(zip(*(rows[name].tolist() for name in SHOWN), strict=True))
+    figures = list(zip(*(rows[name].tolist() for name in SHOWN_COLUMNS), strict=True))
     often = Counter(figures)
     alike = [place for place, each in enumerate(figures) if often[each] > 1]
     if not alike:
         return rows
     some = Candidates.of(space, rows["index"][alike])
-    specs = [make(space.family, some.fields(place)) for place in range(len(alike))]
+    specs = [make_spec(space.family, some.fields(place)) for place in range(len(alike))]
     first = {(figures[place], spec): place for place, spec in reversed(list(zip(alike, specs, strict=True)))}
     again = set(alike).difference(first.values())
     return rows_of(rows, np.array([place for place in range(len(figures)) if place not in again], dtype=np.int64))
@@ -136,4 +142,4 @@ def sorted_by(columns: Columns, objective: tuple[str, bool]) -> Columns:
     return rows_of(columns, np.lexsort((columns["index"], key)))
 
 
-__all__ = ["Columns", "Progress", "Summary", "chunks", "sorted_by", "summarised"]
+__all__ = ["Columns", "Progress", "Summary", "chunks", "sorted_by", "summarise"]

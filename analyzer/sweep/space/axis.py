@@ -6,12 +6,12 @@ from math import isfinite
 from typing import Any
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.spec import Config, IntList, Rule
+from analyzer.families.spec import IntList, LayerList, Rule
 from analyzer.sweep.space.expression import Expression, parse
 
 MAX_VALUES = 1_000_000
 
-Plain = Any
+PlainValue = Any
 """A field's value: a number, word, truth value, None, or a tuple (a list a network)."""
 
 
@@ -19,24 +19,24 @@ Plain = Any
 class Fixed:
     """One value."""
 
-    value: Plain
+    value: PlainValue
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """Values to choose from, different from each other, in order."""
 
-    values: tuple[Plain, ...]
+    values: tuple[PlainValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Elements:
+class StageElements:
     """A list with a description of its own for each stage."""
 
     items: "tuple[Fixed | Choices | Expression, ...]"
 
 
-Described = Fixed | Choices | Expression | Elements
+FieldValues = Fixed | Choices | Expression | StageElements
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _RANGE = re.compile(
@@ -47,22 +47,22 @@ _RANGE = re.compile(
 _RANGE_KEYS = ("from", "to", "step", "times", "count", "multiple_of")
 
 
-def described(name: str, rule: Rule | None, raw: object) -> Described:
+def parse_field_values(name: str, rule: Rule | None, raw: object) -> FieldValues:
     """What TOML or a `--set` says of a field (or, without a rule, of a variable); InvalidInput in one sentence."""
-    if isinstance(rule, IntList | Config):
+    if isinstance(rule, IntList | LayerList):
         return _list_field(name, rule, raw)
     if isinstance(raw, str):
         return _text(name, rule, raw.strip())
     if isinstance(raw, list):
-        return _choices(name, [_one(name, rule, item) for item in raw])
+        return _choices(name, [_single_value(name, rule, item) for item in raw])
     if isinstance(raw, dict):
         return _choices(name, _range_table(name, rule, raw))
     return Fixed(_accepted(name, rule, raw))
 
 
-def _text(name: str, rule: Rule | None, text: str) -> Described:
+def _text(name: str, rule: Rule | None, text: str) -> FieldValues:
     if text.startswith("[") and text.endswith("]"):
-        return _choices(name, [value for item in split(text[1:-1]) for value in _some(name, rule, item)])
+        return _choices(name, [value for item in split(text[1:-1]) for value in _item_values(name, rule, item)])
     found = _RANGE.fullmatch(text)
     if found:
         return _choices(name, _range_of(name, rule, found))
@@ -81,7 +81,7 @@ def _refuse_word(name: str, rule: Rule | None, text: str) -> None:
         raise InvalidInput(f"space: {name}={shortened(text)!r} must be {rule.rule()}.")
 
 
-def _literal(rule: Rule | None, text: str) -> Plain:
+def _literal(rule: Rule | None, text: str) -> PlainValue:
     if rule is None:
         return _number(text) if re.fullmatch(_NUMBER, text, re.ASCII) else None
     value = rule.parse(text)
@@ -92,12 +92,12 @@ def _number(text: str) -> int | float:
     return float(text) if "." in text else int(text)
 
 
-def _some(name: str, rule: Rule | None, item: str) -> list[Plain]:
+def _item_values(name: str, rule: Rule | None, item: str) -> list[PlainValue]:
     found = _RANGE.fullmatch(item)
-    return _range_of(name, rule, found) if found else [_one(name, rule, item)]
+    return _range_of(name, rule, found) if found else [_single_value(name, rule, item)]
 
 
-def _one(name: str, rule: Rule | None, item: object) -> Plain:
+def _single_value(name: str, rule: Rule | None, item: object) -> PlainValue:
     if isinstance(item, str):
         value = _literal(rule, item)
         parsed = rule.parse(item) if rule is not None else value
@@ -105,7 +105,7 @@ def _one(name: str, rule: Rule | None, item: object) -> Plain:
     return _accepted(name, rule, item)
 
 
-def _accepted(name: str, rule: Rule | None, value: object) -> Plain:
+def _accepted(name: str, rule: Rule | None, value: object) -> PlainValue:
     if isinstance(value, float) and not isfinite(value):
         raise InvalidInput(f"space: {name}={value} is no number to work with.")
     if rule is None:
@@ -118,7 +118,7 @@ def _accepted(name: str, rule: Rule | None, value: object) -> Plain:
     return value
 
 
-def _choices(name: str, values: list[Plain]) -> Choices:
+def _choices(name: str, values: list[PlainValue]) -> Choices:
     if not values:
         raise InvalidInput(f"space: {name} has no values; give at least one.")
     if len(values) > MAX_VALUES:
@@ -126,7 +126,7 @@ def _choices(name: str, values: list[Plain]) -> Choices:
     return Choices(tuple({(type(value), value): value for value in values}.values()))
 
 
-def _range_of(name: str, rule: Rule | None, found: re.Match[str]) -> list[Plain]:
+def _range_of(name: str, rule: Rule | None, found: re.Match[str]) -> list[PlainValue]:
     table: dict[str, object] = {"from": _number(found["from"]), "to": _number(found["to"])}
     if found["how"]:
         table[found["how"]] = _number(found["by"])
@@ -135,7 +135,7 @@ def _range_of(name: str, rule: Rule | None, found: re.Match[str]) -> list[Plain]
     return _range_table(name, rule, table)
 
 
-def _range_table(name: str, rule: Rule | None, table: dict[str, Any]) -> list[Plain]:
+def _range_table(name: str, rule: Rule | None, table: dict[str, Any]) -> list[PlainValue]:
     """A range: linear by `step` (1), geometric by `times`, or `count` values evenly apart; `multiple_of` rounds."""
     unknown = [key for key in table if key not in _RANGE_KEYS]
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in table.values())
@@ -186,7 +186,7 @@ def _geometric(name: str, low: float, high: float, factor: float) -> list[float]
     return values
 
 
-def _list_field(name: str, rule: IntList | Config, raw: object) -> Described:
+def _list_field(name: str, rule: IntList | LayerList, raw: object) -> FieldValues:
     """A list a network: one value, several to choose from, or a description for each stage."""
     if isinstance(raw, str):
         return _list_text(name, rule, raw.strip())
@@ -200,36 +200,36 @@ def _list_field(name: str, rule: IntList | Config, raw: object) -> Described:
         return Fixed(_accepted(name, rule, tuple(raw)))
     if all(isinstance(item, str) and _whole_list(rule, item) for item in raw):
         return _choices(name, [_accepted(name, rule, rule.parse(item)) for item in raw])
-    return Elements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(raw)))
+    return StageElements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(raw)))
 
 
-def _list_text(name: str, rule: IntList | Config, text: str) -> Described:
+def _list_text(name: str, rule: IntList | LayerList, text: str) -> FieldValues:
     if text.startswith("[") and text.endswith("]"):
         items = split(text[1:-1])
         if all(_whole_list(rule, item) for item in items):
             return _choices(name, [_accepted(name, rule, rule.parse(item)) for item in items])
-        return Elements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(items)))
+        return StageElements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(items)))
     value = rule.parse(text)
     return Fixed(value) if rule.accepts(value) else parse(text)
 
 
-def _list_table(name: str, raw: dict[str, Any]) -> Elements:
+def _list_table(name: str, raw: dict[str, Any]) -> StageElements:
     """`{each = …, stages = 4}`, or `{stage1 = …, stage2 = …}`."""
     if set(raw) == {"each", "stages"} and isinstance(raw["stages"], int) and 1 <= raw["stages"] <= 16:
-        return Elements(tuple(_element(f"{name}[{place}]", raw["each"]) for place in range(raw["stages"])))
+        return StageElements(tuple(_element(f"{name}[{place}]", raw["each"]) for place in range(raw["stages"])))
     if list(raw) != [f"stage{place}" for place in range(1, len(raw) + 1)]:
         raise InvalidInput(f"space: {name}: a table has each and stages (1 to 16), or stage1, stage2, … in order.")
-    return Elements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(raw.values())))
+    return StageElements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(raw.values())))
 
 
-def _whole_list(rule: IntList | Config, item: str) -> bool:
+def _whole_list(rule: IntList | LayerList, item: str) -> bool:
     return "-" in item and rule.accepts(rule.parse(item))
 
 
 def _element(name: str, raw: object) -> Fixed | Choices | Expression:
-    found = described(name, None, raw)
+    found = parse_field_values(name, None, raw)
     values = found.values if isinstance(found, Choices) else (found.value,) if isinstance(found, Fixed) else ()
-    if isinstance(found, Elements) or any(not isinstance(value, int) for value in values):
+    if isinstance(found, StageElements) or any(not isinstance(value, int) for value in values):
         raise InvalidInput(f"space: {name} must be whole numbers or an expression.")
     return found
 

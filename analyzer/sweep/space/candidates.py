@@ -14,14 +14,14 @@ from analyzer.families.spec import Ratio, rules
 from analyzer.graph.memo import memoized_per_object
 from analyzer.sweep.space.candidate_grid import Axis, CandidateGrid
 from analyzer.sweep.space.expression import Expression
-from analyzer.sweep.space.expression_functions import LISTS, Stages
+from analyzer.sweep.space.expression_functions import LISTS, StageList
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Some candidates: `index` numbers them, `codes` say which value of each axis they take, `env` has every name.
 
-    A name's value is an array over the candidates, or what they all share; a list's name has Stages.
+    A name's value is an array over the candidates, or what they all share; a list's name has StageList.
     """
 
     space: CandidateGrid
@@ -39,13 +39,13 @@ class Candidates:
         """Those of a mask or of row numbers."""
         codes = {name: each[rows] for name, each in self.codes.items()}
         held: dict[int, Any] = {}
-        env = {name: _taken(value, rows, held) for name, value in self.env.items()}
+        env = {name: _take_rows(value, rows, held) for name, value in self.env.items()}
         return Candidates(self.space, self.index[rows], codes, env)
 
     def fields(self, row: int) -> dict[str, Any]:
         """The family's fields of one candidate, as plain values."""
         known = rules(FAMILIES[self.space.family].spec)
-        return {name: _at(value, row) for name, value in self.env.items() if name in known}
+        return {name: _value_at(value, row) for name, value in self.env.items() if name in known}
 
 
 def environment(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def environment(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) ->
         else:
             axes, values = table
             place = np.ravel_multi_index([codes[axis] for axis in axes], [_count(space, axis) for axis in axes])
-            env.update({label: _taken(value, place) for label, value in values.items()})
+            env.update({label: _take_rows(value, place) for label, value in values.items()})
     _assemble(space, env, list(space.lists))
     return env
 
@@ -133,13 +133,13 @@ def _assemble(space: CandidateGrid, env: dict[str, Any], names: list[str]) -> No
     """Make lists of their elements."""
     for name in names:
         count = space.lists[name]
-        env[name] = Stages(tuple(env[f"{name}[{place}]"] for place in range(count)), count)
+        env[name] = StageList(tuple(env[f"{name}[{place}]"] for place in range(count)), count)
 
 
 def _shared(fixed: Mapping[str, Any]) -> dict[str, Any]:
     env: dict[str, Any] = {}
     for name, value in fixed.items():
-        env[name] = Stages(value, len(value)) if isinstance(value, tuple) else value
+        env[name] = StageList(value, len(value)) if isinstance(value, tuple) else value
         if isinstance(value, tuple):
             env.update({f"{name}[{place}]": item for place, item in enumerate(value)})
     return env
@@ -151,7 +151,7 @@ def _column(space: CandidateGrid, axis: Axis, codes: NDArray[np.int64]) -> dict[
     lengths = np.array([len(value) for value in axis.values])
     columns = [[value[place] if place < len(value) else 0 for value in axis.values] for place in range(max(lengths))]
     parts = tuple(_list_part(column)[codes] for column in columns)
-    return {axis.name: Stages(parts, lengths[codes])} | {f"{axis.name}[{i}]": part for i, part in enumerate(parts)}
+    return {axis.name: StageList(parts, lengths[codes])} | {f"{axis.name}[{i}]": part for i, part in enumerate(parts)}
 
 
 @memoized_per_object
@@ -173,16 +173,16 @@ def _sizes(space: CandidateGrid, codes: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _derived(space: CandidateGrid, name: str, text: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Stages):
-        parts = tuple(_whole(name, text, part) for part in value.parts)
-        return {name: Stages(parts, value.length)} | {f"{name}[{i}]": part for i, part in enumerate(parts)}
+    if isinstance(value, StageList):
+        parts = tuple(_as_whole_numbers(name, text, part) for part in value.parts)
+        return {name: StageList(parts, value.length)} | {f"{name}[{i}]": part for i, part in enumerate(parts)}
     known = rules(FAMILIES[space.family].spec)
     if "[" in name or (name in known and not isinstance(known[name], Ratio)):
-        return {name: _whole(name, text, value)}
+        return {name: _as_whole_numbers(name, text, value)}
     return {name: value}
 
 
-def _whole(name: str, text: str, value: Any) -> Any:
+def _as_whole_numbers(name: str, text: str, value: Any) -> Any:
     """Whole numbers, decimals that are whole included; truth values and words as they are."""
     numbers = np.asarray(value)
     if numbers.dtype.kind != "f":
@@ -195,11 +195,13 @@ def _whole(name: str, text: str, value: Any) -> Any:
     return numbers.astype(np.int64)
 
 
-def _taken(value: Any, rows: NDArray[Any], held: dict[int, Any] | None = None) -> Any:
+def _take_rows(value: Any, rows: NDArray[Any], held: dict[int, Any] | None = None) -> Any:
     """The rows of a value; a list's elements are taken once, `held` by identity, whatever names they go by."""
     held = {} if held is None else held
-    if isinstance(value, Stages):
-        return Stages(tuple(_taken(part, rows, held) for part in value.parts), _taken(value.length, rows, held))
+    if isinstance(value, StageList):
+        return StageList(
+            tuple(_take_rows(part, rows, held) for part in value.parts), _take_rows(value.length, rows, held)
+        )
     if not isinstance(value, np.ndarray) or not value.ndim:
         return value
     if id(value) not in held:
@@ -207,10 +209,10 @@ def _taken(value: Any, rows: NDArray[Any], held: dict[int, Any] | None = None) -
     return held[id(value)]
 
 
-def _at(value: Any, row: int) -> Any:
-    if isinstance(value, Stages):
-        parts = value.parts[: int(_at(value.length, row))]
-        return tuple(_at(part, row) for part in parts)
+def _value_at(value: Any, row: int) -> Any:
+    if isinstance(value, StageList):
+        parts = value.parts[: int(_value_at(value.length, row))]
+        return tuple(_value_at(part, row) for part in parts)
     if isinstance(value, np.ndarray) and value.ndim:
         value = value[row]
     return value.item() if isinstance(value, np.generic | np.ndarray) else value

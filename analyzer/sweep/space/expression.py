@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.spec import Flag, Rule
-from analyzer.sweep.space.expression_functions import FUNCTIONS, LISTS, Stages, checked
+from analyzer.sweep.space.expression_functions import FUNCTIONS, LISTS, StageList, checked_operation
 
 MAX_LENGTH = 1000
 MAX_NODES = 300
@@ -22,7 +22,7 @@ LATENCY = "latency"
 LATENCY_COLUMN = "latency_ms:"
 
 Value = Any
-"""An array over candidates, a number, a text or truth value, or Stages (a list a candidate)."""
+"""An array over candidates, a number, a text or truth value, or StageList (a list a candidate)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +201,16 @@ class _Reader:
                 values = [self.read(each) for each in node.args]
                 return {**FUNCTIONS, **LISTS}[function.id][2](*values)
             case ast.List() | ast.Tuple():
-                return Stages(tuple(self.read(each) for each in node.elts), len(node.elts))
+                return StageList(tuple(self.read(each) for each in node.elts), len(node.elts))
             case _:
                 raise InvalidInput(f"expression {shortened(self._text)!r}: cannot be worked out.")
 
     def _binary(self, node: ast.BinOp) -> Value:
         left, right = self.read(node.left), self.read(node.right)
         if isinstance(node.op, ast.Pow):
-            return checked(np.power, *_power(self._text, left, right))
+            return checked_operation(np.power, *_power(self._text, left, right))
         operation = _ARITHMETIC[type(node.op)]
-        return checked(operation, left, right)
+        return checked_operation(operation, left, right)
 
     def _unary(self, node: ast.UnaryOp) -> Value:
         value = self.read(node.operand)

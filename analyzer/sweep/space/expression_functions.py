@@ -11,16 +11,16 @@ from analyzer.families.spec import MAX_STAGES
 _WHOLE_LIMIT = float(2**62)
 
 
-class Stages(NamedTuple):
+class StageList(NamedTuple):
     """A list a candidate: one array (or number) a stage, and how many of them each candidate has."""
 
     parts: tuple[Any, ...]
     length: Any
 
 
-def checked(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+def checked_operation(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
     """The result of an operation, refused where whole numbers would leave 64 bits or a list is calculated with."""
-    if isinstance(left, str | Stages) or isinstance(right, str | Stages):
+    if isinstance(left, str | StageList) or isinstance(right, str | StageList):
         raise TypeError("lists and texts are no numbers")
     whole = np.asarray(left).dtype.kind in "biu" and np.asarray(right).dtype.kind in "biu"
     if whole and operation in (np.multiply, np.power, np.add, np.subtract):
@@ -72,8 +72,8 @@ def _sum(stages: Any) -> Any:
     return sum(_stages(stages).parts)
 
 
-def _stages(value: Any) -> Stages:
-    if not isinstance(value, Stages):
+def _stages(value: Any) -> StageList:
+    if not isinstance(value, StageList):
         raise TypeError("sum and len take a list field, such as depths")
     return value
 
@@ -108,16 +108,16 @@ class _Blocks(NamedTuple):
 
 _MOST_BLOCKS = 1024
 _MOST_POWERS = 64
-_last: list[_Blocks] = []
+_latest_blocks: list[_Blocks] = []
 
 
 def _regnet(*numbers: Any) -> _Blocks:
     """The blocks of a RegNet, worked out once for the functions that are given the same numbers one after the other."""
-    for found in _last[:1]:
+    for found in _latest_blocks[:1]:
         if all(ours is theirs for ours, theirs in zip(found.numbers, numbers, strict=True)):
             return found
     found = _blocks(*numbers)
-    _last[:] = [found]
+    _latest_blocks[:] = [found]
     return found
 
 
@@ -158,10 +158,10 @@ def _blocks(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any) -> 
     return _Blocks(numbers, widths[:most], depths[:most], length)
 
 
-def _of_stages(parts: Iterable[Any], length: Any) -> Stages:
+def _of_stages(parts: Iterable[Any], length: Any) -> StageList:
     """The list, with a 0 for each stage that no candidate has, so that all chunks have the same columns."""
     made = tuple(parts)
-    return Stages((*made, *[0] * (MAX_STAGES - len(made))), length)
+    return StageList((*made, *[0] * (MAX_STAGES - len(made))), length)
 
 
 def _power(block: Any, initial: Any, slope: Any, factor: Any) -> Any:
@@ -180,14 +180,14 @@ def _first_block(power: int, depth: Any, initial: Any, slope: Any, factor: Any) 
 
 def _regnet_widths(
     depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any = 8, group_width: Any = 1, ratio: Any = 1
-) -> Stages:
+) -> StageList:
     """Each stage's width, fitted to group widths and bottleneck ratio."""
     found = _regnet(depth, initial, slope, factor, quantum)
     parts = (np.where(width > 0, _fitting(width, group_width, ratio), 0) for width in found.widths)
     return _of_stages(parts, found.length)
 
 
-def _regnet_depths(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any = 8) -> Stages:
+def _regnet_depths(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any = 8) -> StageList:
     """Each stage's blocks."""
     found = _regnet(depth, initial, slope, factor, quantum)
     return _of_stages(found.depths, found.length)
@@ -195,7 +195,7 @@ def _regnet_depths(depth: Any, initial: Any, slope: Any, factor: Any, quantum: A
 
 def _regnet_group_widths(
     depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any, group_width: Any, ratio: Any = 1
-) -> Stages:
+) -> StageList:
     """Each stage's group width, which is at most its inner width."""
     found = _regnet(depth, initial, slope, factor, quantum)
     inner = (np.maximum(np.floor_divide(width, ratio), 1) for width in found.widths)

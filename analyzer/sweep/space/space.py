@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.expression import canonical, field_name, make, parse
+from analyzer.families.expression import canonical, field_name, make_spec, parse
 from analyzer.families.network import MAX_SIDE, Size, size_in, squared
 from analyzer.families.registry import FAMILIES, suggestion
 from analyzer.families.spec import IntList, Rule, Spec, rules
-from analyzer.sweep.space.axis import Choices, Described, Elements, Fixed, described
+from analyzer.sweep.space.axis import Choices, FieldValues, Fixed, StageElements, parse_field_values
 from analyzer.sweep.space.candidate_grid import MAX_CANDIDATES, Axis, CandidateGrid
 from analyzer.sweep.space.candidates import Candidates
 from analyzer.sweep.space.expression import CONSTRAINED, Expression, require_condition
@@ -35,13 +35,13 @@ class Space(CandidateGrid):
     @staticmethod
     def from_toml(source: Path | str) -> "Space":
         """The space of a TOML file (a Path) or of a TOML text; InvalidInput with one sentence where it is none."""
-        return space_of(source)
+        return parse_space(source)
 
     def spec(self, index: int) -> Spec:
         """The candidate's spec; InvalidInput where it is no possible network, or there is no such candidate."""
         if not 0 <= index < self.size:
             raise InvalidInput(f"candidate {index}: the space has candidates 0 to {self.size - 1}.")
-        return make(self.family, Candidates.of(self, np.array([index])).fields(0))
+        return make_spec(self.family, Candidates.of(self, np.array([index])).fields(0))
 
     def expression(self, index: int) -> str:
         """The canonical variant expression of a candidate."""
@@ -54,7 +54,7 @@ class Space(CandidateGrid):
         return self.input_sizes[int(self.codes(np.array([index]))["input_size"][0])]
 
 
-def space_of(source: Path | str) -> Space:
+def parse_space(source: Path | str) -> Space:
     """The space of a TOML file, or of a TOML text."""
     title = source.stem if isinstance(source, Path) else "design space"
     document = _document(source)
@@ -114,14 +114,14 @@ def space(
         **{each: _described(name, each, raw, False) for each, raw in (variables or {}).items()},
         **described_fields,
     }
-    fixed, axes, derived, lists = _sorted_out(start, given)
+    fixed, axes, derived, lists = _sort_fields(start, given)
     known = [*fixed, *(axis.name for axis in axes), *derived, *lists, *_SIZES]
     ordered = _ordered(derived, known)
     plain = Space(title=title, family=name, fixed=fixed, axes=axes, derived=ordered, lists=lists)
-    return restricted(plain, constraints, input_sizes, samples, seed)
+    return restrict_space(plain, constraints, input_sizes, samples, seed)
 
 
-def restricted(
+def restrict_space(
     plain: Space,
     constraints: Iterable[object] = (),
     input_sizes: object = (),
@@ -150,8 +150,8 @@ def _start(family: object, variant: object) -> tuple[str, dict[str, Any]]:
     return family, {}
 
 
-def _fields(family: str, fields: Mapping[str, Any]) -> dict[str, Described]:
-    found: dict[str, Described] = {}
+def _fields(family: str, fields: Mapping[str, Any]) -> dict[str, FieldValues]:
+    found: dict[str, FieldValues] = {}
     for word, raw in fields.items():
         base, bracket, place = word.partition("[")
         name = field_name(family, base.strip()) + bracket + place
@@ -161,17 +161,17 @@ def _fields(family: str, fields: Mapping[str, Any]) -> dict[str, Described]:
     return found
 
 
-def _described(family: str, name: str, raw: object, is_field: bool) -> Described:
+def _described(family: str, name: str, raw: object, is_field: bool) -> FieldValues:
     known = rules(FAMILIES[family].spec)
     if not is_field and (
         name in known or not name.isidentifier() or name in {*CONSTRAINED, *FUNCTIONS, *LISTS, *_SIZES}
     ):
         raise InvalidInput(f"space: variable {shortened(name)!r} must be a new name of letters, digits and _.")
-    return described(name, known[name] if is_field and "[" not in name else None, raw)
+    return parse_field_values(name, known[name] if is_field and "[" not in name else None, raw)
 
 
-def _sorted_out(
-    start: dict[str, Any], given: dict[str, Described]
+def _sort_fields(
+    start: dict[str, Any], given: dict[str, FieldValues]
 ) -> tuple[dict[str, Any], tuple[Axis, ...], dict[str, Expression], dict[str, int]]:
     """Fixed values, axes, expressions, and how many elements each list that is made of elements has."""
     fixed, lists = dict(start), dict[str, int]()
@@ -181,7 +181,7 @@ def _sorted_out(
         if base != name:
             _open_list(base, fixed, lists, flat)
         fixed.pop(name, None)
-        if isinstance(each, Elements):
+        if isinstance(each, StageElements):
             lists[name] = len(each.items)
             flat.update({f"{name}[{place}]": item for place, item in enumerate(each.items)})
         else:
@@ -245,16 +245,16 @@ def _constraint(text: object, known: list[str], family: str) -> Expression:
     return expression
 
 
-def packaged(name: str) -> Space:
+def packaged_space(name: str) -> Space:
     """The space of a path that ends in `.toml`, or of one of the files that come with the program."""
     if name.endswith(".toml"):
-        return space_of(Path(name))
+        return parse_space(Path(name))
     path = SPACES / f"{name}.toml"
     known = sorted(each.stem for each in SPACES.glob("*.toml"))
     if name not in known:
         told = suggestion(name, known)
         raise InvalidInput(f"space {shortened(name)!r} is unknown; {told} A file of your own ends in .toml.")
-    return space_of(path)
+    return parse_space(path)
 
 
 SPACES = Path(__file__).parents[2] / "spaces"
@@ -288,7 +288,7 @@ _FEW = 4
 
 def to_toml(space: Space) -> str:
     """The space as TOML: every field stated, so that it means the same whatever a named variant becomes."""
-    fields, variables = _told(space)
+    fields, variables = _toml_values(space)
     lines = [f"title = {_quoted(space.title)}", _base_key(space)]
     if space.constraints:
         lines.append(f"constraints = [{', '.join(_quoted(each.text) for each in space.constraints)}]")
@@ -304,7 +304,7 @@ def to_toml(space: Space) -> str:
 
 def _base_key(space: Space) -> str:
     """The family; or a variant with the least that the family needs, where a field has its default without words."""
-    if not _unsaid(space):
+    if not _default_lists(space):
         return f"family = {_quoted(space.family)}"
     spec = FAMILIES[space.family].spec
     needed = [each.name for each in dataclasses.fields(spec) if each.default is dataclasses.MISSING]
@@ -313,13 +313,13 @@ def _base_key(space: Space) -> str:
     return f"variant = {_quoted(space.family + ':' + ','.join(given))}"
 
 
-def _unsaid(space: Space) -> list[str]:
+def _default_lists(space: Space) -> list[str]:
     """Lists that follow from other fields: None, for which there is no text."""
     known = rules(FAMILIES[space.family].spec)
     return [name for name, value in space.fixed.items() if value is None and isinstance(known[name], IntList)]
 
 
-def _told(space: Space) -> tuple[dict[str, str], dict[str, str]]:
+def _toml_values(space: Space) -> tuple[dict[str, str], dict[str, str]]:
     """What each field and each variable is, as TOML values, in the order in which candidates are numbered."""
     known = rules(FAMILIES[space.family].spec)
     told: dict[str, str] = {}
@@ -327,7 +327,7 @@ def _told(space: Space) -> tuple[dict[str, str], dict[str, str]]:
         base = name.partition("[")[0]
         if base in space.lists and base not in told:
             told[base] = _stages(space, base)
-        elif base not in space.lists and name not in _unsaid(space):
+        elif base not in space.lists and name not in _default_lists(space):
             told[name] = _value(space, name)
     fields = {name: value for name, value in told.items() if name in known}
     return fields, {name: value for name, value in told.items() if name not in known}

@@ -14,16 +14,16 @@ from analyzer.sweep.tracing.symbol import Condition
 _LIMIT = 2**63
 
 
-class Arrays:
+class CandidateArrays:
     """Values of polynomials for candidates whose fields are in `env`, of all or of some `rows`; products are kept."""
 
     def __init__(self, atoms: Atoms, env: Mapping[str, Any], count: int, rows: NDArray[np.int64] | None = None) -> None:
         self._atoms, self.env, self.count, self.rows = atoms, env, count, rows
         self._held: dict[Monomial, NDArray[np.int64]] = {}
 
-    def of(self, rows: NDArray[np.int64]) -> "Arrays":
+    def of(self, rows: NDArray[np.int64]) -> "CandidateArrays":
         """Those of other rows of the same fields."""
-        return Arrays(self._atoms, self.env, len(rows), rows)
+        return CandidateArrays(self._atoms, self.env, len(rows), rows)
 
     def field(self, name: str) -> NDArray[np.int64]:
         """A field's values."""
@@ -66,7 +66,7 @@ class Arrays:
 def check_size(atoms: Atoms, terms: Terms, bounds: Mapping[str, tuple[int, int]]) -> int:
     """The most that a polynomial's terms come to; InvalidInput where they may go beyond 64 bits."""
     most: int = sum(
-        abs(coefficient) * prod(_most(atoms, place, bounds) ** power for place, power in monomial)
+        abs(coefficient) * prod(_largest_value(atoms, place, bounds) ** power for place, power in monomial)
         for monomial, coefficient in terms.items()
     )
     if most >= _LIMIT:
@@ -74,7 +74,7 @@ def check_size(atoms: Atoms, terms: Terms, bounds: Mapping[str, tuple[int, int]]
     return most
 
 
-def _most(atoms: Atoms, place: int, bounds: Mapping[str, tuple[int, int]]) -> int:
+def _largest_value(atoms: Atoms, place: int, bounds: Mapping[str, tuple[int, int]]) -> int:
     atom = atoms.items[place]
     if isinstance(atom, str):
         return max(map(abs, bounds[atom]))

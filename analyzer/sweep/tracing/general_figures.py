@@ -9,10 +9,10 @@ figure, the first difference, the difference of differences, until one vanishes:
     >>> differences  # 5; 7 − 5 = 2; (11 − 7) − (7 − 5) = 2
     [{(): 5}, {(): 2}, {(): 2}]
     >>> count = {((Atoms().place("depth"), 1),): 1}
-    >>> _extended(Fraction(differences[0]), count, differences[1:])  # 5 + 2 (n − 1) + (n − 1)(n − 2) = n² − n + 5
-    Fraction(terms={(): 5, ((0, 1),): -1, ((0, 2),): 1}, denominator=1)
+    >>> _extended(PolynomialFraction(differences[0]), count, differences[1:])  # 5 + 2 (n − 1) + (n − 1)(n − 2) = n² − n + 5
+    PolynomialFraction(terms={(): 5, ((0, 1),): -1, ((0, 2),): 1}, denominator=1)
 
-The result must give what a run at the true counts gives (`_agree`), else only networks of the same counts share it.
+The result must give what a run at the true counts gives (`_figures_agree`), else only networks of the same counts share it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,15 +21,15 @@ from itertools import pairwise
 from math import gcd
 from typing import NamedTuple
 
-from analyzer.sweep.tracing.multiset import Bags
-from analyzer.sweep.tracing.polynomial import Atoms, Terms, constant, frozen, plus, scaled, times
+from analyzer.sweep.tracing.multiset import GeneralMultiset
+from analyzer.sweep.tracing.polynomial import Atoms, Terms, constant, plus, polynomial_key, scaled, times
 from analyzer.sweep.tracing.symbol import Condition
-from analyzer.sweep.tracing.symbolic_run import FIGURES, Alike, Readers, Run, Source
+from analyzer.sweep.tracing.symbolic_run import FIGURES, MultisetReaders, NetworkStructure, SymbolicRun, TraceSource
 
 _MAX_ORDER = 4
 
 
-class Fraction(NamedTuple):
+class PolynomialFraction(NamedTuple):
     """A polynomial over a whole number, which always divides it."""
 
     terms: Terms
@@ -37,20 +37,24 @@ class Fraction(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TracedNetworks:
     """Where all conditions are as they say, the figures are those; none where no such network is possible."""
 
     conditions: tuple[Condition, ...]
-    figures: Mapping[str, Fraction]
-    bags: Mapping[str, "Bags"]
+    figures: Mapping[str, PolynomialFraction]
+    multisets: Mapping[str, "GeneralMultiset"]
     reason: str = ""
 
 
-def trace(
-    atoms: Atoms, alike: Alike, bounds: dict[str, tuple[int, int]], values: Mapping[str, int], readers: Readers = ()
-) -> Traced:
+def trace_networks(
+    atoms: Atoms,
+    alike: NetworkStructure,
+    bounds: dict[str, tuple[int, int]],
+    values: Mapping[str, int],
+    readers: MultisetReaders = (),
+) -> TracedNetworks:
     """The figures of the candidates that are built as the one whose varying fields have these values."""
-    exact = Source(atoms, alike, dict(bounds), dict(values), readers, (), {})
+    exact = TraceSource(atoms, alike, dict(bounds), dict(values), readers, (), {})
     true = exact.run()
     counted = tuple(str(atoms.items[place]) for place in true.tape.counted)
     if not counted:
@@ -58,17 +62,17 @@ def trace(
     source = exact._replace(values=exact.values | dict.fromkeys(counted, 1), counted=counted, done={})
     base = source.run()
     if true.reason and base.reason:
-        return Traced(_kept([true, base], counted), {}, {}, true.reason)
+        return TracedNetworks(_shared_conditions([true, base], counted), {}, {}, true.reason)
     general = None if true.reason or base.reason else _general(source, base)
     if general is None:
         return _exact(exact, true)
-    bags = {name: Bags(source, name, base) for name, _ in readers}
-    if not _agree(atoms, general[1], true) or not all(bag.agrees(true) for bag in bags.values()):
+    bags = {name: GeneralMultiset(source, name, base) for name, _ in readers}
+    if not _figures_agree(atoms, general[1], true) or not all(bag.agrees(true) for bag in bags.values()):
         return _exact(exact, true)
-    return Traced(_kept([true, base, *general[0]], counted), general[1], bags)
+    return TracedNetworks(_shared_conditions([true, base, *general[0]], counted), general[1], bags)
 
 
-def _kept(runs: Sequence[Run], counted: Sequence[str]) -> tuple[Condition, ...]:
+def _shared_conditions(runs: Sequence[SymbolicRun], counted: Sequence[str]) -> tuple[Condition, ...]:
     """The conditions under which all runs hold, but for those on counted fields alone that came out both ways."""
     true, *probes = runs
     atoms = true.tape.atoms
@@ -84,14 +88,14 @@ def _kept(runs: Sequence[Run], counted: Sequence[str]) -> tuple[Condition, ...]:
     return tuple(kept)
 
 
-def _general(source: Source, base: Run) -> tuple[list[Run], dict[str, Fraction]] | None:
+def _general(source: TraceSource, base: SymbolicRun) -> tuple[list[SymbolicRun], dict[str, PolynomialFraction]] | None:
     """The figures as polynomials in what is counted, by finite differences from one on (Newton's series).
 
     Each counted field adds its own: repeated blocks add equal costs, dense layers ever more. None where a run fails or
     the differences do not end. The caller holds the result against the run at the true counts.
     """
-    runs: list[Run] = []
-    figures = {name: Fraction(terms) for name, terms in base.figures.items()}
+    runs: list[SymbolicRun] = []
+    figures = {name: PolynomialFraction(terms) for name, terms in base.figures.items()}
     for field in source.counted:
         table, differences = [base.figures], dict[str, list[Terms]]()
         while len(table) <= _MAX_ORDER:
@@ -119,7 +123,7 @@ def _differences(values: list[Terms]) -> list[Terms]:
     return found
 
 
-def _extended(figure: Fraction, count: Terms, differences: Sequence[Terms]) -> Fraction:
+def _extended(figure: PolynomialFraction, count: Terms, differences: Sequence[Terms]) -> PolynomialFraction:
     """The figure and, for each order k, the binomial coefficient of count − 1 over k times the k-th difference."""
     terms, denominator = figure
     falling, factorial = constant(1), 1
@@ -133,12 +137,12 @@ def _extended(figure: Fraction, count: Terms, differences: Sequence[Terms]) -> F
     return _reduced(terms, denominator)
 
 
-def _reduced(terms: Terms, denominator: int) -> Fraction:
+def _reduced(terms: Terms, denominator: int) -> PolynomialFraction:
     common = gcd(denominator, *terms.values())
-    return Fraction({monomial: each // common for monomial, each in terms.items()}, denominator // common)
+    return PolynomialFraction({monomial: each // common for monomial, each in terms.items()}, denominator // common)
 
 
-def _agree(atoms: Atoms, figures: Mapping[str, Fraction], true: Run) -> bool:
+def _figures_agree(atoms: Atoms, figures: Mapping[str, PolynomialFraction], true: SymbolicRun) -> bool:
     """Whether general figures at the true counts are, as polynomials, those of the run at the true counts."""
     counts = true.tape.counted
     return all(
@@ -148,12 +152,12 @@ def _agree(atoms: Atoms, figures: Mapping[str, Fraction], true: Run) -> bool:
     )
 
 
-def _exact(source: Source, true: Run) -> Traced:
+def _exact(source: TraceSource, true: SymbolicRun) -> TracedNetworks:
     """The run's own figures, for candidates with the same counts."""
     counts = [
-        Condition(frozen({((place, 1),): 1} | constant(-value)), "=", True)
+        Condition(polynomial_key({((place, 1),): 1} | constant(-value)), "=", True)
         for place, value in true.tape.counted.items()
     ]
-    figures = {name: Fraction(terms) for name, terms in true.figures.items()}
-    bags = {name: Bags(source, name, true) for name in true.bags}
-    return Traced((*true.tape.conditions, *counts), figures, bags, true.reason)
+    figures = {name: PolynomialFraction(terms) for name, terms in true.figures.items()}
+    bags = {name: GeneralMultiset(source, name, true) for name in true.multisets}
+    return TracedNetworks((*true.tape.conditions, *counts), figures, bags, true.reason)

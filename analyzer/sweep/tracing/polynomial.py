@@ -12,7 +12,7 @@ Equal polynomials are equal dictionaries, since there is one way to write each: 
     >>> atoms.quotient(square, constant(2))  # 2 w and a new atom, ⌊w² / 2⌋: only what divides evenly is taken out
     {((0, 1),): 2, ((1, 1),): 1}
     >>> atoms.items
-    ['width', Quotient(numerator=((((0, 2),), 1),), denominator=(((), 2),))]
+    ['width', FloorQuotient(numerator=((((0, 2),), 1),), denominator=(((), 2),))]
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,14 +25,14 @@ Terms = dict[Monomial, int]
 ONE: Monomial = ()
 
 
-class Quotient(NamedTuple):
+class FloorQuotient(NamedTuple):
     """⌊numerator / denominator⌋."""
 
     numerator: tuple[tuple[Monomial, int], ...]
     denominator: tuple[tuple[Monomial, int], ...]
 
 
-Atom = str | Quotient
+Atom = str | FloorQuotient
 """A field's name, or a quotient."""
 
 
@@ -58,7 +58,7 @@ def times(first: Terms, second: Terms) -> Terms:
     result: Terms = {}
     for one, left in first.items():
         for other, right in second.items():
-            monomial = _joined(one, other)
+            monomial = _monomial_product(one, other)
             total = result.get(monomial, 0) + left * right
             if total:
                 result[monomial] = total
@@ -72,7 +72,7 @@ def scaled(terms: Terms, factor: int) -> Terms:
     return {monomial: factor * coefficient for monomial, coefficient in terms.items()} if factor else {}
 
 
-def _joined(one: Monomial, other: Monomial) -> Monomial:
+def _monomial_product(one: Monomial, other: Monomial) -> Monomial:
     if not one or not other:
         return one or other
     powers = dict(one)
@@ -111,7 +111,7 @@ def _without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
     return tuple((atom, power) for atom, power in powers.items() if power)
 
 
-def frozen(terms: Terms) -> tuple[tuple[Monomial, int], ...]:
+def polynomial_key(terms: Terms) -> tuple[tuple[Monomial, int], ...]:
     """The polynomial as a key."""
     return tuple(sorted(terms.items()))
 
@@ -137,7 +137,7 @@ class Atoms:
             return whole
         if set(rest) == set(denominator) == {ONE}:
             return plus(whole, constant(rest[ONE] // denominator[ONE]))
-        place = self.place(Quotient(frozen(rest), frozen(denominator)))
+        place = self.place(FloorQuotient(polynomial_key(rest), polynomial_key(denominator)))
         return plus(whole, {((place, 1),): 1})
 
     def substituted(self, terms: Terms, known: Mapping[int, int]) -> Terms:

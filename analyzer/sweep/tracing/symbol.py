@@ -20,7 +20,7 @@ candidates alike is noted as a condition, and a field that counts something (blo
 from typing import Any, NamedTuple
 
 from analyzer.errors import InvalidInput
-from analyzer.sweep.tracing.polynomial import ONE, Atoms, Terms, constant, frozen, plus, scaled, times
+from analyzer.sweep.tracing.polynomial import ONE, Atoms, Terms, constant, plus, polynomial_key, scaled, times
 
 
 class Condition(NamedTuple):
@@ -99,7 +99,7 @@ class Tape:
             return found
         value = self.value(terms)
         holds = value < 0 if relation == "<" else value == 0
-        self.conditions[Condition(frozen(terms), relation, holds)] = None
+        self.conditions[Condition(polynomial_key(terms), relation, holds)] = None
         return holds
 
     def _decided(self, terms: Terms, relation: str) -> bool | None:
@@ -203,7 +203,7 @@ class Symbol:
         return self.tape.decide(terms, relation)
 
     def __hash__(self) -> int:
-        return hash((id(self.tape), frozen(self.terms)))
+        return hash((id(self.tape), polynomial_key(self.terms)))
 
     def __index__(self) -> int:
         return self.tape.count(self.terms)

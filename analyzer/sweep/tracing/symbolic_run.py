@@ -1,7 +1,7 @@
 """One run of a family's own code and of the cost fold on Symbols.
 
-The fields of a candidate that vary in the space are Symbols, all others plain; `make` builds its spec, `graph` its
-network and `walk` its costs, as for any network. What comes out is a polynomial for each figure, and the tape of what
+The fields of a candidate that vary in the space are Symbols, all others plain; `make_spec` builds its spec, `graph` its
+network and `cost_tree` its costs, as for any network. What comes out is a polynomial for each figure, and the tape of what
 was compared and counted on the way; an InvalidInput on the way is a result as well, the reason why there is none.
 """
 
@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.memory import buffers_bytes, params_bytes
-from analyzer.cost.network_costs import Sum
-from analyzer.cost.walk import Tally, walk
+from analyzer.cost.network_costs import CostTotals
+from analyzer.cost.walk import StageTotals, cost_tree
 from analyzer.errors import InvalidInput
-from analyzer.families.expression import make
+from analyzer.families.expression import make_spec
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
 from analyzer.graph.graph import in_channels, num_ops
@@ -25,7 +25,7 @@ FIGURES = ("params", "macs", "activations", "depth", "ops", "input_height", "inp
 """What a run yields; "ops" are leaf ops, which are bounded, "state_bytes" those of parameters and buffers."""
 
 
-class Alike(NamedTuple):
+class NetworkStructure(NamedTuple):
     """What candidates of one structure share: all fields but the whole numbers that vary, with their values.
 
     `lengths` are those of list fields, whose elements go by "depths[0]" and so on.
@@ -37,7 +37,7 @@ class Alike(NamedTuple):
     size: Size | None
 
 
-class _Own(tuple[Any, ...]):
+class _SymbolList(tuple[Any, ...]):
     """A list of Symbols, which is never taken for the field's default list."""
 
     __slots__ = ()
@@ -48,36 +48,36 @@ class _Own(tuple[Any, ...]):
     __hash__ = tuple.__hash__
 
 
-Bag = Counter[Any]
+Multiset = Counter[Any]
 """Thing → how often a network holds it; of a difference, negative where it no longer does."""
-Readers = tuple[tuple[str, Callable[[Analysis], Bag]], ...]
+MultisetReaders = tuple[tuple[str, Callable[[Analysis], Multiset]], ...]
 """What is read off each run beside its figures, by name."""
 
 
-class Run(NamedTuple):
+class SymbolicRun(NamedTuple):
     """One run: what it noted, its figures and bags by name, and why there are none."""
 
     tape: Tape
     figures: dict[str, Terms]
-    bags: dict[str, Bag]
+    multisets: dict[str, Multiset]
     reason: str = ""
 
 
-class Source(NamedTuple):
+class TraceSource(NamedTuple):
     """Where a trace came from, so that more can be read off the same networks.
 
     `values` are those of the varying fields, 1 for the `counted` ones of which the figures are polynomials.
     """
 
     atoms: Atoms
-    alike: Alike
+    structure: NetworkStructure
     bounds: dict[str, tuple[int, int]]
     values: dict[str, int]
-    readers: Readers
+    readers: MultisetReaders
     counted: tuple[str, ...]
-    done: dict[tuple[tuple[str, int], ...], Run]
+    done: dict[tuple[tuple[str, int], ...], SymbolicRun]
 
-    def run(self, **counts: int) -> Run:
+    def run(self, **counts: int) -> SymbolicRun:
         """A run with other counts, made once."""
         key = tuple(counts.items())
         if key not in self.done:
@@ -85,20 +85,22 @@ class Source(NamedTuple):
         return self.done[key]
 
 
-def _run(source: Source, values: Mapping[str, int]) -> Run:
-    alike, tape = source.alike, Tape(source.atoms, source.bounds)
+def _run(source: TraceSource, values: Mapping[str, int]) -> SymbolicRun:
+    alike, tape = source.structure, Tape(source.atoms, source.bounds)
     fields: dict[str, Any] = dict(alike.shared)
     for name, length in alike.lengths:
         parts = [f"{name}[{place}]" for place in range(length)]
-        fields[name] = _Own(tape.symbol(part, values[part]) if part in values else fields.pop(part) for part in parts)
+        fields[name] = _SymbolList(
+            tape.symbol(part, values[part]) if part in values else fields.pop(part) for part in parts
+        )
     fields |= {name: tape.symbol(name, value) for name, value in values.items() if "[" not in name}
     try:
-        spec = make(alike.family, fields)
+        spec = make_spec(alike.family, fields)
         analysis = _analysis(spec, spec.default_input_size if alike.size is None else alike.size)
         bags = {name: read(analysis) for name, read in source.readers}
     except InvalidInput as error:
-        return Run(tape, {}, {}, reason=str(error))
-    return Run(tape, _figures(analysis), bags)
+        return SymbolicRun(tape, {}, {}, reason=str(error))
+    return SymbolicRun(tape, _figures(analysis), bags)
 
 
 def _analysis(spec: Spec, size: Size) -> Analysis:
@@ -106,14 +108,14 @@ def _analysis(spec: Spec, size: Size) -> Analysis:
     graph = spec.graph()
     height, width = size if isinstance(size, tuple) else (size, size)
     shape = in_channels(graph), height, width
-    walked = walk(graph, shape)
+    walked = cost_tree(graph, shape)
     network = Network(graph=graph, expression="", title="", spec=spec)
-    return Analysis(network=network, input_shape=shape, stages=(), totals=_totals(walked.total), walked=walked)
+    return Analysis(network=network, input_shape=shape, stages=(), totals=_totals(walked.total), cost_tree=walked)
 
 
-def _totals(total: Tally) -> Sum:
-    reach, stride, depth = total.seen
-    return Sum(
+def _totals(total: StageTotals) -> CostTotals:
+    reach, stride, depth = total.receptive
+    return CostTotals(
         output_shape=total.output_shape,
         params=total.params,
         buffers=total.buffers,

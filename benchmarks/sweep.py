@@ -122,7 +122,7 @@ def markdown(record: Mapping[str, Any]) -> str:
             "",
             *_rate_table(record["rates"]),
             "",
-            *_whole_table(record["whole_process_costs"]),
+            *_whole_table(record["wholes"]),
             "",
             _conditions_note(record),
             "",

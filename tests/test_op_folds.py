@@ -16,11 +16,11 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "gr
 LEAVES = {op.__name__ for op in OPS}
 GROUPS = {base.__name__ for op in OPS for base in op.__mro__[1:-1]}
 
-CHECKED = ("assert_never", "_nothing")
+CHECKED = ("assert_never", "_no_weights")
 """Calls at the end of a fold whose parameter's type makes a new op an error."""
 
 ON_PURPOSE = {
-    "_without_inputs": "what is alike but for its input channels: any other op must be equal in all",
+    "_op_key": "what is alike but for its input channels: any other op must be equal in all",
     "_sliced": "the ops that a path of an aggregated block may hold; every other refuses to be shared out",
     "output": "a chain of norm, ReLU and convolution, which its finder guarantees",
     "plain_expression": "what needs no module of its own in code: anything else has one",

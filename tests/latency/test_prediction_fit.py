@@ -118,7 +118,10 @@ def test_texts_disagree_by_words_whole_numbers_and_figures() -> None:
 def test_the_shipped_numbers_are_the_fits() -> None:
     """Three of the fit's steps; `make fit-check` takes all, and the document."""
     start = SHIPPED.classes["gpu"]
-    assert fit_efficiencies(Batch(nvidia_cases("V100", "amp", least=64)), start, ("tensor",)) == SHIPPED.classes["old_tensor"]
+    assert (
+        fit_efficiencies(Batch(nvidia_cases("V100", "amp", least=64)), start, ("tensor",))
+        == SHIPPED.classes["old_tensor"]
+    )
     again = fit_efficiencies(Batch(training_cases()), start, ("tensor", "memory"))
     assert again == pytest.approx(SHIPPED.classes["training"], rel=2e-3)
     assert fit_host() == SHIPPED.host_us

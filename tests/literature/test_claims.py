@@ -164,7 +164,10 @@ def test_a_fault_in_the_formulas_turns_verdicts(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(formulas, "params", _ungrouped)
     monkeypatch.setattr(figures, "_cached_analysis", analyze)
     again = Claim(
-        *(getattr(BY_KEY["grouping_divides_parameters"], name) for name in ("statement", "why", "matters", "weigh"))
+        *(
+            getattr(BY_KEY["grouping_divides_parameters"], name)
+            for name in ("statement", "why", "matters", "make_cases")
+        )
     )
     assert again.verdict is Verdict.FAILS
 

@@ -181,11 +181,7 @@ def off_by_little(number: str) -> str:
 
 def test_exact_published_numbers_with_one_digit_changed_are_unexplained() -> None:
     """Every exact parameter or FLOPs figure of the named networks, its last digit off by five."""
-    stated = [
-        entry
-        for entry in published_totals()
-        if entry["parse_printed_number"] == "exact" and entry["expression"] in NAMES
-    ]
+    stated = [entry for entry in published_totals() if entry["printed"] == "exact" and entry["expression"] in NAMES]
     exact = {(entry["expression"], as_printed(entry)) for entry in stated}
     assert len(exact) > 10
     assert not [number for name, number in exact if found(name, off_by_little(number)).explained]

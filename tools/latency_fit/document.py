@@ -58,7 +58,10 @@ def _per_cent(value: float, places: int = 1) -> str:
 
 
 def _summary(
-    validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors], small: Sequence[HeldOutErrors], covered: dict[str, float]
+    validated: dict[str, HeldOutErrors],
+    across: Sequence[HeldOutErrors],
+    small: Sequence[HeldOutErrors],
+    covered: dict[str, float],
 ) -> str:
     gpu = validated["GPU inference"]
     compiled = gpu.where("", lambda case: case.run.compiled)

@@ -18,7 +18,9 @@ def half_width(errors: Vector) -> float:
     return round_significant(float(np.quantile(np.abs(errors), COVERAGE)), 3)
 
 
-def half_widths(known: FittedModel, validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors]) -> dict[str, float]:
+def half_widths(
+    known: FittedModel, validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors]
+) -> dict[str, float]:
     """Kind of evidence → half width, as a logarithm.
 
     "gpu", "training" and "cpu": the device was measured in that mode. "alike": another GPU like those (GeForce);

@@ -59,7 +59,9 @@ class HeldOutErrors:
     def where(self, title: str, keep: Callable[[PublishedLatency], bool]) -> "HeldOutErrors":
         """Those rows of it."""
         chosen = [keep(case) for case in self.cases]
-        return HeldOutErrors(title, [case for case, kept in zip(self.cases, chosen, strict=True) if kept], self.errors[chosen])
+        return HeldOutErrors(
+            title, [case for case, kept in zip(self.cases, chosen, strict=True) if kept], self.errors[chosen]
+        )
 
     def calibrated_on(self, model: str) -> "HeldOutErrors":
         """The errors left once each table's row of that model at 224 pixels has fixed the table's factor."""
@@ -81,7 +83,9 @@ def fold_of(cases: Sequence[PublishedLatency]) -> dict[str, int]:
     return {models[place]: rank % FOLDS for rank, place in enumerate(order)}
 
 
-def held_out_errors(cases: list[PublishedLatency], start: Efficiencies, free: Sequence[str], group: Callable[[PublishedLatency], object]) -> Vector:
+def held_out_errors(
+    cases: list[PublishedLatency], start: Efficiencies, free: Sequence[str], group: Callable[[PublishedLatency], object]
+) -> Vector:
     """log(predicted / published) of every case by a fit to the other groups."""
     groups = [group(case) for case in cases]
     errors = np.zeros(len(cases))
@@ -115,12 +119,16 @@ def cross_validated_fits(known: FittedModel) -> list[CrossValidatedFit]:
 def cross_validated(part: CrossValidatedFit) -> HeldOutErrors:
     """The part's rows, each predicted without any row of its model."""
     fold = fold_of(part.cases)
-    return HeldOutErrors(part.title, part.cases, held_out_errors(part.cases, part.start, part.free, lambda case: fold[case.model]))
+    return HeldOutErrors(
+        part.title, part.cases, held_out_errors(part.cases, part.start, part.free, lambda case: fold[case.model])
+    )
 
 
 def family_left_out(part: CrossValidatedFit) -> HeldOutErrors:
     """The part's rows, each predicted without any row of its family."""
-    return HeldOutErrors(part.title, part.cases, held_out_errors(part.cases, part.start, part.free, lambda case: case.family))
+    return HeldOutErrors(
+        part.title, part.cases, held_out_errors(part.cases, part.start, part.free, lambda case: case.family)
+    )
 
 
 def across_devices(known: FittedModel) -> list[HeldOutErrors]:
@@ -128,7 +136,9 @@ def across_devices(known: FittedModel) -> list[HeldOutErrors]:
     found = []
     for seen, unseen in (("RTX 3090", "RTX 4090"), ("RTX 4090", "RTX 3090")):
         rows = [case for case in inference_cases() if case.device.name == seen and not case.run.compiled]
-        eff = fit_efficiencies(Batch(rows), START._replace(norm=NO_BOUND, launch_us=known.classes["gpu"].launch_us), ONE_DEVICE)
+        eff = fit_efficiencies(
+            Batch(rows), START._replace(norm=NO_BOUND, launch_us=known.classes["gpu"].launch_us), ONE_DEVICE
+        )
         for compiled, word in ((False, "eager"), (True, "compiled")):
             cases = [c for c in inference_cases() if c.device.name == unseen and c.run.compiled == compiled]
             if cases:

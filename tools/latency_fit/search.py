@@ -65,7 +65,9 @@ def fit_efficiencies(batch: Batch, start: Efficiencies, free: Sequence[str]) -> 
         return batch.errors(_replaced(start, known, logs))
 
     found = least_squares(errors, first, loss="soft_l1", f_scale=LOSS_SCALE, bounds=bounds)
-    return start._replace(**{name: round_significant(value) for name, value in zip(known, np.exp(found.x), strict=True)})
+    return start._replace(
+        **{name: round_significant(value) for name, value in zip(known, np.exp(found.x), strict=True)}
+    )
 
 
 def identified(batch: Batch, start: Efficiencies, free: Sequence[str]) -> tuple[str, ...]:

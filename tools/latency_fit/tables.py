@@ -67,7 +67,9 @@ def published_latency(row: dict[str, str]) -> PublishedLatency:
     words = (row["device"], row["precision"], row["layout"].upper(), "compiled" if run.compiled else "eager")
     table = " ".join([*words, f"torch {row['torch']}"])
     size, time = int(row["image_size"]), float(row["batch_ms"])
-    return PublishedLatency(row["model"], row["expression"], row["family"], device_named(row["device"]), run, size, time, table)
+    return PublishedLatency(
+        row["model"], row["expression"], row["family"], device_named(row["device"]), run, size, time, table
+    )
 
 
 def inference_expressions() -> list[str]:
@@ -78,7 +80,14 @@ def inference_expressions() -> list[str]:
 def training_cases() -> list[PublishedLatency]:
     """Training steps of timm."""
     return [
-        PublishedLatency(case.model, case.expression, case.family, case.device, case.run._replace(training=True), *case_sort_key(case))
+        PublishedLatency(
+            case.model,
+            case.expression,
+            case.family,
+            case.device,
+            case.run._replace(training=True),
+            *case_sort_key(case),
+        )
         for case in read_cases("timm_training")
     ]
 

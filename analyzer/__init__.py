@@ -1,8 +1,18 @@
 """Exact, instant analysis of residual and densely connected networks.
 
-Nothing heavy is imported here: each public name is loaded when it is first used.
+Nothing heavy is imported here: each public name is loaded when it is first used. A network of your own is a `Graph` of
+`Node`s that hold ops:
+
+    >>> import analyzer
+    >>> nodes = (
+    ...     analyzer.Node("conv", analyzer.Conv2d(3, 8, 3, padding=1), (analyzer.INPUT,)),
+    ...     analyzer.Node("relu", analyzer.ReLU(), ("conv",)),
+    ... )
+    >>> analyzer.analyze(analyzer.Graph("mine", nodes), input_size=32).macs == 3 * 8 * 3**2 * 32**2
+    True
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from analyzer.version import __version__ as __version__
@@ -23,11 +33,55 @@ if TYPE_CHECKING:
         save_weights,
         verify,
     )
+    from analyzer.cost.analysis import Analysis
     from analyzer.errors import InvalidInput, Unavailable
+    from analyzer.families.network import Network
+    from analyzer.families.spec import Spec
+    from analyzer.graph.graph import INPUT, Graph, Node
+    from analyzer.graph.ops import (
+        AdaptiveAvgPool2d,
+        Add,
+        AvgPool2d,
+        BatchNorm2d,
+        Concat,
+        Conv2d,
+        Dropout,
+        Flatten,
+        GlobalAvgPool2d,
+        Linear,
+        MaxPool2d,
+        Multiply,
+        Op,
+        ReLU,
+        Sigmoid,
+        ZeroPadShortcut,
+    )
 
 __all__ = [
+    "INPUT",
+    "AdaptiveAvgPool2d",
+    "Add",
+    "Analysis",
+    "AvgPool2d",
+    "BatchNorm2d",
+    "Concat",
+    "Conv2d",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2d",
+    "Graph",
     "InvalidInput",
+    "Linear",
+    "MaxPool2d",
+    "Multiply",
+    "Network",
+    "Node",
+    "Op",
+    "ReLU",
+    "Sigmoid",
+    "Spec",
     "Unavailable",
+    "ZeroPadShortcut",
     "analyze",
     "build",
     "check_equivalence",
@@ -42,14 +96,24 @@ __all__ = [
     "save_weights",
     "verify",
 ]
+_MODULES = {
+    "Analysis": "cost.analysis",
+    "Graph": "graph.graph",
+    "INPUT": "graph.graph",
+    "InvalidInput": "errors",
+    "Network": "families.network",
+    "Node": "graph.graph",
+    "Spec": "families.spec",
+    "Unavailable": "errors",
+}
+"""Name → module that defines it; functions stand in `api`, ops in `graph.ops`."""
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'analyzer' has no attribute {name!r}")
-    from analyzer import api
-
-    return getattr(api, name)
+    home = _MODULES.get(name, "api" if name.islower() else "graph.ops")
+    return getattr(import_module(f"analyzer.{home}"), name)
 
 
 def __dir__() -> list[str]:

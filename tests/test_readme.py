@@ -4,6 +4,7 @@ Oracle: what the program prints now; a line `…` stands for any lines.
 """
 
 import doctest
+import inspect
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import analyzer
 from analyzer.cli import main
 from tests.conftest import loaded_pygraphviz
 
@@ -59,6 +61,21 @@ def test_a_python_session_answers_as_shown(page: str, tmp_path: Path, monkeypatc
     assert tried >= 6
     assert failed == 0
     assert (tmp_path / "resnet50.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", analyzer.__all__)
+def test_the_example_of_a_public_function_answers_as_shown(name: str) -> None:
+    public = getattr(analyzer, name)
+    examples = doctest.DocTestFinder(recurse=False).find(public, name, globs={})
+    assert not inspect.isfunction(public) or (public.__doc__ and "Example:" in public.__doc__)
+    assert all(doctest.DocTestRunner().run(example).failed == 0 for example in examples)
+
+
+def test_the_packages_own_example_answers_as_shown() -> None:
+    failed, tried = doctest.testmod(analyzer)
+    assert tried == 3
+    assert not failed
 
 
 def test_sessions_of_several_verbs_are_compared() -> None:

@@ -11,12 +11,14 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
+import analyzer
 from analyzer.cli import VERBS, verbs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,6 +164,16 @@ def test_a_torch_verb_without_torch_says_what_to_install(verb: str) -> None:
     assert status == 2
     assert len(talk.splitlines()) == 1
     assert "install resnet-analyzer[live]" in talk
+
+
+def test_no_folder_hides_a_public_name() -> None:
+    """Importing `analyzer.explain.…` would put a module in the place of the function `analyzer.explain`."""
+    assert not {path.stem for path in PACKAGE.iterdir()} & set(analyzer.__all__)
+
+
+def test_no_folder_is_full() -> None:
+    counts = Counter(path.parent for path in SOURCES)
+    assert not {folder: count for folder, count in counts.items() if count > 20}
 
 
 def test_functions_are_short() -> None:

@@ -102,9 +102,9 @@ def test_a_changed_field_is_noticed_and_its_first_op_named(
 RESNEXT, DENSE, PREACT = "resnext50_32x4d@64", "densenet121@64", "resnetv2_50@64"
 
 FAULTS = {
-    "groups dropped": ("residual.py", "groups=spec.groups,", "groups=1,", RESNEXT, "stage1", "layer1.0.conv2"),
+    "groups dropped": ("residual_block.py", "groups=spec.groups,", "groups=1,", RESNEXT, "stage1", "layer1.0.conv2"),
     "shortcut adds F(x) to itself": (
-        "residual.py",
+        "residual_block.py",
         'Node("add", Add(), (transformed, INPUT))',
         'Node("add", Add(), (transformed, transformed))',
         RESNEXT,
@@ -112,7 +112,7 @@ FAULTS = {
         "layer1.1.add",
     ),
     "stride on the 1×1": (
-        "residual.py",
+        "residual_block.py",
         'spec.stride_on == "1x1"',
         'spec.stride_on != "1x1"',
         RESNEXT,
@@ -120,7 +120,7 @@ FAULTS = {
         "layer2.0.conv1",
     ),
     "projection without batch norm": (
-        "residual.py",
+        "residual_block.py",
         "[] if spec.preactivation else [(",
         "[] if spec else [(",
         RESNEXT,
@@ -128,9 +128,9 @@ FAULTS = {
         "layer1.0.add",
     ),
     "projection of what was not activated": (
-        "residual.py",
-        '_joined(spec, nodes[-1].name, "relu1")',
-        "_joined(spec, nodes[-1].name, INPUT)",
+        "residual_block.py",
+        '_shortcut_and_sum(spec, nodes[-1].name, "relu1")',
+        "_shortcut_and_sum(spec, nodes[-1].name, INPUT)",
         PREACT,
         "stage1",
         "layer1.0.downsample.0",

@@ -39,7 +39,7 @@ def published_totals() -> list[PublishedEntry]:
 
 def as_printed(entry: PublishedEntry) -> str:
     """The figure as a reader would type it: "4.1G", "25557032", "~7.8G"."""
-    return f"{'~' if entry['parse_printed_number'] == 'about' else ''}{entry['figure']}{_UNITS[int(entry['unit'])]}"
+    return f"{'~' if entry['printed'] == 'about' else ''}{entry['figure']}{_UNITS[int(entry['unit'])]}"
 
 
 def reconciled_entry(entry: PublishedEntry) -> Reconciliation:

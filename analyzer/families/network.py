@@ -17,7 +17,7 @@ Size = int | tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A Graph with what is known of it: canonical expression, spec, and the words of its named variant."""
+    """A Graph with its canonical expression and spec, and the title, paper and note of its named variant."""
 
     graph: Graph
     expression: str
@@ -46,16 +46,16 @@ class Network:
         return in_channels(self.graph), sides[0], sides[1]
 
 
-def parse_size(text: str, told: str = "input size") -> Size:
-    """The size that "224" or "320x256" (height x width) says; InvalidInput for another text, `told` being its name."""
+def parse_size(text: str, field: str = "input size") -> Size:
+    """The size that "224" or "320x256" (height x width) says; InvalidInput, naming the `field`, for another text."""
     size = size_in(text)
     if size is None:
-        raise InvalidInput(f"{told} {shortened(text)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels.")
+        raise InvalidInput(f"{field} {shortened(text)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels.")
     return size
 
 
 def size_in(text: str) -> Size | None:
-    """The size that "224" or "320x256" (height x width) says, None for another text; its bounds are not looked at."""
+    """The size that "224" or "320x256" (height x width) says, None for another text; its bounds are not checked."""
     match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text, re.ASCII)
     return squared(int(match[1]), int(match[2] or match[1])) if match else None
 

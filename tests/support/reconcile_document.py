@@ -39,7 +39,7 @@ def published_totals() -> list[PublishedEntry]:
 
 def as_printed(entry: PublishedEntry) -> str:
     """The figure as a reader would type it: "4.1G", "25557032", "~7.8G"."""
-    return f"{'~' if entry['parse_printed_number'] == 'about' else ''}{entry['figure']}{_UNITS[int(entry['unit'])]}"
+    return f"{'~' if entry['printed'] == 'about' else ''}{entry['figure']}{_UNITS[int(entry['unit'])]}"
 
 
 def reconciled_entry(entry: PublishedEntry) -> Reconciliation:
@@ -131,7 +131,7 @@ def _parts() -> Iterator[str]:
     yield "## Rules"
     resnet50 = analyze("resnet50")
     rows = [
-        [f"`{name}`", rule.kind, rule.words.replace("|", "/"), ", ".join(rule.tools), exact(rule.count(resnet50))]
+        [f"`{name}`", rule.kind, rule.description.replace("|", "/"), ", ".join(rule.tools), exact(rule.count(resnet50))]
         for name, rule in CONVENTIONS.items()
     ]
     yield markdown_table(["rule", "of", "what it counts", "who counts so", "ResNet-50 at 224"], rows, "llllr")

@@ -72,9 +72,9 @@ def _imported_at_once(statement: ast.stmt) -> Iterator[str]:
 
 def _imported(node: ast.AST) -> Iterator[str]:
     """The modules that are named in imports, those among the names of a package included."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Import):
-            yield from (alias.name for alias in each.names)
-        elif isinstance(each, ast.ImportFrom) and each.module:
-            yield each.module
-            yield from (f"{each.module}.{alias.name}" for alias in each.names)
+    for child in ast.walk(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.module:
+            yield child.module
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.walk import CostCache, OpCost
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import Size, size_in, size_text, squared
+from analyzer.families.network import Size, parse_size_or_none, size_of_sides, size_text
 from analyzer.files import write_whole
 from analyzer.graph.graph import Graph, op_text
 
@@ -84,13 +84,13 @@ def key_of(analysis: Analysis) -> str:
     """`EXPRESSION@SIZE`, or `FILE.toml@SIZE`, the name of a network in a baseline."""
     _, height, width = analysis.input_shape
     source = analysis.network.path or analysis.variant
-    return f"{source}@{size_text(squared(height, width))}"
+    return f"{source}@{size_text(size_of_sides(height, width))}"
 
 
 def analysis_of(key: str, costed: CostCache | None = None) -> Analysis:
     """The analysis that `EXPRESSION` or `EXPRESSION@SIZE` names, or a TOML file's; InvalidInput where it names none."""
     expression, at, size = key.rpartition("@") if "@" in key else (key, "", "")
-    sides = size_of(key, size) if at else None
+    sides = parse_key_size(key, size) if at else None
     if not expression.endswith(".toml"):
         return analyze(expression, sides, costed)
     from analyzer.families.toml_file import network_at  # seldom needed
@@ -98,9 +98,9 @@ def analysis_of(key: str, costed: CostCache | None = None) -> Analysis:
     return analyze(network_at(expression), sides, costed)
 
 
-def size_of(key: str, text: str) -> Size:
+def parse_key_size(key: str, text: str) -> Size:
     """`224` or `320x256`; InvalidInput, which names the key, for another text."""
-    size = size_in(text)
+    size = parse_size_or_none(text)
     if size is None:
         raise InvalidInput(f"network {shortened(key)!r}: after @ stands an input size such as 224 or 320x256.")
     return size
@@ -183,7 +183,7 @@ def load_baseline(path: Path) -> Baseline:
         raise InvalidInput(
             f"baseline {path}: schema {newer} is newer than this program's {SCHEMA}; update resnet-analyzer."
         )
-    return _validated(path, document)
+    return _validate(path, document)
 
 
 class _DuplicateKey(ValueError):
@@ -210,7 +210,7 @@ def _damage(path: Path, error: Exception) -> str:
     return f"is no JSON ({shortened(error, 80)}); take it from version control again"
 
 
-def _validated(path: Path, document: Any) -> Baseline:
+def _validate(path: Path, document: Any) -> Baseline:
     import fastjsonschema
 
     try:

@@ -100,7 +100,7 @@ def deepest(
     def needed(num_blocks: int) -> int | None:
         """Bytes with that many blocks in the growing stage; None where that is no network."""
         try:
-            costs = NetworkCosts.of(_deepened(base, num_blocks), input_size)
+            costs = NetworkCosts.of(_with_blocks(base, num_blocks), input_size)
         except InvalidInput:
             return None
         return needed_bytes(costs, training=training, batch_size=batch_size, dtype=dtype)
@@ -109,7 +109,7 @@ def deepest(
     num_blocks = _largest_fitting(
         lambda number: (needed_total := needed(number)) is not None and needed_total <= budget
     )
-    spec, needed_total = _deepened(base, max(num_blocks, 1)), needed(max(num_blocks, 1))
+    spec, needed_total = _with_blocks(base, max(num_blocks, 1)), needed(max(num_blocks, 1))
     if not num_blocks or needed_total is None:
         raise InvalidInput(
             f"budget of {budget} bytes: {canonical(spec)} needs {needed_total}, with one block in that stage."
@@ -145,7 +145,7 @@ def _with_depths(spec: Spec | None) -> Spec:
     return spec
 
 
-def _deepened(spec: Spec, num_blocks: int) -> Spec:
+def _with_blocks(spec: Spec, num_blocks: int) -> Spec:
     depths = spec.effective_fields()["depths"]
     stage = max(range(len(depths)), key=lambda index: (depths[index], index))
     depths[stage] = num_blocks

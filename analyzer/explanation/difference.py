@@ -19,7 +19,7 @@ QUANTITIES = ("params", "macs", "activations", "peak_bytes", "stored_bytes")
 """What is compared: the totals of an analysis, the peak of activations in inference, and what training stores."""
 _MAX_FIELDS_TOGETHER = 3
 """At most so many fields are tried together before all that are left go at once."""
-_PATHS = ("cardinality", "base_width")
+_INNER_WIDTH_FIELDS = ("cardinality", "base_width")
 
 
 class FieldChange(NamedTuple):
@@ -104,16 +104,20 @@ def _next_moves(state: SpecAtSize, target: SpecAtSize) -> list[FieldMove]:
     for names in _groups(remaining):
         move = try_move(state, target, names, remaining)
         if isinstance(move, FieldMove):
-            split = _inner_width(state, target) if names == _PATHS else []
-            return [*split, move._replace(why=refusal if len(names) > 1 and names != _PATHS else "")]
+            split = _inner_width(state, target) if names == _INNER_WIDTH_FIELDS else []
+            return [*split, move._replace(why=refusal if len(names) > 1 and names != _INNER_WIDTH_FIELDS else "")]
         refusal = refusal or move
     raise AssertionError("all fields at once make the second network")
 
 
 def _groups(remaining: list[str]) -> Iterator[tuple[str, ...]]:
     """Which fields to change together, the fewest first; the two that set the inner width count as one."""
-    paths = set(_PATHS) <= set(remaining)
-    units = [_PATHS if name == _PATHS[0] and paths else (name,) for name in remaining if name != _PATHS[1] or not paths]
+    paths = set(_INNER_WIDTH_FIELDS) <= set(remaining)
+    units = [
+        _INNER_WIDTH_FIELDS if name == _INNER_WIDTH_FIELDS[0] and paths else (name,)
+        for name in remaining
+        if name != _INNER_WIDTH_FIELDS[1] or not paths
+    ]
     for count in range(1, min(_MAX_FIELDS_TOGETHER, len(units)) + 1):
         for chosen in combinations(units, count):
             yield tuple(name for unit in chosen for name in unit)

@@ -101,7 +101,7 @@ class TracedInt(int):
 
     def __neg__(self) -> "TracedInt":
         if isinstance(self.formula, Quotient) and not self.formula.exact:
-            return TracedInt.of(-int(self), _negated(self.formula))
+            return TracedInt.of(-int(self), _negate(self.formula))
         return TracedInt.of(-int(self), _multiple(-1, self.formula))
 
 
@@ -194,6 +194,6 @@ def _quotient(dividend: Formula, divisor: Formula) -> Formula:
     return dividend if divisor == Constant(1) else Quotient(dividend, divisor)
 
 
-def _negated(quotient: Quotient) -> Formula:
+def _negate(quotient: Quotient) -> Formula:
     """−⌊a / b⌋ = ⌈−a / b⌉."""
     return Quotient(_multiple(-1, quotient.dividend), quotient.divisor, not quotient.up)

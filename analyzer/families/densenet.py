@@ -74,7 +74,7 @@ class DenseNetSpec(Spec):
                 rule = f"makes {channels} channels in {depth} dense layers; at most {MAX_CHANNELS} are allowed"
                 self._refuse("growth_rate", rule)
             if index < len(self.depths):
-                compressed = _compressed(self, channels)
+                compressed = _transition_channels(self, channels)
                 if compressed < 1:
                     self._refuse("compression", f"leaves none of {channels} channels; ⌊θC⌋ must be at least 1")
                 channels = compressed
@@ -107,7 +107,7 @@ def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
         nodes.append(Node(f"denseblock{index}", block, (nodes[-1].name,), f"stage{index}"))
         channels += depth * spec.growth_rate
         if index < len(spec.depths):
-            compressed = _compressed(spec, channels)
+            compressed = _transition_channels(spec, channels)
             nodes.append(
                 Node(f"transition{index}", _transition(channels, compressed), (nodes[-1].name,), f"transition{index}")
             )
@@ -168,7 +168,7 @@ def _transition(channels: int, out_channels: int) -> Graph:
     )
 
 
-def _compressed(spec: DenseNetSpec, channels: int) -> int:
+def _transition_channels(spec: DenseNetSpec, channels: int) -> int:
     """⌊θC⌋, a transition's output channels."""
     return floor_product(spec.compression, channels)
 

@@ -352,10 +352,10 @@ def _tricks(letter: str, depth: int) -> Variant:
 
 
 def _tutorial(depth: int, note: str = "", **more: Any) -> Variant:
-    told = "a Keras tutorial's net for 64×64 images of 6 classes: biases, unpadded stem pool, 2×2 average pool, "
-    told += "which has a window, so that receptive field and total stride count it"
+    description = "a Keras tutorial's net for 64×64 images of 6 classes: biases, unpadded stem pool, 2×2 average pool, "
+    description += "which has a window, so that receptive field and total stride count it"
     fields = {"stride_on": "1x1", "stem_pool": "valid", "conv_bias": True, "head_pool": 2, "num_classes": 6, **more}
-    return _net(f"Tutorial ResNet-{depth}", _HE, depth, "; ".join(filter(None, (told, note))), **fields)
+    return _net(f"Tutorial ResNet-{depth}", _HE, depth, "; ".join(filter(None, (description, note))), **fields)
 
 
 def _cifar(title: str, paper: str, depths: int, note: str = "", **fields: Any) -> Variant:

@@ -86,6 +86,14 @@ def leaf_ops(graph: Graph) -> Iterator[tuple[str, Op]]:
             yield node.name, node.op
 
 
+def sub_graphs(graph: Graph) -> Iterator[tuple[str, Graph]]:
+    """(path, graph) of every sub-graph at every level, outer ones first."""
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            yield node.name, node.op
+            yield from ((f"{node.name}.{path}", inner) for path, inner in sub_graphs(node.op))
+
+
 def nesting(graph: Graph, limit: int) -> int:
     """How many graphs deep the deepest op lies, 1 for a graph of ops alone; at most `limit` + 1 is counted."""
     level, depth = [graph], 0

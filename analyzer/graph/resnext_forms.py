@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from analyzer.errors import InvalidInput
-from analyzer.graph.graph import INPUT, Graph, Node, leaf_ops, sequence
+from analyzer.graph.graph import INPUT, Graph, Node, leaf_ops, sequence, sub_graphs
 from analyzer.graph.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ReLU
 
 FORM_TITLES = {
@@ -90,7 +90,7 @@ def reason_without_forms(graph: Graph) -> str:
     """Why the forms coincide or do not exist for this network, in one sentence; "" where it has grouped bottlenecks."""
     if next(grouped_blocks(graph), None) is not None:
         return ""
-    kinds = {part.kind for part in _sub_graphs(graph)}
+    kinds = {part.kind for _, part in sub_graphs(graph)}
     if any(isinstance(op, Conv2d) and op.groups > 1 for _, op in leaf_ops(graph)):
         return _REASON_GATED if "squeeze_excitation" in kinds else _REASON_NO_GROUPS
     return next((reason for kind, reason in _REASONS.items() if kind in kinds), _REASON_NO_GROUPS)
@@ -108,13 +108,6 @@ _REASON_GATED = (
     "which reads all paths at once, so they are not apart."
 )
 _REASON_NO_GROUPS = "It has no bottleneck with a grouped convolution, so there are no paths to split."
-
-
-def _sub_graphs(graph: Graph) -> Iterator[Graph]:
-    for node in graph.nodes:
-        if isinstance(node.op, Graph):
-            yield node.op
-            yield from _sub_graphs(node.op)
 
 
 INLINED_GRAPHS = ("transform", "convolution")
@@ -179,7 +172,7 @@ def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> R
     path = _path(chain, count)
     paths = [Node(name, path, chain[0].inputs) for name in names]
     start = block.nodes.index(chain[0])
-    after = [_rewired(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
+    after = [_rewire(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
     nodes = (*block.nodes[:start], *paths, replace(merge, inputs=tuple(names)), *after)
     parts = {
         f"{name}.{node.name}": WeightSlice(source=node.name, axis=_axis(node, chain), index=index, count=count)
@@ -189,15 +182,15 @@ def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> R
     return ResNeXtForm(letter=letter, graph=Graph(block.kind, nodes), parts=parts)
 
 
-def _rewired(node: Node, old: str, new: str) -> Node:
+def _rewire(node: Node, old: str, new: str) -> Node:
     return replace(node, inputs=tuple(new if name == old else name for name in node.inputs))
 
 
 def _path(chain: tuple[Node, ...], count: int) -> Graph:
-    return Graph("path", tuple(sequence(*((node.name, _sliced(node, chain, count)) for node in chain))))
+    return Graph("path", tuple(sequence(*((node.name, _slice_op(node, chain, count)) for node in chain))))
 
 
-def _sliced(node: Node, chain: tuple[Node, ...], count: int) -> Op:
+def _slice_op(node: Node, chain: tuple[Node, ...], count: int) -> Op:
     """One path's share of an op of the chain."""
     match node.op:
         case Conv2d() as conv if _axis(node, chain) == 1:

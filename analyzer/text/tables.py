@@ -15,12 +15,12 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: s
 
 def padded_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
     """A pipe table with even columns, for markdown that is read in a terminal."""
-    return _tabulated(heads, rows, align, "pipe")
+    return _aligned_table(heads, rows, align, "pipe")
 
 
 def terminal_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
     """A plain table for the terminal."""
-    return _tabulated(heads, rows, align, "simple")
+    return _aligned_table(heads, rows, align, "simple")
 
 
 def escaped(text: str) -> str:
@@ -28,7 +28,7 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>#|!&])", r"\\\1", text)
 
 
-def _tabulated(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, table_format: str) -> str:
+def _aligned_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, table_format: str) -> str:
     from tabulate import tabulate  # its import takes as long as all of `check`, which seldom shows a table
 
     sides = [_SIDES[letter] for letter in align]

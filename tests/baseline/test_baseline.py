@@ -116,8 +116,8 @@ def _groups_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _growth_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = densenet._compressed
-    monkeypatch.setattr(densenet, "_compressed", lambda spec, channels: original(spec, channels) + 1)
+    original = densenet._transition_channels
+    monkeypatch.setattr(densenet, "_transition_channels", lambda spec, channels: original(spec, channels) + 1)
 
 
 def _macs_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Results that are kept with what they are about. Oracle: closed form, by counting how often they are worked out."""
+"""Results that are cached with their object. Oracle: closed form, by counting how often they are computed."""
 
 import pickle
 from dataclasses import replace

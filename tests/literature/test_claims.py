@@ -1,4 +1,4 @@
-"""Claims checked.
+"""Claims: their figures, verdicts and documents.
 
 Oracles: figures that papers and the networks' arithmetic give, worked out here by hand; an evaluator of the printed
 arithmetic that knows nothing of the package; and formulas damaged on purpose.

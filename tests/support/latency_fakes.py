@@ -1,4 +1,4 @@
-"""Records from given samples, and a GPU whose clock the test winds."""
+"""Latency records of chosen samples, and a fake GPU whose clock the test sets."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

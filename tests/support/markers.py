@@ -1,4 +1,4 @@
-"""Which tests are `live` or `browser`: read from what a file imports, so that no list has to be kept.
+"""Which tests are `live` or `browser`: read from what a file imports, so that no list is needed.
 
 A file that imports torch (or what does) is live as a whole, and with `-m "not live"` not even imported: importing torch
 and what counts with it takes as long as hundreds of other tests. A function that imports it for itself is live alone.

@@ -1,4 +1,4 @@
-"""The figures of tests/published and how each of their quantities is read off an analysis."""
+"""The figures of tests/published and how each of their quantities is computed from an analysis."""
 
 import csv
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""The two exceptions that are shown to the user as one sentence: a mistake, and something that is not installed."""
 
 
 class InvalidInput(ValueError):
@@ -17,5 +17,7 @@ def shortened(value: object, limit: int = 60) -> str:
         text = "of more than 4300 digits"
     except RecursionError:
         text = "nested too deep to be shown"
-    printable = text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
+    printable = (
+        text if text.isprintable() else "".join(character if character.isprintable() else "?" for character in text)
+    )
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"

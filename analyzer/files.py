@@ -25,14 +25,14 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 def require_writable(path: Path) -> None:
     """InvalidInput where `path` could not be written, found out before work is done for it; nothing is made."""
-    there = next(folder for folder in (path.absolute().parent, *path.absolute().parents) if folder.exists())
+    existing_folder = next(folder for folder in (path.absolute().parent, *path.absolute().parents) if folder.exists())
     reason = (
         "a folder has that name"
         if path.is_dir()
         else "a file is in the folder's place"
-        if not there.is_dir()
+        if not existing_folder.is_dir()
         else "Permission denied"
-        if not os.access(path if path.exists() else there, os.W_OK)
+        if not os.access(path if path.exists() else existing_folder, os.W_OK)
         else ""
     )
     if reason:
@@ -43,16 +43,16 @@ def _replace(path: Path, data: bytes) -> None:
     import tempfile  # costs milliseconds that only a file should pay
 
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-    fresh = Path(name)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        fresh.chmod(_mode(path))
-        fresh.replace(path)
+        temporary.chmod(_mode(path))
+        temporary.replace(path)
     except BaseException:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -32,9 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def architecture(pytestconfig: pytest.Config) -> "Architecture":
     """Compare networks with the committed baseline: `architecture.assert_matches_baseline("resnet50")`."""
-    given = pytestconfig.getoption("--architecture-baseline")
-    named = Path(given) if given else pytestconfig.rootpath / pytestconfig.getini("architecture_baseline")
-    return Architecture(named, update=bool(pytestconfig.getoption("--architecture-update")))
+    option = pytestconfig.getoption("--architecture-baseline")
+    path = Path(option) if option else pytestconfig.rootpath / pytestconfig.getini("architecture_baseline")
+    return Architecture(path, update=bool(pytestconfig.getoption("--architecture-update")))
 
 
 class Architecture:
@@ -55,13 +55,13 @@ class Architecture:
     ) -> None:
         """Fail unless a network has the baseline's figures, within tolerances ({"macs": "1%"}) and budgets.
 
-        `network` is a variant expression, a Spec, a TOML file's path, or a torch.nn.Module, which is kept under `name`
-        (its class's, if not given) and run once on zeros of `input_size` (224). Budgets are for described networks.
+        `network` is a variant expression, a Spec, a TOML file's path, or a torch.nn.Module, which is run once on zeros
+        of `input_size` (224) and compared under `name` (by default its class's). Budgets are for described networks.
         """
         __tracebackhide__ = True
-        told = self._problem(network, input_size, name, tolerance or {}, budgets or {})
-        if told:
-            pytest.fail(told, pytrace=False)
+        problem = self._problem(network, input_size, name, tolerance or {}, budgets or {})
+        if problem:
+            pytest.fail(problem, pytrace=False)
 
     def _problem(
         self,
@@ -83,10 +83,12 @@ class Architecture:
         if outcome is None:
             return f"{subject.key} is not in {self.baseline}; `pytest --architecture-update` puts it there."
         allowed = limits.tolerances(f"{quantity}={text}" for quantity, text in tolerance.items())
-        asked = limits.budgets(f"{quantity}={text}" for quantity, text in budgets.items())
-        kept = limits.untolerated_changes(outcome.changes, allowed)
-        excess = tuple(limits.exceeded_budgets(subject.key, subject.analysis, asked)) if subject.analysis else ()
-        verdict = CheckResult(Outcome(1, kept, outcome.moved if kept else ()), excess, len(outcome.changes) - len(kept))
+        maxima = limits.budgets(f"{quantity}={text}" for quantity, text in budgets.items())
+        changes = limits.untolerated_changes(outcome.changes, allowed)
+        excess = tuple(limits.exceeded_budgets(subject.key, subject.analysis, maxima)) if subject.analysis else ()
+        verdict = CheckResult(
+            Outcome(1, changes, outcome.moved if changes else ()), excess, len(outcome.changes) - len(changes)
+        )
         return "" if verdict.passed else verdict_text(verdict, str(self.baseline))
 
     def _read(self) -> "Baseline":
@@ -96,9 +98,8 @@ class Architecture:
 
     def _write(self, subject: "_NetworkUnderTest") -> None:
         from analyzer.baseline import baseline as regression
-        from analyzer.baseline.baseline import lock_folder
 
-        with lock_folder(self.baseline):
+        with regression.lock_folder(self.baseline):
             baseline = self._read()
             (baseline.networks if subject.analysis else baseline.modules)[subject.key] = subject.facts()
             regression.write_baseline(self.baseline, baseline.networks, baseline.modules)
@@ -106,14 +107,14 @@ class Architecture:
 
 @dataclass(frozen=True)
 class _NetworkUnderTest:
-    """A network under test: a described one has an analysis, a torch module the facts that it showed."""
+    """A network under test: a described one has an analysis, a torch module the facts of one run."""
 
     key: str
     analysis: "Analysis | None" = None
     module_facts: "Facts | None" = None
 
     def facts(self) -> "Facts":
-        """What the baseline keeps of it."""
+        """The facts that the baseline file has of it."""
         from analyzer.baseline import baseline as regression
 
         return regression.facts(self.analysis) if self.analysis else self.module_facts or {}
@@ -121,14 +122,13 @@ class _NetworkUnderTest:
     def compared(self, baseline: "Baseline") -> "Outcome | None":
         """What moved; None where the baseline does not know it."""
         from analyzer.baseline import baseline as regression
-        from analyzer.baseline.baseline import check_module
 
         old = (baseline.networks if self.analysis else baseline.modules).get(self.key)
         if old is None:
             return None
         if self.analysis:
             return regression.check_network(self.key, old, self.analysis)
-        return check_module(self.key, old, self.facts())
+        return regression.check_module(self.key, old, self.facts())
 
 
 def _is_module(network: object) -> bool:

@@ -21,7 +21,7 @@ CHECKED = ("assert_never", "_no_weights")
 
 ON_PURPOSE = {
     "_op_key": "what is alike but for its input channels: any other op must be equal in all",
-    "_sliced": "the ops that a path of an aggregated block may hold; every other refuses to be shared out",
+    "_slice_op": "the ops that a path of an aggregated block may hold; every other refuses to be shared out",
     "output": "a chain of norm, ReLU and convolution, which its finder guarantees",
     "plain_expression": "what needs no module of its own in code: anything else has one",
 }

@@ -1,4 +1,4 @@
-"""The baseline that a CI compares with: what each network was, and what moved since."""
+"""The baseline that a CI compares with: what each network was, and what changed since."""
 
 import json
 import os
@@ -12,33 +12,9 @@ from typing import Any, NamedTuple
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.cost.walk import CostCache, OpCost
 from analyzer.errors import InvalidInput, shortened
-from analyzer.families.network import Size, size_in, size_text, squared
+from analyzer.families.network import Size, parse_size_or_none, size_of_sides, size_text
 from analyzer.files import write_whole
 from analyzer.graph.graph import Graph, op_text
-
-
-@contextmanager
-def lock_folder(path: Path) -> Iterator[None]:
-    """Hold the file's folder while the file is read and written; a killed run lets go, and nothing is left behind.
-
-    Where the system has no such locks (Windows) runs take no turns.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-    except OSError as error:
-        raise InvalidInput(f"baseline {path}: cannot be written ({error.strerror}); nothing was changed.") from None
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
 
 SCHEMA = 1
 _STAGE_QUANTITIES = ("output_shape", "params", "macs", "activations")
@@ -66,7 +42,7 @@ class MovedOp(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What `check_networks` found: how many networks were compared, every fact that moved, the first op that differs in each."""
+    """What a comparison shows: the number of networks, every fact that moved, the first op that differs in each."""
 
     num_networks: int
     changes: tuple[FigureChange, ...]
@@ -98,7 +74,7 @@ class CheckResult(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """A baseline file: the described networks, and people's own modules (`check_networks --module`), by their keys."""
+    """A baseline file: the described networks, and people's own modules (`check --module`), by their keys."""
 
     networks: dict[str, Facts]
     modules: dict[str, Facts]
@@ -108,40 +84,40 @@ def key_of(analysis: Analysis) -> str:
     """`EXPRESSION@SIZE`, or `FILE.toml@SIZE`, the name of a network in a baseline."""
     _, height, width = analysis.input_shape
     source = analysis.network.path or analysis.variant
-    return f"{source}@{size_text(squared(height, width))}"
+    return f"{source}@{size_text(size_of_sides(height, width))}"
 
 
 def analysis_of(key: str, costed: CostCache | None = None) -> Analysis:
     """The analysis that `EXPRESSION` or `EXPRESSION@SIZE` names, or a TOML file's; InvalidInput where it names none."""
     expression, at, size = key.rpartition("@") if "@" in key else (key, "", "")
-    sides = size_of(key, size) if at else None
+    sides = parse_key_size(key, size) if at else None
     if not expression.endswith(".toml"):
         return analyze(expression, sides, costed)
-    from analyzer.families.toml_file import network_at  # seldom asked for
+    from analyzer.families.toml_file import network_at  # seldom needed
 
     return analyze(network_at(expression), sides, costed)
 
 
-def size_of(key: str, text: str) -> Size:
+def parse_key_size(key: str, text: str) -> Size:
     """`224` or `320x256`; InvalidInput, which names the key, for another text."""
-    size = size_in(text)
+    size = parse_size_or_none(text)
     if size is None:
         raise InvalidInput(f"network {shortened(key)!r}: after @ stands an input size such as 224 or 320x256.")
     return size
 
 
 def facts(analysis: Analysis) -> Facts:
-    """What the baseline keeps of a network: fingerprint, totals, and each stage's shape, costs and op check sums."""
-    kept = _figures(analysis)
-    for stage in kept["stages"].values():
+    """What a baseline has of a network: fingerprint, totals, and each stage's shape, costs and op check sums."""
+    network_facts = _figures(analysis)
+    for stage in network_facts["stages"].values():
         stage["ops"] = ""
     for row, wiring in zip(analysis.rows, _wiring(analysis.network.graph), strict=True):
-        kept["stages"][row.stage]["ops"] += _op_sum(row, wiring)
-    return kept
+        network_facts["stages"][row.stage]["ops"] += _op_sum(row, wiring)
+    return network_facts
 
 
 def _wiring(graph: Graph) -> Iterator[str]:
-    """What each op reads, in execution order; the first op of a sub-graph tells what the sub-graph reads, too."""
+    """What each op reads, in execution order; the first op of a sub-graph has what the sub-graph reads, too."""
     for node in graph.nodes:
         read = ",".join(node.inputs)
         if isinstance(node.op, Graph):
@@ -175,7 +151,7 @@ def _op_sum(row: OpCost, wiring: str) -> str:
 
 @cache
 def _validator(modules: bool) -> Callable[[Any], Any]:
-    """Checks a document; `modules` are left out where there are none, for compiling their rules takes milliseconds."""
+    """A function that checks a document; rules for `modules`, slow to compile, are in it only where there are some."""
     import fastjsonschema  # only a baseline that is read needs it
 
     text = (Path(__file__).parents[1] / "schemas" / "baseline-1.json").read_text(encoding="utf-8")
@@ -195,7 +171,7 @@ def load_baseline(path: Path) -> Baseline:
     """A baseline file; InvalidInput with one sentence where it cannot be read, parsed or validated."""
     try:
         text = path.read_text(encoding="utf-8")
-        document = json.loads(text, object_pairs_hook=_unique)
+        document = json.loads(text, object_pairs_hook=_unique_keys)
     except FileNotFoundError:
         raise InvalidInput(f"baseline {path}: does not exist; write one with `check --update`.") from None
     except OSError as error:
@@ -207,20 +183,20 @@ def load_baseline(path: Path) -> Baseline:
         raise InvalidInput(
             f"baseline {path}: schema {newer} is newer than this program's {SCHEMA}; update resnet-analyzer."
         )
-    return _validated(path, document)
+    return _validate(path, document)
 
 
 class _DuplicateKey(ValueError):
     """An object that names one thing twice, as a careless merge leaves it; plain JSON would drop the first."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
         raise _DuplicateKey(f"has {shortened(repeated)!r} twice; keep one of them, or run `check --update`")
-    return found
+    return document
 
 
 def _damage(path: Path, error: Exception) -> str:
@@ -234,7 +210,7 @@ def _damage(path: Path, error: Exception) -> str:
     return f"is no JSON ({shortened(error, 80)}); take it from version control again"
 
 
-def _validated(path: Path, document: Any) -> Baseline:
+def _validate(path: Path, document: Any) -> Baseline:
     import fastjsonschema
 
     try:
@@ -250,6 +226,29 @@ def write_baseline(path: Path, networks: dict[str, Facts], modules: dict[str, Fa
     if modules:
         document["modules"] = dict(sorted(modules.items()))
     write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def lock_folder(path: Path) -> Iterator[None]:
+    """Lock the file's folder while the file is read and written; a killed run releases it, and nothing is left behind.
+
+    Where the system has no such locks (Windows) runs take no turns.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise InvalidInput(f"baseline {path}: cannot be written ({error.strerror}); nothing was changed.") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def current_facts(keys: Iterable[str]) -> dict[str, Facts]:
@@ -270,9 +269,9 @@ def check_networks(networks: dict[str, Facts]) -> Outcome:
         except InvalidInput as error:
             changes.append(FigureChange(key, "total", "network", "described", f"no longer described: {error}"))
             continue
-        found = check_network(key, old, analysis)
-        changes += found.changes
-        moved += found.moved
+        outcome = check_network(key, old, analysis)
+        changes += outcome.changes
+        moved += outcome.moved
     return Outcome(len(networks), tuple(changes), tuple(moved))
 
 
@@ -286,8 +285,8 @@ def network_changes(key: str, old: Facts | None, new: Facts | None) -> Iterator[
     """Every fact of a network that moved: stage by stage, then the totals."""
     before, after = old or {"stages": {}}, new or {"stages": {}}
     for stage in dict.fromkeys([*before["stages"], *after["stages"]]):
-        had, has = before["stages"].get(stage, {}), after["stages"].get(stage, {})
-        yield from _differing_figures(key, stage, _STAGE_QUANTITIES, had, has)
+        old_stage, new_stage = before["stages"].get(stage, {}), after["stages"].get(stage, {})
+        yield from _differing_figures(key, stage, _STAGE_QUANTITIES, old_stage, new_stage)
     yield from _differing_figures(key, "total", _TOTAL_QUANTITIES, before, after)
     yield from _differing_figures(key, "total", ("fingerprint",), before, after)
 
@@ -299,16 +298,16 @@ def _differing_figures(key: str, place: str, names: tuple[str, ...], old: Facts,
 
 
 def _first_moved_op(key: str, old: Facts, analysis: Analysis) -> Iterator[MovedOp]:
-    seen: dict[str, int] = {}
+    op_counts: dict[str, int] = {}
     for row, wiring in zip(analysis.rows, _wiring(analysis.network.graph), strict=True):
-        place = 4 * seen.setdefault(row.stage, 0)
-        seen[row.stage] += 1
-        if old["stages"].get(row.stage, {}).get("ops", "")[place : place + 4] != _op_sum(row, wiring):
+        offset = 4 * op_counts.setdefault(row.stage, 0)
+        op_counts[row.stage] += 1
+        if old["stages"].get(row.stage, {}).get("ops", "")[offset : offset + 4] != _op_sum(row, wiring):
             yield MovedOp(key, row.stage, row.path, _op_description(row, wiring))
             return
-    for stage, had in old["stages"].items():
-        if len(had["ops"]) > 4 * seen.get(stage, 0):
-            yield MovedOp(key, stage, f"op {seen.get(stage, 0) + 1} of {stage}", "gone")
+    for stage, old_stage in old["stages"].items():
+        if len(old_stage["ops"]) > 4 * op_counts.get(stage, 0):
+            yield MovedOp(key, stage, f"op {op_counts.get(stage, 0) + 1} of {stage}", "gone")
             return
 
 
@@ -318,11 +317,11 @@ def _op_description(row: OpCost, wiring: str) -> str:
     return f"{op_text(row.operation)}{read} → {'×'.join(map(str, row.output_shape))}"
 
 
-TOTALS = ("input_shape", "output_shape", "params", "buffers", "macs")
-QUANTITIES = ("kind", "output_shape", "params", "buffers", "macs")
+MODULE_TOTALS = ("input_shape", "output_shape", "params", "buffers", "macs")
+MODULE_QUANTITIES = ("kind", "output_shape", "params", "buffers", "macs")
 """Facts of a sub-module; params, buffers and MACs are its own, without those of the modules in it."""
 
-_WORDS = ("kind", "input_shape", "output_shape")
+_TEXT_QUANTITIES = ("kind", "input_shape", "output_shape")
 
 
 def check_module(key: str, old: Facts, new: Facts) -> Outcome:
@@ -330,7 +329,9 @@ def check_module(key: str, old: Facts, new: Facts) -> Outcome:
     changes = tuple(module_changes(key, old, new))
     first = next((change.place for change in changes if change.place != "total"), None)
     moved = (
-        () if first is None else (MovedOp(key, _top_level_name(first), first, _words(new["modules"].get(first, {}))),)
+        ()
+        if first is None
+        else (MovedOp(key, _top_level_name(first), first, _module_description(new["modules"].get(first, {}))),)
     )
     return Outcome(1, changes, moved)
 
@@ -339,8 +340,8 @@ def module_changes(key: str, old: Facts | None, new: Facts | None) -> Iterator[F
     """Sub-modules in the order in which they finish, those that are gone after them, then the totals."""
     before, after = (old or {}).get("modules", {}), (new or {}).get("modules", {})
     for path in dict.fromkeys([*after, *before]):
-        yield from _differing_modules(key, path, QUANTITIES, before.get(path), after.get(path))
-    yield from _differing_modules(key, "total", TOTALS, old, new)
+        yield from _differing_modules(key, path, MODULE_QUANTITIES, before.get(path), after.get(path))
+    yield from _differing_modules(key, "total", MODULE_TOTALS, old, new)
 
 
 def _differing_modules(
@@ -354,12 +355,12 @@ def _differing_modules(
 
 def _value(facts: Facts | None, name: str) -> Any:
     """A fact; one that is left out is zero, or nothing where there are no facts at all."""
-    return None if facts is None else facts.get(name, None if name in _WORDS else 0)
+    return None if facts is None else facts.get(name, None if name in _TEXT_QUANTITIES else 0)
 
 
 def _top_level_name(path: str) -> str:
     return path.partition(".")[0]
 
 
-def _words(facts: Facts) -> str:
+def _module_description(facts: Facts) -> str:
     return f"{facts['kind']} → {facts.get('output_shape', 'not run')}" if facts else "gone"

@@ -1,4 +1,4 @@
-"""What may differ, and what may not be exceeded: tolerances by quantity, and budgets."""
+"""Tolerances, within which a figure may differ from its baseline, and budgets, which no figure may exceed."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ _TIME_PATTERN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|us|µs|s)?")
 
 
 class LatencyBudget(NamedTuple):
-    """Most milliseconds of one batch that a target may take, under the name that it was given."""
+    """Most milliseconds of one batch that a target may take, under the name by which it was requested."""
 
     name: str
     target: LatencyTarget
@@ -27,42 +27,46 @@ class LatencyBudget(NamedTuple):
 
     def excess(self, key: str, analysis: Analysis) -> BudgetExcess | None:
         """What is predicted, where it is over the budget."""
-        found = predict_latency(analysis, self.target)
-        if found.ms <= self.ms:
+        prediction = predict_latency(analysis, self.target)
+        if prediction.ms <= self.ms:
             return None
-        return BudgetExcess(key, self.name, self.ms, found.ms, (found.low_ms, found.high_ms), found.evidence)
+        return BudgetExcess(
+            key, self.name, self.ms, prediction.ms, (prediction.low_ms, prediction.high_ms), prediction.evidence
+        )
 
 
-def latency_budget(word: str, devices_file: str | None = None) -> LatencyBudget:
+def latency_budget(text: str, devices_file: str | None = None) -> LatencyBudget:
     """`latency:DEVICE@BATCH[:PRECISION][:MODE…]=TIME`; InvalidInput for another form or an unknown device or word."""
-    name, equals, time = (part.strip() for part in word.partition("="))
+    name, equals, time = (part.strip() for part in text.partition("="))
     if not equals:
-        raise _invalid_budget(word)
-    return LatencyBudget(name, _target(word, name, devices_file), _ms(name, time))
+        raise _invalid_budget(text)
+    return LatencyBudget(name, _target(text, name, devices_file), _ms(name, time))
 
 
-def _target(word: str, name: str, devices_file: str | None) -> LatencyTarget:
-    kind, place, *words = name.split(":") if ":" in name else (name, "")
-    device, _, batch = place.partition("@")
-    given = run_fields(words)
+def _target(text: str, name: str, devices_file: str | None) -> LatencyTarget:
+    kind, device_and_batch, *settings_words = name.split(":") if ":" in name else (name, "")
+    device, _, batch = device_and_batch.partition("@")
+    settings = run_fields(settings_words)
     counted = re.fullmatch(r"[0-9]{1,9}", batch or "1", re.ASCII)
-    if kind != "latency" or not device or not counted or given is None:
-        raise _invalid_budget(word)
-    return latency_target(device.strip(), RunSettings(batch_size=int(batch or 1), **given), devices_file=devices_file)
+    if kind != "latency" or not device or not counted or settings is None:
+        raise _invalid_budget(text)
+    return latency_target(
+        device.strip(), RunSettings(batch_size=int(batch or 1), **settings), devices_file=devices_file
+    )
 
 
-def _invalid_budget(word: str) -> InvalidInput:
+def _invalid_budget(text: str) -> InvalidInput:
     return InvalidInput(
-        f"--max {shortened(word)!r}: must be latency:DEVICE@BATCH=TIME, as latency:rtx4090@256:amp:compiled=5ms; "
+        f"--max {shortened(text)!r}: must be latency:DEVICE@BATCH=TIME, as latency:rtx4090@256:amp:compiled=5ms; "
         f"after the batch may stand {', '.join((*PRECISIONS, *MODES))}."
     )
 
 
 def _ms(name: str, text: str) -> float:
-    found = _TIME_PATTERN.fullmatch(text)
-    if found is None:
+    match = _TIME_PATTERN.fullmatch(text)
+    if match is None:
         raise InvalidInput(f"--max {shortened(name)}={shortened(text)}: must be a time such as 5ms, 800us or 1.2s.")
-    return float(found[1]) * _SCALES[found[2] or ""]
+    return float(match[1]) * _SCALES[match[2] or ""]
 
 
 TOLERANCE_QUANTITIES = ("params", "macs", "activations")
@@ -92,39 +96,39 @@ class Tolerance(NamedTuple):
         return abs(new - old) <= allowed
 
 
-def tolerances(words: Iterable[str]) -> dict[str, Tolerance]:
+def tolerances(texts: Iterable[str]) -> dict[str, Tolerance]:
     """`macs=1%` or `params=1k`, by quantity; InvalidInput for another form, or for a quantity given twice."""
-    return {name: _tolerance(name, text) for name, text in _pairs("--tolerance", words, TOLERANCE_QUANTITIES)}
+    return {name: _tolerance(name, text) for name, text in _pairs("--tolerance", texts, TOLERANCE_QUANTITIES)}
 
 
-def budgets(words: Iterable[str], devices_file: str | None = None) -> "dict[str, int | LatencyBudget]":
+def budgets(texts: Iterable[str], devices_file: str | None = None) -> "dict[str, int | LatencyBudget]":
     """`params=26M`, `macs=4.2G` or `latency:rtx4090@256:amp=5ms`, by quantity; InvalidInput as `tolerances`."""
-    given = list(words)
-    counted = [word for word in given if not word.lstrip().startswith("latency")]
-    found: dict[str, int | LatencyBudget] = {
+    options = list(texts)
+    counted = [option for option in options if not option.lstrip().startswith("latency")]
+    limits: dict[str, int | LatencyBudget] = {
         name: parse_count(f"--max {name}", text) for name, text in _pairs("--max", counted, BUDGETS)
     }
-    if len(counted) < len(given):
-        for word in given:
-            if word.lstrip().startswith("latency"):
-                budget = latency_budget(word, devices_file)
-                if budget.name in found:
+    if len(counted) < len(options):
+        for option in options:
+            if option.lstrip().startswith("latency"):
+                budget = latency_budget(option, devices_file)
+                if budget.name in limits:
                     raise InvalidInput(f"--max {shortened(budget.name)}: is given more than once.")
-                found[budget.name] = budget
-    return found
+                limits[budget.name] = budget
+    return limits
 
 
-def _pairs(option: str, words: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
-    seen: set[str] = set()
-    for word in words:
-        name, equals, text = (part.strip() for part in word.partition("="))
+def _pairs(option: str, texts: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
+    names: set[str] = set()
+    for assignment in texts:
+        name, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals or name not in known:
             raise InvalidInput(
-                f"{option} {shortened(word)!r}: must be QUANTITY=NUMBER, with one of {', '.join(known)}."
+                f"{option} {shortened(assignment)!r}: must be QUANTITY=NUMBER, with one of {', '.join(known)}."
             )
-        if name in seen:
+        if name in names:
             raise InvalidInput(f"{option} {name}: is given more than once.")
-        seen.add(name)
+        names.add(name)
         yield name, text
 
 

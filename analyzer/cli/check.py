@@ -53,7 +53,7 @@ def facts_of_module(name: str) -> tuple[str, Facts]:
         from analyzer.live.network.module_facts import input_shape, module_facts, module_from_factory
     target, at, text = name.partition("@")
     sides = text if at else "224"
-    size = regression.size_of(name, sides)
+    size = regression.parse_key_size(name, sides)
     net = module_from_factory(target)
     return f"{target}@{sides}", module_facts(net, input_shape(net, size))
 

@@ -1,4 +1,4 @@
-"""What `analyze` returns: a network's costs with the readings that stand on them, memory, training, JSON and table."""
+"""What `analyze` returns: a network's costs, its memory and training, and both as JSON and table."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ class Analysis(NetworkCosts):
 
     @property
     def stored_for_training_bytes(self) -> int:
-        """Bytes that autograd keeps of a forward pass at batch 1 in float32, all parameters learning."""
+        """Bytes that autograd stores in a forward pass at batch 1 in float32, all parameters learning."""
         return self.transfer().stored_bytes
 
     def memory(self, batch_size: int = 1, dtype: str = "float32") -> "Memory":
@@ -70,7 +70,7 @@ class Analysis(NetworkCosts):
         Unavailable where pandas is missing.
         """
         with extra_imports("sweep"):
-            import pandas  # heavy, and only this reading needs it
+            import pandas  # heavy, and only this method needs it
 
         return pandas.DataFrame([{name: getattr(row, name) for name in _FRAME_COLUMNS} for row in self.rows])
 
@@ -126,7 +126,7 @@ def analyze(
     """Analyse a variant expression, a Spec or a Graph at an input size in pixels (a side, or (height, width)).
 
     Without a size the variant's own default is taken (224, or 32 for CIFAR nets). Closed form: torch is not needed.
-    Analyses that are given the same `costed`, at first empty, work out the blocks that they share once.
+    Analyses with the same `costed`, at first empty, compute the blocks that they share once.
     Raises InvalidInput for an unknown name, a bad field, an impossible network or a size that does not fit.
     """
     return Analysis.of(variant, input_size, costed)

@@ -91,9 +91,9 @@ def _check(op: Op, inputs: tuple[Shape, ...]) -> None:
     shape = inputs[0]
     if len(shape) != (1 if isinstance(op, Linear) else 3):
         _check_rank(op, shape)
-    wanted = input_channels(op)
-    if wanted is not None and wanted != shape[0]:
-        raise InvalidInput(f"{type(op).__name__}: its input has {shape[0]} channels or features, it needs {wanted}.")
+    required = input_channels(op)
+    if required is not None and required != shape[0]:
+        raise InvalidInput(f"{type(op).__name__}: its input has {shape[0]} channels or features, it needs {required}.")
     if isinstance(op, Merge):
         _check_merge(op, inputs)
 
@@ -105,9 +105,9 @@ def _sides(op: Op, shape: Shape, kernel: int, stride: int, padding: int, dilatio
 
 def _non_empty_sides(op: Op, shape: Shape, kernel: int, padding: int, sides: tuple[int, ...]) -> tuple[int, ...]:
     if min(sides) < 1:
-        given = "×".join(map(str, shape[1:]))
+        size = "×".join(map(str, shape[1:]))
         raise InvalidInput(
-            f"{type(op).__name__} with kernel {kernel} and padding {padding}: its {given} input leaves less than 1×1."
+            f"{type(op).__name__} with kernel {kernel} and padding {padding}: its {size} input leaves less than 1×1."
         )
     return sides
 
@@ -156,7 +156,7 @@ def params(op: Op) -> int:
 
 
 def buffers(op: Op) -> int:
-    """Numbers kept but not learned: batch norm's running mean and variance, and its batch counter."""
+    """Numbers stored but not learned: batch norm's running mean and variance, and its batch counter."""
     return 2 * op.channels + 1 if isinstance(op, Norm) and tracks_statistics(op) else 0
 
 

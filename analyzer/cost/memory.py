@@ -26,7 +26,7 @@ MAX_BATCH = 2**20
 
 
 class LiveStorage(NamedTuple):
-    """A storage that lives at the peak: `path` is the op whose output it holds ("input": the image)."""
+    """A storage that lives at the peak: `path` is the op whose output is in it ("input": the image)."""
 
     path: str
     shape: Shape
@@ -116,7 +116,7 @@ def statistics_bytes(row: OpCost, item: int) -> int:
 
 def _live_storages(costs: NetworkCosts, step: int, batch: int, item: int) -> tuple[LiveStorage, ...]:
     rows, lifetimes = costs.rows, tensor_lifetimes(costs)
-    found = [
+    storages = [
         LiveStorage(
             path=INPUT if op < 0 else rows[op].path,
             shape=costs.input_shape if op < 0 else rows[op].output_shape,
@@ -126,8 +126,8 @@ def _live_storages(costs: NetworkCosts, step: int, batch: int, item: int) -> tup
     ]
     extra = extra_bytes(rows[step], item)
     if extra:
-        words = "indices" if saves_indices(rows[step].operation) else "statistics"
-        found.append(
-            LiveStorage(path=f"{rows[step].path} ({words})", shape=rows[step].output_shape, bytes=batch * extra)
+        contents = "indices" if saves_indices(rows[step].operation) else "statistics"
+        storages.append(
+            LiveStorage(path=f"{rows[step].path} ({contents})", shape=rows[step].output_shape, bytes=batch * extra)
         )
-    return tuple(found)
+    return tuple(storages)

@@ -38,7 +38,7 @@ class DeepestNetwork(NamedTuple):
 
 
 def needed_bytes(costs: NetworkCosts, *, training: bool = False, batch_size: int = 1, dtype: str = "float32") -> int:
-    """BatchBytes that inference, or training of all parameters, needs; InvalidInput for a bad batch size or dtype."""
+    """Bytes that inference, or training of all parameters, needs; InvalidInput for a bad batch size or dtype."""
     batch = checked_batch(batch_size)
     return max(level.at(batch) for level in _needed_bytes_by_op(costs, training, dtype))
 
@@ -53,14 +53,14 @@ def largest_batches(
     costs: NetworkCosts, budgets: Sequence[int], *, training: bool = False, dtype: str = "float32"
 ) -> list[int]:
     """`largest_batch` of several budgets in bytes."""
-    known = [_checked_budget(budget) for budget in budgets]
+    checked_budgets = [_checked_budget(budget) for budget in budgets]
     during = set(_needed_bytes_by_op(costs, training, dtype))
-    fitting = [min((budget - level.fixed) // level.per_image for level in during) for budget in known]
+    fitting = [min((budget - level.fixed) // level.per_image for level in during) for budget in checked_budgets]
     return [max(0, min(batch, MAX_BATCH)) for batch in fitting]
 
 
 class BudgetFit(NamedTuple):
-    """What fits a budget: the largest batch, and the deepest network at the batch asked for, if there is one."""
+    """What fits a budget: the largest batch, and the deepest network at the requested batch, if there is one."""
 
     largest_batch: int
     deepest: DeepestNetwork | None
@@ -73,12 +73,12 @@ def fit_budget(
     batch = largest_batch(costs, budget_bytes, training=training, dtype=dtype)
     checked, size = checked_batch(batch_size), costs.input_shape[1:]
     try:
-        found = deepest(
+        deepest_network = deepest(
             costs.network, budget_bytes, training=training, batch_size=checked, dtype=dtype, input_size=size
         )
     except InvalidInput:  # a family without depths, or not even one block fits
-        found = None
-    return BudgetFit(batch, found)
+        deepest_network = None
+    return BudgetFit(batch, deepest_network)
 
 
 def deepest(
@@ -98,25 +98,29 @@ def deepest(
     base, budget = _with_depths(network(variant).spec), _checked_budget(budget_bytes)
 
     def needed(num_blocks: int) -> int | None:
-        """BatchBytes with that many blocks in the growing stage; None where that is no network."""
+        """Bytes with that many blocks in the growing stage; None where that is no network."""
         try:
-            costs = NetworkCosts.of(_deepened(base, num_blocks), input_size)
+            costs = NetworkCosts.of(_with_blocks(base, num_blocks), input_size)
         except InvalidInput:
             return None
         return needed_bytes(costs, training=training, batch_size=batch_size, dtype=dtype)
 
-    NetworkCosts.of(base, input_size)  # so that a bad size is refused in its own words
-    num_blocks = _largest_fitting(lambda number: (found := needed(number)) is not None and found <= budget)
-    spec, found = _deepened(base, max(num_blocks, 1)), needed(max(num_blocks, 1))
-    if not num_blocks or found is None:
-        raise InvalidInput(f"budget of {budget} bytes: {canonical(spec)} needs {found}, with one block in that stage.")
+    NetworkCosts.of(base, input_size)  # so that a bad size raises its own error
+    num_blocks = _largest_fitting(
+        lambda number: (needed_total := needed(number)) is not None and needed_total <= budget
+    )
+    spec, needed_total = _with_blocks(base, max(num_blocks, 1)), needed(max(num_blocks, 1))
+    if not num_blocks or needed_total is None:
+        raise InvalidInput(
+            f"budget of {budget} bytes: {canonical(spec)} needs {needed_total}, with one block in that stage."
+        )
     return DeepestNetwork(
-        expression=canonical(spec), depths=tuple(spec.effective_fields()["depths"]), needed_bytes=found
+        expression=canonical(spec), depths=tuple(spec.effective_fields()["depths"]), needed_bytes=needed_total
     )
 
 
 def _needed_bytes_by_op(costs: NetworkCosts, training: bool, dtype: str) -> list[BatchBytes]:
-    """BatchBytes needed during each op, weights and buffers included."""
+    """Bytes needed during each op, weights and buffers included."""
     weights, item = params_bytes(costs, dtype), item_bytes(dtype)
     if training:
         ops = op_training(costs, all_parameters, False, gradient_item_bytes(dtype))
@@ -124,8 +128,8 @@ def _needed_bytes_by_op(costs: NetworkCosts, training: bool, dtype: str) -> list
         weights *= COPIES
     else:
         during = [BatchBytes(level, 0) for level in inference_bytes_by_op(costs, item)]
-    held = weights + buffers_bytes(costs, dtype)
-    return [BatchBytes(level.per_image, level.fixed + held) for level in during]
+    constant = weights + buffers_bytes(costs, dtype)
+    return [BatchBytes(level.per_image, level.fixed + constant) for level in during]
 
 
 def _checked_budget(budget_bytes: int) -> int:
@@ -141,10 +145,10 @@ def _with_depths(spec: Spec | None) -> Spec:
     return spec
 
 
-def _deepened(spec: Spec, num_blocks: int) -> Spec:
+def _with_blocks(spec: Spec, num_blocks: int) -> Spec:
     depths = spec.effective_fields()["depths"]
-    place = max(range(len(depths)), key=lambda index: (depths[index], index))
-    depths[place] = num_blocks
+    stage = max(range(len(depths)), key=lambda index: (depths[index], index))
+    depths[stage] = num_blocks
     return spec.with_fields(depths=tuple(depths))
 
 

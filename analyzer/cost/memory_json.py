@@ -28,20 +28,20 @@ def memory_facts(
 
     A dtype without gradients has no "training". InvalidInput as `memory` and `transfer` raise it.
     """
-    found = memory(costs, batch_size, dtype)
+    inference = memory(costs, batch_size, dtype)
     facts: dict[str, Any] = {
-        "batch_size": found.batch_size,
-        "dtype": found.dtype,
-        "params_bytes": found.params_bytes,
-        "buffers_bytes": found.buffers_bytes,
-        "peak_activation_bytes": found.peak_bytes,
-        "peak_path": found.peak_path,
+        "batch_size": inference.batch_size,
+        "dtype": inference.dtype,
+        "params_bytes": inference.params_bytes,
+        "buffers_bytes": inference.buffers_bytes,
+        "peak_activation_bytes": inference.peak_bytes,
+        "peak_path": inference.peak_path,
     }
     if dtype in NO_GRADIENT and trainable == "all":
         return facts
-    trained = transfer(costs, trainable, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
-    training = {name: getattr(trained, name) for name in _TRAINING}
-    return facts | {"training": training | {"peak_activation_bytes": trained.peak_bytes}}
+    transferred = transfer(costs, trainable, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+    training = {name: getattr(transferred, name) for name in _TRAINING}
+    return facts | {"training": training | {"peak_activation_bytes": transferred.peak_bytes}}
 
 
 def budget_facts(costs: NetworkCosts, budget_bytes: int, batch_size: int = 1, dtype: str = "float32") -> dict[str, Any]:
@@ -54,9 +54,9 @@ def budget_facts(costs: NetworkCosts, budget_bytes: int, batch_size: int = 1, dt
     ways = {"inference": False} if dtype in NO_GRADIENT else {"inference": False, "training": True}
     facts: dict[str, Any] = {"bytes": budget_bytes}
     for way, training in ways.items():
-        found = fit_budget(costs, budget_bytes, training=training, batch_size=batch_size, dtype=dtype)
+        fit = fit_budget(costs, budget_bytes, training=training, batch_size=batch_size, dtype=dtype)
         facts[way] = {
-            "largest_batch": found.largest_batch,
-            "deepest": found.deepest._asdict() | {"depths": list(found.deepest.depths)} if found.deepest else None,
+            "largest_batch": fit.largest_batch,
+            "deepest": fit.deepest._asdict() | {"depths": list(fit.deepest.depths)} if fit.deepest else None,
         }
     return facts

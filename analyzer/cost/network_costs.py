@@ -69,7 +69,7 @@ class BlockCost(CostTotals):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCosts(Memoizable):
-    """A network's costs at one input size, as plain integers; what is worked out of them is kept with them."""
+    """A network's costs at one input size, as plain integers; results computed from them are cached with them."""
 
     network: Network
     input_shape: tuple[int, int, int]
@@ -84,17 +84,17 @@ class NetworkCosts(Memoizable):
         """The costs of a variant expression, a Spec or a Graph, as `analyze` has them; InvalidInput as there."""
         resolved = network(variant)
         shape = resolved.input_shape(input_size)
-        walked = cost_tree(resolved.graph, shape, costed)
+        tree = cost_tree(resolved.graph, shape, costed)
         stages = [
-            StageCost(stage=name, num_blocks=each.num_blocks, **_totals_fields(each))
-            for name, each in walked.stages.items()
+            StageCost(stage=name, num_blocks=totals.num_blocks, **_totals_fields(totals))
+            for name, totals in tree.stages.items()
         ]
         return cls(
             network=resolved,
             input_shape=shape,
             stages=tuple(stages),
-            totals=CostTotals(**_totals_fields(walked.total)),
-            cost_tree=walked,
+            totals=CostTotals(**_totals_fields(tree.total)),
+            cost_tree=tree,
         )
 
     @property
@@ -170,15 +170,15 @@ class NetworkCosts(Memoizable):
         )
 
 
-def _totals_fields(tally: StageTotals) -> dict[str, Any]:
+def _totals_fields(totals: StageTotals) -> dict[str, Any]:
     """The fields of `CostTotals`."""
     return {
-        "output_shape": tally.output_shape,
-        "params": tally.params,
-        "buffers": tally.buffers,
-        "macs": tally.macs,
-        "activations": tally.activations,
-        "receptive_field": 1 + tally.receptive.reach,
-        "total_stride": tally.receptive.stride,
-        "depth": tally.receptive.depth,
+        "output_shape": totals.output_shape,
+        "params": totals.params,
+        "buffers": totals.buffers,
+        "macs": totals.macs,
+        "activations": totals.activations,
+        "receptive_field": 1 + totals.receptive.reach,
+        "total_stride": totals.receptive.stride,
+        "depth": totals.receptive.depth,
     }

@@ -1,17 +1,17 @@
 """Which storages an eager run of a network makes, which ops share one, and how long each lives.
 
-The ground of every memory figure. Convention: ops run one after the other in the rows' order, as torch runs them
-eagerly. A ReLU or an addition overwrites its first input where nothing else needs that (`in_place_nodes`); Flatten, and
-Dropout in inference, hand on the storage that they read. A storage lives until the last op that reads it is done. As
-in Python, whoever calls a sub-graph (stage, block, shortcut) holds its input until the whole sub-graph is done, and
-the network's caller holds the image to the end.
+Every memory figure is computed from these. Convention: ops run one after the other in the rows' order, as torch runs
+them eagerly. A ReLU or an addition overwrites its first input where nothing else needs that (`in_place_nodes`);
+Flatten, and Dropout in inference, pass on the storage that they read. A storage lives until the last op that reads it
+is done. As in Python, whoever calls a sub-graph (stage, block, shortcut) holds its input until the whole sub-graph is
+done, and the network's caller holds the image to the end.
 
 ResNet-18 begins conv1, bn1, relu, maxpool, and then its first stage, whose input is the pool's output:
 
     >>> from analyzer.cost.analysis import analyze
     >>> analysis = analyze("resnet18")
     >>> lifetimes = tensor_lifetimes(analysis)
-    >>> lifetimes.writes[:4]  # the storage that each op writes; 0 is the image, and relu writes over what bn1 made
+    >>> lifetimes.writes[:4]  # the storage that each op writes; 0 is the image, and relu overwrites bn1's output
     (1, 2, 2, 3)
     >>> lifetimes.storages[3]  # the pool's output: made by op 3, and held until the stage is done, with op 17
     Storage(shape=(64, 56, 56), born=3, dies=17)
@@ -63,7 +63,7 @@ def tensor_lifetimes(costs: NetworkCosts, *, training: bool = False) -> TensorLi
 @memoized_per_object
 def _lifetimes(costs: NetworkCosts, training: bool) -> TensorLifetimes:
     rows, trace = costs.rows, _LifetimeRecorder(training)
-    trace.frame(costs.network.graph, 0)
+    trace.run_graph(costs.network.graph, 0)
     shapes = [costs.input_shape, *[rows[index].output_shape for index in trace.born[1:]]]
     lives = zip(shapes, trace.born, trace.dies, strict=True)
     return TensorLifetimes(tuple(Storage(*life) for life in lives), tuple(trace.reads), tuple(trace.writes))
@@ -80,7 +80,7 @@ class _LifetimeRecorder:
         self.writes: list[int] = []
         self._overwriting: dict[int, frozenset[str]] = {}
 
-    def frame(self, graph: Graph, source: int) -> int:
+    def run_graph(self, graph: Graph, source: int) -> int:
         """Run a sub-graph on a storage, which is held until the end; the storage of its output."""
         if id(graph) not in self._overwriting:
             self._overwriting[id(graph)] = in_place_nodes(graph)
@@ -88,21 +88,23 @@ class _LifetimeRecorder:
         values = {INPUT: source}
         for node in graph.nodes:
             if isinstance(node.op, Graph):
-                values[node.name] = self.frame(node.op, values[node.inputs[0]])
+                values[node.name] = self.run_graph(node.op, values[node.inputs[0]])
             else:
                 reads = tuple([values[name] for name in node.inputs])
-                values[node.name] = self._leaf(reads, is_view(node.op, training=self.training) or node.name in in_place)
+                values[node.name] = self._run_op(
+                    reads, is_view(node.op, training=self.training) or node.name in in_place
+                )
         self.dies[source] = len(self.reads) - 1
         return values[graph.nodes[-1].name]
 
-    def _leaf(self, reads: tuple[int, ...], shared: bool) -> int:
-        here = len(self.reads)
+    def _run_op(self, reads: tuple[int, ...], shared: bool) -> int:
+        index = len(self.reads)
         for source in reads:
-            self.dies[source] = here
+            self.dies[source] = index
         written = reads[0] if shared else len(self.born)
         if not shared:
-            self.born.append(here)
-            self.dies.append(here)
+            self.born.append(index)
+            self.dies.append(index)
         self.reads.append(reads)
         self.writes.append(written)
         return written
@@ -140,12 +142,14 @@ def _last_op(op: Op | Graph) -> Op:
     return _last_op(op.nodes[-1].op) if isinstance(op, Graph) else op
 
 
-def live_bytes_by_op(lifetimes: TensorLifetimes, sizes: Sequence[int], kept: frozenset[int] = frozenset()) -> list[int]:
-    """The sum of `sizes` (one a storage) over the storages that live during each op; those `kept` never die."""
+def live_bytes_by_op(
+    lifetimes: TensorLifetimes, sizes: Sequence[int], stored: frozenset[int] = frozenset()
+) -> list[int]:
+    """The sum of `sizes` (one a storage) over the storages that live during each op; those in `stored` never die."""
     change = [0] * (len(lifetimes.reads) + 1)
     for index, (storage, size) in enumerate(zip(lifetimes.storages, sizes, strict=True)):
         change[max(storage.born, 0)] += size
-        if index not in kept:
+        if index not in stored:
             change[storage.dies + 1] -= size
     alive, level = [], 0
     for step in change[:-1]:

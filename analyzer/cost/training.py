@@ -41,22 +41,22 @@ NO_GRADIENT = ("int8",)
 NEW_HEAD = "new-head"
 
 TrainableRule = Callable[[int, OpCost], bool]
-"""Whether the parameters of the op at that place learn."""
+"""(index of the row, row) → whether the parameters of its op learn."""
 
 
-def all_parameters(_place: int, _row: OpCost) -> bool:
+def all_parameters(_index: int, _row: OpCost) -> bool:
     """All parameters learn."""
     return True
 
 
 class BatchBytes(NamedTuple):
-    """BatchBytes that grow with the batch: `per_image` for each image, and `fixed` ones."""
+    """Bytes that grow with the batch: `per_image` for each image, and `fixed` ones."""
 
     per_image: int
     fixed: int
 
     def at(self, batch_size: int) -> int:
-        """BatchBytes of a batch."""
+        """Bytes of a batch."""
         return batch_size * self.per_image + self.fixed
 
 
@@ -102,7 +102,11 @@ class Training(NamedTuple):
 
 
 class OpTraining(NamedTuple):
-    """One op's share, the bytes of one image; `kept` are the storages that no earlier op keeps, `own` others."""
+    """One op's share of the MACs of one image, and what autograd stores for it.
+
+    `saved_storages` are those that no earlier op saves; `own_bytes` are other bytes (indices, mask, statistics), and
+    `stored` the bytes of both.
+    """
 
     learned: int
     input_gradient: int
@@ -140,7 +144,7 @@ def training(
 
 
 def gradient_item_bytes(dtype: str) -> int:
-    """BatchBytes of one number in a dtype that has gradients; InvalidInput for another."""
+    """Bytes of one number in a dtype that has gradients; InvalidInput for another."""
     item = item_bytes(dtype)
     if dtype in NO_GRADIENT:
         raise InvalidInput(f"dtype {dtype!r}: has no gradients, so nothing trains in it; take a floating-point one.")
@@ -162,29 +166,31 @@ def _training_everything(costs: NetworkCosts, frozen_norm: bool, item: int) -> S
 def _op_training(costs: NetworkCosts, learns: TrainableRule, frozen_norm: bool, item: int) -> list[OpTraining]:
     lifetimes = tensor_lifetimes(costs, training=True)
     flows = [False] * len(lifetimes.storages)
-    seen: set[int] = set()
-    found = []
-    for place, (row, reads, written) in enumerate(zip(costs.rows, lifetimes.reads, lifetimes.writes, strict=True)):
-        learned = row.params if row.params and learns(place, row) else 0
-        sources = [flows[source] for source in reads]
-        flows[written] = bool(learned) or any(sources)
-        kept: tuple[int, ...] = ()
+    already_saved: set[int] = set()
+    shares = []
+    for index, (row, reads, written) in enumerate(zip(costs.rows, lifetimes.reads, lifetimes.writes, strict=True)):
+        learned = row.params if row.params and learns(index, row) else 0
+        flows_in = [flows[source] for source in reads]
+        flows[written] = bool(learned) or any(flows_in)
+        saved: tuple[int, ...] = ()
         own = _ZERO_BYTES
         if flows[written]:
-            wanted = _saved_storages(row, reads, written, sources, bool(learned))
-            kept = tuple([source for source in dict.fromkeys(wanted) if source not in seen])
-            seen.update(kept)
+            needed = _saved_storages(row, reads, written, flows_in, bool(learned))
+            saved = tuple([source for source in dict.fromkeys(needed) if source not in already_saved])
+            already_saved.update(saved)
             own = _own_bytes(row, frozen_norm, item)
-        stored = BatchBytes(own.per_image + item * sum([prod(lifetimes.storages[at].shape) for at in kept]), own.fixed)
-        inputs = row.macs if sources[0] else 0
-        found.append(OpTraining(learned, inputs, row.macs if learned else 0, kept, stored, own))
-    return found
+        stored = BatchBytes(
+            own.per_image + item * sum([prod(lifetimes.storages[storage].shape) for storage in saved]), own.fixed
+        )
+        inputs = row.macs if flows_in[0] else 0
+        shares.append(OpTraining(learned, inputs, row.macs if learned else 0, saved, stored, own))
+    return shares
 
 
 def _saved_storages(
-    row: OpCost, reads: tuple[int, ...], written: int, sources: Sequence[bool], learned: bool
+    row: OpCost, reads: tuple[int, ...], written: int, flows_in: Sequence[bool], learned: bool
 ) -> tuple[int, ...]:
-    """The storages that an op's gradient needs; `sources` says through which of its inputs a gradient flows."""
+    """The storages that an op's gradient needs; `flows_in` says through which of its inputs a gradient flows."""
     saved = saved_for_backward(row.operation)
     match saved:
         case "inputs":
@@ -194,7 +200,7 @@ def _saved_storages(
         case "output":
             return (written,)
         case "other factors":
-            return tuple(source for source, other in zip(reads, reversed(sources), strict=True) if other)
+            return tuple(source for source, other in zip(reads, reversed(flows_in), strict=True) if other)
         case "nothing":
             return ()
         case _:
@@ -202,7 +208,7 @@ def _saved_storages(
 
 
 def _own_bytes(row: OpCost, frozen_norm: bool, item: int) -> BatchBytes:
-    """BatchBytes that an op keeps beside inputs and outputs: indices, mask, statistics."""
+    """Bytes that an op keeps beside inputs and outputs: indices, mask, statistics."""
     match row.operation:
         case Pool():
             return BatchBytes(extra_bytes(row, item), 0)
@@ -219,16 +225,16 @@ def _own_bytes(row: OpCost, frozen_norm: bool, item: int) -> BatchBytes:
 
 
 def training_bytes_by_op(costs: NetworkCosts, ops: Sequence[OpTraining], item: int) -> list[BatchBytes]:
-    """BatchBytes of activations during each op of the forward pass, those kept for the backward pass never dying."""
-    kept = frozenset(storage for op in ops for storage in op.saved_storages)
+    """Bytes of activations during each op of the forward pass, those kept for the backward pass never dying."""
+    stored = frozenset(storage for op in ops for storage in op.saved_storages)
     lifetimes = tensor_lifetimes(costs, training=True)
-    during = live_bytes_by_op(lifetimes, [item * prod(storage.shape) for storage in lifetimes.storages], kept)
-    found, so_far = [], BatchBytes(0, 0)
+    during = live_bytes_by_op(lifetimes, [item * prod(storage.shape) for storage in lifetimes.storages], stored)
+    levels, so_far = [], BatchBytes(0, 0)
     for level, row, op in zip(during, costs.rows, ops, strict=True):
         passing = 0 if op.own_bytes.per_image else extra_bytes(row, item)
         so_far = BatchBytes(so_far.per_image + op.own_bytes.per_image, so_far.fixed + op.own_bytes.fixed)
-        found.append(BatchBytes(level + so_far.per_image + passing, so_far.fixed))
-    return found
+        levels.append(BatchBytes(level + so_far.per_image + passing, so_far.fixed))
+    return levels
 
 
 def _stages(costs: NetworkCosts, ops: Sequence[OpTraining], batch: int) -> tuple[StageTraining, ...]:
@@ -269,8 +275,8 @@ def _network_and_rule(costs: NetworkCosts, mode: str) -> tuple[NetworkCosts, Tra
         return costs, all_parameters
     if mode.startswith(f"{NEW_HEAD}="):
         costs = _with_new_head(costs, mode.removeprefix(f"{NEW_HEAD}="))
-        last = max(place for place, row in enumerate(costs.rows) if isinstance(row.operation, Linear))
-        return costs, lambda place, _: place == last
+        last = max(index for index, row in enumerate(costs.rows) if isinstance(row.operation, Linear))
+        return costs, lambda index, _: index == last
     stages = _known_stages(costs, mode)
     return costs, lambda _, row: row.stage in stages
 

@@ -1,19 +1,20 @@
 """The cost fold: one walk over a Graph, each distinct sub-graph costed once per input shape.
 
 A network repeats its blocks, so a sub-graph is costed relative to itself: its paths start in it, and its reaches count
-pixels of its own input. What it costs is then the same wherever it stands and however often, and `compose_receptive_fields` puts a reach
-where it belongs: an op that looks back `reach` at steps of `stride`, reading a tensor that looks back `before`, sees
+pixels of its own input. Its cost is then the same wherever it stands and however often, and `compose_receptive_fields`
+converts a reach to pixels of the network's input: an op that looks back `own`, reading a tensor that looks back
+`before`, has
 
     reach = before.reach + before.stride · own.reach        stride = before.stride · own.stride
 
-pixels of the network's input. ResNet-50 has 24 sub-graphs (stages, blocks, shortcuts) and the network itself, of which
-17 differ; blocks 1 to 5 of the third stage are one object, and their 3×3 convolutions differ in what they see alone:
+in these. ResNet-50 has 24 sub-graphs (stages, blocks, shortcuts) and the network itself, of which 17 differ; blocks 1
+to 5 of the third stage are one object, and their 3×3 convolutions differ in their receptive fields alone:
 
     >>> from analyzer.families.network import network
-    >>> walked = cost_tree(network("resnet50").graph, (3, 224, 224))
-    >>> len(walked.spans), len(walked.costed)
+    >>> tree = cost_tree(network("resnet50").graph, (3, 224, 224))
+    >>> len(tree.spans), len(tree.costed)
     (24, 17)
-    >>> rows = {row.path: row for row in walked.rows}
+    >>> rows = {row.path: row for row in tree.rows}
     >>> first, last = rows["layer3.1.conv2"], rows["layer3.5.conv2"]
     >>> first.params == last.params, first.receptive_field, last.receptive_field
     (True, 139, 267)
@@ -41,7 +42,7 @@ class ReceptiveField(NamedTuple):
 
 
 class OpCost(NamedTuple):
-    """One op's costs at batch 1; inside a walk, path and reach are relative to the sub-graph that holds it.
+    """One op's costs at batch 1; inside a walk, path and reach are relative to its sub-graph.
 
     Shapes are (C, H, W) or (features,); params and buffers are numbers, not bytes; `activations` are output elements.
     """
@@ -79,7 +80,7 @@ class OpCost(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A sub-graph as the run of rows `start` to `stop` that it holds; `block` where it is a unit of a stage."""
+    """A sub-graph as the rows `start` to `stop` of its ops; `block` where it is a unit of a stage."""
 
     path: str
     stage: str
@@ -115,12 +116,12 @@ def total_costs(parts: Sequence[OpCost] | Sequence[StageTotals]) -> StageTotals:
 
 
 class CostTree:
-    """A network's stages with their costs; and, made when asked for, every op and the sub-graphs as runs of ops."""
+    """A network's stages with their costs; and, made at first use, every op and the sub-graphs as runs of ops."""
 
     def __init__(self, root: "_SubgraphCost", costed: "CostCache") -> None:
         self._root = root
         self.costed = costed
-        """The sub-graphs that are costed already, for walks over networks that share some."""
+        """The sub-graphs that are costed already, for walks over networks that share some of them."""
 
     @property
     def stages(self) -> dict[str, StageTotals]:
@@ -153,7 +154,7 @@ class CostTree:
 
 
 class _CostedNode(NamedTuple):
-    """A node of a costed sub-graph: what it holds, and how far its input looks back."""
+    """A node of a costed sub-graph: its op's or sub-graph's cost, and how far its input looks back."""
 
     node: Node
     cost: "OpCost | _SubgraphCost"
@@ -174,13 +175,13 @@ _IMAGE_FIELD = ReceptiveField(0, 1, 0)
 
 
 CostCache = dict[tuple[int, Shape], _SubgraphCost]
-"""Sub-graphs that are costed already; they are kept alive, so that their identities stay theirs."""
+"""Sub-graphs that are costed already; holding them here keeps their ids from being reused."""
 
 
 def cost_tree(graph: Graph, input_shape: Shape, costed: CostCache | None = None) -> CostTree:
     """Costs of every op of a Graph for one input; InvalidInput names the op that the input does not fit.
 
-    Walks that are given the same `costed` share the sub-graphs that they have in common.
+    Walks with the same `costed` share the sub-graphs that they have in common.
     """
     memo = {} if costed is None else costed
     return CostTree(_subgraph_cost(graph, input_shape, memo), memo)
@@ -188,55 +189,62 @@ def cost_tree(graph: Graph, input_shape: Shape, costed: CostCache | None = None)
 
 def _subgraph_cost(graph: Graph, input_shape: Shape, memo: CostCache) -> _SubgraphCost:
     key = id(graph), input_shape
-    if key in memo and memo[key].graph is graph:  # a copied or pickled memo has the identities of others
+    if key in memo and memo[key].graph is graph:  # a copied or pickled memo has ids of other graphs
         return memo[key]
     parts: list[_CostedNode] = []
     shapes: dict[str, Shape] = {INPUT: input_shape}
-    seen: dict[str, ReceptiveField] = {INPUT: _IMAGE_FIELD}
+    fields: dict[str, ReceptiveField] = {INPUT: _IMAGE_FIELD}
     for node in graph.nodes:
-        before = _input_receptive_field(node, seen)
-        held: OpCost | _SubgraphCost
+        before = _input_receptive_field(node, fields)
+        cost: OpCost | _SubgraphCost
         try:
             if isinstance(node.op, Graph):
-                held = _subgraph_cost(node.op, shapes[node.inputs[0]], memo)
-                seen[node.name] = compose_receptive_fields(before, held.receptive)
+                cost = _subgraph_cost(node.op, shapes[node.inputs[0]], memo)
+                fields[node.name] = compose_receptive_fields(before, cost.receptive)
             else:
-                held = _op_cost(node, node.op, tuple([shapes[name] for name in node.inputs]), before)
-                seen[node.name] = held.receptive
+                cost = _op_cost(node, node.op, tuple([shapes[name] for name in node.inputs]), before)
+                fields[node.name] = cost.receptive
         except InvalidInput as error:
             raise InvalidInput(f"{node.name}{'.' if isinstance(node.op, Graph) else ': '}{error}") from None
-        shapes[node.name] = held.output_shape
-        parts.append(_CostedNode(node, held, before))
+        shapes[node.name] = cost.output_shape
+        parts.append(_CostedNode(node, cost, before))
     last = graph.nodes[-1].name
-    memo[key] = _SubgraphCost(graph, parts, shapes[last], seen[last], _stage_totals(graph, parts))
+    memo[key] = _SubgraphCost(graph, parts, shapes[last], fields[last], _stage_totals(graph, parts))
     return memo[key]
 
 
 def _stage_totals(graph: Graph, parts: list[_CostedNode]) -> dict[str, StageTotals]:
-    """Stage → sums, of a sub-graph's ops; under "" those whose stage the node that holds the sub-graph names."""
-    found: dict[str, list[Any]] = {}  # a stage's Tally as a list while it grows, which is faster than new tuples
+    """Stage → sums, of a sub-graph's ops; under "" those that have the stage of the node around the sub-graph."""
+    totals: dict[str, list[Any]] = {}  # StageTotals as lists while they grow, which is faster than new tuples
     in_stage = graph.kind == "stage"
-    for node, held, before in parts:
-        if isinstance(held, OpCost):
+    for node, cost, before in parts:
+        if isinstance(cost, OpCost):
             # for speed, [5:9] fetches params, buffers, macs and activations at once: this runs for every distinct op
-            _add(found, node.stage, held.output_shape, held.receptive, held[5:9], 0)
+            _add(totals, node.stage, cost.output_shape, cost.receptive, cost[5:9], 0)
             continue
         starts = in_stage  # a block counts in the stage in which it starts
-        for inner, (shape, seen, params, buffers, macs, activations, num_blocks) in held.stage_totals.items():
+        for inner, (shape, field, params, buffers, macs, activations, num_blocks) in cost.stage_totals.items():
             costs = params, buffers, macs, activations
-            _add(found, inner or node.stage, shape, compose_receptive_fields(before, seen), costs, num_blocks + starts)
+            _add(
+                totals, inner or node.stage, shape, compose_receptive_fields(before, field), costs, num_blocks + starts
+            )
             starts = False
-    return {stage: StageTotals(*sums) for stage, sums in found.items()}
+    return {stage: StageTotals(*sums) for stage, sums in totals.items()}
 
 
 def _add(
-    found: dict[str, list[Any]], stage: str, shape: Shape, seen: ReceptiveField, costs: tuple[Any, ...], num_blocks: int
+    totals: dict[str, list[Any]],
+    stage: str,
+    shape: Shape,
+    field: ReceptiveField,
+    costs: tuple[Any, ...],
+    num_blocks: int,
 ) -> None:
-    sums = found.get(stage)
+    sums = totals.get(stage)
     if sums is None:
-        found[stage] = [shape, seen, *costs, num_blocks]
+        totals[stage] = [shape, field, *costs, num_blocks]
         return
-    sums[0], sums[1] = shape, seen
+    sums[0], sums[1] = shape, field
     sums[2] += costs[0]
     sums[3] += costs[1]
     sums[4] += costs[2]
@@ -266,16 +274,19 @@ def op_receptive_field(op: Op) -> ReceptiveField:
     return ReceptiveField(extent - 1, stride, isinstance(op, Weighted))
 
 
-def _input_receptive_field(node: Node, seen: dict[str, ReceptiveField]) -> ReceptiveField:
+def _input_receptive_field(node: Node, fields: dict[str, ReceptiveField]) -> ReceptiveField:
     """The longest path into a node; a gate's own path (squeeze-and-excitation) does not count."""
     if len(node.inputs) == 1 or isinstance(node.op, Multiply):
-        return seen[node.inputs[0]]
-    paths = [seen[name] for name in node.inputs]
+        return fields[node.inputs[0]]
+    paths = [fields[name] for name in node.inputs]
     return ReceptiveField(max(path.reach for path in paths), paths[0].stride, max(path.depth for path in paths))
 
 
 def compose_receptive_fields(before: ReceptiveField, inner: ReceptiveField) -> ReceptiveField:
-    """How far a tensor looks back whose op or sub-graph looks back `inner` and reads one that looks back `before`."""
+    """How far a tensor looks back whose op or sub-graph looks back `inner` and reads one that looks back `before`.
+
+    The result is in pixels of the input that `before` counts in.
+    """
     return ReceptiveField(
         before.reach + before.stride * inner.reach, before.stride * inner.stride, before.depth + inner.depth
     )
@@ -286,16 +297,15 @@ def _flatten(
 ) -> None:
     """Append the sub-graph's rows and spans with the paths, stages and reaches that they have in the whole network."""
     in_stage = costed.graph.kind == "stage"
-    at, stride, depth = start
-    for node, held, before in costed.parts:
+    start_reach, stride, depth = start
+    for node, cost, before in costed.parts:
         path, label = prefix + node.name, node.stage or stage
-        if isinstance(held, OpCost):
-            _, _, op, inputs, output, params, buffers, macs, activations, (reach, step, deep) = held
-            seen = ReceptiveField(
-                at + stride * reach, stride * step, depth + deep
-            )  # `compose_receptive_fields`, written out: it is called most
-            rows.append(OpCost(path, label, op, inputs, output, params, buffers, macs, activations, seen))
+        if isinstance(cost, OpCost):
+            _, _, op, inputs, output, params, buffers, macs, activations, (op_reach, op_stride, op_depth) = cost
+            # `compose_receptive_fields`, written out for speed: this runs for every op
+            field = ReceptiveField(start_reach + stride * op_reach, stride * op_stride, depth + op_depth)
+            rows.append(OpCost(path, label, op, inputs, output, params, buffers, macs, activations, field))
         else:
-            first, place = len(rows), len(spans)
-            _flatten(held, f"{path}.", label, compose_receptive_fields(start, before), rows, spans)
-            spans.insert(place, Span(path, label, held.graph.kind, in_stage, first, len(rows)))
+            first, span_index = len(rows), len(spans)
+            _flatten(cost, f"{path}.", label, compose_receptive_fields(start, before), rows, spans)
+            spans.insert(span_index, Span(path, label, cost.graph.kind, in_stage, first, len(rows)))

@@ -19,7 +19,7 @@ QUANTITIES = ("params", "macs", "activations", "peak_bytes", "stored_bytes")
 """What is compared: the totals of an analysis, the peak of activations in inference, and what training stores."""
 _MAX_FIELDS_TOGETHER = 3
 """At most so many fields are tried together before all that are left go at once."""
-_PATHS = ("cardinality", "base_width")
+_INNER_WIDTH_FIELDS = ("cardinality", "base_width")
 
 
 class FieldChange(NamedTuple):
@@ -99,33 +99,37 @@ def _differing_fields(state: SpecAtSize, target: SpecAtSize) -> list[str]:
 
 def _next_moves(state: SpecAtSize, target: SpecAtSize) -> list[FieldMove]:
     """The move of the fewest fields that makes a network, the first in order; two for an inner width and its cut."""
-    left = _differing_fields(state, target)
+    remaining = _differing_fields(state, target)
     refusal = ""
-    for names in _groups(left):
-        found = try_move(state, target, names, left)
-        if isinstance(found, FieldMove):
-            split = _inner_width(state, target) if names == _PATHS else []
-            return [*split, found._replace(why=refusal if len(names) > 1 and names != _PATHS else "")]
-        refusal = refusal or found
+    for names in _groups(remaining):
+        move = try_move(state, target, names, remaining)
+        if isinstance(move, FieldMove):
+            split = _inner_width(state, target) if names == _INNER_WIDTH_FIELDS else []
+            return [*split, move._replace(why=refusal if len(names) > 1 and names != _INNER_WIDTH_FIELDS else "")]
+        refusal = refusal or move
     raise AssertionError("all fields at once make the second network")
 
 
-def _groups(left: list[str]) -> Iterator[tuple[str, ...]]:
+def _groups(remaining: list[str]) -> Iterator[tuple[str, ...]]:
     """Which fields to change together, the fewest first; the two that set the inner width count as one."""
-    paths = set(_PATHS) <= set(left)
-    units = [_PATHS if name == _PATHS[0] and paths else (name,) for name in left if name != _PATHS[1] or not paths]
+    paths = set(_INNER_WIDTH_FIELDS) <= set(remaining)
+    units = [
+        _INNER_WIDTH_FIELDS if name == _INNER_WIDTH_FIELDS[0] and paths else (name,)
+        for name in remaining
+        if name != _INNER_WIDTH_FIELDS[1] or not paths
+    ]
     for count in range(1, min(_MAX_FIELDS_TOGETHER, len(units)) + 1):
         for chosen in combinations(units, count):
             yield tuple(name for unit in chosen for name in unit)
-    yield tuple(left)
+    yield tuple(remaining)
 
 
-def try_move(state: SpecAtSize, target: SpecAtSize, names: tuple[str, ...], left: list[str]) -> FieldMove | str:
+def try_move(state: SpecAtSize, target: SpecAtSize, names: tuple[str, ...], remaining: list[str]) -> FieldMove | str:
     """The move, or why it makes no network; "" where a field would not come to the target's, or one would leave it."""
     values = {name: getattr(target.spec, name) for name in names if name != INPUT_SIZE}
     try:
         reached = SpecAtSize(state.spec.with_fields(**values), target.size if INPUT_SIZE in names else state.size)
-        if not set(_differing_fields(reached, target)) <= set(left) - set(names):
+        if not set(_differing_fields(reached, target)) <= set(remaining) - set(names):
             return ""
         return FieldMove(reached, _analysis(reached.spec, reached.size), "")
     except InvalidInput as refusal:
@@ -138,12 +142,12 @@ def _analysis(spec: Spec, size: Size) -> Analysis:
 
 def _inner_width(state: SpecAtSize, target: SpecAtSize) -> list[FieldMove]:
     """The target's inner width at the old cardinality, where a whole base width gives it."""
-    wanted = target.spec.effective_fields()["cardinality"] * target.spec.effective_fields()["base_width"]
+    inner_width = target.spec.effective_fields()["cardinality"] * target.spec.effective_fields()["base_width"]
     cardinality = state.spec.effective_fields()["cardinality"]
-    if wanted % cardinality or wanted // cardinality == state.spec.effective_fields()["base_width"]:
+    if inner_width % cardinality or inner_width // cardinality == state.spec.effective_fields()["base_width"]:
         return []
     try:
-        spec = state.spec.with_fields(base_width=wanted // cardinality)
+        spec = state.spec.with_fields(base_width=inner_width // cardinality)
         return [FieldMove(SpecAtSize(spec, state.size), _analysis(spec, state.size), "")]
     except InvalidInput:
         return []
@@ -227,9 +231,9 @@ class NetworkDifference:
     def parts(self) -> tuple[OpKindDifference, ...]:
         """The difference split over stages and kinds of op, summing exactly; kinds that cost nothing are left out."""
         ours, theirs = _by_stage_and_kind(self.first), _by_stage_and_kind(self.second)
-        stages = {stage: place for place, stage in enumerate(stage_order((self.first, self.second)))}
+        ranks = {stage: rank for rank, stage in enumerate(stage_order((self.first, self.second)))}
         nothing = dict.fromkeys(PART_QUANTITIES, 0)
-        keys = sorted({*ours, *theirs}, key=lambda key: (stages[key[0]], key[1]))
+        keys = sorted({*ours, *theirs}, key=lambda key: (ranks[key[0]], key[1]))
         return tuple(
             OpKindDifference(
                 *key, {name: (ours.get(key, nothing)[name], theirs.get(key, nothing)[name]) for name in nothing}
@@ -262,8 +266,8 @@ def stage_order(analyses: Sequence[Analysis]) -> list[str]:
 def in_order(stages: Iterable[str]) -> list[str]:
     """Stages by their roles, each once: stem, stages with the transition after each, head, then any others."""
     names = dict.fromkeys(stages)
-    places = {name: place for place, name in enumerate(names)}
-    return sorted(names, key=lambda name: (*_role(name), places[name]))
+    ranks = {name: rank for rank, name in enumerate(names)}
+    return sorted(names, key=lambda name: (*_role(name), ranks[name]))
 
 
 def _role(stage: str) -> tuple[int, int]:
@@ -273,14 +277,14 @@ def _role(stage: str) -> tuple[int, int]:
 
 
 def _by_stage_and_kind(analysis: Analysis) -> dict[tuple[str, OpKind], dict[str, int]]:
-    found: dict[tuple[str, OpKind], dict[str, int]] = {}
+    parts: dict[tuple[str, OpKind], dict[str, int]] = {}
     for row in analysis.rows:
         counts = {"params": row.params, "macs": row.macs, "activations": row.activations}
         if any(counts.values()):
-            part = found.setdefault((row.stage, _kind(row.operation)), dict.fromkeys(PART_QUANTITIES, 0))
+            part = parts.setdefault((row.stage, _kind(row.operation)), dict.fromkeys(PART_QUANTITIES, 0))
             for name, count in counts.items():
                 part[name] += count
-    return found
+    return parts
 
 
 def _kind(op: Op) -> OpKind:
@@ -289,14 +293,14 @@ def _kind(op: Op) -> OpKind:
 
 def by_role(parts: Sequence[OpKindDifference]) -> tuple[OpKindDifference, ...]:
     """The parts of all stages together, and of all transitions: a stage's number is left out."""
-    found: dict[tuple[str, OpKind], list[OpKindDifference]] = {}
+    groups: dict[tuple[str, OpKind], list[OpKindDifference]] = {}
     for part in parts:
         letters = part.stage.rstrip("0123456789")
         role = part.stage if letters == part.stage else f"{letters}s"
-        found.setdefault((role, part.kind), []).append(part)
-    roles = {role: place for place, role in enumerate(dict.fromkeys(role for role, _ in found))}
-    keys = sorted(found, key=lambda key: (key[0] == HEAD, roles[key[0]], key[1]))
-    return tuple(OpKindDifference(*key, dict(quantity_sums(found[key]))) for key in keys)
+        groups.setdefault((role, part.kind), []).append(part)
+    ranks = {role: rank for rank, role in enumerate(dict.fromkeys(role for role, _ in groups))}
+    keys = sorted(groups, key=lambda key: (key[0] == HEAD, ranks[key[0]], key[1]))
+    return tuple(OpKindDifference(*key, dict(quantity_sums(groups[key]))) for key in keys)
 
 
 def quantity_sums(parts: Sequence[OpKindDifference]) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -1,6 +1,6 @@
 """How each number of a network, a stage, a block or an op comes about: its arithmetic, as the formulas themselves run.
 
-An op's figures are the formulas of `formulas.py` and `walk.py`, run on Terms; those of everything larger are sums.
+An op's figures are the formulas of `formulas.py` and `walk.py`, run on `TracedInt`s; those of larger sections are sums.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ class Section(NamedTuple):
 
 
 def section_at(analysis: Analysis, path: str) -> Section:
-    """The place at a stage's name or a weight path, "" being the network; InvalidInput with the closest ones."""
+    """The section at a stage's name or a weight path, "" being the network; InvalidInput with the closest ones."""
     if not path:
         return Section("", "network", analysis.network.family, 0, len(analysis.rows))
     known = _sections_by_path(analysis)
@@ -45,11 +45,11 @@ def section_at(analysis: Analysis, path: str) -> Section:
 
 @memoized_per_object
 def _sections_by_path(analysis: Analysis) -> dict[str, Section]:
-    """Path → the outermost place there, outer ones first."""
-    found: dict[str, Section] = {}
-    for place in _each_section(analysis):
-        found.setdefault(place.path, place)
-    return found
+    """Path → the outermost section there, outer ones first."""
+    sections: dict[str, Section] = {}
+    for section in _each_section(analysis):
+        sections.setdefault(section.path, section)
+    return sections
 
 
 def _each_section(analysis: Analysis) -> Iterator[Section]:
@@ -62,25 +62,27 @@ def _each_section(analysis: Analysis) -> Iterator[Section]:
 
 def stages_of(analysis: Analysis) -> list[Section]:
     """Stem, stages, transitions and head, each under its name for people."""
-    rows, start, found = analysis.rows, 0, []
+    rows, start, stages = analysis.rows, 0, []
     for index, row in enumerate(rows, 1):
         if index == len(rows) or rows[index].stage != row.stage:
-            found.append(Section(row.stage, "stage", "stage", start, index))
+            stages.append(Section(row.stage, "stage", "stage", start, index))
             start = index
-    return found
+    return stages
 
 
-def sections_of(analysis: Analysis, place: Section) -> list[Section]:
-    """What a place is directly made of: a network's stages, a stage's blocks, a block's sub-graphs and ops."""
-    if place.level == "network":
+def sections_of(analysis: Analysis, section: Section) -> list[Section]:
+    """What a section is directly made of: a network's stages, a stage's blocks, a block's sub-graphs and ops."""
+    if section.level == "network":
         return stages_of(analysis)
     inside = {
         span.start: Section(span.path, "block", span.kind, span.start, span.stop)
         for span in reversed(analysis.spans)  # the outermost of those that start at one row comes last
-        if place.start <= span.start and span.stop <= place.stop and span.stop - span.start < place.stop - place.start
+        if section.start <= span.start
+        and span.stop <= section.stop
+        and span.stop - span.start < section.stop - section.start
     }
-    parts, index = [], place.start
-    while index < place.stop:
+    parts, index = [], section.start
+    while index < section.stop:
         row = analysis.rows[index]
         parts.append(inside.get(index) or Section(row.path, "op", row.op, index, index + 1))
         index = parts[-1].stop
@@ -106,14 +108,14 @@ _NEUTRAL = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
 
 class TracedFigure(NamedTuple):
-    """A number under its name; where it is a Term its form is the arithmetic that it came about by."""
+    """A number under its name; where it is a TracedInt its formula is the arithmetic that it came from."""
 
     name: str
     value: int
 
 
 class RepeatedSection(NamedTuple):
-    """Equal neighbours of a stage or block, told once: the first one's place, how many there are, and its figures."""
+    """Equal neighbours of a stage or block, shown once: all of their sections, and the figures of the first."""
 
     sections: tuple[Section, ...]
     figures: tuple[TracedFigure, ...]
@@ -121,7 +123,7 @@ class RepeatedSection(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The figures of one place of a network with their arithmetic, and the parts that they are made of."""
+    """The figures of one section of a network with their arithmetic, and the parts that they are made of."""
 
     analysis: Analysis
     place: Section
@@ -130,7 +132,7 @@ class Explanation:
 
     @property
     def rows(self) -> tuple[OpCost, ...]:
-        """The ops of the place, in execution order."""
+        """The ops of the section, in execution order."""
         return self.analysis.rows[self.place.start : self.place.stop]
 
 
@@ -139,17 +141,17 @@ def explain_path(analysis: Analysis, path: str = "") -> Explanation:
 
     Raises InvalidInput with the closest paths where there is none such.
     """
-    place = section_at(analysis, path)
-    if place.level == "op":
+    section = section_at(analysis, path)
+    if section.level == "op":
         return Explanation(
-            analysis=analysis, place=place, parts=(), figures=tuple(op_figures(analysis.rows[place.start]))
+            analysis=analysis, place=section, parts=(), figures=tuple(op_figures(analysis.rows[section.start]))
         )
-    places = sections_of(analysis, place)
+    children = sections_of(analysis, section)
     return Explanation(
         analysis=analysis,
-        place=place,
-        parts=tuple(_fold_repeats(analysis, places)),
-        figures=tuple(_sum_figures(analysis, place, places)),
+        place=section,
+        parts=tuple(_fold_repeats(analysis, children)),
+        figures=tuple(_sum_figures(analysis, section, children)),
     )
 
 
@@ -165,24 +167,24 @@ def op_figures(row: OpCost) -> Iterator[TracedFigure]:
     yield TracedFigure("buffers", formulas.buffers(op))
     yield TracedFigure("MACs", formulas.macs(op, sides))
     yield TracedFigure("activations", formulas.activations(op, sides))
-    seen = compose_receptive_fields(_input_receptive_field(row), op_receptive_field(op))
-    yield TracedFigure("receptive field", 1 + seen.reach)
-    yield TracedFigure("total stride", seen.stride)
+    field = compose_receptive_fields(_input_receptive_field(row), op_receptive_field(op))
+    yield TracedFigure("receptive field", 1 + field.reach)
+    yield TracedFigure("total stride", field.stride)
 
 
 def symbolic_op(op: Op) -> Op:
-    """The op with a Term for each of its numbers that changes anything."""
+    """The op with a TracedInt for each of its numbers that changes anything."""
     numbers = {item.name: getattr(op, item.name) for item in fields(op) if item.name in SYMBOLS}
-    terms: dict[str, Any] = {
+    symbols: dict[str, Any] = {
         name: variable(value, SYMBOLS[name], divides=name == "groups")
         for name, value in numbers.items()
         if value != _NEUTRAL.get(name)
     }
-    return replace(op, **terms)
+    return replace(op, **symbols)
 
 
 def _symbolic_inputs(row: OpCost) -> list[Shape]:
-    """Input shapes as Terms; both sides are called n, so that a square map has one formula."""
+    """Input shapes as TracedInts; both sides are called n, so that a square map has one formula."""
     many = isinstance(row.operation, Concat)
     channels = "C_in" if hasattr(row.operation, "in_channels") else "C"
     return [
@@ -203,7 +205,7 @@ def _output_symbols(op: Op) -> tuple[str, str, str]:
 
 
 def _shape_figures(output: Shape) -> Iterator[TracedFigure]:
-    """The sides and channels that an op works out; those that it only passes on are given, and left out."""
+    """The sides and channels that an op computes; those that it only passes on are left out."""
     names = ("channels", "height", "width") if len(output) == 3 else ("features",)
     for name, size in zip(names, output, strict=True):
         if not isinstance(formula_of(size), Variable | Constant):
@@ -211,7 +213,7 @@ def _shape_figures(output: Shape) -> Iterator[TracedFigure]:
 
 
 def _input_receptive_field(row: OpCost) -> ReceptiveField:
-    """How far the op's input looks back along the longest path, its receptive field and stride as Terms."""
+    """How far the op's input looks back along the longest path, its receptive field and stride as TracedInts."""
     own = op_receptive_field(row.operation)
     stride = row.receptive.stride // own.stride
     reach = row.receptive.reach - stride * own.reach
@@ -226,22 +228,22 @@ _SUMMED: tuple[tuple[str, Callable[[OpCost], int]], ...] = (
 )
 
 
-def _fold_repeats(analysis: Analysis, places: Sequence[Section]) -> Iterator[RepeatedSection]:
+def _fold_repeats(analysis: Analysis, sections: Sequence[Section]) -> Iterator[RepeatedSection]:
     """The parts, equal neighbours folded into one."""
 
-    def costs(place: Section) -> tuple[object, ...]:
-        rows = analysis.rows[place.start : place.stop]
-        shape = rows[-1].output_shape if place.level != "op" else place.path
-        return place.kind, shape, *(sum(count(row) for row in rows) for _, count in _SUMMED)
+    def costs(section: Section) -> tuple[object, ...]:
+        rows = analysis.rows[section.start : section.stop]
+        shape = rows[-1].output_shape if section.level != "op" else section.path
+        return section.kind, shape, *(sum(count(row) for row in rows) for _, count in _SUMMED)
 
-    for _, run in groupby(places, costs):
+    for _, run in groupby(sections, costs):
         same = tuple(run)
         yield RepeatedSection(same, tuple(_part_figures(analysis, same[0])))
 
 
-def _part_figures(analysis: Analysis, place: Section) -> Iterator[TracedFigure]:
-    rows = analysis.rows[place.start : place.stop]
-    if place.level == "op":
+def _part_figures(analysis: Analysis, section: Section) -> Iterator[TracedFigure]:
+    rows = analysis.rows[section.start : section.stop]
+    if section.level == "op":
         yield from op_figures(rows[0])
     else:
         yield from (TracedFigure(name, sum(count(row) for row in rows)) for name, count in _SUMMED)
@@ -251,26 +253,27 @@ _OFF_LONGEST_PATH = ("projection", "squeeze_excitation")
 """Sub-graphs beside the longest path."""
 
 
-def _sum_figures(analysis: Analysis, place: Section, places: Sequence[Section]) -> Iterator[TracedFigure]:
+def _sum_figures(analysis: Analysis, section: Section, children: Sequence[Section]) -> Iterator[TracedFigure]:
     for name, count in _SUMMED:
-        yield TracedFigure(name, _traced_total(analysis, places, count))
-    if place.level == "network":
+        yield TracedFigure(name, _traced_total(analysis, children, count))
+    if section.level == "network":
         yield from _network_figures(analysis.totals)
-    if place.kind not in _OFF_LONGEST_PATH:
+    if section.kind not in _OFF_LONGEST_PATH:
         yield TracedFigure(
-            "receptive field", _longest_path_sum(analysis, place, places, lambda row: row.receptive_field, grown=True)
+            "receptive field",
+            _longest_path_sum(analysis, section, children, lambda row: row.receptive_field, grown=True),
         )
-        yield TracedFigure("total stride", _stride(analysis, place, places))
+        yield TracedFigure("total stride", _stride(analysis, section, children))
         yield TracedFigure(
-            "depth", _longest_path_sum(analysis, place, places, lambda row: row.receptive.depth, grown=False)
+            "depth", _longest_path_sum(analysis, section, children, lambda row: row.receptive.depth, grown=False)
         )
 
 
-def _stride(analysis: Analysis, place: Section, places: Sequence[Section]) -> int:
+def _stride(analysis: Analysis, section: Section, children: Sequence[Section]) -> int:
     """The product of what comes before and the strides of the parts, those of 1 left out."""
-    reached = int(_input_receptive_field(analysis.rows[place.start]).stride)
-    stride: int = variable(reached, START) if place.start else 1
-    for part in places:
+    reached = int(_input_receptive_field(analysis.rows[section.start]).stride)
+    stride: int = variable(reached, START) if section.start else 1
+    for part in children:
         end = analysis.rows[part.stop - 1].total_stride
         if end > reached:
             stride, reached = stride * variable(end // reached, part.path), end
@@ -283,22 +286,22 @@ def _network_figures(totals: CostTotals) -> Iterator[TracedFigure]:
     yield TracedFigure("parameter bytes", traced.params_bytes)
 
 
-def _traced_total(analysis: Analysis, places: Sequence[Section], count: Callable[[OpCost], int]) -> int:
-    """The sum over the parts, as a Term whose addends are the parts' own figures."""
+def _traced_total(analysis: Analysis, sections: Sequence[Section], count: Callable[[OpCost], int]) -> int:
+    """The sum over the parts, as a TracedInt whose addends are the parts' own figures."""
     rows = analysis.rows
     return traced_sum(
-        variable(sum(count(row) for row in rows[place.start : place.stop]), place.path) for place in places
+        variable(sum(count(row) for row in rows[section.start : section.stop]), section.path) for section in sections
     )
 
 
 def _longest_path_sum(
-    analysis: Analysis, place: Section, places: Sequence[Section], end: Callable[[OpCost], int], grown: bool
+    analysis: Analysis, section: Section, children: Sequence[Section], end: Callable[[OpCost], int], grown: bool
 ) -> int:
-    """What the place's end sees (or its depth): what is seen before it, and what each part on the longest path adds."""
-    before = _input_receptive_field(analysis.rows[place.start])
+    """The receptive field (or depth) at a section's end: its input's, and what each part on the longest path adds."""
+    before = _input_receptive_field(analysis.rows[section.start])
     reached = 1 + int(before.reach) if grown else before.depth
     addends: list[int] = [variable(reached, START)]
-    for part in places:
+    for part in children:
         gain = end(analysis.rows[part.stop - 1]) - reached
         if gain > 0:
             addends.append(_gain(analysis.rows[part.start], part, gain, grown))
@@ -329,15 +332,15 @@ _CHANNELS = ("in_channels", "out_channels", "channels", "in_features", "out_feat
 
 @lru_cache(maxsize=4)
 def traced_graph(spec: Spec) -> Graph:
-    """The spec's Graph whose ops' channels are Terms over the spec's fields, as far as these went into them."""
+    """The spec's Graph whose ops' channels are TracedInts over the spec's fields, as far as these went into them."""
     traced = copy(spec)
     for name, value in spec.effective_fields().items():
-        term = (
+        traced_value = (
             tuple(_traced_field(name, item) for item in value)
             if isinstance(value, list)
             else _traced_field(name, value)
         )
-        object.__setattr__(traced, name, term)  # a Spec is frozen, and its checks ran when `spec` was made
+        object.__setattr__(traced, name, traced_value)  # a Spec is frozen, and its checks ran when `spec` was made
     return traced.graph()
 
 
@@ -349,15 +352,17 @@ def _traced_field(name: str, value: object) -> object:
 
 
 def channels_of(spec: Spec, path: str) -> dict[str, int]:
-    """The channel and feature counts of the op at a path, under their fields' names, as Terms."""
+    """The channel and feature counts of the op at a path, under their fields' names, as TracedInts."""
     op = _op_at(traced_graph(spec), path)
     return {name: getattr(op, name) for name in _CHANNELS if hasattr(op, name)}
 
 
 def derived_channels(spec: Spec, path: str) -> dict[str, int]:
     """Those of `channels_of` that any arithmetic went into."""
-    found = channels_of(spec, path)
-    return {name: term for name, term in found.items() if not isinstance(formula_of(term), Constant | Variable)}
+    channels = channels_of(spec, path)
+    return {
+        name: number for name, number in channels.items() if not isinstance(formula_of(number), Constant | Variable)
+    }
 
 
 def dense_input_channels(spec: Spec, path: str, stage: str) -> int:
@@ -368,9 +373,9 @@ def dense_input_channels(spec: Spec, path: str, stage: str) -> int:
 
 def _op_at(graph: Graph, path: str) -> Op:
     name, _, rest = path.partition(".")
-    found = next((node.op for node in graph.nodes if node.name == name), None)
-    if isinstance(found, Graph):
-        return _op_at(found, rest)
-    if found is None or rest:
+    op = next((node.op for node in graph.nodes if node.name == name), None)
+    if isinstance(op, Graph):
+        return _op_at(op, rest)
+    if op is None or rest:
         raise InvalidInput(f"path {path!r} holds no op.")
-    return found
+    return op

@@ -18,7 +18,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A number that the formula was given, with its symbol; `divides`: what it divides is a multiple of it."""
+    """An input of the formula, with its symbol; `divides`: what it divides is a multiple of it."""
 
     symbol: str
     value: int
@@ -27,7 +27,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Σ count · form, and a constant; `count` is how often a form is added, or, below 0, subtracted."""
+    """Σ count · formula, and a constant; `count` is how often a formula is added, or, below 0, subtracted."""
 
     addends: tuple[tuple[int, "Formula"], ...]
     constant: int
@@ -55,95 +55,98 @@ class Quotient:
 
 
 START = ""
-"""The symbol of what a sum starts from, as against the equal neighbours that it adds up."""
+"""The symbol of the number that a sum starts from."""
 
 Formula = Constant | Variable | Sum | Product | Quotient
 
 
 class TracedInt(int):
-    """An int with the form of its arithmetic."""
+    """An int with the formula that it came from."""
 
-    form: Formula
+    formula: Formula
 
     @classmethod
-    def of(cls, value: int, form: Formula) -> Self:
-        """The value with a form that evaluates to it."""
-        term = cls(value)
-        term.form = form
-        return term
+    def of(cls, value: int, formula: Formula) -> Self:
+        """The value with a formula that evaluates to it."""
+        number = cls(value)
+        number.formula = formula
+        return number
 
     def __add__(self, other: int) -> "TracedInt":
-        return TracedInt.of(int(self) + int(other), _sum(self.form, formula_of(other)))
+        return TracedInt.of(int(self) + int(other), _sum(self.formula, formula_of(other)))
 
     def __radd__(self, other: int) -> "TracedInt":
-        return TracedInt.of(int(other) + int(self), _sum(formula_of(other), self.form))
+        return TracedInt.of(int(other) + int(self), _sum(formula_of(other), self.formula))
 
     def __sub__(self, other: int) -> "TracedInt":
-        return TracedInt.of(int(self) - int(other), _sum(self.form, _multiple(-1, formula_of(other))))
+        return TracedInt.of(int(self) - int(other), _sum(self.formula, _multiple(-1, formula_of(other))))
 
     def __rsub__(self, other: int) -> "TracedInt":
-        return TracedInt.of(int(other) - int(self), _sum(formula_of(other), _multiple(-1, self.form)))
+        return TracedInt.of(int(other) - int(self), _sum(formula_of(other), _multiple(-1, self.formula)))
 
     def __mul__(self, other: int) -> "TracedInt":
-        return TracedInt.of(int(self) * int(other), _product(self.form, formula_of(other)))
+        return TracedInt.of(int(self) * int(other), _product(self.formula, formula_of(other)))
 
     def __rmul__(self, other: int) -> "TracedInt":
-        return TracedInt.of(int(other) * int(self), _product(formula_of(other), self.form))
+        return TracedInt.of(int(other) * int(self), _product(formula_of(other), self.formula))
 
     def __pow__(self, power: int, _: None = None) -> "TracedInt":  # type: ignore[override]  # whole powers only
-        return TracedInt.of(int(self) ** int(power), _product(*[self.form] * int(power)))
+        return TracedInt.of(int(self) ** int(power), _product(*[self.formula] * int(power)))
 
     def __floordiv__(self, other: int) -> "TracedInt":
-        return TracedInt.of(int(self) // int(other), _quotient(self.form, formula_of(other)))
+        return TracedInt.of(int(self) // int(other), _quotient(self.formula, formula_of(other)))
 
     def __rfloordiv__(self, other: int) -> "TracedInt":
-        return TracedInt.of(int(other) // int(self), _quotient(formula_of(other), self.form))
+        return TracedInt.of(int(other) // int(self), _quotient(formula_of(other), self.formula))
 
     def __neg__(self) -> "TracedInt":
-        if isinstance(self.form, Quotient) and not self.form.exact:
-            return TracedInt.of(-int(self), _negated(self.form))
-        return TracedInt.of(-int(self), _multiple(-1, self.form))
+        if isinstance(self.formula, Quotient) and not self.formula.exact:
+            return TracedInt.of(-int(self), _negate(self.formula))
+        return TracedInt.of(-int(self), _multiple(-1, self.formula))
 
 
 def variable(value: int, symbol: str, *, divides: bool = False) -> TracedInt:
-    """A number that a formula is given, under its symbol."""
+    """An input of a formula, under its symbol."""
     return TracedInt.of(value, Variable(symbol, int(value), divides))
 
 
-def traced_sum(terms: Iterable[int]) -> TracedInt:
+def traced_sum(numbers: Iterable[int]) -> TracedInt:
     """The sum of many numbers, each an addend of its own, in linear time; zeros leave no trace."""
-    kept = [(int(term), formula_of(term)) for term in terms if term]
-    forms = [form for _, form in kept]
-    form = Sum(tuple((1, form) for form in forms), 0) if len(forms) > 1 else forms[0] if forms else Constant(0)
-    return TracedInt.of(sum(value for value, _ in kept), form)
+    nonzero = [(int(number), formula_of(number)) for number in numbers if number]
+    formulas = [formula for _, formula in nonzero]
+    if len(formulas) > 1:
+        total: Formula = Sum(tuple((1, formula) for formula in formulas), 0)
+    else:
+        total = formulas[0] if formulas else Constant(0)
+    return TracedInt.of(sum(value for value, _ in nonzero), total)
 
 
 def formula_of(number: int) -> Formula:
     """How a number came about; a plain int is a constant."""
-    return number.form if isinstance(number, TracedInt) else Constant(int(number))
+    return number.formula if isinstance(number, TracedInt) else Constant(int(number))
 
 
-def _addends(form: Formula) -> tuple[tuple[tuple[int, Formula], ...], int]:
-    match form:
+def _addends(formula: Formula) -> tuple[tuple[tuple[int, Formula], ...], int]:
+    match formula:
         case Constant():
-            return (), form.value
+            return (), formula.value
         case Sum():
-            return form.addends, form.constant
+            return formula.addends, formula.constant
         case _:
-            return ((1, form),), 0
+            return ((1, formula),), 0
 
 
 def _sum(left: Formula, right: Formula) -> Formula:
-    """The sum, with equal given numbers counted together, and whatever is taken from itself left out."""
-    (ours, constant), (theirs, more) = _addends(left), _addends(right)
-    addends = list(ours)
-    for count, form in theirs:
-        place = next((i for i, ours in enumerate(addends) if _can_merge(ours, (count, form))), None)
-        if place is None:
-            addends.append((count, form))
+    """The sum, with equal variables counted together, and whatever cancels left out."""
+    (terms, constant), (other_terms, other_constant) = _addends(left), _addends(right)
+    addends = list(terms)
+    for count, formula in other_terms:
+        index = next((i for i, addend in enumerate(addends) if _can_merge(addend, (count, formula))), None)
+        if index is None:
+            addends.append((count, formula))
         else:
-            addends[place] = (addends[place][0] + count, form)
-    return _sum_of_addends(tuple((count, form) for count, form in addends if count), constant + more)
+            addends[index] = (addends[index][0] + count, formula)
+    return _sum_of_addends(tuple((count, formula) for count, formula in addends if count), constant + other_constant)
 
 
 def _can_merge(ours: tuple[int, Formula], theirs: tuple[int, Formula]) -> bool:
@@ -159,13 +162,15 @@ def _sum_of_addends(addends: tuple[tuple[int, Formula], ...], constant: int) -> 
     return Sum(addends, constant)
 
 
-def _multiple(count: int, form: Formula) -> Formula:
-    addends, constant = _addends(form)
-    return _sum_of_addends(tuple((count * times, addend) for times, addend in addends), count * constant)
+def _multiple(count: int, formula: Formula) -> Formula:
+    addends, constant = _addends(formula)
+    return _sum_of_addends(tuple((count * factor, addend) for factor, addend in addends), count * constant)
 
 
-def _product(*forms: Formula) -> Formula:
-    factors = [factor for form in forms for factor in (form.factors if isinstance(form, Product) else (form,))]
+def _product(*formulas: Formula) -> Formula:
+    factors: list[Formula] = []
+    for formula in formulas:
+        factors += formula.factors if isinstance(formula, Product) else (formula,)
     if Constant(0) in factors:
         return Constant(0)
     factors = [factor for factor in _cancel(factors) if factor != Constant(1)]
@@ -173,7 +178,7 @@ def _product(*forms: Formula) -> Formula:
 
 
 def _cancel(factors: list[Formula]) -> list[Formula]:
-    """The factors, a number that is divided by exactly and multiplied with again left out."""
+    """The factors without a divisor of an exact quotient that is itself a factor."""
     left = list(factors)
     for quotient in factors:
         if isinstance(quotient, Quotient) and quotient.exact and quotient.divisor in left:
@@ -184,11 +189,11 @@ def _cancel(factors: list[Formula]) -> list[Formula]:
 
 def _quotient(dividend: Formula, divisor: Formula) -> Formula:
     if isinstance(dividend, Product) and isinstance(divisor, Constant) and divisor in dividend.factors:
-        place = dividend.factors.index(divisor)
-        return _product(*dividend.factors[:place], *dividend.factors[place + 1 :])
+        index = dividend.factors.index(divisor)
+        return _product(*dividend.factors[:index], *dividend.factors[index + 1 :])
     return dividend if divisor == Constant(1) else Quotient(dividend, divisor)
 
 
-def _negated(form: Quotient) -> Formula:
+def _negate(quotient: Quotient) -> Formula:
     """−⌊a / b⌋ = ⌈−a / b⌉."""
-    return Quotient(_multiple(-1, form.dividend), form.divisor, not form.up)
+    return Quotient(_multiple(-1, quotient.dividend), quotient.divisor, not quotient.up)

@@ -45,7 +45,7 @@ def _features(spec: AlexNetSpec) -> Graph:
     )
     nodes: list[Node] = []
     for number, ops in enumerate(stages, 1):
-        named = ((str(len(nodes) + place), op) for place, op in enumerate((*ops, MaxPool2d(3, stride=2))))
+        named = ((str(len(nodes) + offset), op) for offset, op in enumerate((*ops, MaxPool2d(3, stride=2))))
         nodes += sequence(*named, after=nodes[-1].name if nodes else INPUT, stage=f"stage{number}")
     return Graph("features", tuple(nodes))
 

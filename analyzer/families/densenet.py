@@ -17,6 +17,7 @@ from analyzer.families.spec import (
     WeightInitialisation,
     floor_product,
     spec_field,
+    variants_by_pattern,
 )
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.memo import memoized
@@ -70,13 +71,13 @@ class DenseNetSpec(Spec):
         for index, depth in enumerate(self.depths, 1):
             channels += depth * self.growth_rate
             if channels > MAX_CHANNELS:
-                made = f"makes {channels} channels in {depth} dense layers; at most {MAX_CHANNELS} are allowed"
-                self._refuse("growth_rate", made)
+                rule = f"makes {channels} channels in {depth} dense layers; at most {MAX_CHANNELS} are allowed"
+                self._refuse("growth_rate", rule)
             if index < len(self.depths):
-                kept = _compressed(self, channels)
-                if kept < 1:
+                compressed = _transition_channels(self, channels)
+                if compressed < 1:
                     self._refuse("compression", f"leaves none of {channels} channels; ⌊θC⌋ must be at least 1")
-                channels = kept
+                channels = compressed
 
     @property
     def default_input_size(self) -> int:
@@ -106,11 +107,11 @@ def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
         nodes.append(Node(f"denseblock{index}", block, (nodes[-1].name,), f"stage{index}"))
         channels += depth * spec.growth_rate
         if index < len(spec.depths):
-            kept = _compressed(spec, channels)
+            compressed = _transition_channels(spec, channels)
             nodes.append(
-                Node(f"transition{index}", _transition(channels, kept), (nodes[-1].name,), f"transition{index}")
+                Node(f"transition{index}", _transition(channels, compressed), (nodes[-1].name,), f"transition{index}")
             )
-            channels = kept
+            channels = compressed
     if spec.head != "none":
         nodes += sequence(("norm5", BatchNorm2d(channels)), after=nodes[-1].name, stage="head")
     return Graph("features", tuple(nodes)), channels
@@ -153,30 +154,30 @@ def _dense_layer(channels: int, growth_rate: int, bottleneck_ratio: int | None) 
 
 
 @memoized
-def _transition(channels: int, kept: int) -> Graph:
+def _transition(channels: int, out_channels: int) -> Graph:
     return Graph(
         "transition",
         tuple(
             sequence(
                 ("norm", BatchNorm2d(channels)),
                 ("relu", ReLU()),
-                ("conv", Conv2d(channels, kept, 1)),
+                ("conv", Conv2d(channels, out_channels, 1)),
                 ("pool", AvgPool2d(2, stride=2)),
             )
         ),
     )
 
 
-def _compressed(spec: DenseNetSpec, channels: int) -> int:
-    """⌊θC⌋, the channels that a transition keeps."""
+def _transition_channels(spec: DenseNetSpec, channels: int) -> int:
+    """⌊θC⌋, a transition's output channels."""
     return floor_product(spec.compression, channels)
 
 
 _HUANG = "Densely Connected Convolutional Networks, Huang et al., 2017"
 
 
-def _densenet(depth: int, *depths: int, note: str = "", **more: Any) -> Variant:
-    return Variant(title=f"DenseNet-{depth}", paper=_HUANG, fields={"depths": depths, **more}, note=note)
+def _densenet(depth: int, *depths: int, note: str = "", **fields: Any) -> Variant:
+    return Variant(title=f"DenseNet-{depth}", paper=_HUANG, fields={"depths": depths, **fields}, note=note)
 
 
 def _cifar(title: str, depths: int, growth_rate: int, **more: Any) -> Variant:
@@ -186,22 +187,17 @@ def _cifar(title: str, depths: int, growth_rate: int, **more: Any) -> Variant:
 
 def pattern(name: str) -> Variant | None:
     """The CIFAR net of a name that carries depth and growth rate, with or without `_cifar`: densenet_bc100_k12."""
-    found = re.fullmatch(r"densenet(_bc)?(\d{1,5})_k(\d{1,5})", name.removesuffix("_cifar"), re.ASCII)
-    if found is None:
+    match = re.fullmatch(r"densenet(_bc)?(\d{1,5})_k(\d{1,5})", name.removesuffix("_cifar"), re.ASCII)
+    if match is None:
         return None
-    depth, growth_rate = int(found[2]), int(found[3])
-    per_layer = 6 if found[1] else 3
+    depth, growth_rate = int(match[2]), int(match[3])
+    per_layer = 6 if match[1] else 3
     if depth < 4 + per_layer or (depth - 4) % per_layer or growth_rate < 1:
         return None
-    if found[1]:
+    if match[1]:
         return _cifar(f"DenseNet-BC-{depth}", (depth - 4) // 6, growth_rate, init_features=2 * growth_rate)
     plain = {"init_features": 16, "bottleneck_ratio": None, "compression": 1.0}
     return _cifar(f"DenseNet-{depth}", (depth - 4) // 3, growth_rate, **plain)
-
-
-def _pattern_variants(*names: str) -> dict[str, Variant]:
-    found = {name: pattern(name) for name in names}
-    return {name: variant for name, variant in found.items() if variant is not None}
 
 
 FAMILY = Family(
@@ -219,8 +215,10 @@ FAMILY = Family(
         "densenet169": _densenet(169, 6, 12, 32, 32),
         "densenet201": _densenet(201, 6, 12, 48, 32),
         "densenet264": _densenet(264, 6, 12, 64, 48, note="by the paper's own rule its depth is 265, not 264"),
-        **_pattern_variants("densenet40_k12_cifar", "densenet100_k12_cifar", "densenet100_k24_cifar"),
-        **_pattern_variants("densenet_bc100_k12_cifar", "densenet_bc250_k24_cifar", "densenet_bc190_k40_cifar"),
+        **variants_by_pattern(pattern, "densenet40_k12_cifar", "densenet100_k12_cifar", "densenet100_k24_cifar"),
+        **variants_by_pattern(
+            pattern, "densenet_bc100_k12_cifar", "densenet_bc250_k24_cifar", "densenet_bc190_k40_cifar"
+        ),
     },
     pattern=pattern,
     initial=WeightInitialisation(conv_fan="fan_in", zero_linear_bias=True),

@@ -20,15 +20,15 @@ def parse(expression: str) -> Spec:
         raise InvalidInput(f"expression of {len(expression)} characters: at most {MAX_LENGTH} are allowed.")
     name, colon, listed = (piece.strip() for piece in expression.partition(":"))
     if "=" in name and name.partition("=")[0] in _field_names():
-        told = "names no network; write one before its fields, as in resnet50:depths=3-4-23-3"
-        raise InvalidInput(f"expression {shortened(name)!r}: {told}.")
+        problem = "names no network; write one before its fields, as in resnet50:depths=3-4-23-3"
+        raise InvalidInput(f"expression {shortened(name)!r}: {problem}.")
     family, start = (name, {}) if name in FAMILIES else preset(name)
     if colon and not listed:
         raise InvalidInput(
             f"expression {shortened(expression)!r} has an empty field list; write fields after the colon, or no colon."
         )
-    given = _assignments(family, listed) if colon else {}
-    return make_spec(family, start | given)
+    assignments = _assignments(family, listed) if colon else {}
+    return make_spec(family, start | assignments)
 
 
 def _field_names() -> set[str]:
@@ -52,16 +52,16 @@ def make_spec(family: str, values: dict[str, Any]) -> Spec:
 
 
 def _assignments(family: str, listed: str) -> dict[str, Any]:
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for part in listed.split(","):
         name, equals, text = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise InvalidInput(f"{family}: {shortened(part)!r} is no field=value pair.")
         field = field_name(family, name)
-        if field in given:
+        if field in values:
             raise InvalidInput(f"{family}: field {field} is given more than once.")
-        given[field] = rules(FAMILIES[family].spec)[field].parse(text)
-    return given
+        values[field] = rules(FAMILIES[family].spec)[field].parse(text)
+    return values
 
 
 def field_name(family: str, word: str) -> str:

@@ -17,7 +17,7 @@ Size = int | tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A Graph with what is known of it: canonical expression, spec, and the words of its named variant."""
+    """A Graph with its canonical expression and spec, and the title, paper and note of its named variant."""
 
     graph: Graph
     expression: str
@@ -46,21 +46,21 @@ class Network:
         return in_channels(self.graph), sides[0], sides[1]
 
 
-def parse_size(text: str, told: str = "input size") -> Size:
-    """The size that "224" or "320x256" (height x width) says; InvalidInput for another text, `told` being its name."""
-    size = size_in(text)
+def parse_size(text: str, field: str = "input size") -> Size:
+    """The size that "224" or "320x256" (height x width) says; InvalidInput, naming the `field`, for another text."""
+    size = parse_size_or_none(text)
     if size is None:
-        raise InvalidInput(f"{told} {shortened(text)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels.")
+        raise InvalidInput(f"{field} {shortened(text)!r} must be a side (224) or HEIGHTxWIDTH (320x256) in pixels.")
     return size
 
 
-def size_in(text: str) -> Size | None:
-    """The size that "224" or "320x256" (height x width) says, None for another text; its bounds are not looked at."""
+def parse_size_or_none(text: str) -> Size | None:
+    """The size that "224" or "320x256" (height x width) says, None for another text; its bounds are not checked."""
     match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text, re.ASCII)
-    return squared(int(match[1]), int(match[2] or match[1])) if match else None
+    return size_of_sides(int(match[1]), int(match[2] or match[1])) if match else None
 
 
-def squared(height: int, width: int) -> Size:
+def size_of_sides(height: int, width: int) -> Size:
     """A size by both its sides: the side alone where they are equal."""
     return height if height == width else (height, width)
 
@@ -75,18 +75,18 @@ def network(variant: "str | Spec | Graph | Network") -> Network:
     if isinstance(variant, Network):
         return variant
     if isinstance(variant, Graph):
-        return Network(graph=_bounded(variant), expression=variant.kind, title=variant.kind)
+        return Network(graph=_check_bounds(variant), expression=variant.kind, title=variant.kind)
     spec = parse(variant) if isinstance(variant, str) else variant
     if not isinstance(spec, Spec):
         raise InvalidInput(f"variant {shortened(spec)}: must be a variant expression, a Spec or a Graph.")
     expression, known = canonical(spec), named_variant(spec)
-    graph = _bounded(spec.graph())
+    graph = _check_bounds(spec.graph())
     if known is None:
         return Network(graph=graph, expression=expression, title=expression, spec=spec)
     return Network(graph=graph, expression=expression, title=known.title, paper=known.paper, note=known.note, spec=spec)
 
 
-def _bounded(graph: Graph) -> Graph:
+def _check_bounds(graph: Graph) -> Graph:
     if nesting(graph, MAX_NESTING) > MAX_NESTING:
         raise InvalidInput(f"{shortened(graph.kind)}: graphs are nested over {MAX_NESTING} deep, the bound.")
     count = num_ops(graph)

@@ -7,31 +7,31 @@ from importlib import import_module
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.spec import Family, Variant
 
-_FILES = ("resnet", "densenet", "regnet", "vgg", "alexnet")
+_FAMILY_MODULES = ("resnet", "densenet", "regnet", "vgg", "alexnet")
 
 
 class _Families(Mapping[str, Family]):
-    """Family → what its file offers; a file is imported when it is asked for, since that costs milliseconds."""
+    """Family → what its file offers; a file is imported at its first use, since that costs milliseconds."""
 
     def __getitem__(self, key: str) -> Family:
-        if key not in _FILES:
+        if key not in _FAMILY_MODULES:
             raise KeyError(key)
         return _family(key)
 
     def __contains__(self, key: object) -> bool:
-        return key in _FILES
+        return key in _FAMILY_MODULES
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_FILES)
+        return iter(_FAMILY_MODULES)
 
     def __len__(self) -> int:
-        return len(_FILES)
+        return len(_FAMILY_MODULES)
 
 
 @cache
 def _family(key: str) -> Family:
-    found: Family = import_module(f"analyzer.families.{key}").FAMILY
-    return found
+    family: Family = import_module(f"analyzer.families.{key}").FAMILY
+    return family
 
 
 FAMILIES = _Families()
@@ -53,10 +53,10 @@ def variant_names() -> tuple[str, ...]:
 
 def find_variant(name: str) -> tuple[str, Variant]:
     """(family, variant) of a name; InvalidInput with the closest names where there is none."""
-    found = _by_name(name) or _by_pattern(name)
-    if found is None:
+    match = _by_name(name) or _by_pattern(name)
+    if match is None:
         raise InvalidInput(f"variant {shortened(name)!r} is unknown; {suggestion(name, [*_names(), *FAMILIES])}")
-    return found
+    return match
 
 
 def _by_name(name: str) -> tuple[str, Variant] | None:

@@ -148,8 +148,8 @@ class RegNetSpec(Spec):
             group = inner if self.group_widths is None else self._per_stage(self.group_widths)[index]
             groups = 1 if self.group_widths is None else inner // group
             first, more = (
-                _Block(read, width, groups, group, stride, self._hidden(read))
-                for read, stride in ((channels, 2), (width, 1))
+                _Block(in_channels, width, groups, group, stride, self._hidden(in_channels))
+                for in_channels, stride in ((channels, 2), (width, 1))
             )
             yield self.depths[index], first, more
             channels = width
@@ -235,19 +235,19 @@ def _head(spec: RegNetSpec) -> list[tuple[str, Op]]:
 
 
 _PAPER = "Designing Network Design Spaces, Radosavovic et al., 2020"
-_OWN = "torchvision's, with a stage or two wider than the paper's"
-_LARGER = "torchvision's; the paper's end at 32 GF"
+_WIDER_THAN_PAPER = "torchvision's, with a stage or two wider than the paper's"
+_NOT_IN_PAPER = "torchvision's; the paper's end at 32 GF"
 
 _NETS: tuple[tuple[str, tuple[int, ...], tuple[int, ...], tuple[int, ...], str], ...] = (
     ("Y-400MF", (1, 3, 6, 6), (48, 104, 208, 440), (8,), ""),
-    ("Y-800MF", (1, 3, 8, 2), (64, 144, 320, 784), (16,), _OWN),
+    ("Y-800MF", (1, 3, 8, 2), (64, 144, 320, 784), (16,), _WIDER_THAN_PAPER),
     ("Y-1.6GF", (2, 6, 17, 2), (48, 120, 336, 888), (24,), ""),
     ("Y-3.2GF", (2, 5, 13, 1), (72, 216, 576, 1512), (24,), ""),
-    ("Y-8GF", (2, 4, 10, 1), (224, 448, 896, 2016), (56,), _OWN),
+    ("Y-8GF", (2, 4, 10, 1), (224, 448, 896, 2016), (56,), _WIDER_THAN_PAPER),
     ("Y-16GF", (2, 4, 11, 1), (224, 448, 1232, 3024), (112,), ""),
     ("Y-32GF", (2, 5, 12, 1), (232, 696, 1392, 3712), (232,), ""),
-    ("Y-128GF", (2, 7, 17, 1), (528, 1056, 2904, 7392), (264,), _LARGER),
-    ("X-400MF", (1, 2, 7, 12), (32, 64, 160, 400), (16,), _OWN),
+    ("Y-128GF", (2, 7, 17, 1), (528, 1056, 2904, 7392), (264,), _NOT_IN_PAPER),
+    ("X-400MF", (1, 2, 7, 12), (32, 64, 160, 400), (16,), _WIDER_THAN_PAPER),
     ("X-800MF", (1, 3, 7, 5), (64, 128, 288, 672), (16,), ""),
     ("X-1.6GF", (2, 4, 10, 2), (72, 168, 408, 912), (24,), ""),
     ("X-3.2GF", (2, 6, 15, 2), (96, 192, 432, 1008), (48,), ""),
@@ -258,7 +258,7 @@ _NETS: tuple[tuple[str, tuple[int, ...], tuple[int, ...], tuple[int, ...], str],
 """Name after RegNet, depths, widths, group widths, and what a reader should know; Y nets have a gate of ratio 1/4."""
 
 
-def _named(name: str, depths: tuple[int, ...], widths: tuple[int, ...], groups: tuple[int, ...], note: str) -> Variant:
+def _regnet(name: str, depths: tuple[int, ...], widths: tuple[int, ...], groups: tuple[int, ...], note: str) -> Variant:
     gate = {"se_ratio": 0.25} if name.startswith("Y") else {}
     fields = {"depths": depths, "widths": widths, "group_widths": groups, **gate}
     return Variant(title=f"RegNet{name}", paper=_PAPER, fields=fields, note=note)
@@ -268,6 +268,6 @@ FAMILY = Family(
     spec=RegNetSpec,
     words={"group_width": "group_widths", "bottleneck_ratio": "bottleneck_ratios"},
     aliases={},
-    variants={f"regnet_{net[0].lower().replace('-', '_').replace('.', '_')}": _named(*net) for net in _NETS},
+    variants={f"regnet_{net[0].lower().replace('-', '_').replace('.', '_')}": _regnet(*net) for net in _NETS},
     initial=WeightInitialisation(linear_std=0.01, zero_linear_bias=True, zero_conv_bias=False),
 )

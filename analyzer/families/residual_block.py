@@ -125,7 +125,7 @@ def _shortcut_and_sum(spec: ResidualBlockSpec, transformed: str, activated: str)
 def _projection(spec: ResidualBlockSpec) -> Graph:
     """1×1 convolution and BN (no BN with pre-activation); with `avg_down` a pool takes the stride (ResNet-D).
 
-    The names count from 0, and from 1 with `avg_down`, where timm keeps place 0 for the pool.
+    The names count from 0, and from 1 with `avg_down`, where timm has the name 0 for the pool.
     """
     pool: list[tuple[str, Op]] = []
     if spec.avg_down and spec.stride > 1:

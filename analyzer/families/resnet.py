@@ -1,4 +1,4 @@
-"""ResidualBlockSpec networks: ResNet, pre-activation and -B/-C/-D, Wide ResNet, ResNeXt, SE, CIFAR and plain nets."""
+"""Residual networks: ResNet, pre-activation and -B/-C/-D, Wide ResNet, ResNeXt, SE, CIFAR and plain nets."""
 
 import re
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from analyzer.families.spec import (
     Spec,
     Variant,
     spec_field,
+    variants_by_pattern,
 )
 from analyzer.graph.graph import Graph, Node, sequence
 from analyzer.graph.ops import (
@@ -35,7 +36,7 @@ from analyzer.graph.ops import (
 
 
 class _Stage(NamedTuple):
-    """A stage's numbers after the output stride is settled; its first block keeps the `first_dilation`."""
+    """A stage's numbers after the output stride is settled; its first block has `first_dilation`."""
 
     width: int
     depth: int
@@ -351,15 +352,22 @@ def _tricks(letter: str, depth: int) -> Variant:
 
 
 def _tutorial(depth: int, note: str = "", **more: Any) -> Variant:
-    told = "a Keras tutorial's net for 64×64 images of 6 classes: biases, unpadded stem pool, 2×2 average pool, "
-    told += "which has a window, so that receptive field and total stride count it"
+    description = "a Keras tutorial's net for 64×64 images of 6 classes: biases, unpadded stem pool, 2×2 average pool, "
+    description += "which has a window, so that receptive field and total stride count it"
     fields = {"stride_on": "1x1", "stem_pool": "valid", "conv_bias": True, "head_pool": 2, "num_classes": 6, **more}
-    return _net(f"Tutorial ResNet-{depth}", _HE, depth, "; ".join(filter(None, (told, note))), **fields)
+    return _net(f"Tutorial ResNet-{depth}", _HE, depth, "; ".join(filter(None, (description, note))), **fields)
 
 
 def _cifar(title: str, paper: str, depths: int, note: str = "", **fields: Any) -> Variant:
-    given = {"block": "basic", "widths": (16, 32, 64), "stem_width": 16, "stem": "cifar", "num_classes": 10, **fields}
-    return Variant(title=f"{title} (CIFAR)", paper=paper, fields={"depths": (depths,) * 3, **given}, note=note)
+    common_fields = {
+        "block": "basic",
+        "widths": (16, 32, 64),
+        "stem_width": 16,
+        "stem": "cifar",
+        "num_classes": 10,
+        **fields,
+    }
+    return Variant(title=f"{title} (CIFAR)", paper=paper, fields={"depths": (depths,) * 3, **common_fields}, note=note)
 
 
 def _cifar_resnet(depth: int) -> Variant | None:
@@ -407,16 +415,11 @@ _PATTERNS = (
 
 def pattern(name: str) -> Variant | None:
     """The CIFAR net of a name that carries its numbers, with or without `_cifar`: resnet20_cifar, wrn28_10."""
-    for form, make in _PATTERNS:
-        found = re.fullmatch(form, name.removesuffix("_cifar"), re.ASCII)
-        if found and all(len(number) <= 5 for number in found.groups()):
-            return make(*map(int, found.groups()))
+    for expression, build in _PATTERNS:
+        match = re.fullmatch(expression, name.removesuffix("_cifar"), re.ASCII)
+        if match and all(len(number) <= 5 for number in match.groups()):
+            return build(*map(int, match.groups()))
     return None
-
-
-def _pattern_variants(*names: str) -> dict[str, Variant]:
-    found = {name: pattern(name) for name in names}
-    return {name: variant for name, variant in found.items() if variant is not None}
 
 
 VARIANTS: dict[str, Variant] = {
@@ -444,11 +447,11 @@ VARIANTS: dict[str, Variant] = {
     "tutorial_resnet50": _tutorial(50),
     "tutorial_resnet101": _tutorial(101, _MISTAKE, widths=(4, 8, 16, 32)),
     "tutorial_resnet152": _tutorial(152),
-    **_pattern_variants(*(f"resnet{depth}_cifar" for depth in (20, 32, 44, 56, 110, 1202))),
-    **_pattern_variants(*(f"plain{depth}_cifar" for depth in (20, 32, 44, 56, 110))),
-    **_pattern_variants("preact_resnet164_cifar", "preact_resnet1001_cifar"),
-    **_pattern_variants("wrn16_8_cifar", "wrn28_10_cifar", "wrn40_4_cifar"),
-    **_pattern_variants("resnext29_8x64d_cifar", "resnext29_16x64d_cifar"),
+    **variants_by_pattern(pattern, *(f"resnet{depth}_cifar" for depth in (20, 32, 44, 56, 110, 1202))),
+    **variants_by_pattern(pattern, *(f"plain{depth}_cifar" for depth in (20, 32, 44, 56, 110))),
+    **variants_by_pattern(pattern, "preact_resnet164_cifar", "preact_resnet1001_cifar"),
+    **variants_by_pattern(pattern, "wrn16_8_cifar", "wrn28_10_cifar", "wrn40_4_cifar"),
+    **variants_by_pattern(pattern, "resnext29_8x64d_cifar", "resnext29_16x64d_cifar"),
 }
 
 ALIASES = {"resnet50b": "resnet50"}

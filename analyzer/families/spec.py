@@ -175,10 +175,10 @@ def spec_field(rule: Rule, default: Any = MISSING) -> Any:
 def check_field(family: str, name: str, rule: Rule, value: object) -> None:
     """Raise InvalidInput with family, field, value and rule where the value breaks the rule."""
     if not rule.accepts(value):
-        shown = value
+        text = value
         if isinstance(rule, IntList | LayerList) and isinstance(value, tuple):
-            shown = "-".join(map(shortened, value[:60]))
-        raise InvalidInput(f"{family}: {name}={shortened(shown)!r} must be {rule.rule()}.")
+            text = "-".join(map(shortened, value[:60]))
+        raise InvalidInput(f"{family}: {name}={shortened(text)!r} must be {rule.rule()}.")
 
 
 def floor_product(ratio: float, number: int) -> int:
@@ -232,7 +232,7 @@ class Spec:
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
     def width_steps(self, count: int) -> tuple[int, ...]:
-        """What each of `count` stages' widths should be a multiple of where others are looked for."""
+        """What each of `count` stages' widths should be a multiple of in a search for other widths."""
         return (8,) * count
 
     def with_fields(self, **values: Any) -> Self:
@@ -279,16 +279,22 @@ class Variant(NamedTuple):
     note: str = ""
 
 
+def variants_by_pattern(pattern: Callable[[str], Variant | None], *names: str) -> dict[str, Variant]:
+    """Name → the variant that a family's pattern makes of it, without the names that it does not know."""
+    variants = {name: pattern(name) for name in names}
+    return {name: variant for name, variant in variants.items() if variant is not None}
+
+
 def no_pattern(_: str) -> Variant | None:
     """For families without names that carry numbers."""
     return None
 
 
 class WeightInitialisation(NamedTuple):
-    """How torchvision starts a family's weights: Kaiming normal convolutions (He et al. 2015) scaled by `conv_fan`.
+    """How torchvision initialises a family's weights: Kaiming normal convolutions (He et al. 2015), by `conv_fan`.
 
     "" leaves convolutions to torch; `linear_std` is the spread of linear layers' normal weights, None torch's own.
-    Biases of convolutions are zero, or with `zero_conv_bias` false as torch starts them.
+    Biases of convolutions are zero, or with `zero_conv_bias` false as torch initialises them.
     """
 
     conv_fan: str = "fan_out"

@@ -1,5 +1,6 @@
 """Networks as TOML files: a family or a named variant, its fields, and a title."""
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ def network_at(text: str) -> Network:
 
 def read_network(path: Path) -> Network:
     """The network that a TOML file describes; InvalidInput with one sentence where it describes none."""
-    told = shortened(path, 200)
-    document = _parse(_content(path, told), told)
-    return _with_title(path, network(_spec(document, told)), document.get("title", path.stem))
+    source = shortened(path, 200)
+    document = _parse(_content(path, source), source)
+    return _with_title(path, network(_spec(document, source)), document.get("title", path.stem))
 
 
 def read_spec(text: str) -> Spec:
@@ -34,54 +35,54 @@ def read_spec(text: str) -> Spec:
     return _spec(_parse(data, "TOML"), "TOML")
 
 
-def _spec(document: dict[str, Any], told: str) -> Spec:
+def _spec(document: dict[str, Any], source: str) -> Spec:
     for name in _HEADER_KEYS:
         if not isinstance(document.get(name, ""), str):
-            raise InvalidInput(f"{told}: {name} must be a text.")
-    family, start = _start(told, document)
-    given: dict[str, Any] = {}
+            raise InvalidInput(f"{source}: {name} must be a text.")
+    family, start = _start(source, document)
+    values: dict[str, Any] = {}
     for word, value in document.items():
         if word not in _HEADER_KEYS:
             name = field_name(family, word)
-            if name in given:
-                raise InvalidInput(f"{told}: field {name} is given more than once.")
-            given[name] = _value(family, name, value)
-    return make_spec(family, start | given)
+            if name in values:
+                raise InvalidInput(f"{source}: field {name} is given more than once.")
+            values[name] = _value(family, name, value)
+    return make_spec(family, start | values)
 
 
-def _content(path: Path, told: str) -> bytes:
+def _content(path: Path, source: str) -> bytes:
     try:
         regular = path.is_file() or not path.exists()
         with path.open("rb") if regular else BytesIO() as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InvalidInput(f"{told}: cannot be read ({error.strerror}).") from None
+        raise InvalidInput(f"{source}: cannot be read ({error.strerror}).") from None
     except ValueError as error:  # a name with a null character
-        raise InvalidInput(f"{told}: cannot be read ({error}).") from None
+        raise InvalidInput(f"{source}: cannot be read ({error}).") from None
     if not regular:
-        raise InvalidInput(f"{told}: is no regular file, so it cannot be read as TOML.")
+        raise InvalidInput(f"{source}: is no regular file, so it cannot be read as TOML.")
     return data
 
 
-def _parse(data: bytes, told: str) -> dict[str, Any]:
+def _parse(data: bytes, source: str) -> dict[str, Any]:
     import tomllib  # only a file needs it, and every verb imports this module
 
     if len(data) > MAX_BYTES:
-        raise InvalidInput(f"{told}: is over {MAX_BYTES} bytes.")
+        raise InvalidInput(f"{source}: is over {MAX_BYTES} bytes.")
     try:
         return tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{told}: is no TOML ({shortened(error, 80)}).") from None
+        raise InvalidInput(f"{source}: is no TOML ({shortened(error, 80)}).") from None
 
 
-def _start(told: str, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _start(source: str, document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     family, variant = document.get("family"), document.get("variant")
     if variant is not None and family is None:
         return preset(variant)
     if family is None or variant is not None:
-        raise InvalidInput(f"{told}: needs either family (one of {', '.join(FAMILIES)}) or variant (a name).")
+        raise InvalidInput(f"{source}: needs either family (one of {', '.join(FAMILIES)}) or variant (a name).")
     if family not in FAMILIES:
-        raise InvalidInput(f"{told}: family {shortened(family)!r} is unknown; families are {', '.join(FAMILIES)}.")
+        raise InvalidInput(f"{source}: family {shortened(family)!r} is unknown; families are {', '.join(FAMILIES)}.")
     return family, {}
 
 
@@ -91,20 +92,12 @@ def _value(family: str, name: str, value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _with_title(path: Path, plain: Network, title: str) -> Network:
+def _with_title(path: Path, network: Network, title: str) -> Network:
     if not title.strip() or len(title) > _TITLE_LENGTH or not title.isprintable():
         raise InvalidInput(
             f"{shortened(path, 200)}: title must be 1 to {_TITLE_LENGTH} printable characters on one line."
         )
-    return Network(
-        graph=plain.graph,
-        expression=plain.expression,
-        title=title,
-        paper=plain.paper,
-        note=plain.note,
-        spec=plain.spec,
-        path=path.as_posix(),
-    )
+    return replace(network, title=title, path=path.as_posix())
 
 
 def toml_text(spec: Spec) -> str:

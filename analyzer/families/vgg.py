@@ -59,7 +59,7 @@ def _features(spec: VGGSpec) -> tuple[Graph, int]:
             ops = [Conv2d(channels, item, 3, padding=1, bias=True), *([BatchNorm2d(item)] if spec.batch_norm else [])]
             ops.append(ReLU())
             channels = item
-        named = ((str(len(nodes) + place), op) for place, op in enumerate(ops))
+        named = ((str(len(nodes) + offset), op) for offset, op in enumerate(ops))
         nodes += sequence(*named, after=nodes[-1].name if nodes else INPUT, stage=f"stage{stage}")
         stage += item == _POOL
     return Graph("features", tuple(nodes)), channels

@@ -1,4 +1,4 @@
-"""Batch norms that fold into the convolution before them, and the Graph in which they have."""
+"""Batch norms that fold into the convolution before them, and the Graph after folding."""
 
 from dataclasses import replace
 
@@ -14,14 +14,14 @@ def foldable(graph: Graph) -> dict[str, str]:
 def _folds(graph: Graph, prefix: str) -> dict[str, str]:
     ops = {node.name: node for node in graph.nodes}
     reads = [source for node in graph.nodes for source in node.inputs]
-    found: dict[str, str] = {}
+    folds: dict[str, str] = {}
     for node in graph.nodes:
         if isinstance(node.op, Graph):
-            found |= _folds(node.op, f"{prefix}{node.name}.")
+            folds |= _folds(node.op, f"{prefix}{node.name}.")
         elif isinstance(node.op, BatchNorm2d) and node.inputs[0] in ops and reads.count(node.inputs[0]) == 1:
             conv = _output_convolution(ops[node.inputs[0]], prefix)
-            found |= {f"{prefix}{node.name}": conv} if conv else {}
-    return found
+            folds |= {f"{prefix}{node.name}": conv} if conv else {}
+    return folds
 
 
 def _output_convolution(node: Node, prefix: str) -> str:
@@ -34,12 +34,12 @@ def _output_convolution(node: Node, prefix: str) -> str:
 def fold_batch_norms(graph: Graph, folds: dict[str, str], prefix: str = "") -> Graph:
     """The graph without the batch norms that fold; their convolutions have biases."""
     nodes: list[Node] = []
-    gone: dict[str, str] = {}
+    replacements: dict[str, str] = {}
     for node in graph.nodes:
         path = f"{prefix}{node.name}"
-        inputs = tuple(gone.get(source, source) for source in node.inputs)
+        inputs = tuple(replacements.get(source, source) for source in node.inputs)
         if path in folds:
-            gone[node.name] = inputs[0]
+            replacements[node.name] = inputs[0]
         elif isinstance(node.op, Graph):
             nodes.append(replace(node, op=fold_batch_norms(node.op, folds, f"{path}."), inputs=inputs))
         elif isinstance(node.op, Conv2d) and path in folds.values():

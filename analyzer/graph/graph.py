@@ -62,10 +62,10 @@ def _check_node(kind: str, node: Node, known: set[str]) -> None:
 
 
 def _check_merge(kind: str, node: Node) -> None:
-    least, more = (1, False) if isinstance(node.op, Graph) else arity(node.op)
-    if len(node.inputs) < least or (len(node.inputs) > least and not more):
-        wanted = f"{least} or more" if more else str(least)
-        raise InvalidInput(f"graph {kind}: node {node.name} has {len(node.inputs)} inputs and needs {wanted}.")
+    minimum, more = (1, False) if isinstance(node.op, Graph) else arity(node.op)
+    if len(node.inputs) < minimum or (len(node.inputs) > minimum and not more):
+        required = f"{minimum} or more" if more else str(minimum)
+        raise InvalidInput(f"graph {kind}: node {node.name} has {len(node.inputs)} inputs and needs {required}.")
 
 
 def sequence(*pairs: tuple[str, Op | Graph], after: str = INPUT, stage: str = "") -> list[Node]:
@@ -86,10 +86,18 @@ def leaf_ops(graph: Graph) -> Iterator[tuple[str, Op]]:
             yield node.name, node.op
 
 
-def nesting(graph: Graph, most: int) -> int:
-    """How many graphs deep the deepest op lies, 1 for a graph of ops alone; `most` + 1 where it is deeper than that."""
+def sub_graphs(graph: Graph) -> Iterator[tuple[str, Graph]]:
+    """(path, graph) of every sub-graph at every level, outer ones first."""
+    for node in graph.nodes:
+        if isinstance(node.op, Graph):
+            yield node.name, node.op
+            yield from ((f"{node.name}.{path}", inner) for path, inner in sub_graphs(node.op))
+
+
+def nesting(graph: Graph, limit: int) -> int:
+    """How many graphs deep the deepest op lies, 1 for a graph of ops alone; at most `limit` + 1 is counted."""
     level, depth = [graph], 0
-    while level and depth <= most:
+    while level and depth <= limit:
         depth += 1
         level = list(
             {id(node.op): node.op for part in level for node in part.nodes if isinstance(node.op, Graph)}.values()
@@ -128,7 +136,7 @@ def fingerprint(graph: Graph) -> str:
 
 
 def _digest(graph: Graph) -> str:
-    """The whole check sum, worked out once for a graph however many hold it."""
+    """The whole check sum, computed once for each graph object."""
     if not graph._digest:
         ops = (_digest(node.op) if isinstance(node.op, Graph) else op_text(node.op) for node in graph.nodes)
         lines = [_escaped(graph.kind), *map(_node_text, graph.nodes, ops)]
@@ -146,7 +154,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "|": "\\p", ",": "\\c", "\n": "\\n"})
 
 @lru_cache(maxsize=2**12)
 def _escaped(text: str) -> str:
-    """A word without the marks that a fingerprint's text is divided by; plain words, ours, are as they were."""
+    """A name with the separators of a fingerprint's text escaped; plain names, as ours are, stay as they are."""
     return text if text.isidentifier() or text.isdigit() else text.translate(_ESCAPES)
 
 

@@ -1,4 +1,4 @@
-"""Results that are worked out once: of plain numbers (`memoized`), or of an object, as long as that lives."""
+"""Results that are computed once: for plain numbers (`memoized`), or for an object, as long as that lives."""
 
 from collections.abc import Callable, Hashable
 from functools import cached_property, lru_cache, wraps
@@ -13,22 +13,22 @@ _R = TypeVar("_R")
 
 
 def memoized(build: Callable[_P, Graph]) -> Callable[_P, Graph]:
-    """A builder that gives the same value for the same plain numbers, so that networks share the costs of equal blocks.
+    """A builder that returns one graph for the same plain numbers, so that networks share the costs of equal blocks.
 
-    Numbers that carry more than their value, such as those that `explain` follows, are built with anew.
+    Numbers that carry more than their value, such as those that `explain` follows, are built with afresh.
     """
-    kept = lru_cache(maxsize=MAX_ENTRIES)(build)
+    cached = lru_cache(maxsize=MAX_ENTRIES)(build)
 
     @wraps(build)
-    def built(*numbers: _P.args, **named: _P.kwargs) -> Graph:
-        return kept(*numbers) if not named and _PLAIN.issuperset(map(type, numbers)) else build(*numbers, **named)
+    def wrapper(*numbers: _P.args, **named: _P.kwargs) -> Graph:
+        return cached(*numbers) if not named and _PLAIN.issuperset(map(type, numbers)) else build(*numbers, **named)
 
-    built.forget = kept.cache_clear  # type: ignore[attr-defined]
-    return built
+    wrapper.forget = cached.cache_clear  # type: ignore[attr-defined]
+    return wrapper
 
 
 class Memoizable:
-    """An object that holds what `memoized_per_object` functions worked out of it; that stays in this process."""
+    """An object that stores what `memoized_per_object` functions computed of it; pickling leaves that out."""
 
     @cached_property
     def _results(self) -> dict[Hashable, Any]:
@@ -44,14 +44,16 @@ _Object = TypeVar("_Object", bound=Memoizable)
 def memoized_per_object(
     function: Callable[Concatenate[_Object, _P], _R],
 ) -> Callable[Concatenate[_Object, _P], _R]:
-    """A function that is worked out once for its first argument, told by identity, and the others, told by value."""
+    """A function that runs once for its first argument, compared by identity, and the others, compared by value."""
 
     @wraps(function)
-    def memoized(subject: _Object, /, *others: _P.args, **named: _P.kwargs) -> _R:
+    def wrapper(subject: _Object, /, *others: _P.args, **named: _P.kwargs) -> _R:
         results, key = subject._results, (function, others, *named.items())
         if key not in results:
-            results.setdefault(key, function(subject, *others, **named))  # threads that meet here share the first one
+            results.setdefault(
+                key, function(subject, *others, **named)
+            )  # of concurrent threads, all share the first result
         result: _R = results[key]
         return result
 
-    return memoized
+    return wrapper

@@ -1,10 +1,10 @@
-"""The closed set of operations that networks are made of: plain numbers, and the facts that several readers ask for.
+"""The closed set of operations that networks are made of: plain numbers, and the facts that several modules need.
 
-Every reader (cost, module, diagram, latency) is a fold over `Op` that ends in `assert_never`, so that adding an op
-makes the type checker name each place that must learn it. Most ops belong to a group, a class without fields: a fold
-that treats all norms alike says `case Norm():`, and a new norm needs no word there; one that tells them apart names
-each, and the checker names the fold. What several readers ask of an op (the channels that it states, what autograd
-keeps, whether it may run in place, …) is a fold at the end of this file, so that no reader keeps a list of its own.
+Every use (cost, module, diagram, latency) is a fold over `Op` that ends in `assert_never`, so that adding an op makes
+the type checker name each function that must handle it. Most ops belong to a group, a class without fields: a fold that
+treats all norms alike says `case Norm():`, and a new norm needs no change there; one that tells norms apart names each,
+and the checker names the fold. What several modules ask of an op (the channels that it states, what autograd keeps,
+whether it may run in place, …) is a fold at the end of this file, so that no module has a list of its own.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -31,9 +31,9 @@ def _require_channels(op: str, **values: int) -> None:
             raise InvalidInput(f"{op}.{name} {value}: must be from 1 to {MAX_CHANNELS} channels.")
 
 
-def _require_padding(op: str, padding: int, most: int | None = None) -> None:
-    if padding < 0 or (most is not None and padding > most):
-        rule = "at least 0" if most is None else f"from 0 to half the kernel, {most}"
+def _require_padding(op: str, padding: int, maximum: int | None = None) -> None:
+    if padding < 0 or (maximum is not None and padding > maximum):
+        rule = "at least 0" if maximum is None else f"from 0 to half the kernel, {maximum}"
         raise InvalidInput(f"{op}.padding {padding}: must be {rule}.")
 
 
@@ -141,7 +141,7 @@ class MaxPool2d(Pool):
 
 @dataclass(frozen=True, slots=True)
 class AvgPool2d(Pool):
-    """Mean over `kernel`×`kernel` windows, unpadded; `ceil_mode` keeps the incomplete last one, over what is there."""
+    """Mean over `kernel`×`kernel` windows, unpadded; with `ceil_mode` also of the incomplete last one's elements."""
 
     kernel: int
     _: KW_ONLY
@@ -304,7 +304,7 @@ def output_channels(op: Op) -> int | None:
 
 
 def tracks_statistics(op: Op) -> bool:
-    """Whether a norm takes its statistics over the whole batch, and in inference those that it kept of training."""
+    """Whether a norm takes its statistics over the whole batch, and in inference the running ones of training."""
     match op:
         case BatchNorm2d():
             return True
@@ -388,7 +388,7 @@ def runs_in_place(op: Op) -> bool:
 def may_be_overwritten(op: Op) -> bool:
     """Whether an op that runs in place may write over this one's output: a new tensor that its gradient does not read.
 
-    A pool's, a product's or a padded one might be, too, but is not in the networks that ours are held against.
+    A pool's, a product's or a padded one might be, too, but is not in the networks that ours are compared with.
     """
     match op:
         case Weighted() | Norm() | Add() | Concat():

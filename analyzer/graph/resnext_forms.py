@@ -1,7 +1,7 @@
 """ResNeXt's three equal forms of a bottleneck with cardinality C (Xie et al. 2017, §3.3 and Figure 3), as three Graphs.
 
-ResNeXtForm (c) is the block as its family builds it, with a grouped convolution. The other two have C paths and the weights
-of form (c), sliced: path i holds output channels i of the first and of the grouped convolution, and input channels i
+Form (c) is the block as its family builds it, with a grouped convolution. The other two have C paths and the weights of
+form (c), sliced: path i has output channels i of the first and of the grouped convolution, and input channels i
 of the last. Everything outside the paths (the last batch norm, the shortcut, the last ReLU) is shared whole.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from analyzer.errors import InvalidInput
-from analyzer.graph.graph import INPUT, Graph, Node, leaf_ops, sequence
+from analyzer.graph.graph import INPUT, Graph, Node, leaf_ops, sequence, sub_graphs
 from analyzer.graph.ops import Add, BatchNorm2d, Concat, Conv2d, Op, ReLU
 
 FORM_TITLES = {
@@ -23,9 +23,9 @@ FORM_TITLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightSlice:
-    """What an op of a path holds: slice `index` of `count` equal ones, along `axis`, of each tensor of the op `source`.
+    """The weights of an op of a path: slice `index` of `count` equal ones, along `axis`, of the op `source`'s tensors.
 
-    A bias without that axis is shared out, 1/`count` to each path; a counter is held whole.
+    A bias without that axis is divided, 1/`count` for each path; a counter is copied whole.
     """
 
     source: str
@@ -46,7 +46,7 @@ class ResNeXtForm:
 def grouped_blocks(graph: Graph) -> Iterator[tuple[str, Graph]]:
     """(path, block) of every bottleneck whose inner convolution is grouped, in execution order.
 
-    A block whose transform is held by sub-graphs has their ops as its own here, `f.a.0` as `f_a_0`.
+    A block whose transform consists of sub-graphs has their ops as its own here, `f.a.0` as `f_a_0`.
     """
     for node in graph.nodes:
         if isinstance(node.op, Graph):
@@ -72,12 +72,12 @@ def _grouped(block: Graph) -> ResNeXtForm:
 
 
 def split_transform_merge(block: Graph) -> ResNeXtForm:
-    """ResNeXtForm (a): C paths of 1×1, 3×3, 1×1, one sum over them, then the batch norm, the shortcut and the ReLU."""
+    """Form (a): C paths of 1×1, 3×3, 1×1, one sum over them, then the batch norm, the shortcut and the ReLU."""
     return _split(block, "a", _required_chain(block), Node("sum", Add(), ()))
 
 
 def split_concat(block: Graph) -> ResNeXtForm:
-    """ResNeXtForm (b): C paths of 1×1, 3×3, their concatenation, then the one last 1×1 and all that follows it."""
+    """Form (b): C paths of 1×1, 3×3, their concatenation, then the one last 1×1 and all that follows it."""
     return _split(block, "b", _required_chain(block)[:-1], Node("concat", Concat(), ()))
 
 
@@ -90,7 +90,7 @@ def reason_without_forms(graph: Graph) -> str:
     """Why the forms coincide or do not exist for this network, in one sentence; "" where it has grouped bottlenecks."""
     if next(grouped_blocks(graph), None) is not None:
         return ""
-    kinds = {part.kind for part in _sub_graphs(graph)}
+    kinds = {part.kind for _, part in sub_graphs(graph)}
     if any(isinstance(op, Conv2d) and op.groups > 1 for _, op in leaf_ops(graph)):
         return _REASON_GATED if "squeeze_excitation" in kinds else _REASON_NO_GROUPS
     return next((reason for kind, reason in _REASONS.items() if kind in kinds), _REASON_NO_GROUPS)
@@ -110,29 +110,22 @@ _REASON_GATED = (
 _REASON_NO_GROUPS = "It has no bottleneck with a grouped convolution, so there are no paths to split."
 
 
-def _sub_graphs(graph: Graph) -> Iterator[Graph]:
-    for node in graph.nodes:
-        if isinstance(node.op, Graph):
-            yield node.op
-            yield from _sub_graphs(node.op)
-
-
 INLINED_GRAPHS = ("transform", "convolution")
-"""Kinds of sub-graphs that hold ops of a block's transform."""
+"""Kinds of sub-graphs that contain ops of a block's transform."""
 
 
 def inline_transform(graph: Graph) -> Graph:
-    """The graph with the ops of its transform's sub-graphs in their place, `f.a.0` as `f_a_0`; itself without such."""
+    """The graph with its transform's sub-graphs replaced by their ops, `f.a.0` as `f_a_0`; itself without such."""
     if not any(isinstance(node.op, Graph) and node.op.kind in INLINED_GRAPHS for node in graph.nodes):
         return graph
     nodes: list[Node] = []
-    ends: dict[str, str] = {}
+    output_names: dict[str, str] = {}
     for node in graph.nodes:
-        inputs = tuple(ends.get(name, name) for name in node.inputs)
+        inputs = tuple(output_names.get(name, name) for name in node.inputs)
         if isinstance(node.op, Graph) and node.op.kind in INLINED_GRAPHS:
             inner = inline_transform(node.op).nodes
-            nodes += [_inlined_node(each, node.name, inputs[0]) for each in inner]
-            ends[node.name] = nodes[-1].name
+            nodes += [_inlined_node(inner_node, node.name, inputs[0]) for inner_node in inner]
+            output_names[node.name] = nodes[-1].name
         else:
             nodes.append(replace(node, inputs=inputs))
     return Graph(graph.kind, tuple(nodes))
@@ -179,7 +172,7 @@ def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> R
     path = _path(chain, count)
     paths = [Node(name, path, chain[0].inputs) for name in names]
     start = block.nodes.index(chain[0])
-    after = [_rewired(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
+    after = [_rewire(node, chain[-1].name, merge.name) for node in block.nodes[start + len(chain) :]]
     nodes = (*block.nodes[:start], *paths, replace(merge, inputs=tuple(names)), *after)
     parts = {
         f"{name}.{node.name}": WeightSlice(source=node.name, axis=_axis(node, chain), index=index, count=count)
@@ -189,15 +182,15 @@ def _split(block: Graph, letter: str, chain: tuple[Node, ...], merge: Node) -> R
     return ResNeXtForm(letter=letter, graph=Graph(block.kind, nodes), parts=parts)
 
 
-def _rewired(node: Node, old: str, new: str) -> Node:
+def _rewire(node: Node, old: str, new: str) -> Node:
     return replace(node, inputs=tuple(new if name == old else name for name in node.inputs))
 
 
 def _path(chain: tuple[Node, ...], count: int) -> Graph:
-    return Graph("path", tuple(sequence(*((node.name, _sliced(node, chain, count)) for node in chain))))
+    return Graph("path", tuple(sequence(*((node.name, _slice_op(node, chain, count)) for node in chain))))
 
 
-def _sliced(node: Node, chain: tuple[Node, ...], count: int) -> Op:
+def _slice_op(node: Node, chain: tuple[Node, ...], count: int) -> Op:
     """One path's share of an op of the chain."""
     match node.op:
         case Conv2d() as conv if _axis(node, chain) == 1:
@@ -230,7 +223,10 @@ def _network_form(graph: Graph, letter: str) -> ResNeXtForm:
         if _chain(block):
             form = split(block)
             parts.update(
-                {prefix + path: replace(held, source=prefix + held.source) for path, held in form.parts.items()}
+                {
+                    prefix + path: replace(weight_slice, source=prefix + weight_slice.source)
+                    for path, weight_slice in form.parts.items()
+                }
             )
             return form.graph
         return Graph(part.kind, tuple(rebuilt_node(node, prefix) for node in part.nodes))

@@ -1,4 +1,4 @@
-"""What other tools would count for a network: their rules, as sums over our rows."""
+"""What other tools would count for a network: their counting rules, as sums over its ops."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -194,13 +194,13 @@ def _pool_share(
 
 
 class Convention(NamedTuple):
-    """A counting rule: what it counts, how it is told beside a number, and the count of an analysis at batch 1.
+    """A counting rule: what it counts, what is said of it beside a number, and the count of an analysis at batch 1.
 
     `kind` is "params", "macs" (FLOPs too), "activations" or "bytes"; `rule` the count from a network's sums;
     `tools` the tools and papers that count so, with the version that the rule was checked against.
     """
 
-    words: str
+    description: str
     aside: str
     kind: str
     rule: Callable[[OpCounts], int]

@@ -1,7 +1,7 @@
 """Which convention of which tool or paper gives a printed number for a network, from an exhaustive list in closed form.
 
 A reading is a counting rule applied to the network or to another network of its name. Few digits agree with many
-readings by accident, so a reading is believed only where the number has digits enough for how far-fetched it is.
+readings by accident, so a reading is accepted only where the number has enough digits for how far-fetched it is.
 """
 
 import re
@@ -80,32 +80,32 @@ class PrintedNumber:
 
     def relative_error(self, count: int) -> Fraction:
         """How far a count is from this number, ours less theirs over theirs, in the scale where it is nearest."""
-        told = [Fraction(self.digits) * scale for scale in self.scales]
-        return min(((count - value) / value for value in told), key=abs)
+        values = [Fraction(self.digits) * scale for scale in self.scales]
+        return min(((count - value) / value for value in values), key=abs)
 
 
 def parse_printed_number(text: str, kind: str | None = None) -> PrintedNumber:
     """The number that a text prints, of one kind where that is given; InvalidInput where it is none."""
-    found = _NUMBER_PATTERN.fullmatch(text.strip()) if len(text) <= 60 else None
-    if found is None or len(found["digits"]) > _LONGEST:
+    match = _NUMBER_PATTERN.fullmatch(text.strip()) if len(text) <= 60 else None
+    if match is None or len(match["digits"]) > _LONGEST:
         raise InvalidInput(
             f"number {shortened(text)!r}: must be a count (25557032), or digits and a unit (4.1G, 25.6M, 97.8 MB)."
         )
-    stated = "bytes" if found["bytes"] else _WORDS.get(found["word"].lower())
+    stated = "bytes" if match["bytes"] else _WORDS.get(match["word"].lower())
     if kind and stated and kind != stated:
         raise InvalidInput(f"number {shortened(text)!r}: is of {stated}, and --quantity says {kind}.")
-    return _number(text.strip(), found, kind or stated)
+    return _number(text.strip(), match, kind or stated)
 
 
-def _number(text: str, found: re.Match[str], kind: str | None) -> PrintedNumber:
-    plain = re.sub(r"[,_]", "", found["digits"])
-    whole = "." not in plain and not found["power"] and not found["scale"]
+def _number(text: str, match: re.Match[str], kind: str | None) -> PrintedNumber:
+    plain = re.sub(r"[,_]", "", match["digits"])
+    whole = "." not in plain and not match["power"] and not match["scale"]
     digits = Decimal(plain)
     if digits <= 0:
         raise InvalidInput(f"number {shortened(text)!r}: must be above 0.")
     zeros = len(plain) - len(plain.rstrip("0")) if whole else 0
-    scales = _scales(found, whole, kind)
-    about = bool(found["about"])
+    scales = _scales(match, whole, kind)
+    about = bool(match["about"])
     if whole and zeros >= _MANY_ZEROS:  # "4120000000" of a table in G: its zeros are the unit's
         digits, scales, whole = Decimal(plain[:-zeros]), (10**zeros,), False
     return PrintedNumber(
@@ -118,14 +118,14 @@ def _number(text: str, found: re.Match[str], kind: str | None) -> PrintedNumber:
     )
 
 
-def _scales(found: re.Match[str], whole: bool, kind: str | None) -> tuple[int, ...]:
+def _scales(match: re.Match[str], whole: bool, kind: str | None) -> tuple[int, ...]:
     """What the digits are multiplied by; a bare decimal may be in M or G, and MB is written for MiB too."""
-    scale, power = found["scale"].upper(), 10 ** int(found["power"] or 0)
-    if found["bytes"] == "iB":
+    scale, power = match["scale"].upper(), 10 ** int(match["power"] or 0)
+    if match["bytes"] == "iB":
         return (_BINARY[scale],) if scale in _BINARY else (1,)
-    if found["bytes"] or (kind == "bytes" and scale in _BINARY):
+    if match["bytes"] or (kind == "bytes" and scale in _BINARY):
         return (_DECIMAL[scale] * power, *((_BINARY[scale],) if scale in _BINARY else ()))
-    if not (whole or scale or found["power"]):
+    if not (whole or scale or match["power"]):
         return _DECIMAL["G"], _DECIMAL["M"]
     return (_DECIMAL[scale] * power,)
 
@@ -140,10 +140,10 @@ BACKBONE = "no classifier, as a backbone"
 
 
 class KnownChange(NamedTuple):
-    """What is different elsewhere: the fields of the spec, the side of the input, and both in words."""
+    """What is different elsewhere: the fields of the spec, the side of the input, and a description of both."""
 
     fields: tuple[tuple[str, Any], ...]
-    words: str
+    description: str
     side: int | None = None
 
 
@@ -152,30 +152,31 @@ class Alternative(NamedTuple):
 
     spec: Spec
     side: int | None
-    words: str
+    description: str
 
 
 @lru_cache(maxsize=64)
 def alternatives(spec: Spec, num_changes: int, own_side: int | None) -> tuple[Alternative, ...]:
     """Every network exactly so many known changes away; other inputs are a change alone, where it is square."""
-    known = list(_changes(spec))
+    changes = list(_changes(spec))
     if num_changes == 1 and own_side is not None:
-        known += [change for change in _size_changes() if change.side != own_side]
-    return tuple(made for chosen in combinations(known, num_changes) if (made := _changed(spec, chosen)))
+        changes += [change for change in _size_changes() if change.side != own_side]
+    networks = (_changed(spec, combination) for combination in combinations(changes, num_changes))
+    return tuple(network for network in networks if network)
 
 
-def _changed(spec: Spec, chosen: tuple[KnownChange, ...]) -> Alternative | None:
-    given = [field for change in chosen for field in change.fields]
-    if len(dict(given)) < len(given):
+def _changed(spec: Spec, changes: tuple[KnownChange, ...]) -> Alternative | None:
+    fields = [field for change in changes for field in change.fields]
+    if len(dict(fields)) < len(fields):
         return None
     try:
-        changed = spec.with_fields(**dict(given))
+        changed = spec.with_fields(**dict(fields))
     except InvalidInput:
         return None
-    side = chosen[0].side
+    side = changes[0].side
     if changed == spec and side is None:
         return None
-    return Alternative(changed, side, "; ".join(change.words for change in chosen))
+    return Alternative(changed, side, "; ".join(change.description for change in changes))
 
 
 def _size_changes() -> list[KnownChange]:
@@ -274,7 +275,7 @@ def known_error(variant: str, number: PrintedNumber) -> KnownError | None:
 
 
 PLAIN_CONVENTIONS = ("params", "macs", "flops", "activations", "params_bytes")
-"""Rules that need no further word."""
+"""Rules that need no further explanation."""
 NEEDED_DIGITS = {(0, True): 1, (0, False): 2, (1, True): 2, (1, False): 3, (2, True): 4, (2, False): 4}
 """(changes of the network, whether the rule is plain) → significant digits that a number must have to be read so."""
 _WITHOUT_GATES = "params_and_statistics_without_se_bias"
@@ -360,7 +361,7 @@ class Reconciliation:
             "quantity": reading.kind,
             "count": reading.figure,
             "conventions": list(reading.conventions),
-            "counts": reading.rules[0].words,
+            "counts": reading.rules[0].description,
             "tools": [tool for rule in reading.rules for tool in rule.tools],
             "variant": reading.expression,
             "input_shape": list(reading.input_shape),
@@ -373,21 +374,22 @@ class Reconciliation:
 def reconcile(analysis: Analysis, number: PrintedNumber) -> Reconciliation:
     """Compare a printed number with every reading, those of the network itself first.
 
-    Where these give the number, rounded and not just cut off, others of its name are not asked.
+    Where these give the number, rounded and not just cut off, others of its name are not tried.
     """
     tried: list[Reading] = []
     matches: list[Reading] = []
     error = known_error(analysis.variant, number)
     for num_changes in () if error else (0, 1, 2):
-        readings = [it for it in _readings(analysis, num_changes) if it.kind in number.kinds]
+        readings = [reading for reading in _readings(analysis, num_changes) if reading.kind in number.kinds]
         tried += readings
-        matches += [it for it in readings if _has_enough_digits(it, number) and number.matches_count(it.figure)]
-        if any(number.rounds(it.figure) for it in matches):
+        credible = [reading for reading in readings if _has_enough_digits(reading, number)]
+        matches += [reading for reading in credible if number.matches_count(reading.figure)]
+        if any(number.rounds(reading.figure) for reading in matches):
             break
     return Reconciliation(
         analysis=analysis,
         number=number,
-        matches=tuple(sorted(matches, key=lambda it: not number.rounds(it.figure))),
+        matches=tuple(sorted(matches, key=lambda reading: not number.rounds(reading.figure))),
         nearest=() if matches else tuple(_nearest(analysis, tried, number)),
         known_error=error,
         num_readings=len(tried),
@@ -396,7 +398,7 @@ def reconcile(analysis: Analysis, number: PrintedNumber) -> Reconciliation:
 
 
 def _has_enough_digits(reading: Reading, number: PrintedNumber) -> bool:
-    """Whether a number has digits enough for a reading; one told as about only says what is plain."""
+    """Whether a number has enough digits for a reading; an approximate one ("~") allows only the plainest."""
     if number.about:
         return reading.needed_digits == 1
     return number.significant >= reading.needed_digits
@@ -430,15 +432,15 @@ def _changed_readings(spec: Spec, shape: Shape, num_changes: int) -> Iterator[Re
             counted = _shape_and_counts(other.spec, (other.side or height, other.side or width))
         except InvalidInput:  # the other network does not take this input
             continue
-        yield from _readings_of_counts(other.spec, *counted, other.words, num_changes)
+        yield from _readings_of_counts(other.spec, *counted, other.description, num_changes)
 
 
 def _readings_of_counts(
-    spec: Spec | None, shape: Shape, counts: Counts, words: str = "", changes: int = 0
+    spec: Spec | None, shape: Shape, counts: Counts, changes_text: str = "", num_changes: int = 0
 ) -> Iterator[Reading]:
     for conventions, figure in counts:
         if figure:
-            yield Reading(conventions, figure, spec, shape, words, changes)
+            yield Reading(conventions, figure, spec, shape, changes_text, num_changes)
 
 
 @lru_cache(maxsize=512)
@@ -460,11 +462,11 @@ def _counts(sums: OpCounts) -> Counts:
 
 def _nearest(analysis: Analysis, tried: list[Reading], number: PrintedNumber) -> list[Reading]:
     """The five readings at this input, of at most one change, that are least far away, each convention once."""
-    close = [it for it in tried if it.num_changes < 2 and it.input_shape == analysis.input_shape]
-    found: dict[tuple[str, ...], Reading] = {}
-    for reading in sorted(close, key=lambda it: abs(number.relative_error(it.figure))):
-        found.setdefault(reading.conventions, reading)
-    return list(found.values())[:5]
+    close = [reading for reading in tried if reading.num_changes < 2 and reading.input_shape == analysis.input_shape]
+    nearest: dict[tuple[str, ...], Reading] = {}
+    for reading in sorted(close, key=lambda reading: abs(number.relative_error(reading.figure))):
+        nearest.setdefault(reading.conventions, reading)
+    return list(nearest.values())[:5]
 
 
 def _chance(tried: list[Reading], number: PrintedNumber) -> Fraction:
@@ -474,6 +476,7 @@ def _chance(tried: list[Reading], number: PrintedNumber) -> Fraction:
     scale = number.scales[-1]
     step = scale * Fraction(10) ** int(number.digits.as_tuple().exponent)
     low, high = (Fraction(number.digits) * scale * (1 + sign * NEARBY) for sign in (-1, 1))
-    believed = {it.figure for it in tried if _has_enough_digits(it, number) and low <= it.figure <= high}
-    printable = {value for figure in believed for value in (figure // step, (2 * figure + step) // (2 * step))}
+    credible = {reading.figure for reading in tried if _has_enough_digits(reading, number)}
+    close = [figure for figure in credible if low <= figure <= high]
+    printable = {value for figure in close for value in (figure // step, (2 * figure + step) // (2 * step))}
     return min(Fraction(1), len(printable) * step / (high - low))

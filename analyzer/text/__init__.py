@@ -1,1 +1,1 @@
-"""Numbers and tables as text: what every floor may need to say a figure to a person."""
+"""Numbers and tables as text: what every other package needs to print a figure for people."""

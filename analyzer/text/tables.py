@@ -1,4 +1,4 @@
-"""Tables as text: for files as bare markdown, for the terminal through tabulate."""
+"""Tables as text, as bare markdown for files and through tabulate for the terminal; and text escaped for markdown."""
 
 import re
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: s
 
 def padded_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
     """A pipe table with even columns, for markdown that is read in a terminal."""
-    return _tabulated(heads, rows, align, "pipe")
+    return _aligned_table(heads, rows, align, "pipe")
 
 
 def terminal_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
     """A plain table for the terminal."""
-    return _tabulated(heads, rows, align, "simple")
-
-
-def _tabulated(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, form: str) -> str:
-    from tabulate import tabulate  # its import takes as long as all of `check`, which seldom shows a table
-
-    sides = [_SIDES[letter] for letter in align]
-    return tabulate(rows, heads, tablefmt=form, colalign=sides if rows else None, disable_numparse=True)
+    return _aligned_table(heads, rows, align, "simple")
 
 
 def escaped(text: str) -> str:
-    """A user's words as markdown that shows them as they are."""
+    """A user's text with markdown's special characters escaped, so that it is shown as it is."""
     return re.sub(r"([\\`*_\[\]<>#|!&])", r"\\\1", text)
+
+
+def _aligned_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str, table_format: str) -> str:
+    from tabulate import tabulate  # its import takes as long as all of `check`, which seldom shows a table
+
+    sides = [_SIDES[letter] for letter in align]
+    return tabulate(rows, heads, tablefmt=table_format, colalign=sides if rows else None, disable_numparse=True)

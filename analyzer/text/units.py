@@ -7,6 +7,7 @@ from math import floor, log10
 from analyzer.errors import InvalidInput, shortened
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+_SIGNS = {1: "+", 0: "", -1: "−"}
 
 
 def short(number: int, digits: int = 3) -> str:
@@ -65,13 +66,13 @@ def stage_label(stage: str) -> str:
     return f"{letters} {stage[len(letters) :]}".strip()
 
 
-def ratio(ours: float, first: float) -> str:
-    """Over the first one's: "0.98", "=" where equal, "–" where there is nothing to compare with."""
-    if ours == first:
+def ratio(value: float, reference: float) -> str:
+    """`value` over `reference`: "0.98", "=" where equal, "–" where the reference is 0."""
+    if value == reference:
         return "="
-    if not first:
+    if not reference:
         return "–"
-    return f"{ours / first:,.0f}" if ours >= 1000 * first else f"{ours / first:#.3g}"
+    return f"{value / reference:,.0f}" if value >= 1000 * reference else f"{value / reference:#.3g}"
 
 
 def signed(number: int) -> str:
@@ -84,17 +85,14 @@ def signed_bytes(number: int) -> str:
     return f"{_SIGNS[(number > 0) - (number < 0)]}{size_bytes(abs(number))}" if number else "0"
 
 
-_SIGNS = {1: "+", 0: "", -1: "−"}
-
-
 _SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-_FORM = re.compile(r"([0-9]+(?:[._,][0-9]+)*(?:e[0-9]{1,2})?) ?(k|M|G|T|Ki|Mi|Gi)?B?", re.ASCII)
+_COUNT_PATTERN = re.compile(r"([0-9]+(?:[._,][0-9]+)*(?:e[0-9]{1,2})?) ?(k|M|G|T|Ki|Mi|Gi)?B?", re.ASCII)
 
 
 def parse_count(field: str, text: str) -> int:
     """A count with an SI or binary prefix, rounded down; InvalidInput, naming the field, where it is none."""
-    found = _FORM.fullmatch(text) if len(text) < 40 else None
-    digits = found[1].replace("_", "").replace(",", "") if found else ""
-    if found is None or digits.count(".") > 1:
+    match = _COUNT_PATTERN.fullmatch(text) if len(text) < 40 else None
+    digits = match[1].replace("_", "").replace(",", "") if match else ""
+    if match is None or digits.count(".") > 1:
         raise InvalidInput(f"{field}={shortened(text)}: must be a number such as 26M, 4.2G, 24GiB or 1000000.")
-    return int(Decimal(digits) * _SCALES[found[2] or ""])
+    return int(Decimal(digits) * _SCALES[match[2] or ""])

@@ -80,10 +80,10 @@ def test_a_damaged_baseline_is_one_sentence_and_exit_2(
     path = tmp_path / "baseline.json"
     path.write_text(text)
     assert main(["check", "--baseline", str(path)]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert sentence in told.err
-    assert len(told.err.splitlines()) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert sentence in captured.err
+    assert len(captured.err.splitlines()) == 1
     assert path.read_text() == text
 
 
@@ -111,13 +111,13 @@ def _stride_moved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _groups_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     original = residual._conv3x3
-    monkeypatch.setattr(residual, "_conv3x3", lambda spec, *given: original(spec._replace(groups=1), *given))
+    monkeypatch.setattr(residual, "_conv3x3", lambda spec, *numbers: original(spec._replace(groups=1), *numbers))
     forget_blocks()
 
 
 def _growth_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = densenet._compressed
-    monkeypatch.setattr(densenet, "_compressed", lambda spec, channels: original(spec, channels) + 1)
+    original = densenet._transition_channels
+    monkeypatch.setattr(densenet, "_transition_channels", lambda spec, channels: original(spec, channels) + 1)
 
 
 def _macs_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

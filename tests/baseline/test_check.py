@@ -36,12 +36,12 @@ def baseline(tmp_path: Path) -> Path:
     return path
 
 
-def edit(path: Path, *places: tuple[str, Any]) -> None:
+def edit(path: Path, *changes: tuple[str, Any]) -> None:
     """Set facts of resnet18 by hand: ("stage2.params", 3)."""
     document = json.loads(path.read_text())
-    for place, value in places:
+    for fact, value in changes:
         facts = document["networks"]["resnet18@64"]
-        stage, _, quantity = place.rpartition(".")
+        stage, _, quantity = fact.rpartition(".")
         (facts["stages"][stage] if stage else facts)[quantity] = value
     path.write_text(json.dumps(document, indent=1))
 
@@ -135,9 +135,9 @@ def test_a_bad_limit_is_one_sentence(
     baseline: Path, capsys: pytest.CaptureFixture[str], option: str, word: str, rule: str
 ) -> None:
     assert checked(baseline, option, word) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert rule in told.err
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert rule in captured.err
 
 
 def test_a_limit_given_twice_is_refused() -> None:
@@ -199,15 +199,15 @@ def test_github_annotations_point_at_the_line_of_the_fact(moved: Path, capsys: p
     """Oracle: GitHub's workflow command syntax, and the file's own line."""
     assert checked(moved, "--format", "github", "--max", "macs=150M") == 1
     first, over, *_ = capsys.readouterr().out.splitlines()
-    found = re.fullmatch(r"::error file=([^,:]+),line=(\d+),title=([^,:]+)::(.+)", first)
-    assert found
-    file, line, title, words = found.groups()
+    match = re.fullmatch(r"::error file=([^,:]+),line=(\d+),title=([^,:]+)::(.+)", first)
+    assert match
+    file, line, title, message = match.groups()
     assert (file, title) == (str(moved), "resnet18@64 moved")
     lines = moved.read_text().splitlines()
     assert lines[int(line) - 1].strip() == '"output_shape": "160x8x8",'
-    assert "%0A" in words
-    assert "%25" in words
-    assert not re.search(r"%(?!25|0A)", words)
+    assert "%0A" in message
+    assert "%25" in message
+    assert not re.search(r"%(?!25|0A)", message)
     assert "title=densenet121@64 is over budget" in over
     network = lines.index('  "densenet121@64": {')
     assert f"line={network + 1 + 3}," in over, "macs stand third below the network's line"
@@ -341,9 +341,9 @@ def test_a_damaged_file_is_one_sentence_and_never_overwritten(
     text = damage(baseline.read_text())
     baseline.write_text(text)
     assert checked(baseline, *act) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert sentence in told.err
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert sentence in captured.err
     assert baseline.read_text() == text
 
 

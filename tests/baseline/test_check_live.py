@@ -201,9 +201,9 @@ def test_a_module_that_cannot_be_had_is_one_sentence(
     own: Path, capsys: pytest.CaptureFixture[str], name: str, sentence: str
 ) -> None:
     assert main(["check", "--baseline", "b.json", "--module", name, "--update"]) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert sentence in told.err
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert sentence in captured.err
     assert not (own / "b.json").exists()
 
 

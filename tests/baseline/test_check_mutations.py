@@ -181,6 +181,6 @@ def test_a_fault_in_the_family_code_fails_the_check_and_is_named(copied: Path, f
     finally:
         source.write_text(text, encoding="utf-8")
     assert ran.returncode == 1, ran.stderr
-    found = {item["network"]: (item["stage"], item["path"]) for item in json.loads(ran.stdout)["first_ops"]}
-    assert found[network] == (stage, path)
-    assert (DENSE in found) == (file == "densenet.py")
+    first_ops = {item["network"]: (item["stage"], item["path"]) for item in json.loads(ran.stdout)["first_ops"]}
+    assert first_ops[network] == (stage, path)
+    assert (DENSE in first_ops) == (file == "densenet.py")

@@ -38,10 +38,10 @@ def test_a_network_over_its_budget_fails_and_its_interval_is_told(
 ) -> None:
     budget = FOUND.ms * 0.9999
     assert check(baseline, "resnet18", "--max", f"{NAME}={budget:.6f}") == 1
-    told = capsys.readouterr().out
-    assert f"{NAME} is predicted at {duration(FOUND.ms)}, over the budget of {duration(budget)}" in told
+    output = capsys.readouterr().out
+    assert f"{NAME} is predicted at {duration(FOUND.ms)}, over the budget of {duration(budget)}" in output
     interval = f"90 % interval {duration(FOUND.low_ms)} to {duration(FOUND.high_ms)}"
-    assert f"{interval}, which holds the budget; evidence: {FOUND.evidence}" in told
+    assert f"{interval}, which holds the budget; evidence: {FOUND.evidence}" in output
     assert check(baseline, "resnet18", "--max", f"{NAME}={FOUND.low_ms * 900:.3f}us") == 1
     assert f"{interval}, all of it above the budget" in capsys.readouterr().out
 
@@ -49,9 +49,9 @@ def test_a_network_over_its_budget_fails_and_its_interval_is_told(
 def test_only_the_networks_over_it_are_told(baseline: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same network at 64 pixels is about twelve times as fast."""
     assert check(baseline, "--max", f"{NAME}={FOUND.ms / 2:.6f}ms", "--format", "json") == 1
-    told = json.loads(capsys.readouterr().out)
-    jsonschema.validate(told, SCHEMA)
-    (over,) = told["over_budget"]
+    output = json.loads(capsys.readouterr().out)
+    jsonschema.validate(output, SCHEMA)
+    (over,) = output["over_budget"]
     assert over["network"] == "resnet18@224"
     assert over["figure"] == FOUND.ms
     assert (over["interval_ms"], over["evidence"]) == ([FOUND.low_ms, FOUND.high_ms], FOUND.evidence)
@@ -60,9 +60,9 @@ def test_only_the_networks_over_it_are_told(baseline: Path, capsys: pytest.Captu
 @pytest.mark.parametrize("form", ["markdown", "github"])
 def test_the_interval_is_told_in_every_form(baseline: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(baseline, "resnet18", "--max", f"{NAME}=1us", "--max", "params=1M", "--format", form) == 1
-    told = capsys.readouterr().out
-    assert duration(FOUND.high_ms) in told
-    assert "params 11,689,512 are over the budget of 1,000,000" in told
+    output = capsys.readouterr().out
+    assert duration(FOUND.high_ms) in output
+    assert "params 11,689,512 are over the budget of 1,000,000" in output
 
 
 @pytest.mark.parametrize(

@@ -221,15 +221,15 @@ def test_the_smallest_and_the_largest_input_are_taken(name: str) -> None:
 @given(specs)
 def test_the_json_says_what_the_rows_say(spec: Spec) -> None:
     analysis = analyze(spec)
-    told = analysis.to_dict()
-    assert [(row["path"], row["op"], row["params"], row["macs"]) for row in told["rows"]] == [
+    document = analysis.to_dict()
+    assert [(row["path"], row["op"], row["params"], row["macs"]) for row in document["rows"]] == [
         (row.path, row.op, row.params, row.macs) for row in analysis.rows
     ]
-    assert [tuple(stage["output_shape"]) for stage in told["stages"]] == [
+    assert [tuple(stage["output_shape"]) for stage in document["stages"]] == [
         stage.output_shape for stage in analysis.stages
     ]
-    assert told["totals"]["params"] == sum(row["params"] for row in told["rows"])
-    assert told["expression"] == told["variant"] == analysis.variant
+    assert document["totals"]["params"] == sum(row["params"] for row in document["rows"])
+    assert document["expression"] == document["variant"] == analysis.variant
 
 
 def test_a_frame_has_one_row_an_op() -> None:
@@ -243,7 +243,7 @@ def test_a_frame_has_one_row_an_op() -> None:
 def test_costs_kept_under_anothers_identity_are_not_taken() -> None:
     """Closed form: identities are given anew in another process, so that a pickled analysis keeps strangers' costs."""
     graph, other, shape = parse("resnet18").graph(), parse("resnet34").graph(), (3, 224, 224)
-    kept: CostCache = {}
-    cost_tree(other, shape, kept)
-    stale: CostCache = {(id(graph), shape): kept[id(other), shape]}
+    cache: CostCache = {}
+    cost_tree(other, shape, cache)
+    stale: CostCache = {(id(graph), shape): cache[id(other), shape]}
     assert cost_tree(graph, shape, stale).total == cost_tree(graph, shape).total != cost_tree(other, shape).total

@@ -102,18 +102,18 @@ def test_bytes_of_every_floating_dtype_are_torchs(name: str, dtype: str) -> None
 
     net, analysis = build(name, device="meta", dtype=getattr(torch, dtype)), analyze(name, 64)
     assert params_bytes(analysis, dtype) == sum(weight.nbytes for weight in net.parameters())
-    assert buffers_bytes(analysis, dtype) == sum(kept.nbytes for kept in net.buffers())
+    assert buffers_bytes(analysis, dtype) == sum(buffer.nbytes for buffer in net.buffers())
     measured = peak_activation_bytes(net, analysis.input_shape, 2)
     assert analysis.memory(2, dtype).peak_bytes == pytest.approx(measured, rel=0.01)
 
 
 def test_peak_of_a_small_network_by_hand() -> None:
     """Closed form: the max pool's input, output and int64 indices, and the image, which the caller holds."""
-    found = memory(analyze(conv_net(), 16))
+    usage = memory(analyze(conv_net(), 16))
     image, before, after = 3 * 16 * 16, 8 * 16 * 16, 8 * 8 * 8
-    assert found.peak_path == "op2"
-    assert found.peak_bytes == 4 * (image + before + after) + 8 * after
-    assert [(alive.path, alive.bytes) for alive in found.alive] == [
+    assert usage.peak_path == "op2"
+    assert usage.peak_bytes == 4 * (image + before + after) + 8 * after
+    assert [(alive.path, alive.bytes) for alive in usage.alive] == [
         ("input", 4 * image),
         ("op1", 4 * before),
         ("op2", 4 * after),
@@ -131,19 +131,19 @@ def test_int8_has_a_byte_a_weight_and_statistics_in_float32() -> None:
 
 def test_peak_of_resnet50_by_hand() -> None:
     """Closed form: the image, the stage's input, the transform's output, the projection before and after its norm."""
-    found = analyze("resnet50").memory()
-    assert found.peak_path == "layer1.0.downsample.1"
-    assert found.peak_bytes == 4 * (3 * 224**2 + 64 * 56**2 + 3 * 256 * 56**2) == 11_038_720
-    assert analyze("resnet50").peak_activation_bytes == found.peak_bytes
+    usage = analyze("resnet50").memory()
+    assert usage.peak_path == "layer1.0.downsample.1"
+    assert usage.peak_bytes == 4 * (3 * 224**2 + 64 * 56**2 + 3 * 256 * 56**2) == 11_038_720
+    assert analyze("resnet50").peak_activation_bytes == usage.peak_bytes
 
 
 def test_concats_inputs_live_until_it_is_done() -> None:
     """Closed form: during the concat both its inputs, its output and the image live."""
     nodes = [Node("a", Conv2d(3, 8, 1), (INPUT,)), Node("b", Conv2d(3, 4, 1), (INPUT,))]
     joined = Graph("joined", (*nodes, Node("cat", Concat(), ("a", "b"))))
-    found = memory(analyze(joined, 4))
-    assert found.peak_path == "cat"
-    assert found.peak_bytes == 4 * 16 * (3 + 8 + 4 + 12)
+    usage = memory(analyze(joined, 4))
+    assert usage.peak_path == "cat"
+    assert usage.peak_bytes == 4 * 16 * (3 + 8 + 4 + 12)
 
 
 def test_overwriting_spares_what_others_read() -> None:
@@ -158,13 +158,13 @@ def test_overwriting_spares_what_others_read() -> None:
 def test_peak_holds_the_largest_op_and_grows_with_the_batch(spec: Spec) -> None:
     """Property: no op fits in less than its own input and output; a batch of b takes b times one image."""
     analysis = analyze(spec, 33)
-    found = memory(analysis)
+    usage = memory(analysis)
     lifetimes = tensor_lifetimes(analysis)
     for row, reads, written in zip(analysis.rows, lifetimes.reads, lifetimes.writes, strict=True):
-        held = sum(prod(lifetimes.storages[place].shape) for place in {*reads, written})
-        assert found.peak_bytes >= 4 * held, row.path
-    assert sum(alive.bytes for alive in found.alive) == found.peak_bytes
-    assert memory(analysis, 7).peak_bytes == 7 * found.peak_bytes
+        live = sum(prod(lifetimes.storages[storage].shape) for storage in {*reads, written})
+        assert usage.peak_bytes >= 4 * live, row.path
+    assert sum(alive.bytes for alive in usage.alive) == usage.peak_bytes
+    assert memory(analysis, 7).peak_bytes == 7 * usage.peak_bytes
 
 
 @hypothesis_settings(max_examples=25)
@@ -202,14 +202,14 @@ def test_largest_batch_fits_and_the_next_does_not(name: str, training: bool) -> 
 def test_deepest_network_fits_and_one_more_block_does_not() -> None:
     """Closed form: blocks go to resnet50's third stage, which has the most; the rest stays."""
     budget = 4 * 2**30
-    found = deepest("resnet50", budget, training=True, batch_size=32)
-    first, second, third, fourth = found.depths
+    network = deepest("resnet50", budget, training=True, batch_size=32)
+    first, second, third, fourth = network.depths
     assert (first, second, fourth) == (3, 4, 3)
-    assert found.needed_bytes <= budget
-    assert analyze(found.expression).stages[3].num_blocks == third
+    assert network.needed_bytes <= budget
+    assert analyze(network.expression).stages[3].num_blocks == third
     more = analyze(f"resnet50:depths=3-4-{third + 1}-3")
     assert needed_bytes(more, training=True, batch_size=32) > budget
-    assert deepest("resnet50", budget, training=True, batch_size=32) == found
+    assert deepest("resnet50", budget, training=True, batch_size=32) == network
 
 
 @pytest.mark.parametrize(

@@ -66,12 +66,12 @@ def planted_in_graph(spec: type[Spec], change: Callable[[Graph], Graph]) -> Plan
     return plant
 
 
-def planted(place: object, name: str, wrong: Callable[..., object]) -> Plant:
+def planted(owner: object, name: str, wrong: Callable[..., object]) -> Plant:
     """A fault in a function: `wrong` gets the right one first, then its arguments."""
-    right = getattr(place, name)
+    right = getattr(owner, name)
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(place, name, lambda *arguments: wrong(right, *arguments))
+        monkeypatch.setattr(owner, name, lambda *arguments: wrong(right, *arguments))
         forget_blocks()
 
     return plant
@@ -111,10 +111,13 @@ def without_second_norm(graph: Graph) -> Graph:
     """Blocks whose last convolution goes into the add without its batch norm."""
     if graph.kind != "basic":
         return graph
-    kept = tuple(node for node in graph.nodes if node.name != "bn2")
+    remaining = tuple(node for node in graph.nodes if node.name != "bn2")
     return Graph(
         graph.kind,
-        tuple(replace(node, inputs=tuple("conv2" if name == "bn2" else name for name in node.inputs)) for node in kept),
+        tuple(
+            replace(node, inputs=tuple("conv2" if name == "bn2" else name for name in node.inputs))
+            for node in remaining
+        ),
     )
 
 
@@ -294,8 +297,8 @@ def ungrouped_backward(right: Callable[..., list[OpTraining]], *arguments: Any) 
     """What torch's own counter does: weight gradients times the groups."""
     rows = arguments[0].rows
     groups = [row.operation.groups if isinstance(row.operation, Conv2d) else 1 for row in rows]
-    found = zip(right(*arguments), groups, strict=True)
-    return [op._replace(weight_gradient=op.weight_gradient * factor) for op, factor in found]
+    pairs = zip(right(*arguments), groups, strict=True)
+    return [op._replace(weight_gradient=op.weight_gradient * factor) for op, factor in pairs]
 
 
 GROUPED = "resnet:block=bottleneck,depths=1-1,widths=8-16,stem_width=32,cardinality=2,preactivation=true"

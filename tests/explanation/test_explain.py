@@ -48,8 +48,8 @@ def figure_lines(text: str) -> Iterator[tuple[str, list[str]]]:
     """(name, the sides of its equation) of each figure of a text, its continuation lines joined."""
     joined = re.sub(r"\n {10,}", " ", text.split("\nWhy\n")[0])
     for line in joined.splitlines():
-        if found := FIGURE.fullmatch(line):
-            yield found[1], [side.strip() for side in found[2].split("=")]
+        if match := FIGURE.fullmatch(line):
+            yield match[1], [side.strip() for side in match[2].split("=")]
 
 
 def own_figures(explained: Explained) -> dict[str, int]:
@@ -66,8 +66,8 @@ def evaluated_line(names: str, sides: list[str]) -> Iterator[tuple[str, int]]:
 
 def expected(analysis: Analysis, path: str, costs: OpCost | CostTotals) -> dict[str, int]:
     """The figures that a text must come to, those of zero left out."""
-    told = {"params": costs.params, "buffers": costs.buffers, "MACs": costs.macs, "activations": costs.activations}
-    return {name: value for name, value in told.items() if value}
+    figures = {"params": costs.params, "buffers": costs.buffers, "MACs": costs.macs, "activations": costs.activations}
+    return {name: value for name, value in figures.items() if value}
 
 
 def distinct(analysis: Analysis) -> list[OpCost]:
@@ -76,18 +76,19 @@ def distinct(analysis: Analysis) -> list[OpCost]:
 
 
 def check_op(analysis: Analysis, row: OpCost) -> None:
-    found = own_figures(explanation(analysis, row.path))
-    seen = {"receptive field": row.receptive_field, "total stride": row.total_stride}
+    figures = own_figures(explanation(analysis, row.path))
+    receptive = {"receptive field": row.receptive_field, "total stride": row.total_stride}
     sides = ("features",) if len(row.output_shape) == 1 else ("channels", "height", "width")
     shape = dict(zip(sides, row.output_shape, strict=True))
-    assert found == expected(analysis, row.path, row) | seen | {n: v for n, v in shape.items() if n in found}, row.path
+    shape = {name: side for name, side in shape.items() if name in figures}
+    assert figures == expected(analysis, row.path, row) | receptive | shape, row.path
     before = row.input_shapes[0]
     if (
         len(before) == len(row.output_shape) == 3
         and before[1:] != row.output_shape[1:]
         and row.output_shape[1:] != (1, 1)
     ):
-        assert {"height", "width"} <= found.keys() or row.op == "AdaptiveAvgPool2d"
+        assert {"height", "width"} <= figures.keys() or row.op == "AdaptiveAvgPool2d"
 
 
 @pytest.mark.slow
@@ -103,8 +104,8 @@ def test_each_op_of_a_named_variant_evaluates_to_its_figures(name: str) -> None:
 def test_stages_and_network_of_a_named_variant_evaluate_to_their_figures(name: str) -> None:
     analysis = analyze(name)
     for stage in analysis.stages:
-        found = own_figures(explanation(analysis, stage.stage))
-        assert expected(analysis, stage.stage, stage).items() <= found.items(), stage.stage
+        figures = own_figures(explanation(analysis, stage.stage))
+        assert expected(analysis, stage.stage, stage).items() <= figures.items(), stage.stage
     check_network(analysis)
 
 
@@ -125,9 +126,9 @@ def test_every_place_of_a_random_network_evaluates_to_its_figures(spec: Spec) ->
     analysis = analyze(spec)
     check_network(analysis)
     for block in analysis.blocks:
-        found = own_figures(explanation(analysis, block.path))
+        figures = own_figures(explanation(analysis, block.path))
         reached = {"receptive field": block.receptive_field, "total stride": block.total_stride, "depth": block.depth}
-        assert (expected(analysis, block.path, block) | reached).items() <= found.items()
+        assert (expected(analysis, block.path, block) | reached).items() <= figures.items()
     for row in distinct(analysis):
         check_op(analysis, row)
 
@@ -153,8 +154,8 @@ def test_the_stem_is_worked_out_as_by_hand() -> None:
 
 def test_the_networks_totals_are_those_published() -> None:
     """Published: torchvision's num_params of resnet50, and its receptive field with the stride on the 3×3."""
-    found = own_figures(analyzer.explain("resnet50"))
-    assert (found["params"], found["MACs"], found["receptive field"]) == (25_557_032, 4_089_184_256, 427)
+    match = own_figures(analyzer.explain("resnet50"))
+    assert (match["params"], match["MACs"], match["receptive field"]) == (25_557_032, 4_089_184_256, 427)
     assert own_figures(analyzer.explain("resnet50_v1"))["receptive field"] == 483
 
 
@@ -209,12 +210,12 @@ def test_a_choice_has_its_reason(name: str, path: str, part: str) -> None:
 def test_markdown_and_json_say_what_the_text_says(name: str, path: str) -> None:
     """Oracle: the text; and the schema that the package ships."""
     explained = analyzer.explain(name, path)
-    said = [
+    arithmetic = [
         line.split(": ", 1)[1].split(" = ")
         for line in explained.markdown.split("## Why")[0].splitlines()
         if line[:2] == "- "
     ]
-    assert said == [
+    assert arithmetic == [
         [side.strip() for side in " = ".join(sides).split(" = ")] for _, sides in figure_lines(explained.text)
     ]
     facts = explained.to_dict()

@@ -153,10 +153,10 @@ REFUSED: list[tuple[str, str]] = [
 def test_a_mistake_is_told_in_one_sentence(written: str, message: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         parse(written)
-    told = str(refused.value)
-    assert message in told
-    assert told[-1] in ".?"
-    assert "\n" not in told
+    text = str(refused.value)
+    assert message in text
+    assert text[-1] in ".?"
+    assert "\n" not in text
 
 
 HOSTILE: dict[str, Callable[[], str]] = {
@@ -191,13 +191,13 @@ def test_hostile_text_is_refused_in_a_short_sentence_and_in_little_memory(case: 
         network(text)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    told = str(refused.value)
-    assert len(told) < 400
-    assert "\n" not in told
+    message = str(refused.value)
+    assert len(message) < 400
+    assert "\n" not in message
     assert peak < 4 * 2**20
 
 
-def told(text: str) -> str:
+def refusal(text: str) -> str:
     """Answer with the sentence that refuses a text, or with "" where it is a network and its canonical form says it."""
     try:
         spec = parse(text)
@@ -210,7 +210,7 @@ def told(text: str) -> str:
 @pytest.mark.slow
 @given(st.text(max_size=80))
 def test_random_text_is_a_network_or_one_sentence(text: str) -> None:
-    assert len(told(text).splitlines()) <= 1
+    assert len(refusal(text).splitlines()) <= 1
 
 
 WORDS = [
@@ -239,7 +239,7 @@ VALUES = [
 
 @given(st.lists(st.sampled_from([*WORDS, *VALUES, ":", "=", ",", ":", "=", ","]), max_size=14).map("".join))
 def test_text_that_looks_like_an_expression_is_a_network_or_one_sentence(text: str) -> None:
-    assert len(told(text).splitlines()) <= 1
+    assert len(refusal(text).splitlines()) <= 1
 
 
 @given(st.text(min_size=1, max_size=300))

@@ -35,9 +35,9 @@ def test_torchvisions_names_exist_with_title_and_paper() -> None:
 
 
 def test_every_name_and_alias_is_given_once() -> None:
-    taken = [word for family in FAMILIES.values() for word in (*family.variants, *family.aliases)]
-    assert len(taken) == len(set(taken))
-    assert set(taken) & set(FAMILIES) == {"alexnet"}, "a family of one variant has its name"
+    names = [word for family in FAMILIES.values() for word in (*family.variants, *family.aliases)]
+    assert len(names) == len(set(names))
+    assert set(names) & set(FAMILIES) == {"alexnet"}, "a family of one variant has its name"
 
 
 def test_every_word_of_another_library_stands_for_a_field() -> None:
@@ -69,14 +69,14 @@ def stem_convolutions(spec: ResNetSpec) -> list[tuple[int, int, int, int, int, i
 
 def strides_and_dilations(spec: ResNetSpec) -> list[tuple[int, int, int]]:
     """Each stage's stride, its first block's dilation and the others', as torchvision's `_make_layer` sets them."""
-    made, total, dilation = [], {"cifar": 1}.get(spec.stem, 2 if spec.stem_pool == "none" else 4), 1
+    stages, total, dilation = [], {"cifar": 1}.get(spec.stem, 2 if spec.stem_pool == "none" else 4), 1
     for index in range(len(spec.depths)):
         stride, before = (2 if index else 1), dilation
         if stride == 2 and spec.output_stride is not None and total * 2 > spec.output_stride:
             stride, dilation = 1, dilation * 2
         total *= stride
-        made.append((stride, before, dilation))
-    return made
+        stages.append((stride, before, dilation))
+    return stages
 
 
 @given(resnet_specs())
@@ -102,9 +102,9 @@ def test_a_residual_networks_convolutions_are_the_papers(spec: ResNetSpec) -> No
                     (1, inner, out, 1, 1, 1),
                 ]
             channels = out
-    made = convolutions(spec)
-    assert [(op.kernel, op.in_channels, op.out_channels, op.groups, op.stride, op.dilation) for op in made] == wanted
-    assert all(op.padding == op.dilation * (op.kernel // 2) and op.bias == spec.conv_bias for op in made)
+    built = convolutions(spec)
+    assert [(op.kernel, op.in_channels, op.out_channels, op.groups, op.stride, op.dilation) for op in built] == wanted
+    assert all(op.padding == op.dilation * (op.kernel // 2) and op.bias == spec.conv_bias for op in built)
 
 
 @given(resnet_specs())
@@ -119,12 +119,12 @@ def test_a_projection_stands_where_the_shortcuts_letter_says(spec: ResNetSpec) -
                 wanted[f"layer{stage}.{block}"] = (1, channels, out, stride if block == 0 else 1)
             channels = out
     rows = [(path.rpartition(".downsample."), op) for path, op in leaf_ops(spec.graph()) if ".downsample." in path]
-    convs = {place[0]: op for place, op in rows if isinstance(op, Conv2d)}
-    pools = {place[0]: op.stride for place, op in rows if isinstance(op, AvgPool2d)}
-    made = {
+    convs = {name[0]: op for name, op in rows if isinstance(op, Conv2d)}
+    pools = {name[0]: op.stride for name, op in rows if isinstance(op, AvgPool2d)}
+    projections = {
         path: (op.kernel, op.in_channels, op.out_channels, op.stride * pools.get(path, 1)) for path, op in convs.items()
     }
-    assert made == wanted
+    assert projections == wanted
     assert set(pools) == {path for path, (*_, stride) in wanted.items() if spec.avg_down and stride > 1}
     assert sum(isinstance(op, BatchNorm2d) for _, op in rows) == (0 if spec.preactivation else len(wanted))
 
@@ -206,7 +206,7 @@ def test_one_path_of_width_64_is_the_plain_bottleneck(spec: ResNetSpec) -> None:
 
 
 def longer(values: tuple[Any, ...], index: int) -> tuple[Any, ...]:
-    return tuple(value + (place == index) for place, value in enumerate(values))
+    return tuple(value + (position == index) for position, value in enumerate(values))
 
 
 @settings(max_examples=50)
@@ -236,10 +236,10 @@ def test_more_dense_width_never_means_fewer_parameters(spec: DenseNetSpec, name:
 
 
 @given(vgg_specs(), st.integers(0, 6))
-def test_more_vgg_depth_never_means_fewer_parameters(spec: VGGSpec, place: int) -> None:
+def test_more_vgg_depth_never_means_fewer_parameters(spec: VGGSpec, index: int) -> None:
     """One more convolution of the width that is read there."""
-    assume(place < len(spec.config) and spec.config[place] != "M")
-    config = (*spec.config[: place + 1], *spec.config[place:])
+    assume(index < len(spec.config) and spec.config[index] != "M")
+    config = (*spec.config[: index + 1], *spec.config[index:])
     assert analyze(spec.with_fields(config=config)).params > analyze(spec).params
 
 

@@ -60,16 +60,16 @@ def test_the_papers_parametrisation_gives_the_named_networks(name: str) -> None:
     """Published: torchvision's constants; and torchvision's own code, run on them."""
     depth, *numbers, group = TORCHVISION[name]
     spec, given_numbers = parse(name), (depth, *numbers, 8, group)
-    made = [
+    computed = [
         listed(LISTS["regnet_depths"][2](depth, *numbers)),
         listed(LISTS["regnet_widths"][2](*given_numbers)),
         listed(LISTS["regnet_group_widths"][2](*given_numbers)),
     ]
     fields = spec.effective_fields()
-    assert made == [tuple(fields["depths"]), tuple(fields["widths"]), _each(fields["group_widths"], 4)]
+    assert computed == [tuple(fields["depths"]), tuple(fields["widths"]), _each(fields["group_widths"], 4)]
     w0, wa, wm = numbers
     theirs = BlockParams.from_init_params(depth=depth, w_0=int(w0), w_a=wa, w_m=wm, group_width=group)
-    assert made == [tuple(theirs.depths), tuple(theirs.widths), tuple(theirs.group_widths)]
+    assert computed == [tuple(theirs.depths), tuple(theirs.widths), tuple(theirs.group_widths)]
 
 
 def _each(values: list[int], count: int) -> tuple[int, ...]:
@@ -102,11 +102,11 @@ def test_stages_are_those_of_the_papers_equations(depth: int, eighths: int, tent
     widths, depths = by_equations(*numbers)
     if len(widths) > 16:
         widths, depths = [0], [0]
-    made = [
+    computed = [
         listed(LISTS[name][2](*(np.array([number]) for number in numbers))) for name in LISTS if "group" not in name
     ]
     raw = [FUNCTIONS["fitting"][2](width, 1, 1) if width else 0 for width in widths]
-    assert made == [tuple(map(int, raw)), tuple(depths)]
+    assert computed == [tuple(map(int, raw)), tuple(depths)]
 
 
 @given(st.integers(1, 200), st.integers(1, 300), st.sampled_from((1, 2, 4)))
@@ -211,21 +211,21 @@ PAPER = {"a": (16 * 128 * 3 * 6) ** 4, "b": (16 * 128 * 6) ** 4 * 3, "c": (16 * 
 
 
 @pytest.mark.parametrize(("name", "told"), [("a", 1.8e18), ("b", 6.8e16), ("c", 3.2e14)])
-def test_the_spaces_have_the_papers_sizes(name: str, told: float) -> None:
+def test_the_spaces_have_the_papers_sizes(name: str, published: float) -> None:
     """Published: the number of combinations of AnyNetX A, B and C, exactly, and as printed."""
-    assert packaged_space(f"anynet_{name}").grid_size == PAPER[name] == pytest.approx(told, rel=0.03)
+    assert packaged_space(f"anynet_{name}").grid_size == PAPER[name] == pytest.approx(published, rel=0.03)
 
 
 @pytest.mark.parametrize(("name", "told"), [("d", 1.3e13), ("e", 5.5e11)])
-def test_ordered_spaces_have_the_papers_sizes(name: str, told: float) -> None:
+def test_ordered_spaces_have_the_papers_sizes(name: str, published: float) -> None:
     """Published: (16·128)⁴·3·6 over 4! and over (4!)², which leaves out ties; the order of size is the paper's."""
     space = packaged_space(f"anynet_{name}")
-    ordered = [each for each in space.constraints if "macs" not in each.names]
+    ordered = [constraint for constraint in space.constraints if "macs" not in constraint.names]
     env = Candidates.of(space, np.arange(200_000)).env
-    share = np.mean(np.all([each.evaluate(env) for each in ordered], axis=0))
+    share = np.mean(np.all([constraint.evaluate(env) for constraint in ordered], axis=0))
     ties = prod((n + 1) * (n + 2) * (n + 3) / n**3 for n in ((128,) if name == "d" else (128, 16)))
-    assert space.grid_size * share == pytest.approx(told * ties, rel=0.15)
-    assert round(log10(space.grid_size * share)) == round(log10(told))
+    assert space.grid_size * share == pytest.approx(published * ties, rel=0.15)
+    assert round(log10(space.grid_size * share)) == round(log10(published))
 
 
 def test_the_regnet_space_has_the_papers_order_of_size() -> None:
@@ -264,23 +264,23 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "told"), REFUSED, ids=[case[1] for case in REFUSED])
-def test_an_impossible_anynet_is_refused_with_field_value_and_rule(fields: dict[str, Any], told: str) -> None:
+def test_an_impossible_anynet_is_refused_with_field_value_and_rule(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         RegNetSpec(**{"depths": (1, 2), "widths": (16, 32)} | fields)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_x_blocks_have_three_equal_forms() -> None:
     """Reference output: forms (a) and (b) of X blocks against the grouped one, ratios and group widths by stage."""
-    found = check_equivalence("regnet:depths=2-1,widths=16-32,bottleneck_ratios=1-2,group_widths=4-4,stem_width=8")
-    assert found.passed
-    blocks = [path for path, _ in grouped_blocks(network(found.variant).graph)]
+    result = check_equivalence("regnet:depths=2-1,widths=16-32,bottleneck_ratios=1-2,group_widths=4-4,stem_width=8")
+    assert result.passed
+    blocks = [path for path, _ in grouped_blocks(network(result.variant).graph)]
     assert blocks == [
         "trunk_output.block1.block1-0",
         "trunk_output.block1.block1-1",
         "trunk_output.block2.block2-0",
     ]
-    assert dict.fromkeys(blocks, 4) == found.blocks
+    assert dict.fromkeys(blocks, 4) == result.blocks
 
 
 def test_why_other_blocks_have_no_forms_is_true_of_them() -> None:
@@ -303,12 +303,12 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("path", "told"), REASONS)
-def test_reasons_are_true_of_x_and_y_blocks(path: str, told: str) -> None:
+def test_reasons_are_true_of_x_and_y_blocks(path: str, sentence: str) -> None:
     """Oracle: the numbers of a small network worked out by hand; 7.5 hidden channels go to 8."""
     variant = "regnet:depths=1-2,widths=16-48,bottleneck_ratios=1-2,group_widths=8,se_ratio=0.25,stem_width=30"
-    found = explanation(analyze(variant), path)
-    assert any(told in reason for reason in found.reasons), found.reasons
-    assert not any("no stride" in reason for reason in found.reasons)
+    result = explanation(analyze(variant), path)
+    assert any(sentence in reason for reason in result.reasons), result.reasons
+    assert not any("no stride" in reason for reason in result.reasons)
 
 
 def test_timms_regnets_compute_the_same_and_their_weights_load(tmp_path: Path) -> None:
@@ -352,9 +352,9 @@ def test_blocks_can_start_as_their_shortcuts() -> None:
     net = analyzer.build(spec, zero_init_residual=True).eval()
     assert len(list(transform_ends(net))) == 5
     first, last = (net.get_submodule(f"trunk_output.block2.block2-{index}") for index in (0, 2))
-    seen: list[torch.Tensor] = []
+    outputs: list[torch.Tensor] = []
     for block in (first, last):
-        block.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+        block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
     with torch.no_grad():
         net(torch.randn(2, 3, 32, 32))
-    assert torch.equal(*seen)
+    assert torch.equal(*outputs)

@@ -1,4 +1,4 @@
-"""Results that are kept with what they are about. Oracle: closed form, by counting how often they are worked out."""
+"""Results that are cached with their object. Oracle: closed form, by counting how often they are computed."""
 
 import pickle
 from dataclasses import replace
@@ -41,17 +41,17 @@ def test_results_neither_travel_nor_pass_to_a_changed_copy() -> None:
 
 
 def test_threads_that_meet_share_one_result() -> None:
-    analysis, start, found = analyze("resnet18"), Barrier(4), list[list[int]]()
+    analysis, start, results = analyze("resnet18"), Barrier(4), list[list[int]]()
 
     @memoized_per_object
     def slow(analysis: Analysis) -> list[int]:
         start.wait(timeout=60)  # every thread is inside before any has a result
         return [analysis.params]
 
-    threads = [Thread(target=lambda: found.append(slow(analysis))) for _ in range(4)]
+    threads = [Thread(target=lambda: results.append(slow(analysis))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 4
-    assert all(each is found[0] for each in found)
+    assert len(results) == 4
+    assert all(result is results[0] for result in results)

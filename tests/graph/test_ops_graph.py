@@ -225,7 +225,7 @@ def test_fingerprints_are_the_same_in_every_process(random: list[Spec]) -> None:
     here = " ".join(fingerprint(network(text).graph) for text in texts)
     for seed in ("0", "12345"):
         environment = os.environ | {"PYTHONHASHSEED": seed}
-        told = subprocess.run(
+        child = subprocess.run(
             [sys.executable, "-c", PRINTS],
             input="\n".join(texts),
             env=environment,
@@ -233,4 +233,4 @@ def test_fingerprints_are_the_same_in_every_process(random: list[Spec]) -> None:
             text=True,
             check=True,
         )
-        assert told.stdout.strip() == here
+        assert child.stdout.strip() == here

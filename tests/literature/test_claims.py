@@ -1,4 +1,4 @@
-"""Claims checked.
+"""Claims: their figures, verdicts and documents.
 
 Oracles: figures that papers and the networks' arithmetic give, worked out here by hand; an evaluator of the printed
 arithmetic that knows nothing of the package; and formulas damaged on purpose.
@@ -134,9 +134,9 @@ def _holds(case: dict[str, Any]) -> bool:
 
 
 def test_the_printed_arithmetic_evaluates_to_each_figure(document: dict[str, Any]) -> None:
-    told = [figure for _, case in _facts(document) for figure in (case["figure"], case.get("against")) if figure]
-    worked_out = [figure for figure in told if "arithmetic" in figure]
-    assert len(worked_out) > 0.8 * len(told)
+    stated = [figure for _, case in _facts(document) for figure in (case["figure"], case.get("against")) if figure]
+    worked_out = [figure for figure in stated if "arithmetic" in figure]
+    assert len(worked_out) > 0.8 * len(stated)
     for figure in worked_out:
         assert evaluate_arithmetic(figure["arithmetic"]) == figure["value"], figure
 

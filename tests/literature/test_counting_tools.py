@@ -1,4 +1,4 @@
-"""Oracle: measured. Other tools, run on live networks here, count what `cost.conventions` says they count, to the unit.
+"""Oracle: measured. Other tools, run on live networks here, count to the unit what `counting_rules` says they count.
 
 The tools are in the extra `oracles`; a test of one that is missing is skipped. Networks are torchvision's own, or
 built from our graphs, on the `meta` device where the tool can count there.

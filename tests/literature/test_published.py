@@ -27,8 +27,8 @@ from tests.support.oracles import (
 def test_totals_are_the_published_ones(group: list[PublishedEntry]) -> None:
     for entry in group:
         count = count_of(entry)
-        told = f"{entry['quantity']} at {entry['input']}: {count} is not {entry['figure']} · {entry['unit']}"
-        assert agrees(count, entry), f"{told} ({entry['printed']})"
+        difference = f"{entry['quantity']} at {entry['input']}: {count} is not {entry['figure']} · {entry['unit']}"
+        assert agrees(count, entry), f"{difference} ({entry['printed']})"
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,12 @@ def test_a_transition_leaves_the_published_number_of_channels(entry: PublishedEn
 
 
 DEPTHS: dict[str, Callable[[PublishedEntry], str]] = {
-    "depth 6n+2": lambda it: f"resnet:block=basic,depths={it['n']}-{it['n']}-{it['n']},stem=cifar",
-    "depth 9n+2": lambda it: f"resnet:block=bottleneck,depths={it['n']}-{it['n']}-{it['n']},stem=cifar",
-    "residual depth": lambda it: (
-        f"resnet:block={'basic' if it['convs_per_block'] == '2' else 'bottleneck'},depths={it['layers']}"
+    "depth 6n+2": lambda entry: f"resnet:block=basic,depths={entry['n']}-{entry['n']}-{entry['n']},stem=cifar",
+    "depth 9n+2": lambda entry: f"resnet:block=bottleneck,depths={entry['n']}-{entry['n']}-{entry['n']},stem=cifar",
+    "residual depth": lambda entry: (
+        f"resnet:block={'basic' if entry['convs_per_block'] == '2' else 'bottleneck'},depths={entry['layers']}"
     ),
-    "dense depth": lambda it: f"densenet:depths={it['blocks']}",
+    "dense depth": lambda entry: f"densenet:depths={entry['blocks']}",
 }
 
 

@@ -75,7 +75,7 @@ def test_a_count_is_told_by_its_own_digits_and_by_no_others(count: int, places: 
     assert shown <= 2 * step or not parse_printed_number(f"{shown - 2 * step}M").matches_count(count)
 
 
-def found(variant: str, number: str, quantity: str | None = None, size: int | None = None) -> Reconciliation:
+def reconciliation(variant: str, number: str, quantity: str | None = None, size: int | None = None) -> Reconciliation:
     return reconcile(analyze(variant, size), parse_printed_number(number, quantity))
 
 
@@ -122,24 +122,24 @@ ANSWERS: list[tuple[str, str, str, str]] = [
 
 @pytest.mark.parametrize(("variant", "number", "rule", "network"), ANSWERS)
 def test_a_published_number_is_explained(variant: str, number: str, rule: str, network: str) -> None:
-    answer = found(variant, number)
-    given = {(name, reading.expression) for reading in answer.matches for name in reading.conventions}
-    assert ((rule, network) in given) if rule else not answer.explained
+    answer = reconciliation(variant, number)
+    readings = {(name, reading.expression) for reading in answer.matches for name in reading.conventions}
+    assert ((rule, network) in readings) if rule else not answer.explained
 
 
 def test_another_input_size_is_found() -> None:
     """Timm's benchmark: 6.80 GMACs are ResNet-50's at 288 pixels."""
-    (reading,) = [it for it in found("resnet50", "6.80G").matches if "timm" in it.conventions]
+    (reading,) = [match for match in reconciliation("resnet50", "6.80G").matches if "timm" in match.conventions]
     assert reading.input_shape == (3, 288, 288)
-    assert found("resnet50", "6.80G", size=288).matches[0].num_changes == 0
+    assert reconciliation("resnet50", "6.80G", size=288).matches[0].num_changes == 0
 
 
 def test_an_error_of_a_paper_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reconcile", "resnet1202", "10.2M"]) == 0
-    told = capsys.readouterr().out
-    assert "10.2M is known not to be what this network has." in told
-    assert "ResNet-1202 has 19.4 M" in " ".join(told.split())
-    assert not found("resnet110_cifar", "10.2M").explained
+    printed = capsys.readouterr().out
+    assert "10.2M is known not to be what this network has." in printed
+    assert "ResNet-1202 has 19.4 M" in " ".join(printed.split())
+    assert not reconciliation("resnet110_cifar", "10.2M").explained
 
 
 WRONG = [
@@ -163,10 +163,10 @@ def test_a_planted_wrong_number_is_unexplained(number: str, capsys: pytest.Captu
     out, err = capsys.readouterr()
     assert f"{number} is unexplained by " in out
     assert err == ""
-    nearest = found("resnet50", number).nearest
+    nearest = reconciliation("resnet50", number).nearest
     assert 3 <= len(nearest) <= 5
-    assert [abs(parse_printed_number(number).relative_error(it.figure)) for it in nearest] == sorted(
-        abs(parse_printed_number(number).relative_error(it.figure)) for it in nearest
+    assert [abs(parse_printed_number(number).relative_error(reading.figure)) for reading in nearest] == sorted(
+        abs(parse_printed_number(number).relative_error(reading.figure)) for reading in nearest
     )
 
 
@@ -175,8 +175,8 @@ NAMES = ("resnet18", "resnet50", "densenet121", "vgg16")
 
 def off_by_little(number: str) -> str:
     """The number with its last digit changed by five."""
-    place = max(index for index, character in enumerate(number) if character.isdigit())
-    return f"{number[:place]}{(int(number[place]) + 5) % 10}{number[place + 1 :]}"
+    position = max(index for index, character in enumerate(number) if character.isdigit())
+    return f"{number[:position]}{(int(number[position]) + 5) % 10}{number[position + 1 :]}"
 
 
 def test_exact_published_numbers_with_one_digit_changed_are_unexplained() -> None:
@@ -184,7 +184,7 @@ def test_exact_published_numbers_with_one_digit_changed_are_unexplained() -> Non
     stated = [entry for entry in published_totals() if entry["printed"] == "exact" and entry["expression"] in NAMES]
     exact = {(entry["expression"], as_printed(entry)) for entry in stated}
     assert len(exact) > 10
-    assert not [number for name, number in exact if found(name, off_by_little(number)).explained]
+    assert not [number for name, number in exact if reconciliation(name, off_by_little(number)).explained]
 
 
 NUMBERS = 80
@@ -217,9 +217,9 @@ def prints_as(count: int, number: PrintedNumber) -> bool:
 def test_random_numbers_are_seldom_explained_and_never_without_their_digits(digits: int, most: float) -> None:
     """Within 30 per cent of the true count: fewer the more digits, and about as many as the answer itself says."""
     for variant, quantity in (("resnet50", "macs"), ("densenet121", "params")):
-        share, told = share_explained(variant, digits, quantity)
+        share, printed = share_explained(variant, digits, quantity)
         assert share <= most, (variant, quantity)
-        assert abs(share - told) <= 0.12, (variant, quantity)
+        assert abs(share - printed) <= 0.12, (variant, quantity)
 
 
 @settings(max_examples=15)

@@ -13,12 +13,12 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reconcile.md"
 
 def test_nearly_every_published_figure_is_explained_by_the_rule_of_its_source() -> None:
     """At least 95 per cent of the figures whose network our fields express, those not applicable counted in."""
-    found = coverage().values()
-    rows = sum(part.rows for part in found)
+    sources = coverage().values()
+    rows = sum(part.rows for part in sources)
     assert rows > 700
-    assert sum(part.explained for part in found) >= 0.95 * rows
-    assert sum(part.right for part in found) >= 0.95 * rows
-    assert sum(part.by_name_right for part in found) >= 0.8 * sum(part.by_name for part in found)
+    assert sum(part.explained for part in sources) >= 0.95 * rows
+    assert sum(part.right for part in sources) >= 0.95 * rows
+    assert sum(part.by_name_right for part in sources) >= 0.8 * sum(part.by_name for part in sources)
 
 
 def test_the_document_says_what_is_so(request: pytest.FixtureRequest) -> None:

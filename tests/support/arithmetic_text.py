@@ -19,13 +19,13 @@ def evaluate_arithmetic(text: str) -> Fraction:
 
 
 def _tokens(text: str) -> Iterator[str]:
-    place = 0
-    while place < len(text.rstrip()):
-        found = _TOKEN.match(text, place)
-        if found is None:
-            raise ValueError(f"{text!r} is no arithmetic at {place}")
-        yield found[1]
-        place = found.end()
+    position = 0
+    while position < len(text.rstrip()):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise ValueError(f"{text!r} is no arithmetic at {position}")
+        yield match[1]
+        position = match.end()
 
 
 def _sum(tokens: list[str]) -> Fraction:
@@ -53,4 +53,4 @@ def _factor(tokens: list[str]) -> Fraction:
     value = _sum(tokens)
     if first not in _CLOSING or not tokens or tokens.pop(0) != _CLOSING[first]:
         raise ValueError(f"{first!r} is not closed")
-    return Fraction({"(": lambda it: it, "⌊": floor, "⌈": ceil}[first](value))
+    return Fraction({"(": lambda number: number, "⌊": floor, "⌈": ceil}[first](value))

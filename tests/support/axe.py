@@ -8,9 +8,9 @@ from playwright.sync_api import Page
 
 def serious_violations(page: Page) -> list[tuple[str, list[Any]]]:
     """(rule, targets) of serious and critical violations."""
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         (item["id"], [node["target"] for node in item["nodes"]])
-        for item in found
+        for item in violations
         if item["impact"] in ("serious", "critical")
     ]

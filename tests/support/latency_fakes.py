@@ -1,4 +1,4 @@
-"""Records from given samples, and a GPU whose clock the test winds."""
+"""Latency records of chosen samples, and a fake GPU whose clock the test sets."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -76,14 +76,14 @@ class FakeCuda:
         """A graph that holds nothing yet."""
         return FakeGraph(self)
 
-    def Stream(self, place: str) -> SimpleNamespace:
+    def Stream(self, device: str) -> SimpleNamespace:
         """A stream that notes whom it waits for."""
         return SimpleNamespace(wait_stream=lambda other: self.log.append(f"side waits for {other.name}"), name="side")
 
-    def current_stream(self, place: str) -> SimpleNamespace:
+    def current_stream(self, device: str) -> SimpleNamespace:
         """The device's own stream."""
         return SimpleNamespace(
-            wait_stream=lambda other: self.log.append(f"main waits for {other.name}"), name="main", place=place
+            wait_stream=lambda other: self.log.append(f"main waits for {other.name}"), name="main", place=device
         )
 
     @contextmanager
@@ -97,7 +97,7 @@ class FakeCuda:
         """The memory that graphs share."""
         return "pool"
 
-    def get_device_properties(self, place: str) -> SimpleNamespace:
+    def get_device_properties(self, device: str) -> SimpleNamespace:
         """What torch tells of a GPU."""
         return SimpleNamespace(
             uuid="1234",
@@ -108,27 +108,27 @@ class FakeCuda:
             L2_cache_size=2**10,
         )
 
-    def get_device_name(self, place: str) -> str:
+    def get_device_name(self, device: str) -> str:
         """Its model."""
         return "Fake GPU"
 
-    def synchronize(self, place: str) -> None:
+    def synchronize(self, device: str) -> None:
         """Each piece of work between two events takes 1 ms longer than the one before."""
         assert not self.capturing, "a wait breaks a capture"
-        self.log.append(f"synchronize {place}")
+        self.log.append(f"synchronize {device}")
         for index, event in enumerate(self.queue):
             self.now += index
             event.at = self.now
         self.queue.clear()
 
-    def reset_peak_memory_stats(self, place: str) -> None:
+    def reset_peak_memory_stats(self, device: str) -> None:
         """Nothing is kept."""
 
-    def memory_allocated(self, place: str) -> int:
+    def memory_allocated(self, device: str) -> int:
         """Held now."""
         return 100
 
-    def max_memory_allocated(self, place: str) -> int:
+    def max_memory_allocated(self, device: str) -> int:
         """Held at most."""
         return 350
 

@@ -1,4 +1,4 @@
-"""Which tests are `live` or `browser`: read from what a file imports, so that no list has to be kept.
+"""Which tests are `live` or `browser`: read from what a file imports, so that no list is needed.
 
 A file that imports torch (or what does) is live as a whole, and with `-m "not live"` not even imported: importing torch
 and what counts with it takes as long as hundreds of other tests. A function that imports it for itself is live alone.
@@ -72,9 +72,9 @@ def _imported_at_once(statement: ast.stmt) -> Iterator[str]:
 
 def _imported(node: ast.AST) -> Iterator[str]:
     """The modules that are named in imports, those among the names of a package included."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Import):
-            yield from (alias.name for alias in each.names)
-        elif isinstance(each, ast.ImportFrom) and each.module:
-            yield each.module
-            yield from (f"{each.module}.{alias.name}" for alias in each.names)
+    for child in ast.walk(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.module:
+            yield child.module
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)

@@ -1,4 +1,4 @@
-"""The figures of tests/published and how each of their quantities is read off an analysis."""
+"""The figures of tests/published and how each of their quantities is computed from an analysis."""
 
 import csv
 from bisect import bisect_left
@@ -77,25 +77,27 @@ def stage1_blocks(analysis: Analysis) -> list[OpCost]:
 
 QUANTITIES: dict[str, Callable[[Analysis], int]] = {
     **{name: convention.count for name, convention in CONVENTIONS.items()},
-    "conv_macs": lambda it: macs_of(it, Conv2d),
-    "linear_macs": lambda it: macs_of(it, Linear),
-    "conv_outputs": lambda it: outputs(it, Conv2d),
-    "linear_outputs": lambda it: outputs(it, Linear),
-    "norm_elements": lambda it: outputs(it, BatchNorm2d),
-    "twice_norm_elements": lambda it: 2 * outputs(it, BatchNorm2d),
-    "norm_statistics": lambda it: op_counts(it).norm_statistics,
-    "conv_bias_params": lambda it: op_counts(it).conv_biases,
-    "num_convs": lambda it: sum(row.op == "Conv2d" for row in it.rows),
-    "num_convs_with_bias": lambda it: sum(isinstance(row.operation, Conv2d) and row.operation.bias for row in it.rows),
-    "num_norms": lambda it: sum(row.op == "BatchNorm2d" for row in it.rows),
-    "relu_elements": lambda it: outputs(it, ReLU),
-    "relu_module_elements": lambda it: outputs(it, ReLU) - op_counts(it).functional_relu_elements,
-    "max_pool_outputs": lambda it: outputs(it, MaxPool2d),
-    "global_pool_inputs": lambda it: op_counts(it).adaptive_pool_inputs,
-    "num_weighted": lambda it: sum(isinstance(row.operation, Conv2d | Linear) for row in it.rows),
+    "conv_macs": lambda analysis: macs_of(analysis, Conv2d),
+    "linear_macs": lambda analysis: macs_of(analysis, Linear),
+    "conv_outputs": lambda analysis: outputs(analysis, Conv2d),
+    "linear_outputs": lambda analysis: outputs(analysis, Linear),
+    "norm_elements": lambda analysis: outputs(analysis, BatchNorm2d),
+    "twice_norm_elements": lambda analysis: 2 * outputs(analysis, BatchNorm2d),
+    "norm_statistics": lambda analysis: op_counts(analysis).norm_statistics,
+    "conv_bias_params": lambda analysis: op_counts(analysis).conv_biases,
+    "num_convs": lambda analysis: sum(row.op == "Conv2d" for row in analysis.rows),
+    "num_convs_with_bias": lambda analysis: sum(
+        isinstance(row.operation, Conv2d) and row.operation.bias for row in analysis.rows
+    ),
+    "num_norms": lambda analysis: sum(row.op == "BatchNorm2d" for row in analysis.rows),
+    "relu_elements": lambda analysis: outputs(analysis, ReLU),
+    "relu_module_elements": lambda analysis: outputs(analysis, ReLU) - op_counts(analysis).functional_relu_elements,
+    "max_pool_outputs": lambda analysis: outputs(analysis, MaxPool2d),
+    "global_pool_inputs": lambda analysis: op_counts(analysis).adaptive_pool_inputs,
+    "num_weighted": lambda analysis: sum(isinstance(row.operation, Conv2d | Linear) for row in analysis.rows),
     "smallest_side": smallest_side,
-    "stage1_width": lambda it: stage1_blocks(it)[1].output_shape[0],
-    "stage1_block_weights": lambda it: sum(row.params for row in stage1_blocks(it)),
+    "stage1_width": lambda analysis: stage1_blocks(analysis)[1].output_shape[0],
+    "stage1_block_weights": lambda analysis: sum(row.params for row in stage1_blocks(analysis)),
 }
 
 

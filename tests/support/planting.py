@@ -1,11 +1,11 @@
-"""Blocks are built once for the same numbers: what a test that patches their builders must make forgotten."""
+"""Blocks are built once for the same numbers: the caches that a test that patches their builders must clear."""
 
 from analyzer.families import densenet
 from analyzer.families import residual_block as residual
 
 
 def forget_blocks() -> None:
-    """Let every block be built anew."""
+    """Clear those caches, so that every block is built anew."""
     residual._block.forget()  # type: ignore[attr-defined]
     densenet._dense_layer.forget()  # type: ignore[attr-defined]
     densenet._transition.forget()  # type: ignore[attr-defined]

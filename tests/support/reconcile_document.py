@@ -33,8 +33,8 @@ _PLAINEST = {"stride_on": "3x3", "conv_bias": False, "shortcut": "B"}
 
 def published_totals() -> list[PublishedEntry]:
     """List the published totals that some rule is meant to give: parameters, FLOPs and activations."""
-    told = [entry for entry in published_entries("totals") if entry["source"] not in NOT_PRINTED]
-    return [entry for entry in told if entry["quantity"] in CONVENTIONS and entry["unit"] != str(2**20)]
+    printed = [entry for entry in published_entries("totals") if entry["source"] not in NOT_PRINTED]
+    return [entry for entry in printed if entry["quantity"] in CONVENTIONS and entry["unit"] != str(2**20)]
 
 
 def as_printed(entry: PublishedEntry) -> str:
@@ -71,10 +71,10 @@ def reconciled_by_name(entry: PublishedEntry) -> Reconciliation | None:
     return reconcile(analysis_at(name, entry["input"]), parse_printed_number(as_printed(entry)))
 
 
-def by_the_right_rule(entry: PublishedEntry, found: Reconciliation) -> bool:
+def by_the_right_rule(entry: PublishedEntry, answer: Reconciliation) -> bool:
     """Whether the rule that the source counts by is among the answers, on the network that the figure is of."""
     spec = parse(entry["expression"])
-    return any(entry["quantity"] in reading.conventions and reading.spec == spec for reading in found.matches)
+    return any(entry["quantity"] in reading.conventions and reading.spec == spec for reading in answer.matches)
 
 
 @dataclass
@@ -91,20 +91,20 @@ class Coverage:
 @cache
 def coverage() -> dict[str, Coverage]:
     """Every source's coverage; figures that are not applicable count as rows that are not explained."""
-    found: dict[str, Coverage] = {}
+    by_source: dict[str, Coverage] = {}
     for entry in sorted(published_totals(), key=lambda entry: (entry["source"], entry["expression"], entry["input"])):
-        told, answer = found.setdefault(entry["source"], Coverage()), reconciled_entry(entry)
-        told.rows += 1
-        told.explained += answer.explained
-        told.right += by_the_right_rule(entry, answer)
+        source, answer = by_source.setdefault(entry["source"], Coverage()), reconciled_entry(entry)
+        source.rows += 1
+        source.explained += answer.explained
+        source.right += by_the_right_rule(entry, answer)
         named = reconciled_by_name(entry)
-        told.by_name += named is not None
+        source.by_name += named is not None
         rules = {rule for reading in (named.matches if named else ()) for rule in reading.conventions}
-        told.by_name_right += entry["quantity"] in rules
+        source.by_name_right += entry["quantity"] in rules
     for entry in published_entries("not_applicable"):
         if entry["network"] == "ours" and entry["quantity"] in CONVENTIONS:
-            found[entry["source"]].rows += 1
-    return found
+            by_source[entry["source"]].rows += 1
+    return by_source
 
 
 _INTRODUCTION = """\
@@ -131,13 +131,13 @@ def _parts() -> Iterator[str]:
     yield "## Rules"
     resnet50 = analyze("resnet50")
     rows = [
-        [f"`{name}`", rule.kind, rule.words.replace("|", "/"), ", ".join(rule.tools), exact(rule.count(resnet50))]
+        [f"`{name}`", rule.kind, rule.description.replace("|", "/"), ", ".join(rule.tools), exact(rule.count(resnet50))]
         for name, rule in CONVENTIONS.items()
     ]
     yield markdown_table(["rule", "of", "what it counts", "who counts so", "ResNet-50 at 224"], rows, "llllr")
     yield "## Networks of one name"
     changes = [
-        *dict.fromkeys(words for _, _, words in KNOWN_CHANGES),
+        *dict.fromkeys(change for _, _, change in KNOWN_CHANGES),
         "2k channels after the stem of a DenseNet",
         BACKBONE,
     ]
@@ -146,7 +146,7 @@ def _parts() -> Iterator[str]:
         f"an input of {', '.join(map(str, USUAL_SIDES))} pixels",
     ]
     yield "One change, or two that are not of the input:"
-    yield "\n".join(f"- {words}" for words in changes)
+    yield "\n".join(f"- {change}" for change in changes)
     yield _DOUBT
     needed = [
         [str(changes), "plain" if plain else "of a tool", str(digits)]
@@ -159,14 +159,17 @@ def _parts() -> Iterator[str]:
         ["source", "figures", "explained", "%", "by its own rule", "by name"], list(_coverage_rows()), "lrrrrr"
     )
     yield "## Known errors"
-    known = [[f"`{it.variant}`", f"{it.published}{_UNITS[it.scale]}", it.source, it.note] for it in KNOWN_ERRORS]
+    known = [
+        [f"`{error.variant}`", f"{error.published}{_UNITS[error.scale]}", error.source, error.note]
+        for error in KNOWN_ERRORS
+    ]
     yield markdown_table(["network", "printed", "where", "what is known"], known, "lrll")
 
 
 def _coverage_rows() -> Iterator[list[str]]:
-    found = coverage()
+    by_source = coverage()
     total = Coverage()
-    for name, part in found.items():
+    for name, part in by_source.items():
         for count in ("rows", "explained", "right", "by_name", "by_name_right"):
             setattr(total, count, getattr(total, count) + getattr(part, count))
         yield _coverage_row(f"`{name}`", part)

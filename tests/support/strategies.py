@@ -60,7 +60,8 @@ def _stems_and_shortcuts(
     )
     width = draw(widths)
     width += width % 2 if stem == "deep" else 0
-    outputs = [width, *(expansion * each for each in drawn_widths or [64 * 2**index for index in range(len(depths))])]
+    stage_widths = drawn_widths or [64 * 2**index for index in range(len(depths))]
+    outputs = [width, *(expansion * stage_width for stage_width in stage_widths)]
     growing = outputs == sorted(outputs)
     stem_stride = 1 if stem == "cifar" else 2 if pool == "none" else 4
     strides = [stride for stride in (4, 8, 16, 32) if stem_stride <= stride <= stem_stride * 2 ** (len(depths) - 1)]

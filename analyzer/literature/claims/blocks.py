@@ -1,4 +1,4 @@
-"""What is said of blocks: bottlenecks, grouped convolutions, 1×1s, squeeze-and-excitation."""
+"""Claims about blocks: bottlenecks, grouped convolutions, 1×1s, squeeze-and-excitation."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -90,10 +90,10 @@ def grouping_divides_parameters() -> Iterator[ClaimCase]:
 def resnext_doubles_channels() -> Iterator[ClaimCase]:
     """The three convolutions of a block in stage 1."""
     twice = Exactly(Fraction(2))
-    for number, words in enumerate(("first 1×1", "grouped 3×3", "last 1×1"), 1):
+    for number, conv in enumerate(("first 1×1", "grouped 3×3", "last 1×1"), 1):
         where = f"{_IN_THE_BLOCK}.conv{number}"
         ours, theirs = out_channels("resnext50_32x4d", where), out_channels("resnet50", where)
-        yield ClaimCase(f"it is the {words}", twice, ours, theirs)
+        yield ClaimCase(f"it is the {conv}", twice, ours, theirs)
 
 
 @claim(
@@ -133,9 +133,9 @@ def resnext_keeps_complexity() -> Iterator[ClaimCase]:
 )
 def excitation_is_free() -> Iterator[ClaimCase]:
     """What is added, against the network without it."""
-    for words, count in (("MACs are", macs), ("parameters are", params)):
+    for condition, count in (("MACs are", macs), ("parameters are", params)):
         ours, theirs = count("seresnet50"), count("resnet50")
-        yield ClaimCase(f"{words} counted", Under(Fraction(101, 100)), ours, theirs)
+        yield ClaimCase(f"{condition} counted", Under(Fraction(101, 100)), ours, theirs)
 
 
 @claim(

@@ -1,4 +1,4 @@
-"""Every claim, in the order in which they are told."""
+"""Every claim, in the order in which they are shown."""
 
 from collections.abc import Iterator
 from fractions import Fraction

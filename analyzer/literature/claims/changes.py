@@ -1,4 +1,4 @@
-"""What is said of changing a network: its shortcuts, strides, width, depth, input, and how it is trained."""
+"""Claims about changing a network: its shortcuts, strides, width, depth, input, and how it is trained."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -33,8 +33,10 @@ def _receptive_field(network: str) -> ClaimFigure:
 def shortcuts_are_free() -> Iterator[ClaimCase]:
     """He et al. 2015, section 3.3: options A, B and C, against no shortcuts."""
     plain = params("plain34")
-    for option, words in (("A", "zero-padding"), ("B", "projections where shapes change"), ("C", "projections")):
-        yield ClaimCase(f"shortcuts are option {option}, {words}", EQUAL, params(f"resnet34:shortcut={option}"), plain)
+    for option, description in (("A", "zero-padding"), ("B", "projections where shapes change"), ("C", "projections")):
+        yield ClaimCase(
+            f"shortcuts are option {option}, {description}", EQUAL, params(f"resnet34:shortcut={option}"), plain
+        )
 
 
 @claim(

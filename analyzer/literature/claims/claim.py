@@ -65,9 +65,9 @@ _ABOUT_SHARE = Fraction(1, 10)
 
 @dataclass(frozen=True, slots=True)
 class ClaimCase:
-    """One reading of a statement: `when` completes "it holds if …"; a figure, what it is held against, what is claimed.
+    """One reading of a statement: `condition` completes "it holds if …", and `expectation` is what is claimed.
 
-    A printed figure stands alone; every other claim is one about the ratio of `figure` to `against`.
+    A `Printed` figure is compared alone; every other expectation is about the ratio of `figure` to `against`.
     """
 
     condition: str
@@ -77,13 +77,13 @@ class ClaimCase:
 
     @property
     def ratio(self) -> Fraction:
-        """The figure over the one that it is held against, or over the printed one."""
+        """The figure over the one that it is compared with, or over the printed one."""
         if isinstance(self.expectation, Printed):
             return Fraction(int(self.figure.value)) / (
                 Fraction(Decimal(self.expectation.digits)) * self.expectation.unit
             )
         if self.against is None:
-            raise ValueError(f"{self.condition!r} is held against nothing")
+            raise ValueError(f"{self.condition!r} is compared with nothing")
         return Fraction(int(self.figure.value), int(self.against.value))
 
     @property
@@ -116,8 +116,8 @@ class Verdict(StrEnum):
     @classmethod
     def of(cls, cases: tuple[ClaimCase, ...]) -> Self:
         """It holds where every reading does, and does not where none does."""
-        held = [case.holds for case in cases]
-        return cls(cls.HOLDS if all(held) else cls.ONLY_IF if any(held) else cls.FAILS)
+        outcomes = [case.holds for case in cases]
+        return cls(cls.HOLDS if all(outcomes) else cls.ONLY_IF if any(outcomes) else cls.FAILS)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Claim:
 
     @cached_property
     def cases(self) -> tuple[ClaimCase, ...]:
-        """Its readings, worked out once."""
+        """Its readings, computed once."""
         return tuple(self.make_cases())
 
     @property
@@ -147,4 +147,4 @@ class Claim:
 
 def claim(statement: str, *, why: str, matters: str) -> Callable[[Callable[[], Iterator[ClaimCase]]], Claim]:
     """Make a claim of the function that yields its cases."""
-    return lambda weigh: Claim(statement, why, matters, weigh)
+    return lambda make_cases: Claim(statement, why, matters, make_cases)

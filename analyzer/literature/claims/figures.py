@@ -14,7 +14,7 @@ from analyzer.cost.walk import OpCost
 from analyzer.explanation.figures import explain_path, op_figures, section_at
 from analyzer.explanation.traced_int import TracedInt, traced_sum, variable
 from analyzer.families.network import network as resolved
-from analyzer.graph.graph import Graph, leaf_ops
+from analyzer.graph.graph import Graph, leaf_ops, sub_graphs
 from analyzer.graph.ops import BatchNorm2d, Concat, Conv2d, Linear, Op, Weighted
 from analyzer.graph.resnext_forms import forms, grouped_blocks
 
@@ -40,7 +40,7 @@ _cached_analysis = lru_cache(maxsize=128)(analyze)
 
 
 def analysis_of(network: str, size: int | None = None) -> Analysis:
-    """The analysis of an expression at an input size, kept while the claims are weighed."""
+    """The analysis of an expression at an input size, cached while the claims are evaluated."""
     return _cached_analysis(network, size)
 
 
@@ -77,7 +77,7 @@ def linears(op: Op) -> bool:
 def params(
     network: str, path: str = "", *, only: OpFilter = every_op, of: str = "", size: int | None = None
 ) -> ClaimFigure:
-    """Parameters of a network or of what is at a path, of all its ops or of those told by `of`."""
+    """Parameters of a network or of what is at a path, of all ops or `only` some, called `of`."""
     return _op_sum("params", "parameters", network, path, only, of, size)
 
 
@@ -89,7 +89,7 @@ def weights(network: str, path: str) -> ClaimFigure:
 def macs(
     network: str, path: str = "", *, only: OpFilter = every_op, of: str = "", size: int | None = None
 ) -> ClaimFigure:
-    """Multiply-accumulates of a network or of what is at a path, of all its ops or of those told by `of`."""
+    """Multiply-accumulates of a network or of what is at a path, of all ops or `only` some, called `of`."""
     return _op_sum("MACs", "MACs", network, path, only, of, size)
 
 
@@ -104,12 +104,12 @@ def activations(network: str, path: str = "") -> ClaimFigure:
     return _op_sum("activations", "activations", network, path, every_op, "", None)
 
 
-def _op_sum(name: str, words: str, network: str, path: str, only: OpFilter, of: str, size: int | None) -> ClaimFigure:
+def _op_sum(name: str, label: str, network: str, path: str, only: OpFilter, of: str, size: int | None) -> ClaimFigure:
     analysis = analysis_of(network, size)
-    place = section_at(analysis, path)
-    rows = [row for row in analysis.rows[place.start : place.stop] if only(row.operation)]
-    figure = _traced_sum(rows, name) if place.level in ("block", "op") else _by_stage(rows, name)
-    quantity = f"{words} of its {of}" if of else words
+    section = section_at(analysis, path)
+    rows = [row for row in analysis.rows[section.start : section.stop] if only(row.operation)]
+    figure = _traced_sum(rows, name) if section.level in ("block", "op") else _by_stage(rows, name)
+    quantity = f"{label} of its {of}" if of else label
     return ClaimFigure(network=network, path=path, quantity=quantity, value=figure, input_size=size)
 
 
@@ -133,7 +133,7 @@ def _by_stage(rows: Sequence[OpCost], name: str) -> TracedInt:
 
 
 def num_ops(network: str, *, only: OpFilter = every_op, of: str = "ops") -> ClaimFigure:
-    """How many ops a network has, of all or of those told by `of`, by stage."""
+    """How many ops a network has, of all or `only` some, called `of`, by stage."""
     rows = [row for row in analysis_of(network).rows if only(row.operation)]
     return ClaimFigure(network=network, quantity=f"number of {of}", value=_by_stage(rows, "ops"))
 
@@ -169,18 +169,18 @@ def pixels(network: str, size: int | None = None) -> ClaimFigure:
 
 def out_channels(network: str, path: str) -> ClaimFigure:
     """Channels that an op or block puts out."""
-    place = section_at(analysis_of(network), path)
-    channels = analysis_of(network).rows[place.stop - 1].output_shape[0]
+    section = section_at(analysis_of(network), path)
+    channels = analysis_of(network).rows[section.stop - 1].output_shape[0]
     return ClaimFigure(network=network, path=path, quantity="output channels", value=variable(channels, "C"))
 
 
 def inference_bytes(network: str, batch_size: int) -> ClaimFigure:
     """Weights, buffers and the peak of activations in float32."""
     needed = memory(analysis_of(network), batch_size)
-    held = (needed.params_bytes, needed.buffers_bytes, *(alive.bytes for alive in needed.alive))
-    words = _at_batch("bytes of weights, buffers and the peak of activations", batch_size)
+    parts = (needed.params_bytes, needed.buffers_bytes, *(alive.bytes for alive in needed.alive))
+    quantity = _at_batch("bytes of weights, buffers and the peak of activations", batch_size)
     return ClaimFigure(
-        network=network, quantity=words, value=traced_sum(variable(part, "bytes") for part in held), unit="B"
+        network=network, quantity=quantity, value=traced_sum(variable(count, "bytes") for count in parts), unit="B"
     )
 
 
@@ -193,41 +193,42 @@ def weight_bytes(network: str, dtype: str = "float32") -> ClaimFigure:
 def peak_bytes(network: str, batch_size: int = 1) -> ClaimFigure:
     """The peak of activations in inference, float32."""
     alive = memory(analysis_of(network), batch_size).alive
-    words = _at_batch("bytes at the peak of activations", batch_size)
+    quantity = _at_batch("bytes at the peak of activations", batch_size)
     return ClaimFigure(
-        network=network, quantity=words, value=traced_sum(variable(part.bytes, part.path) for part in alive), unit="B"
+        network=network,
+        quantity=quantity,
+        value=traced_sum(variable(storage.bytes, storage.path) for storage in alive),
+        unit="B",
     )
 
 
 def stored_bytes(network: str, batch_size: int, dtype: str = "float32") -> ClaimFigure:
     """What training stores of the forward pass."""
     stages = transfer(analysis_of(network), batch_size=batch_size, dtype=dtype).stages
-    words = _at_batch(f"bytes stored for training, {dtype}", batch_size)
+    quantity = _at_batch(f"bytes stored for training, {dtype}", batch_size)
     return ClaimFigure(
         network=network,
-        quantity=words,
+        quantity=quantity,
         value=traced_sum(variable(row.stored_bytes, row.stage) for row in stages),
         unit="B",
     )
 
 
-def _at_batch(words: str, batch_size: int) -> str:
-    return f"{words}, batch {batch_size}"
+def _at_batch(quantity: str, batch_size: int) -> str:
+    return f"{quantity}, batch {batch_size}"
 
 
 def training_macs(network: str, mode: str = "all") -> ClaimFigure:
     """MACs of the forward pass, the input gradients and the weight gradients where that mode's parameters learn."""
     trained = transfer(analysis_of(network), mode)
     passes = (trained.forward_macs, trained.input_gradient_macs, trained.weight_gradient_macs)
-    words = "MACs of training" if mode == "all" else f"MACs of training, {mode} alone"
-    return ClaimFigure(network=network, quantity=words, value=traced_sum(variable(part, "pass") for part in passes))
+    quantity = "MACs of training" if mode == "all" else f"MACs of training, {mode} alone"
+    return ClaimFigure(network=network, quantity=quantity, value=traced_sum(variable(part, "pass") for part in passes))
 
 
 def connections(network: str, path: str = "") -> ClaimFigure:
-    """Direct connections of a dense block, or of all of a network's: what its layers read, concats taken apart."""
-    stages = [
-        part for name, part in _sub_graphs(resolved(network).graph) if part.kind == "stage" and path in ("", name)
-    ]
+    """Direct connections of a dense block, or of all of a network's: concatenated tensors count one by one."""
+    stages = [part for name, part in sub_graphs(resolved(network).graph) if part.kind == "stage" and path in ("", name)]
     return ClaimFigure(
         network=network,
         path=path,
@@ -243,14 +244,14 @@ def _dense_inputs(stage: Graph) -> Iterator[list[str]]:
     def sources(name: str) -> list[str]:
         node = by_name.get(name)
         joined = node is not None and isinstance(node.op, Concat)
-        return [each for part in by_name[name].inputs for each in sources(part)] if joined else [name]
+        return [tensor for part in by_name[name].inputs for tensor in sources(part)] if joined else [name]
 
     yield from (sources(node.inputs[0]) for node in stage.nodes if isinstance(node.op, Graph))
 
 
 def half_square(network: str, path: str = "") -> ClaimFigure:
     """L(L + 1)/2 for the dense layers of a block, or for the depth of the whole network."""
-    stages = dict(_sub_graphs(resolved(network).graph))
+    stages = dict(sub_graphs(resolved(network).graph))
     num_layers = len(list(_dense_inputs(stages[path]))) if path else analysis_of(network).depth
     layers = variable(num_layers, "L")
     return ClaimFigure(
@@ -261,17 +262,12 @@ def half_square(network: str, path: str = "") -> ClaimFigure:
     )
 
 
-def _sub_graphs(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Graph]]:
-    for node in graph.nodes:
-        if isinstance(node.op, Graph):
-            yield prefix + node.name, node.op
-            yield from _sub_graphs(node.op, f"{prefix}{node.name}.")
-
-
 def form_params(network: str, path: str, letter: str) -> ClaimFigure:
     """Parameters of a grouped block in one of ResNeXt's three forms, convolutions without biases."""
     counts = Counter(formulas.params(op) for _, op in leaf_ops(_form(network, path, letter)))
-    value = traced_sum(variable(count, "ops") * variable(each, "params") for each, count in counts.items() if each)
+    value = traced_sum(
+        variable(count, "ops") * variable(num_params, "params") for num_params, count in counts.items() if num_params
+    )
     return ClaimFigure(network=network, path=path, quantity=f"parameters in form ({letter})", value=value)
 
 

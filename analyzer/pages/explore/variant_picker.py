@@ -9,7 +9,7 @@ import streamlit as st
 from analyzer.cost.analysis import Analysis
 from analyzer.errors import InvalidInput
 from analyzer.families.expression import canonical, parse
-from analyzer.families.network import Size, parse_size, size_text, squared
+from analyzer.families.network import Size, parse_size, size_of_sides, size_text
 from analyzer.families.registry import find_variant, variant_names
 from analyzer.families.spec import Spec
 from analyzer.pages.explore.cached import cached_analysis
@@ -93,7 +93,7 @@ def _clamped(size: Size) -> tuple[int, int]:
 def _write_size(tall: str, wide: str) -> None:
     if is_current_widget(tall) and is_current_widget(wide):
         height, width = st.session_state[tall], st.session_state[wide]
-        st.session_state[SIZE_KEY] = size_text(squared(height, width))
+        st.session_state[SIZE_KEY] = size_text(size_of_sides(height, width))
 
 
 def _write_batch(many: str) -> None:

@@ -25,7 +25,7 @@ from analyzer.explanation.difference import (
     stage_figures,
     stage_order,
 )
-from analyzer.families.network import size_text, squared
+from analyzer.families.network import size_of_sides, size_text
 from analyzer.render.compare.compare_latency import latency_difference, latency_parts, step_cells
 from analyzer.render.report.report import escaped
 from analyzer.text.tables import markdown_table
@@ -163,7 +163,7 @@ def compare_command(found: NetworkComparison) -> str:
     """The command line that compares the networks again, where one input size or each one's own was taken."""
     own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
     height, width = found.analyses[0].input_shape[1:]
-    size = "" if own else f" --input-size {size_text(squared(height, width))}"
+    size = "" if own else f" --input-size {size_text(size_of_sides(height, width))}"
     device = f" {found.target.arguments}" if found.target else ""
     return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}{device}"
 

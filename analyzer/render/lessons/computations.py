@@ -62,7 +62,7 @@ def sliding_window(size: int, kernel: int, stride: int, padding: int, dilation: 
         starts=starts,
         read=frozenset(start + tap for start in starts for tap in taps),
         over=size + 2 * padding - (starts[-1] + taps[-1] + 1),
-        positions=TracedInt.of(int(positions), positions.form)
+        positions=TracedInt.of(int(positions), positions.formula)
         if isinstance(positions, TracedInt)
         else variable(positions, "n"),
     )

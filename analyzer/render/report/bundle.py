@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from analyzer.cost.analysis import Analysis, analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.families.expression import slug
-from analyzer.families.network import Size, parse_size, size_text, squared
+from analyzer.families.network import Size, parse_size, size_of_sides, size_text
 from analyzer.families.registry import variant_names
 from analyzer.families.toml_file import network_at
 from analyzer.render.diagram.dot import dot_source
@@ -86,7 +86,7 @@ def report_source(
 
 def _size_of(analysis: Analysis) -> Size:
     _, height, width = analysis.input_shape
-    return squared(height, width)
+    return size_of_sides(height, width)
 
 
 def build_report(recipe: ReportSource) -> Report:

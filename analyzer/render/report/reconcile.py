@@ -32,7 +32,7 @@ def reconcile_text(found: Reconciliation) -> str:
 def _entry(found: Reconciliation, reading: Reading, likeness: str) -> str:
     lines = [f"{exact(reading.figure)} {_KINDS[reading.kind]}{likeness}"]
     lines += _network_lines(found, reading)
-    lines.append(_labelled("counts", reading.rules[0].words))
+    lines.append(_labelled("counts", reading.rules[0].description))
     lines.append(_labelled("so do", ", ".join(tool for rule in reading.rules for tool in rule.tools)))
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.expression import canonical, field_name, make_spec, parse
-from analyzer.families.network import MAX_SIDE, Size, size_in, squared
+from analyzer.families.network import MAX_SIDE, Size, parse_size_or_none, size_of_sides
 from analyzer.families.registry import FAMILIES, suggestion
 from analyzer.families.spec import IntList, Rule, Spec, rules
 from analyzer.sweep.space.axis import Choices, FieldValues, Fixed, StageElements, parse_field_values
@@ -267,13 +267,13 @@ def _input_sizes(given: object) -> tuple[Size, ...]:
 
 def input_size(item: object) -> Size:
     """A side, or (height, width), from a number, a pair or a text; InvalidInput otherwise."""
-    size = size_in(item) if isinstance(item, str) else item
+    size = parse_size_or_none(item) if isinstance(item, str) else item
     sides: Sequence[Any] = size if isinstance(size, list | tuple) else [size]
     if len(sides) not in (1, 2) or not all(type(side) is int and 1 <= side <= MAX_SIDE for side in sides):
         raise InvalidInput(
             f"space: input size {shortened(item)!r} must be a side or HEIGHTxWIDTH, 1 to {MAX_SIDE} pixels."
         )
-    return squared(sides[0], sides[-1])
+    return size_of_sides(sides[0], sides[-1])
 
 
 def _whole(name: str, value: object, low: int, high: int) -> int:

@@ -119,7 +119,7 @@ def test_the_shipped_numbers_are_the_fits() -> None:
     """Three of the fit's steps; `make fit-check` takes all, and the document."""
     start = SHIPPED.classes["gpu"]
     assert (
-        fit_efficiencies(Batch(nvidia_cases("V100", "amp", least=64)), start, ("tensor",))
+        fit_efficiencies(Batch(nvidia_cases("V100", "amp", min_batch=64)), start, ("tensor",))
         == SHIPPED.classes["old_tensor"]
     )
     again = fit_efficiencies(Batch(training_cases()), start, ("tensor", "memory"))

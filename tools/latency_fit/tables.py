@@ -1,4 +1,4 @@
-"""The published latencies that the predictor is fitted to and judged by, as cases, and which rows were left out."""
+"""The published latencies that the predictor is fitted to and judged by, as cases, and which rows are left out."""
 
 import csv
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def published_latency(row: dict[str, str]) -> PublishedLatency:
 
 
 def inference_expressions() -> list[str]:
-    """The networks of timm's inference table, each once, in the order of the alphabet."""
+    """The networks of timm's inference table, each once, in alphabetical order."""
     return sorted({case.expression for case in read_cases("timm_inference")})
 
 

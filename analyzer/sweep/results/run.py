@@ -26,13 +26,13 @@ Evaluate = Callable[[int, int], dict[str, NDArray[Any]]]
 
 @lru_cache(maxsize=4)
 def evaluator(text: str, ask: tuple[str, ...]) -> Evaluate:
-    """How to evaluate a space given by its TOML, with what it needs made once in a process."""
+    """How to evaluate a space given by its TOML, parsed once in a process."""
     return partial(evaluate, Space.from_toml(text), ask=ask)
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is; the rate counts what this run evaluated, not what it found done."""
+    """How far a run is; the rate counts what this run evaluated, not the `found` candidates that were already there."""
 
     total: int
     found: int
@@ -52,7 +52,7 @@ class Progress:
         return (self.total - self.done) / self.rate if self.rate else None
 
     def advance(self, candidates: int, rows: int) -> None:
-        """Count a chunk that has become whole."""
+        """Count a chunk that has been written."""
         self.done += candidates
         self.rows += rows
         self.seconds = time.monotonic() - self.started
@@ -62,31 +62,31 @@ ProgressCallback = Callable[[Progress], None]
 
 
 def ignore_progress(progress: Progress) -> None:
-    """ProgressCallback nobody."""
+    """Report to nobody."""
 
 
 def started(store: Store, missing: list[int]) -> Progress:
-    """The progress of a run that has these chunks to do."""
-    left = sum(stop - start for start, stop in map(store.manifest.bounds, missing))
-    found = store.manifest.size - left
-    return Progress(total=store.manifest.size, found=found, done=found)
+    """The progress at the start of a run, with these chunks missing."""
+    remaining = sum(stop - start for start, stop in map(store.manifest.bounds, missing))
+    already_done = store.manifest.size - remaining
+    return Progress(total=store.manifest.size, found=already_done, done=already_done)
 
 
-def run(store: Store, tell: ProgressCallback = ignore_progress, evaluate: Evaluate | None = None) -> Progress:
+def run(store: Store, on_progress: ProgressCallback = ignore_progress, evaluate: Evaluate | None = None) -> Progress:
     """Evaluate and write each chunk that is missing, one after the other; stopped at any time, it can be run again.
 
-    `evaluate` takes the place of the manifest's own space.
+    `evaluate` replaces the evaluation of the manifest's own space.
     """
     evaluate = evaluate or evaluator(store.manifest.space, store.manifest.ask)
     missing = store.missing()
     progress = started(store, missing)
-    tell(progress)
+    on_progress(progress)
     for number in missing:
         start, stop = store.manifest.bounds(number)
         columns = evaluate(start, stop)
         store.write(number, columns)
         progress.advance(stop - start, len(columns["index"]))
-        tell(progress)
+        on_progress(progress)
     store.forget_leftovers()
     return progress
 
@@ -97,7 +97,7 @@ TIMEOUT = 5
 """Seconds in which a scheduler must answer."""
 _LOCALHOST = "127.0.0.1"
 _TASKS_A_THREAD = 3
-"""Tasks a thread has before it; more would only hold memory."""
+"""Tasks queued for each thread; more would only take memory."""
 
 
 class WrittenChunk(NamedTuple):
@@ -109,16 +109,16 @@ class WrittenChunk(NamedTuple):
 
 
 def fill_chunk(folder: str, manifest: Manifest, number: int, shared: bool) -> WrittenChunk:
-    """On a worker: evaluate a chunk and put its file in place, or send it back where the folder is not shared."""
+    """On a worker: evaluate a chunk and write its file, or send it back where the folder is not shared."""
     if manifest.version != __version__:
         raise InvalidInput(f"a worker has version {__version__}, and the sweep is of {manifest.version}.")
     store = Store(Path(folder), manifest)
     columns = evaluator(manifest.space, manifest.ask)(*manifest.bounds(number))
     data = store.packed(number, columns)
-    there = shared and _sees(store)
-    if there:
+    written = shared and _sees(store)
+    if written:
         store.write_bytes(number, data)
-    return WrittenChunk(number, len(columns["index"]), None if there else data)
+    return WrittenChunk(number, len(columns["index"]), None if written else data)
 
 
 def _sees(store: Store) -> bool:
@@ -128,17 +128,17 @@ def _sees(store: Store) -> bool:
         return False
 
 
-def run_on(client: Client, store: Store, tell: ProgressCallback = ignore_progress) -> Progress:
+def run_on(client: Client, store: Store, on_progress: ProgressCallback = ignore_progress) -> Progress:
     """Have a cluster fill the chunks that are missing; stopped at any time, it can be run again."""
     missing = store.missing()
     progress = started(store, missing)
-    tell(progress)
-    for filled in _results(client, store, missing):
-        if filled.data is not None:
-            store.write_bytes(filled.number, filled.data)
-        start, stop = store.manifest.bounds(filled.number)
-        progress.advance(stop - start, filled.rows)
-        tell(progress)
+    on_progress(progress)
+    for chunk in _results(client, store, missing):
+        if chunk.data is not None:
+            store.write_bytes(chunk.number, chunk.data)
+        start, stop = store.manifest.bounds(chunk.number)
+        progress.advance(stop - start, chunk.rows)
+        on_progress(progress)
     store.forget_leftovers()
     return progress
 
@@ -150,13 +150,13 @@ def _results(client: Client, store: Store, missing: list[int]) -> Iterator[Writt
         [_submitted(client, store, number) for number in islice(numbers, _max_tasks(client))]
     )
     for task in tasks:
-        filled = _result(task)
-        if filled.data is None and not store.path(filled.number).exists():
-            tasks.add(_submitted(client, store, filled.number, shared=False))  # its folder is another machine's
+        chunk = _result(task)
+        if chunk.data is None and not store.path(chunk.number).exists():
+            tasks.add(_submitted(client, store, chunk.number, shared=False))  # its folder is another machine's
             continue
         for number in islice(numbers, max(0, _max_tasks(client) - tasks.count())):
             tasks.add(_submitted(client, store, number))
-        yield filled
+        yield chunk
 
 
 def _max_tasks(client: Client) -> int:

@@ -62,8 +62,8 @@ def _parts(path: Path) -> Iterator[str]:
 
 def _run_label(record: LatencyRecord) -> str:
     settings = record.settings
-    words = (settings.execution.replace("_", " "), settings.precision, settings.layout.replace("_", " "))
-    return ", ".join((settings.task, *words, f"batch {settings.batch_size}"))
+    parts = (settings.execution.replace("_", " "), settings.precision, settings.layout.replace("_", " "))
+    return ", ".join((settings.task, *parts, f"batch {settings.batch_size}"))
 
 
 def _machine(record: LatencyRecord) -> str:

@@ -64,8 +64,8 @@ def published_latency(row: dict[str, str]) -> PublishedLatency:
         mode == "graph",
         "train_" in row or mode == "training",
     )
-    words = (row["device"], row["precision"], row["layout"].upper(), "compiled" if run.compiled else "eager")
-    table = " ".join([*words, f"torch {row['torch']}"])
+    parts = (row["device"], row["precision"], row["layout"].upper(), "compiled" if run.compiled else "eager")
+    table = " ".join([*parts, f"torch {row['torch']}"])
     size, time = int(row["image_size"]), float(row["batch_ms"])
     return PublishedLatency(
         row["model"], row["expression"], row["family"], device_named(row["device"]), run, size, time, table

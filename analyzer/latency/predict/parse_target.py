@@ -67,7 +67,7 @@ def known_devices(devices_file: str | None = None) -> dict[str, Device]:
 def device_from(name: str, devices_file: str | None = None) -> Device:
     """A device of a TOML file, or else a shipped one; InvalidInput where neither has it."""
     devices_of_file = read_devices(devices_file) if devices_file is not None else {}
-    by_plain_name = {plain_name(each): device for each, device in devices_of_file.items()}
+    by_plain_name = {plain_name(device_name): device for device_name, device in devices_of_file.items()}
     return by_plain_name[plain_name(name)] if plain_name(name) in by_plain_name else device_named(name)
 
 

@@ -143,7 +143,7 @@ class _Entry(NamedTuple):
     sites: Callable[[Network], list[Site]]
     prove: Callable[[ProofContext, Site], Iterator[Finding]]
     reason: Callable[[Network], str]
-    found: Callable[[Network], str] = lambda _: ""
+    facts: Callable[[Network], str] = lambda _: ""
 
 
 def check_identities(resolved: Network, dtypes: Sequence[str], seed: int) -> IdentityProofs:
@@ -155,7 +155,7 @@ def check_identities(resolved: Network, dtypes: Sequence[str], seed: int) -> Ide
     for entry in _ENTRIES if proved_dtypes else ():
         sites = entry.sites(resolved)
         if sites:
-            identities.append(replace(entry.identity, found=entry.found(resolved)))
+            identities.append(replace(entry.identity, found=entry.facts(resolved)))
         else:
             identities.append(replace(entry.identity, reason=entry.reason(resolved)))
         for dtype in proved_dtypes:

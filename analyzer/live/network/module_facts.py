@@ -131,17 +131,17 @@ def _text(shape: tuple[int, ...]) -> str:
 def _own_macs(net: nn.Module, counter: FlopCounterMode) -> dict[str, int]:
     """Path → MACs of a module without those of the modules in it."""
     root = type(net).__name__
-    whole = {
+    total_macs = {
         "" if name == root else name.removeprefix(f"{root}."): sum(counts.values()) // 2
         for name, counts in counter.get_flop_counts().items()
         if name == root or name.startswith(f"{root}.")
     }
-    own = dict(whole)
-    for path, macs in whole.items():
+    own_macs = dict(total_macs)
+    for path, macs in total_macs.items():
         parent = path.rpartition(".")[0]
-        if path and parent in own:
-            own[parent] -= macs
-    return own
+        if path and parent in own_macs:
+            own_macs[parent] -= macs
+    return own_macs
 
 
 class Departure(NamedTuple):

@@ -86,10 +86,10 @@ def _checked_by_onnxruntime(exported: OnnxFile, net: nn.Module, images: Tensor) 
     import onnxruntime
 
     session = onnxruntime.InferenceSession(exported.content, providers=["CPUExecutionProvider"])
-    more = torch.cat([images, images.flip(3)[:1]])
-    (theirs,) = session.run([_OUTPUT], {_IMAGE: more.numpy()})
+    batch = torch.cat([images, images.flip(3)[:1]])
+    (theirs,) = session.run([_OUTPUT], {_IMAGE: batch.numpy()})
     with torch.no_grad():
-        ours = net(more)
+        ours = net(batch)
     return exported._replace(
         checked_by=f"onnxruntime {onnxruntime.__version__}",
         magnitude=float(ours.abs().max()),

@@ -207,5 +207,5 @@ def _like_linear(name: str, tensor: Tensor, net: nn.Module) -> Tensor:
     """A linear layer's weight that a file keeps as a convolution's, flattened where that fits."""
     path, _, leaf = name.rpartition(".")
     child = dict(net.named_modules()).get(path) if tensor.ndim == 4 and leaf == "weight" else None
-    fits = isinstance(child, nn.Linear) and tensor[0].numel() == child.in_features
-    return tensor.flatten(1) if fits else tensor
+    is_flattened_linear = isinstance(child, nn.Linear) and tensor[0].numel() == child.in_features
+    return tensor.flatten(1) if is_flattened_linear else tensor

@@ -49,15 +49,17 @@ def _variants_at(space: Space, input_size: tuple[int, int]) -> dict[str, Analysi
 
 def _own_variants(space: Space, analyses: dict[str, Analysis], *parts: Columns) -> dict[str, Analysis]:
     """The variants that are candidates by their fields, or that have all figures of a row of `parts`."""
-    own = {name: analysis for name, analysis in analyses.items() if _is_candidate(space, analysis.network.spec)}
+    own_variants = {
+        name: analysis for name, analysis in analyses.items() if _is_candidate(space, analysis.network.spec)
+    }
     for rows in parts:
         figures = set(zip(*(rows[name].tolist() for name in _FIGURES), strict=True))
-        own |= {
+        own_variants |= {
             name: analysis
             for name, analysis in analyses.items()
             if tuple(getattr(analysis, figure) for figure in _FIGURES) in figures
         }
-    return own
+    return own_variants
 
 
 def _is_candidate(space: Space, spec: Spec | None) -> bool:

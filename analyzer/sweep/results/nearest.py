@@ -145,7 +145,7 @@ def nearest(
     With `per`, the nearest for each value of that column. InvalidInput where the space holds no network.
     """
     best: dict[object, NearCandidate] = {}
-    ask = [each.name for each in targets if each.name == "memory_bytes" or each.name not in TARGET_NAMES]
+    ask = [target.name for target in targets if target.name == "memory_bytes" or target.name not in TARGET_NAMES]
     for columns in chunks(within, ask, progress):
         if per is not None and per not in columns:
             raise InvalidInput(f"nearest: {shortened(per)!r} is no column; there are {', '.join(columns)}.")
@@ -172,7 +172,7 @@ def improve(
     targets: Sequence[Target],
 ) -> None:
     """Put the nearest of these rows into `best`, where it is nearer than the best of its group so far."""
-    errors = np.array([np.abs(_figure(columns, each.name)[rows] / each.value - 1) for each in targets])
+    errors = np.array([np.abs(_figure(columns, target.name)[rows] / target.value - 1) for target in targets])
     max_errors, total_errors = errors.max(axis=0), errors.sum(axis=0)
     order = np.lexsort((columns["index"][rows], total_errors, max_errors))
     first = order[0]
@@ -184,7 +184,7 @@ def improve(
     if previous is None:
         best[group] = candidate
         return
-    previous_errors = (abs(previous.figures[each.name] / each.value - 1) for each in targets)
+    previous_errors = (abs(previous.figures[target.name] / target.value - 1) for target in targets)
     previous_total = reduce(add, previous_errors)  # rounds like NumPy: `sum` does not from Python 3.12 on
     if (candidate.distance, float(total_errors[first])) < (previous.distance, previous_total):
         best[group] = candidate

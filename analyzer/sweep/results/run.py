@@ -32,10 +32,10 @@ def evaluator(text: str, ask: tuple[str, ...]) -> Evaluate:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is; the rate counts what this run evaluated, not the `found` candidates that were already there."""
+    """How far a run is; the rate counts what this run evaluated, not the candidates that were `already_done`."""
 
     total: int
-    found: int
+    already_done: int
     done: int
     rows: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -44,7 +44,7 @@ class Progress:
     @property
     def rate(self) -> float:
         """Candidates a second since the start of this run; 0 before the first chunk."""
-        return (self.done - self.found) / self.seconds if self.seconds else 0.0
+        return (self.done - self.already_done) / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float | None:
@@ -69,7 +69,7 @@ def started(store: Store, missing: list[int]) -> Progress:
     """The progress at the start of a run, with these chunks missing."""
     remaining = sum(stop - start for start, stop in map(store.manifest.bounds, missing))
     already_done = store.manifest.size - remaining
-    return Progress(total=store.manifest.size, found=already_done, done=already_done)
+    return Progress(total=store.manifest.size, already_done=already_done, done=already_done)
 
 
 def run(store: Store, on_progress: ProgressCallback = ignore_progress, evaluate: Evaluate | None = None) -> Progress:

@@ -61,7 +61,7 @@ class Manifest:
         types: dict[str, Any] = dict.fromkeys(("space", "fingerprint", "version"), str)
         types |= {"size": int, "chunk_size": int, "seed": int | None, "ask": tuple}
         mistyped = [name for name, expected in types.items() if not isinstance(getattr(self, name), expected)]
-        if mistyped or not all(isinstance(each, str) for each in self.ask):
+        if mistyped or not all(isinstance(figure, str) for figure in self.ask):
             raise TypeError(f"{(mistyped or ['ask'])[0]} is of another type")
         return self
 
@@ -133,8 +133,8 @@ class Store:
 
     def missing(self) -> list[int]:
         """The chunks still to be written; a file that is damaged counts as missing, one of another sweep is refused."""
-        whole = {number for number in self.numbers() if self._is_whole(number)}
-        return [number for number in range(self.manifest.num_chunks) if number not in whole]
+        complete = {number for number in self.numbers() if self._is_whole(number)}
+        return [number for number in range(self.manifest.num_chunks) if number not in complete]
 
     def _is_whole(self, number: int) -> bool:
         path = self.path(number)

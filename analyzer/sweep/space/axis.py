@@ -138,7 +138,7 @@ def _range_of(name: str, rule: Rule | None, match: re.Match[str]) -> list[PlainV
 def _range_table(name: str, rule: Rule | None, table: dict[str, Any]) -> list[PlainValue]:
     """A range: linear by `step` (1), geometric by `times`, or `count` values evenly apart; `multiple_of` rounds."""
     unknown = [key for key in table if key not in _RANGE_KEYS]
-    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in table.values())
+    numbers = all(isinstance(number, int | float) and not isinstance(number, bool) for number in table.values())
     if (
         unknown
         or not {"from", "to"} <= table.keys()

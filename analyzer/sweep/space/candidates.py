@@ -37,15 +37,15 @@ class Candidates:
 
     def take(self, rows: NDArray[Any]) -> "Candidates":
         """The candidates of a mask or of row numbers."""
-        codes = {name: each[rows] for name, each in self.codes.items()}
+        codes = {name: values[rows] for name, values in self.codes.items()}
         rows_by_id: dict[int, Any] = {}
         env = {name: _take_rows(value, rows, rows_by_id) for name, value in self.env.items()}
         return Candidates(self.space, self.index[rows], codes, env)
 
     def fields(self, row: int) -> dict[str, Any]:
         """The family's fields of one candidate, as plain values."""
-        known = rules(FAMILIES[self.space.family].spec)
-        return {name: _value_at(value, row) for name, value in self.env.items() if name in known}
+        field_rules = rules(FAMILIES[self.space.family].spec)
+        return {name: _value_at(value, row) for name, value in self.env.items() if name in field_rules}
 
 
 def environment(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _of_axes(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> di
 
 
 def _derive(space: CandidateGrid, env: dict[str, Any], name: str, expression: Expression) -> None:
-    _assemble(space, env, [each for each in expression.names if each in space.lists])
+    _assemble(space, env, [read for read in expression.names if read in space.lists])
     env.update(_derived(space, name, expression.text, expression.evaluate(env)))
 
 
@@ -120,7 +120,7 @@ def supports(space: CandidateGrid) -> dict[str, frozenset[str]]:
     axes_by_name = {axis.name: frozenset([axis.name]) for axis in space.axes}
     axes_by_name |= dict.fromkeys(("input_height", "input_width"), frozenset(["input_size"]))
     for name, expression in space.derived:
-        sources = [source for each in expression.names for source in _elements(space, each)]
+        sources = [source for read in expression.names for source in _elements(space, read)]
         axes_by_name[name] = frozenset[str]().union(*(support_of(axes_by_name, source) for source in sources))
     return axes_by_name
 
@@ -176,8 +176,8 @@ def _derived(space: CandidateGrid, name: str, text: str, value: Any) -> dict[str
     if isinstance(value, StageList):
         parts = tuple(_as_whole_numbers(name, text, part) for part in value.parts)
         return {name: StageList(parts, value.length)} | {f"{name}[{i}]": part for i, part in enumerate(parts)}
-    known = rules(FAMILIES[space.family].spec)
-    if "[" in name or (name in known and not isinstance(known[name], Ratio)):
+    field_rules = rules(FAMILIES[space.family].spec)
+    if "[" in name or (name in field_rules and not isinstance(field_rules[name], Ratio)):
         return {name: _as_whole_numbers(name, text, value)}
     return {name: value}
 

@@ -68,9 +68,9 @@ def parse(text: str) -> Expression:
     }
     names = [_name_of(node) for node in nodes if id(node) not in qualifiers]
     latencies = [_latency_name(node) for node in nodes if isinstance(node, ast.Subscript) and _is_latency(node)]
-    known = tuple(dict.fromkeys(name for name in names if name not in ("", LATENCY)))
+    read_names = tuple(dict.fromkeys(name for name in names if name not in ("", LATENCY)))
     calls = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    return Expression(ast.unparse(tree), tree, known, tuple(calls), tuple(dict.fromkeys(latencies)))
+    return Expression(ast.unparse(tree), tree, read_names, tuple(calls), tuple(dict.fromkeys(latencies)))
 
 
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -138,13 +138,13 @@ def _check_call(subject: str, node: ast.Call) -> None:
 def _is_latency(node: ast.Subscript) -> bool:
     if not (isinstance(node.value, ast.Name) and node.value.id == LATENCY and isinstance(node.slice, ast.Tuple)):
         return False
-    kinds = [type(each.value) if isinstance(each, ast.Constant) else None for each in node.slice.elts]
+    kinds = [type(item.value) if isinstance(item, ast.Constant) else None for item in node.slice.elts]
     return kinds[:2] == [str, int] and all(kind is str for kind in kinds[2:])
 
 
 def _is_element(node: ast.Subscript) -> bool:
-    whole = isinstance(node.slice, ast.Constant) and type(node.slice.value) is int
-    return isinstance(node.value, ast.Name) and node.value.id != LATENCY and whole
+    is_integer = isinstance(node.slice, ast.Constant) and type(node.slice.value) is int
+    return isinstance(node.value, ast.Name) and node.value.id != LATENCY and is_integer
 
 
 def _latency_name(node: ast.Subscript) -> str:
@@ -194,16 +194,16 @@ class _Evaluator:
             case ast.UnaryOp():
                 return self._unary(node)
             case ast.BoolOp():
-                return self._joined(isinstance(node.op, ast.And), [self.read(each) for each in node.values])
+                return self._joined(isinstance(node.op, ast.And), [self.read(part) for part in node.values])
             case ast.Compare():
                 return self._compared(node)
             case ast.IfExp():
                 return np.where(self.read(node.test), self.read(node.body), self.read(node.orelse))
             case ast.Call(func=ast.Name() as function):
-                values = [self.read(each) for each in node.args]
+                values = [self.read(part) for part in node.args]
                 return {**FUNCTIONS, **LISTS}[function.id][2](*values)
             case ast.List() | ast.Tuple():
-                return StageList(tuple(self.read(each) for each in node.elts), len(node.elts))
+                return StageList(tuple(self.read(part) for part in node.elts), len(node.elts))
             case _:
                 raise InvalidInput(f"expression {shortened(self._text)!r}: cannot be worked out.")
 
@@ -227,17 +227,17 @@ class _Evaluator:
         return result
 
     def _compared(self, node: ast.Compare) -> Value:
-        values = [self.read(each) for each in (node.left, *node.comparators)]
+        values = [self.read(operand) for operand in (node.left, *node.comparators)]
         pairs = zip(node.ops, values, values[1:], strict=False)
         return self._joined(True, [_COMPARISONS[type(operator)](left, right) for operator, left, right in pairs])
 
 
 def _power(text: str, base: Value, exponent: Value) -> tuple[Value, Value]:
     """Whole powers where base and exponent are whole and the exponent is not negative, otherwise decimal ones."""
-    whole = np.asarray(exponent).dtype.kind in "iu" and np.min(exponent) >= 0
+    is_whole = np.asarray(exponent).dtype.kind in "iu" and np.min(exponent) >= 0
     if np.max(np.abs(exponent)) > 64:
         raise InvalidInput(f"expression {shortened(text)!r}: exponents go up to 64.")
-    return (base, exponent) if whole else (np.asarray(base, dtype=float), exponent)
+    return (base, exponent) if is_whole else (np.asarray(base, dtype=float), exponent)
 
 
 CONSTRAINED = frozenset({"params", "macs", "flops", "activations", "depth", "memory_bytes"})
@@ -268,7 +268,7 @@ def _is_condition(node: ast.expr, rules: Mapping[str, Rule]) -> bool:
         case ast.Compare():
             return True
         case ast.BoolOp(values=values):
-            return all(_is_condition(each, rules) for each in values)
+            return all(_is_condition(operand, rules) for operand in values)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return _is_condition(operand, rules)
         case ast.IfExp(body=body, orelse=orelse):

@@ -22,9 +22,9 @@ def checked_operation(operation: Callable[[Any, Any], Any], left: Any, right: An
     """The result of an operation, refused where whole numbers would leave 64 bits or a list is calculated with."""
     if isinstance(left, str | StageList) or isinstance(right, str | StageList):
         raise TypeError("lists and texts are no numbers")
-    whole = np.asarray(left).dtype.kind in "biu" and np.asarray(right).dtype.kind in "biu"
-    if whole and operation in (np.multiply, np.power, np.add, np.subtract):
-        first, second = (float(np.max(np.abs(each), initial=0)) for each in (left, right))
+    are_integers = np.asarray(left).dtype.kind in "biu" and np.asarray(right).dtype.kind in "biu"
+    if are_integers and operation in (np.multiply, np.power, np.add, np.subtract):
+        first, second = (float(np.max(np.abs(operand), initial=0)) for operand in (left, right))
         bound = first + second if operation is np.subtract else operation(first, second)
         if bound > _WHOLE_LIMIT:
             raise OverflowError("whole numbers over 64 bits")
@@ -129,7 +129,7 @@ def _blocks(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any) -> 
     """
     numbers = depth, initial, slope, factor, quantum
     depth, initial, slope, factor = np.broadcast_arrays(
-        *(np.atleast_1d(each) for each in (depth, initial, slope, factor))
+        *(np.atleast_1d(values) for values in (depth, initial, slope, factor))
     )
     if int(np.max(depth, initial=1)) > _MOST_BLOCKS:
         raise InvalidInput(f"regnet: depths go up to {_MOST_BLOCKS} blocks.")

@@ -115,8 +115,8 @@ def space(
         **described_fields,
     }
     fixed, axes, derived, lists = _sort_fields(start, described)
-    known = [*fixed, *(axis.name for axis in axes), *derived, *lists, *_SIZES]
-    ordered = _ordered(derived, known)
+    names = [*fixed, *(axis.name for axis in axes), *derived, *lists, *_SIZES]
+    ordered = _ordered(derived, names)
     plain = Space(title=title, family=name, fixed=fixed, axes=axes, derived=ordered, lists=lists)
     return restrict_space(plain, constraints, input_sizes, samples, seed)
 
@@ -129,10 +129,10 @@ def restrict_space(
     seed: object = None,
 ) -> Space:
     """The space with more constraints, and with other input sizes, samples and seed where they are given."""
-    known = [*plain.fixed, *(axis.name for axis in plain.axes), *(name for name, _ in plain.derived), *plain.lists]
+    names = [*plain.fixed, *(axis.name for axis in plain.axes), *(name for name, _ in plain.derived), *plain.lists]
     return replace(
         plain,
-        constraints=(*plain.constraints, *(_constraint(text, [*known, *_SIZES], plain.family) for text in constraints)),
+        constraints=(*plain.constraints, *(_constraint(text, [*names, *_SIZES], plain.family) for text in constraints)),
         input_sizes=_input_sizes(input_sizes) or plain.input_sizes,
         samples=plain.samples if samples is None else _whole("samples", samples, 1, MAX_CANDIDATES),
         seed=plain.seed if seed is None else _whole("seed", seed, 0, 2**63),
@@ -162,12 +162,12 @@ def _fields(family: str, fields: Mapping[str, Any]) -> dict[str, FieldValues]:
 
 
 def _described(family: str, name: str, raw: object, is_field: bool) -> FieldValues:
-    known = rules(FAMILIES[family].spec)
+    field_rules = rules(FAMILIES[family].spec)
     if not is_field and (
-        name in known or not name.isidentifier() or name in {*CONSTRAINED, *FUNCTIONS, *LISTS, *_SIZES}
+        name in field_rules or not name.isidentifier() or name in {*CONSTRAINED, *FUNCTIONS, *LISTS, *_SIZES}
     ):
         raise InvalidInput(f"space: variable {shortened(name)!r} must be a new name of letters, digits and _.")
-    return parse_field_values(name, known[name] if is_field and "[" not in name else None, raw)
+    return parse_field_values(name, field_rules[name] if is_field and "[" not in name else None, raw)
 
 
 def _sort_fields(
@@ -200,11 +200,11 @@ def _sort_fields(
 def _open_list(base: str, fixed: dict[str, Any], lists: dict[str, int], flat: dict[str, Any]) -> None:
     """Take a fixed list apart, so that one of its elements can be described."""
     if base not in lists:
-        whole = fixed.pop(base, None)
-        if not isinstance(whole, tuple):
+        elements = fixed.pop(base, None)
+        if not isinstance(elements, tuple):
             raise InvalidInput(f"space: {base} has no list whose elements could be described; give {base} first.")
-        lists[base] = len(whole)
-        flat.update({f"{base}[{stage}]": Fixed(item) for stage, item in enumerate(whole)})
+        lists[base] = len(elements)
+        flat.update({f"{base}[{stage}]": Fixed(item) for stage, item in enumerate(elements)})
 
 
 def _ordered(derived: dict[str, Expression], known: list[str]) -> tuple[tuple[str, Expression], ...]:
@@ -227,7 +227,7 @@ def _ordered(derived: dict[str, Expression], known: list[str]) -> tuple[tuple[st
 def _reads(name: str, names: tuple[str, ...]) -> bool:
     """Whether one of `names` refers to that name: itself, its list, or an element of it."""
     base = name.partition("[")[0]
-    return any(each in (name, base) or (name == base and each.startswith(f"{name}[")) for each in names)
+    return any(other in (name, base) or (name == base and other.startswith(f"{name}[")) for other in names)
 
 
 def _check_names(subject: str, expression: Expression, known: list[str]) -> None:
@@ -295,7 +295,7 @@ def to_toml(space: Space) -> str:
     fields, variables = _toml_values(space)
     lines = [f"title = {_quoted(space.title)}", _base_key(space)]
     if space.constraints:
-        lines.append(f"constraints = [{', '.join(_quoted(each.text) for each in space.constraints)}]")
+        lines.append(f"constraints = [{', '.join(_quoted(constraint.text) for constraint in space.constraints)}]")
     if space.input_sizes:
         lines.append(f"input_sizes = [{', '.join(map(_size, space.input_sizes))}]")
     if space.samples is not None:
@@ -319,13 +319,13 @@ def _base_key(space: Space) -> str:
 
 def _default_lists(space: Space) -> list[str]:
     """Lists that follow from other fields: None, for which there is no text."""
-    known = rules(FAMILIES[space.family].spec)
-    return [name for name, value in space.fixed.items() if value is None and isinstance(known[name], IntList)]
+    field_rules = rules(FAMILIES[space.family].spec)
+    return [name for name, value in space.fixed.items() if value is None and isinstance(field_rules[name], IntList)]
 
 
 def _toml_values(space: Space) -> tuple[dict[str, str], dict[str, str]]:
     """The TOML values of fields and of variables, in the order in which candidates are numbered."""
-    known = rules(FAMILIES[space.family].spec)
+    field_rules = rules(FAMILIES[space.family].spec)
     values: dict[str, str] = {}
     for name in _in_order(space):
         base = name.partition("[")[0]
@@ -333,8 +333,8 @@ def _toml_values(space: Space) -> tuple[dict[str, str], dict[str, str]]:
             values[base] = _stages(space, base)
         elif base not in space.lists and name not in _default_lists(space):
             values[name] = _value(space, name)
-    fields = {name: value for name, value in values.items() if name in known}
-    return fields, {name: value for name, value in values.items() if name not in known}
+    fields = {name: value for name, value in values.items() if name in field_rules}
+    return fields, {name: value for name, value in values.items() if name not in field_rules}
 
 
 def _in_order(space: Space) -> Iterator[str]:
@@ -369,7 +369,7 @@ def _plain(value: Any, rule: Rule | None) -> str:
     if value is None and rule is not None:
         return _quoted(rule.text(value))
     if isinstance(value, tuple):
-        return f"[{', '.join(_plain(each, None) for each in value)}]"
+        return f"[{', '.join(_plain(item, None) for item in value)}]"
     return repr(value).lower() if isinstance(value, bool | int | float) else _quoted(value)
 
 

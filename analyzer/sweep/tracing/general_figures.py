@@ -107,7 +107,7 @@ def _general(source: TraceSource, base: SymbolicRun) -> tuple[list[SymbolicRun],
             runs.append(run)
             table.append(run.figures)
             differences = {name: _differences([row[name] for row in table]) for name in FIGURES}
-            if not any(each[-1] for each in differences.values()):
+            if not any(orders[-1] for orders in differences.values()):
                 break
         else:
             return None

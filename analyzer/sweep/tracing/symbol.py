@@ -69,13 +69,13 @@ class Tape:
         """Numbers that a polynomial cannot be below and above, whatever the candidate."""
         low = high = 0
         for monomial, coefficient in terms.items():
-            least = most = 1
+            min_product = max_product = 1
             for atom, power in monomial:
                 bottom, top = self._atom_range(atom)
-                least, most = least * bottom**power, most * top**power
+                min_product, max_product = min_product * bottom**power, max_product * top**power
             low, high = (
-                low + min(coefficient * least, coefficient * most),
-                high + max(coefficient * least, coefficient * most),
+                low + min(coefficient * min_product, coefficient * max_product),
+                high + max(coefficient * min_product, coefficient * max_product),
             )
         return low, high
 

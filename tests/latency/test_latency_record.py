@@ -257,13 +257,13 @@ def test_a_folder_that_cannot_be_written_is_found_at_once(tmp_path: Path) -> Non
 def test_every_rule_of_measuring_names_its_tests() -> None:
     """Measured: the 17 rules in docs/latency.md, each with tests and files that are there."""
     root = Path(__file__).resolve().parents[2]
-    tests = "".join(path.read_text(encoding="utf-8") for path in root.glob("tests/test_latency_*.py"))
+    tests = "".join(path.read_text(encoding="utf-8") for path in root.glob("tests/*/test_latency_*.py"))
     rules = re.findall(
         r"^\| (\d+) \|.*\| (.*) \| (.*) \|$", (root / "docs/latency.md").read_text("utf-8"), re.MULTILINE
     )
     assert [int(number) for number, _, _ in rules] == list(range(1, 18))
-    for _, places, shown in rules:
-        assert all((root / "analyzer" / place).exists() for place in re.findall(r"`([^`]+)`", places))
+    for _, files, shown in rules:
+        assert all((root / "analyzer" / file).exists() for file in re.findall(r"`([^`]+)`", files))
         assert all(f"def {name}(" in tests for name in re.findall(r"`([^`]+)`", shown)), shown
 
 

@@ -18,7 +18,7 @@ from tools.latency_fit.arrays import Batch
 from tools.latency_fit.baselines import baselines, roofline_ms
 from tools.latency_fit.document import DOCUMENT, spearman, table
 from tools.latency_fit.intervals import half_width
-from tools.latency_fit.judge import HeldOutErrors, cross_validated, cross_validated_fits, fold_of
+from tools.latency_fit.judge import HeldOutErrors, cross_validate, cross_validated_fits, fold_of
 from tools.latency_fit.search import (
     CPU,
     CPU_START,
@@ -49,7 +49,7 @@ def newest() -> list[PublishedLatency]:
 def training() -> HeldOutErrors:
     """Training steps, each predicted without its model."""
     (part,) = (part for part in cross_validated_fits(SHIPPED) if part.title == "training step")
-    return cross_validated(part)
+    return cross_validate(part)
 
 
 def test_no_network_has_a_number_of_its_own() -> None:

@@ -11,7 +11,7 @@ from analyzer.latency.predict.roofline import PATH
 from tools.latency_fit.agreement import disagreements
 from tools.latency_fit.document import DOCUMENT, document
 from tools.latency_fit.intervals import coverage, half_widths
-from tools.latency_fit.judge import across_devices, cross_validated, cross_validated_fits
+from tools.latency_fit.judge import across_devices, cross_validate, cross_validated_fits
 from tools.latency_fit.search import FittedModel, cpu_cases, fit_all, inference_cases, nvidia_cases
 from tools.latency_fit.tables import training_cases
 
@@ -34,7 +34,7 @@ def output_files() -> dict[Path, str]:
     """Path → text of everything that the program writes."""
     model = fit_all()
     fits = cross_validated_fits(model)
-    validated = {part.title: cross_validated(part) for part in fits}
+    validated = {part.title: cross_validate(part) for part in fits}
     across = across_devices(model)
     facts = coefficients_document(model, half_widths(model, validated, across))
     text = document(model, facts, fits, validated, across, coverage(validated, across))

@@ -36,8 +36,8 @@ def half_widths(
         "gpu": half_width(validated["GPU inference"].errors),
         "training": half_width(validated["training step"].errors),
         "cpu": half_width(validated["CPU inference"].errors),
-        "alike": half_width(_joined(alike)),
-        "unlike": half_width(_joined(unlike)),
+        "alike": half_width(_joined_errors(alike)),
+        "unlike": half_width(_joined_errors(unlike)),
         "calibrated": half_width(np.concatenate(calibrated)),
         "host": half_width(host),
         "stage": half_width(stage_errors(model)),
@@ -51,7 +51,7 @@ def split_by_likeness(across: Sequence[HeldOutErrors]) -> tuple[list[HeldOutErro
     return alike, unlike
 
 
-def _joined(judged: Sequence[HeldOutErrors]) -> Vector:
+def _joined_errors(judged: Sequence[HeldOutErrors]) -> Vector:
     return np.concatenate([member.errors for member in judged])
 
 
@@ -73,5 +73,5 @@ def _within_fold_intervals(judged: HeldOutErrors) -> WithinInterval:
 
 
 def _within_other_intervals(group: Sequence[HeldOutErrors], index: int) -> WithinInterval:
-    others = _joined([judged for other_index, judged in enumerate(group) if other_index != index])
+    others = _joined_errors([judged for other_index, judged in enumerate(group) if other_index != index])
     return np.asarray(np.abs(group[index].errors) <= half_width(others))

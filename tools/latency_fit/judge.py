@@ -116,7 +116,7 @@ def cross_validated_fits(model: FittedModel) -> list[CrossValidatedFit]:
     ]
 
 
-def cross_validated(part: CrossValidatedFit) -> HeldOutErrors:
+def cross_validate(part: CrossValidatedFit) -> HeldOutErrors:
     """The part's rows, each predicted without any row of its model."""
     fold = fold_of(part.cases)
     return HeldOutErrors(

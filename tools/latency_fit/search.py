@@ -62,7 +62,7 @@ def fit_efficiencies(batch: Batch, start: Efficiencies, free: Sequence[str]) -> 
     bounds = LEAST, [_most(name) for name in fitted_names]
 
     def errors(logs: Vector) -> Vector:
-        return batch.errors(_replaced(start, fitted_names, logs))
+        return batch.errors(_with_values(start, fitted_names, logs))
 
     solution = least_squares(errors, initial, loss="soft_l1", f_scale=LOSS_SCALE, bounds=bounds)
     return start._replace(
@@ -78,13 +78,13 @@ def identified(batch: Batch, start: Efficiencies, free: Sequence[str]) -> tuple[
     """
 
     def spread(name: str) -> float:
-        ends = [batch.log_predicted(_replaced(start, [name], [end])) for end in (LEAST, _most(name))]
+        ends = [batch.log_predicted(_with_values(start, [name], [end])) for end in (LEAST, _most(name))]
         return float(np.max(np.abs(ends[1] - ends[0])))
 
     return tuple(name for name in free if spread(name) > UNSEEN)
 
 
-def _replaced(start: Efficiencies, names: Sequence[str], logs: Vector | Sequence[float]) -> Efficiencies:
+def _with_values(start: Efficiencies, names: Sequence[str], logs: Vector | Sequence[float]) -> Efficiencies:
     return start._replace(**dict(zip(names, np.exp(logs).tolist(), strict=True)))
 
 

@@ -305,9 +305,9 @@ def read_records(path: str | Path) -> tuple[LatencyRecord, ...]:
 
 def read_measurement(path: Path) -> Measurement:
     """The measurement in a file of `latency`; InvalidInput with one sentence where it is none."""
-    document = _json_in(path)
+    document = _read_json(path)
     try:
-        return _measurement(_valid(path, document))
+        return _measurement(_validated_document(path, document))
     except InvalidInput as error:
         if str(error).startswith("latency record"):
             raise
@@ -323,7 +323,7 @@ def _counting_records(path: Path, measurement: Measurement) -> tuple[LatencyReco
     return counted
 
 
-def _json_in(path: Path) -> Any:
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -344,7 +344,7 @@ def _validator() -> Callable[[Any], Any]:
     return validate
 
 
-def _valid(path: Path, document: Any) -> dict[str, Any]:
+def _validated_document(path: Path, document: Any) -> dict[str, Any]:
     import fastjsonschema
 
     version = document.get("schema") if isinstance(document, dict) else None
@@ -397,7 +397,7 @@ def _record(document: dict[str, Any], conditions: Conditions) -> LatencyRecord:
         settings=_settings(document),
         autocast=document["autocast"],
         network=timing_from("network", document["network"]),
-        queued=_queued(document["queued"]),
+        queued=_queued_timing(document["queued"]),
         stages=tuple(timing_from(stage["stage"], stage) for stage in document["stages"]),
         caches=document["caches"],
         warm_up=_dataclass_from(WarmUp, document["warm_up"]),
@@ -411,7 +411,7 @@ def _record(document: dict[str, Any], conditions: Conditions) -> LatencyRecord:
     )
 
 
-def _queued(document: dict[str, Any] | None) -> Timing | None:
+def _queued_timing(document: dict[str, Any] | None) -> Timing | None:
     return None if document is None else timing_from("queued", document)
 
 

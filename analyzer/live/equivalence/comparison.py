@@ -201,12 +201,12 @@ def common_tensors(one: Evaluation, reference: Evaluation, training: bool) -> It
     """(what, whether it is a gradient, tensors by name) of everything that two evaluations have in common."""
     yield "output", False, {"output": (one.output, reference.output)}
     yield "gradient of input", True, {"input": (one.input_gradient, reference.input_gradient)}
-    yield "gradients of weights", True, _paired(one.gradients, reference.gradients)
+    yield "gradients of weights", True, _tensor_pairs(one.gradients, reference.gradients)
     if training:
-        yield "running statistics", False, _paired(one.statistics, reference.statistics)
+        yield "running statistics", False, _tensor_pairs(one.statistics, reference.statistics)
 
 
-def _paired(one: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> _Pairs:
+def _tensor_pairs(one: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> _Pairs:
     return {name: (_with_weight(one, name), _with_weight(reference, name)) for name in reference}
 
 

@@ -57,7 +57,7 @@ Progress = Callable[[int, int, str], None]
 """Called with the number of the block that begins, the number of blocks, and its path; at the end with one more."""
 
 
-def _silent(_done: int, _total: int, _path: str) -> None:
+def _ignore_progress(_done: int, _total: int, _path: str) -> None:
     pass
 
 
@@ -67,7 +67,7 @@ def check_equivalence(
     dtypes: Sequence[str] = DEFAULT_DTYPES,
     full: bool = False,
     seed: int = SEED,
-    progress: Progress = _silent,
+    progress: Progress = _ignore_progress,
 ) -> Proof:
     """Compare forms (a) and (b) with (c) in every grouped block, forward and back, eval and train, and in the whole.
 
@@ -202,7 +202,7 @@ def check_block(
     )
     case = ComparisonCase(dtype, mode)
     rows, spreads = [], []
-    for identity, evaluation, reference, num_crossed in _evaluated(block, case, fault):
+    for identity, evaluation, reference, num_crossed in _block_evaluations(block, case, fault):
         for what, gradient, pairs in common_tensors(evaluation, reference, case.training):
             net = next(net for net in block.block_forms.nets if net.form.letter == identity[1])
             tolerance = block.tolerance(case, net.form, gradient=gradient)
@@ -217,7 +217,7 @@ def _block_forms(block: Graph) -> BlockForms:
     return BlockForms(block, tuple(runnable_form(form) for form in forms(block)), (), rows)
 
 
-def _evaluated(
+def _block_evaluations(
     block: BlockUnderTest, case: ComparisonCase, fault: str
 ) -> Iterator[tuple[str, Evaluation, Evaluation, int]]:
     """(identity, form, grouped form, ReLUs that rounding moved) of forms (a) and (b)."""

@@ -244,7 +244,7 @@ def missing_batch_norm(form: ResNeXtForm) -> ResNeXtForm:
     """Path 0 lacks the batch norm after its 3×3."""
     nodes = _path0(form).nodes
     norm = [node for node in nodes if isinstance(node.op, BatchNorm2d)][-1]
-    path = Graph("path", tuple(_bypassed(node, norm) for node in nodes if node is not norm))
+    path = Graph("path", tuple(_bypass(node, norm) for node in nodes if node is not norm))
     nodes_left = tuple(replace(node, op=path) if node.name == "path0" else node for node in form.graph.nodes)
     return replace(form, graph=Graph(form.graph.kind, nodes_left))
 
@@ -268,7 +268,7 @@ def _convs(form: ResNeXtForm) -> list[str]:
     return [node.name for node in _path0(form).nodes if isinstance(node.op, Conv2d)]
 
 
-def _bypassed(node: Node, removed: Node) -> Node:
+def _bypass(node: Node, removed: Node) -> Node:
     return replace(node, inputs=removed.inputs) if node.inputs == (removed.name,) else node
 
 

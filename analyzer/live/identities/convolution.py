@@ -151,14 +151,14 @@ def zero_pad(context: ProofContext, site: Site) -> Iterator[Finding]:
 
 def concat_sites(graph: Graph) -> list[Site]:
     """Dense layers up to their first convolution, with the widths of the tensors that they read side by side."""
-    readers = ((path, item) for prefix, part in nested_graphs(graph) for path, item in _readers(part, prefix))
+    readers = ((path, item) for prefix, part in nested_graphs(graph) for path, item in _concat_readers(part, prefix))
     return [
         Site(path, chain, conv_site(path, cast(Conv2d, chain.nodes[-1].op)).shape, widths)
         for path, (chain, widths) in evenly_chosen(readers)
     ]
 
 
-def _readers(graph: Graph, prefix: str) -> Iterator[tuple[str, tuple[Graph, tuple[int, ...]]]]:
+def _concat_readers(graph: Graph, prefix: str) -> Iterator[tuple[str, tuple[Graph, tuple[int, ...]]]]:
     """(path, chain and widths) of each sub-graph that reads a concatenation and starts norm, ReLU, convolution."""
     concatenated: dict[str, tuple[int, ...]] = {}
     for node in graph.nodes:
@@ -166,7 +166,7 @@ def _readers(graph: Graph, prefix: str) -> Iterator[tuple[str, tuple[Graph, tupl
             widths = tuple(_output_channels(graph, name) for name in node.inputs[1:])
             concatenated[node.name] = (*concatenated.get(node.inputs[0], ()), *widths)
         elif isinstance(node.op, Graph) and node.inputs[0] in concatenated:
-            chain, widths = _leading(node.op), concatenated[node.inputs[0]]
+            chain, widths = _leading_nodes(node.op), concatenated[node.inputs[0]]
             if chain:
                 total_width = cast(Conv2d, chain[-1].op).in_channels
                 yield f"{prefix}{node.name}", (Graph(node.op.kind, chain), (total_width - sum(widths), *widths))
@@ -183,7 +183,7 @@ def _output_channels(graph: Graph, name: str) -> int:
     return channels[-1]
 
 
-def _leading(graph: Graph) -> tuple[Node, ...]:
+def _leading_nodes(graph: Graph) -> tuple[Node, ...]:
     """The nodes up to the first convolution in one group, if only batch norms and ReLUs come before it."""
     for index, node in enumerate(graph.nodes):
         if isinstance(node.op, Conv2d):

@@ -62,10 +62,10 @@ def fold(context: ProofContext, _: Site) -> Iterator[Finding]:
 def fuse_sites(graph: Graph) -> list[Site]:
     """The distinct 3×3 convolutions, each with a 1×1 beside it, and the identity where shapes allow."""
     sites = convolutions(graph, lambda conv: conv.kernel == 3 and conv.padding == conv.dilation)
-    return [Site(site.path, _branched(cast(Conv2d, site.graph.nodes[0].op)), site.shape) for site in sites]
+    return [Site(site.path, _branch_graph(cast(Conv2d, site.graph.nodes[0].op)), site.shape) for site in sites]
 
 
-def _branched(conv: Conv2d) -> Graph:
+def _branch_graph(conv: Conv2d) -> Graph:
     """The three branches with their batch norms and their sum; two where stride or channels forbid the identity."""
     narrow = replace(conv, kernel=1, padding=0, dilation=1, bias=False)
     norm = BatchNorm2d(conv.out_channels)
@@ -88,14 +88,14 @@ def fuse(context: ProofContext, site: Site) -> Iterator[Finding]:
     conv = cast(Conv2d, site.graph.nodes[0].op)
     expected = run(runnable_graph(site.graph), state, features, training=False)
     bound = context.tolerance(site)
-    output = _fused(conv, state, features, position=1)
+    output = _fused_output(conv, state, features, position=1)
     yield context.row(site.path, "output", {"output": (output, expected)}, bound)
     yield context.control(
-        site.path, "1×1 put in the corner", _fused(conv, state, features, position=0), expected, bound
+        site.path, "1×1 put in the corner", _fused_output(conv, state, features, position=0), expected, bound
     )
 
 
-def _fused(conv: Conv2d, state: StateDict, features: Tensor, *, position: int) -> Tensor:
+def _fused_output(conv: Conv2d, state: StateDict, features: Tensor, *, position: int) -> Tensor:
     """The fused convolution, with the 1×1 and the identity at (`position`, `position`) of the 3×3: 1 is right."""
     weight, bias = torch.zeros_like(state["conv3.weight"]), torch.zeros_like(state["norm3.bias"])
     for branch in ("3", "1", "0"):

@@ -140,10 +140,10 @@ def versions_of(network: Network) -> tuple[Network, Network] | None:
     if not isinstance(spec, ResNetSpec) or spec.block != "bottleneck":
         return None
     one, other = spec.with_fields(stride_on="1x1"), spec.with_fields(stride_on="3x3")
-    return (_resolved(one), _resolved(other)) if one.graph() != other.graph() else None
+    return (_network_of(one), _network_of(other)) if one.graph() != other.graph() else None
 
 
-def _resolved(spec: ResNetSpec) -> Network:
+def _network_of(spec: ResNetSpec) -> Network:
     from analyzer.families.network import network
 
     return network(spec)

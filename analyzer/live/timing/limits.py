@@ -18,18 +18,18 @@ from analyzer.live.timing.devices import TimingDevice
 def stage_starts(graph: Graph) -> tuple[tuple[str, str], ...]:
     """(stage, path of its first node) in execution order; a graph without stage labels is one stage, "network"."""
     starts: list[tuple[str, str]] = []
-    for stage, path in _labelled(graph):
+    for stage, path in _labelled_nodes(graph):
         if not starts or starts[-1][0] != stage:
             starts.append((stage, path))
     return tuple(starts) or (("network", graph.nodes[0].name),)
 
 
-def _labelled(graph: Graph) -> Iterator[tuple[str, str]]:
+def _labelled_nodes(graph: Graph) -> Iterator[tuple[str, str]]:
     for node in graph.nodes:
         if node.stage:
             yield node.stage, node.name
         if isinstance(node.op, Graph):
-            yield from ((stage, f"{node.name}.{path}") for stage, path in _labelled(node.op))
+            yield from ((stage, f"{node.name}.{path}") for stage, path in _labelled_nodes(node.op))
 
 
 def least_bytes(rows: Sequence[OpCost], batch_size: int, element_bytes: int) -> int:

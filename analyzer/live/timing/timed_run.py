@@ -281,7 +281,7 @@ def _inference(
         outputs=forward,
         reference=None,
     )
-    return _captured(job, split, len(part_paths)) if settings.execution == "cuda_graph" else job
+    return _capture_run(job, split, len(part_paths)) if settings.execution == "cuda_graph" else job
 
 
 def _callables(
@@ -294,7 +294,7 @@ def _callables(
     return compile_network(net), chain, part_paths
 
 
-def _captured(job: TimedRun, work: Callable[[Work], Tensor], num_parts: int) -> TimedRun:
+def _capture_run(job: TimedRun, work: Callable[[Work], Tensor], num_parts: int) -> TimedRun:
     captured = job.device.capture(work, num_parts)
     job.captured, job.run, job.outputs = captured, captured.run, captured.run
     job.run_parts = captured.run_parts if num_parts else None
@@ -353,4 +353,4 @@ def _training(
     if settings.execution != "cuda_graph":
         return job
     job.parts = ()
-    return _captured(job, lambda _: step(), 0)
+    return _capture_run(job, lambda _: step(), 0)

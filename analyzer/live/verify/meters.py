@@ -38,14 +38,14 @@ class NormByShapes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an op; batch norm's two by their shapes."""
         if func is _ATEN.native_batch_norm.default and args[0].is_meta:
-            return _normed(*args[:6])
+            return _batch_norm_outputs(*args[:6])
         if func is _ATEN.native_batch_norm_backward.default and args[1].is_meta:
             image, channels = args[1], args[1].shape[1]
             return torch.empty_like(image), image.new_empty(channels), image.new_empty(channels)
         return func(*args, **(kwargs or {}))
 
 
-def _normed(image: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _batch_norm_outputs(image: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     *channel_tensors, training = rest
     channels = image.shape[1]
     for tensor in channel_tensors:
@@ -67,7 +67,7 @@ def output_shapes(net: nn.Module, input_shape: Shape) -> dict[str, Shape]:
     def record(path: str, output: Tensor) -> None:
         shapes[path] = tuple(output.shape[1:])
 
-    with _inspected(net) as image, _hooked(net, record), NormByShapes():
+    with _evaluation_mode(net) as image, _output_hooks(net, record), NormByShapes():
         net(image(input_shape))
     return shapes
 
@@ -84,7 +84,7 @@ def num_buffers(net: nn.Module) -> dict[str, int]:
 
 def torch_flops(net: nn.Module, input_shape: Shape) -> int:
     """FLOPs of one input by torch's FlopCounterMode."""
-    with _inspected(net) as image, FlopCounterMode(display=False) as counter, NormByShapes():
+    with _evaluation_mode(net) as image, FlopCounterMode(display=False) as counter, NormByShapes():
         net(image(input_shape))
     return int(counter.get_total_flops())
 
@@ -100,14 +100,14 @@ def fvcore_activations(net: nn.Module, input_shape: Shape) -> Counter[str]:
 
 
 def _by_operator(tool: Any, net: nn.Module, input_shape: Shape) -> Counter[str]:
-    with _inspected(net) as image, warnings.catch_warnings():
+    with _evaluation_mode(net) as image, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of the tracer that fvcore uses
         counting = tool(net, image(input_shape)).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         return Counter(counting.by_operator())
 
 
 @contextmanager
-def _inspected(net: nn.Module) -> Iterator[Any]:
+def _evaluation_mode(net: nn.Module) -> Iterator[Any]:
     """Evaluation mode without gradients; yields the function that makes an input of zeros of a shape, batch 1."""
     modes = {module: module.training for module in net.modules()}
     weight = next(net.parameters())
@@ -121,7 +121,7 @@ def _inspected(net: nn.Module) -> Iterator[Any]:
 
 
 @contextmanager
-def _hooked(net: nn.Module, record: Any) -> Iterator[None]:
+def _output_hooks(net: nn.Module, record: Any) -> Iterator[None]:
     handles = []
     for path, module in net.named_modules():
         handles.append(module.register_forward_hook(lambda _, __, output, path=path: record(path, output)))

@@ -145,15 +145,16 @@ def compare_with_reference(live: nn.Module, reference: ReferenceNetwork) -> list
     """State_dict, and where it is equal: outputs, gradients and statistics with the same weights."""
     theirs = reference.net.state_dict()
     ours = {
-        reference.rename(name): _fitted(value, theirs, reference, name) for name, value in live.state_dict().items()
+        reference.rename(name): _reshaped_weight(value, theirs, reference, name)
+        for name, value in live.state_dict().items()
     }
     quantity = "state_dict: names, shapes" + (", order" if reference.exact else "")
     arrange: Callable[[Mapping[str, Tensor]], dict[Any, Any]] = layout if reference.exact else _shapes
     names = entries_check(reference.oracle, reference.tool, quantity, arrange(ours), arrange(theirs))
-    return [names, *(_computed(live, reference, copy.deepcopy(ours)) if names.passed else [])]
+    return [names, *(_numeric_checks(live, reference, copy.deepcopy(ours)) if names.passed else [])]
 
 
-def _fitted(value: Tensor, theirs: dict[str, Tensor], reference: ReferenceNetwork, name: str) -> Tensor:
+def _reshaped_weight(value: Tensor, theirs: dict[str, Tensor], reference: ReferenceNetwork, name: str) -> Tensor:
     """A linear layer's weight in the shape of the 1×1 convolution that replaces it in the other network."""
     reference_weight = theirs.get(reference.rename(name))
     keep_shape = reference_weight is None or reference.exact or reference_weight.numel() != value.numel()
@@ -169,11 +170,11 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
-def _computed(live: nn.Module, reference: ReferenceNetwork, weights: dict[str, Tensor]) -> list[Check]:
+def _numeric_checks(live: nn.Module, reference: ReferenceNetwork, weights: dict[str, Tensor]) -> list[Check]:
     reference.net.load_state_dict(weights, assign=True)
     nets = (live, reference.net) if reference.exact else (copy.deepcopy(live).double(), reference.net.double())
     images = torch.randn(IMAGES, dtype=next(nets[0].parameters()).dtype)
-    evaluated = [_evaluated(net, images) for net in nets]
+    evaluated = [_eval_outputs(net, images) for net in nets]
     direction = torch.randn_like(evaluated[0])
     ours, theirs = (_training_results(net, images, direction) for net in nets)
     first, second = ({"outputs": outputs} for outputs in evaluated)
@@ -185,7 +186,7 @@ def _computed(live: nn.Module, reference: ReferenceNetwork, weights: dict[str, T
     return checks
 
 
-def _evaluated(net: nn.Module, images: Tensor) -> Tensor:
+def _eval_outputs(net: nn.Module, images: Tensor) -> Tensor:
     with torch.no_grad():
         outputs: Tensor = net.eval()(images)
         return outputs

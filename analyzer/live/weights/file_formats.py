@@ -87,10 +87,10 @@ def _require_size(path: Path, total: int, limit: int) -> None:
 
 
 def _torch(path: Path, _: int) -> WeightsFile:
-    return WeightsFile(_unwrapped(path, torch.load(path, map_location="cpu", weights_only=True)))
+    return WeightsFile(_unwrap(path, torch.load(path, map_location="cpu", weights_only=True)))
 
 
-def _unwrapped(path: Path, content: Any) -> Tensors:
+def _unwrap(path: Path, content: Any) -> Tensors:
     """The tensors of a state_dict, or of one inside a checkpoint under a known key."""
     if not isinstance(content, Mapping):
         raise InvalidInput(f"weights {_path_text(path)}: holds a {type(content).__name__} and not tensors by name.")

@@ -142,7 +142,7 @@ def _shape(tensor: Tensor) -> str:
 
 def _sentence(path: str | Path, match: _WeightsMatch, head: str) -> str:
     parts = [
-        f"{len(names)} {problem} ({_listed(names)})"
+        f"{len(names)} {problem} ({_shown_names(names)})"
         for problem, names in (
             ("missing", match.missing),
             ("unexpected", match.unexpected),
@@ -156,7 +156,7 @@ def _sentence(path: str | Path, match: _WeightsMatch, head: str) -> str:
     return f"weights {shortened(path, 200)}: do not fit the network: {', '.join(parts)}{hint}; nothing was loaded."
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _shown_names(names: tuple[str, ...]) -> str:
     shown = ", ".join(shortened(name, 100) for name in names[:MAX_LISTED])
     return f"{shown}, and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else shown
 

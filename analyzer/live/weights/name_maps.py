@@ -110,7 +110,7 @@ def translate_weights(
         raise InvalidInput("weights: two names differ only by the prefix module.")
     known = set(net.state_dict())
     rules = _TIMM_REGNET if any(name.startswith("trunk_output.") for name in known) else _TORCH
-    stripped = _renamed(stripped, rules, classifier, known)
+    stripped = _rename_all(stripped, rules, classifier, known)
     return {name: _like_linear(name, tensor, net) for name, tensor in stripped.items()}, ()
 
 
@@ -165,16 +165,16 @@ def _norm_after(conv: str) -> str:
 
 
 def _from_tensorflow(tensors: Mapping[str, Tensor], rules: RenameRules, classifier: str) -> dict[str, Tensor]:
-    renamed = _renamed(tensors, rules, classifier, set())
+    renamed = _rename_all(tensors, rules, classifier, set())
     converted: dict[str, Tensor] = {}
     for name, tensor in renamed.items():
         path, _, leaf = name.rpartition("/")
         ours = f"{path}.{_LEAVES[leaf]}" if leaf in _LEAVES and "/" not in path else name
-        converted[ours] = _transposed(tensor, path == classifier)
+        converted[ours] = _transpose(tensor, path == classifier)
     return converted
 
 
-def _transposed(tensor: Tensor, linear: bool) -> Tensor:
+def _transpose(tensor: Tensor, linear: bool) -> Tensor:
     """(height, width, in, out) to (out, in, height, width), and (in, out) to (out, in)."""
     if linear and tensor.ndim == 4 and tensor.shape[:2] == (1, 1):
         tensor = tensor[0, 0]
@@ -183,7 +183,9 @@ def _transposed(tensor: Tensor, linear: bool) -> Tensor:
     return tensor.t().contiguous() if tensor.ndim == 2 else tensor
 
 
-def _renamed(tensors: Mapping[str, Tensor], rules: RenameRules, classifier: str, known: set[str]) -> dict[str, Tensor]:
+def _rename_all(
+    tensors: Mapping[str, Tensor], rules: RenameRules, classifier: str, known: set[str]
+) -> dict[str, Tensor]:
     renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         ours = name if name in known else _rename(name, rules, classifier)

@@ -253,7 +253,7 @@ class Engine:
         for name, values in chunk_fields.group_fields.items():
             if not name.endswith(_LENGTH):
                 shared[name] = values[row].item() if isinstance(values[row], np.generic) else values[row]
-        shared = {name: value for name, value in shared.items() if _within(name, lengths)}
+        shared = {name: value for name, value in shared.items() if _has_element(name, lengths)}
         size = space.input_sizes[int(candidates.codes["input_size"][row])] if space.input_sizes else None
         return NetworkStructure(space.family, tuple(shared.items()), tuple(lengths.items()), size)
 
@@ -282,7 +282,7 @@ class Engine:
     ) -> Iterator[TracedBranch]:
         """The known branches of a group, then a new one for the first remaining candidate, until none remains."""
         lengths = dict(structure.lengths)
-        varying = {name: arrays.field(name) for name in arrays.env if _within(name, lengths)}
+        varying = {name: arrays.field(name) for name in arrays.env if _has_element(name, lengths)}
         group = self._branch_group(structure, varying)
         position = 0
         while remaining.any():
@@ -303,7 +303,7 @@ class Engine:
                 continue
             low, high = self._spans.get(name) or (int(values.min()), int(values.max()))
             if known_bounds is None or low < known_bounds[0] or high > known_bounds[1]:
-                group.bounds[name] = self._spans.get(name) or _rounded(low, high, known_bounds)
+                group.bounds[name] = self._spans.get(name) or _widen_bounds(low, high, known_bounds)
                 group.branches.clear()
         return group
 
@@ -332,7 +332,7 @@ def _kinds(values: NDArray[Any]) -> tuple[IntArray, int]:
     return codes, len(kinds)
 
 
-def _within(name: str, lengths: Mapping[str, int]) -> bool:
+def _has_element(name: str, lengths: Mapping[str, int]) -> bool:
     """Whether a field is no list element, or one that its list has."""
     base, bracket, rest = name.partition("[")
     return not bracket or int(rest[:-1]) < lengths[base]
@@ -342,7 +342,7 @@ def _number(value: Any, row: int) -> int:
     return int(value[row]) if isinstance(value, np.ndarray) else int(value)
 
 
-def _rounded(low: int, high: int, known_bounds: tuple[int, int] | None) -> tuple[int, int]:
+def _widen_bounds(low: int, high: int, known_bounds: tuple[int, int] | None) -> tuple[int, int]:
     """Bounds around the numbers, widened to powers of two so that they seldom have to grow."""
     low, high = (low, high) if known_bounds is None else (min(low, known_bounds[0]), max(high, known_bounds[1]))
     return 2 ** (low.bit_length() - 1) if low > 0 else low, 2 ** high.bit_length()
@@ -395,7 +395,7 @@ _engine = memoized_per_object(Engine)
 def _chunk(space: Space, engine: Engine, start: int, stop: int, ask: Sequence[str]) -> dict[str, NDArray[Any]]:
     candidates = Candidates.of(space, np.arange(start, stop, dtype=np.int64))
     early = [rule for rule in space.constraints if not rule.latencies and not CONSTRAINED.intersection(rule.names)]
-    candidates = _kept_candidates(candidates, _mask(early, candidates.env, len(candidates.index)))
+    candidates = _filter_candidates(candidates, _mask(early, candidates.env, len(candidates.index)))
     possible, figures = engine.figures(candidates)
     late = [rule for rule in space.constraints if rule not in early]
     mask = possible & _mask(late, candidates.env | figures | {"flops": 2 * figures["macs"]}, len(candidates.index))
@@ -412,7 +412,7 @@ def _mask(constraints: Sequence[Expression], env: dict[str, Any], count: int) ->
     return mask
 
 
-def _kept_candidates(candidates: Candidates, mask: NDArray[np.bool_]) -> Candidates:
+def _filter_candidates(candidates: Candidates, mask: NDArray[np.bool_]) -> Candidates:
     return candidates if mask.all() else candidates.take(mask)
 
 

@@ -149,14 +149,14 @@ class FrontCollector:
     def add(self, columns: Columns) -> None:
         """Add a chunk; InvalidInput where an objective is no column of numbers."""
         self.networks += len(columns["index"])
-        best = merged(self.front, rows_of(columns, front(columns, self.objectives)))
+        best = merge_rows(self.front, rows_of(columns, front(columns, self.objectives)))
         self.front = rows_of(best, front(best, self.objectives))
-        self.sample = _smallest(merged(self.sample, _smallest(columns, self.limit)), self.limit)
+        self.sample = _smallest(merge_rows(self.sample, _smallest(columns, self.limit)), self.limit)
         if len(columns["index"]):
             _widen(self.ranges, columns, [*SHOWN_COLUMNS[2:], *self.ask])
 
 
-def merged(first: Columns, second: Columns) -> Columns:
+def merge_rows(first: Columns, second: Columns) -> Columns:
     """Rows under rows; a list's stage that only some parts have is 0 in the others."""
     if not first:
         return second

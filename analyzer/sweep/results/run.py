@@ -65,7 +65,7 @@ def ignore_progress(progress: Progress) -> None:
     """Report to nobody."""
 
 
-def started(store: Store, missing: list[int]) -> Progress:
+def initial_progress(store: Store, missing: list[int]) -> Progress:
     """The progress at the start of a run, with these chunks missing."""
     remaining = sum(stop - start for start, stop in map(store.manifest.bounds, missing))
     already_done = store.manifest.size - remaining
@@ -79,7 +79,7 @@ def run(store: Store, on_progress: ProgressCallback = ignore_progress, evaluate:
     """
     evaluate = evaluate or evaluator(store.manifest.space, store.manifest.ask)
     missing = store.missing()
-    progress = started(store, missing)
+    progress = initial_progress(store, missing)
     on_progress(progress)
     for number in missing:
         start, stop = store.manifest.bounds(number)
@@ -115,13 +115,13 @@ def fill_chunk(folder: str, manifest: Manifest, number: int, shared: bool) -> Wr
     store = Store(Path(folder), manifest)
     columns = evaluator(manifest.space, manifest.ask)(*manifest.bounds(number))
     data = store.packed(number, columns)
-    written = shared and _sees(store)
+    written = shared and _sees_folder(store)
     if written:
         store.write_bytes(number, data)
     return WrittenChunk(number, len(columns["index"]), None if written else data)
 
 
-def _sees(store: Store) -> bool:
+def _sees_folder(store: Store) -> bool:
     try:
         return open_store(store.folder).manifest == store.manifest
     except InvalidInput:
@@ -131,7 +131,7 @@ def _sees(store: Store) -> bool:
 def run_on(client: Client, store: Store, on_progress: ProgressCallback = ignore_progress) -> Progress:
     """Have a cluster fill the chunks that are missing; stopped at any time, it can be run again."""
     missing = store.missing()
-    progress = started(store, missing)
+    progress = initial_progress(store, missing)
     on_progress(progress)
     for chunk in _results(client, store, missing):
         if chunk.data is not None:
@@ -146,16 +146,16 @@ def run_on(client: Client, store: Store, on_progress: ProgressCallback = ignore_
 def _results(client: Client, store: Store, missing: list[int]) -> Iterator[WrittenChunk]:
     """Chunks as they are done, with few tasks under way at a time, whatever the number of chunks."""
     numbers = iter(missing)
-    tasks = _distributed().as_completed(
-        [_submitted(client, store, number) for number in islice(numbers, _max_tasks(client))]
+    tasks = _import_distributed().as_completed(
+        [_submit(client, store, number) for number in islice(numbers, _max_tasks(client))]
     )
     for task in tasks:
         chunk = _result(task)
         if chunk.data is None and not store.path(chunk.number).exists():
-            tasks.add(_submitted(client, store, chunk.number, shared=False))  # its folder is another machine's
+            tasks.add(_submit(client, store, chunk.number, shared=False))  # its folder is another machine's
             continue
         for number in islice(numbers, max(0, _max_tasks(client) - tasks.count())):
-            tasks.add(_submitted(client, store, number))
+            tasks.add(_submit(client, store, number))
         yield chunk
 
 
@@ -164,7 +164,7 @@ def _max_tasks(client: Client) -> int:
     return _TASKS_A_THREAD * max(2, sum(map(int, client.nthreads().values())))
 
 
-def _submitted(client: Client, store: Store, number: int, shared: bool = True) -> Any:
+def _submit(client: Client, store: Store, number: int, shared: bool = True) -> Any:
     folder = str(store.folder.resolve())
     return client.submit(fill_chunk, folder, store.manifest, number, shared, pure=False, retries=0)
 
@@ -187,7 +187,7 @@ def _result(task: Any) -> WrittenChunk:
 @contextmanager
 def local_cluster(workers: int) -> Iterator[Client]:
     """A cluster of worker processes on this machine, one thread each, reached from this machine only."""
-    distributed = _distributed()
+    distributed = _import_distributed()
     options: dict[str, Any] = {
         "host": _LOCALHOST,
         "dashboard_address": f"{_LOCALHOST}:0",
@@ -205,7 +205,7 @@ def existing_cluster(address: str) -> Iterator[Client]:
     """A cluster that is there already; InvalidInput for what is no address; Unavailable where none answers."""
     if not re.fullmatch(r"(?:[a-z]+://)?[^/\s]+:[0-9]{1,5}", address):
         raise InvalidInput(f"scheduler {shortened(address)!r}: must be an address such as tcp://host:8786.")
-    distributed = _distributed()
+    distributed = _import_distributed()
     try:
         client = distributed.Client(address, timeout=TIMEOUT)
     except (OSError, ValueError, TypeError, ImportError) as error:
@@ -214,7 +214,7 @@ def existing_cluster(address: str) -> Iterator[Client]:
         yield client
 
 
-def _distributed() -> Any:
+def _import_distributed() -> Any:
     with extra_imports("cluster"):
         import distributed
     for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny"):

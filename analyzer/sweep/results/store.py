@@ -247,7 +247,7 @@ def copy_to_csv(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
     """The chunks, and once the last has passed, the file with all of them; InvalidInput where it cannot be written."""
     temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}")
     try:
-        yield from _written(chunks, temporary)
+        yield from _write_csv(chunks, temporary)
         temporary.replace(path)
     except (OSError, ValueError) as error:
         if isinstance(error, InvalidInput):
@@ -261,7 +261,7 @@ def copy_to_csv(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
             temporary.unlink(missing_ok=True)
 
 
-def _opened(file: BinaryIO, schema: pa.Schema) -> csv.CSVWriter:
+def _csv_writer(file: BinaryIO, schema: pa.Schema) -> csv.CSVWriter:
     """The file with its header, in which only names that need quotes have them."""
     header = io.StringIO()
     text_csv.writer(header, lineterminator="\n").writerow(schema.names)
@@ -269,12 +269,12 @@ def _opened(file: BinaryIO, schema: pa.Schema) -> csv.CSVWriter:
     return csv.CSVWriter(file, schema, write_options=csv.WriteOptions(include_header=False))
 
 
-def _written(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
+def _write_csv(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
     writer: csv.CSVWriter | None = None
     with path.open("wb") as file:
         for chunk in chunks:
             table = pa.table({name: arrow(values) for name, values in chunk.items()})
-            writer = writer or _opened(file, table.schema)
+            writer = writer or _csv_writer(file, table.schema)
             writer.write_table(table)
             yield chunk
         if writer is not None:

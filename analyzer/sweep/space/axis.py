@@ -57,7 +57,7 @@ def parse_field_values(name: str, rule: Rule | None, raw: object) -> FieldValues
         return _choices(name, [_single_value(name, rule, item) for item in raw])
     if isinstance(raw, dict):
         return _choices(name, _range_table(name, rule, raw))
-    return Fixed(_accepted(name, rule, raw))
+    return Fixed(_checked_value(name, rule, raw))
 
 
 def _text(name: str, rule: Rule | None, text: str) -> FieldValues:
@@ -101,11 +101,11 @@ def _single_value(name: str, rule: Rule | None, item: object) -> PlainValue:
     if isinstance(item, str):
         value = _literal(rule, item)
         parsed = rule.parse(item) if rule is not None else value
-        return _accepted(name, rule, parsed if value is None else value)
-    return _accepted(name, rule, item)
+        return _checked_value(name, rule, parsed if value is None else value)
+    return _checked_value(name, rule, item)
 
 
-def _accepted(name: str, rule: Rule | None, value: object) -> PlainValue:
+def _checked_value(name: str, rule: Rule | None, value: object) -> PlainValue:
     if isinstance(value, float) and not isfinite(value):
         raise InvalidInput(f"space: {name}={value} is no number to work with.")
     if rule is None:
@@ -151,11 +151,11 @@ def _range_table(name: str, rule: Rule | None, table: dict[str, Any]) -> list[Pl
     if not (isfinite(table["from"]) and isfinite(table["to"]) and table["from"] <= table["to"]):
         raise InvalidInput(f"space: {name}: the range from {table['from']} to {table['to']} is empty.")
     multiple = table.get("multiple_of", 0)
-    values = [_rounded(value, multiple) for value in _steps(name, table)]
-    return [_accepted(name, rule, value) for value in dict.fromkeys(values)]
+    values = [_round(value, multiple) for value in _steps(name, table)]
+    return [_checked_value(name, rule, value) for value in dict.fromkeys(values)]
 
 
-def _rounded(value: float, multiple: int) -> int | float:
+def _round(value: float, multiple: int) -> int | float:
     if multiple:
         return max(int(value / multiple + 0.5), 1) * multiple
     return int(value) if value == int(value) else round(value, 6)
@@ -193,13 +193,13 @@ def _list_field(name: str, rule: IntList | LayerList, raw: object) -> FieldValue
     if isinstance(raw, dict):
         return _list_table(name, raw)
     if not isinstance(raw, list) or not raw:
-        return Fixed(_accepted(name, rule, raw))
+        return Fixed(_checked_value(name, rule, raw))
     if all(isinstance(item, list) for item in raw):
-        return _choices(name, [_accepted(name, rule, tuple(item)) for item in raw])
+        return _choices(name, [_checked_value(name, rule, tuple(item)) for item in raw])
     if all(isinstance(item, int) or item == "M" for item in raw):
-        return Fixed(_accepted(name, rule, tuple(raw)))
+        return Fixed(_checked_value(name, rule, tuple(raw)))
     if all(isinstance(item, str) and _whole_list(rule, item) for item in raw):
-        return _choices(name, [_accepted(name, rule, rule.parse(item)) for item in raw])
+        return _choices(name, [_checked_value(name, rule, rule.parse(item)) for item in raw])
     return StageElements(tuple(_element(f"{name}[{stage}]", item) for stage, item in enumerate(raw)))
 
 
@@ -207,7 +207,7 @@ def _list_text(name: str, rule: IntList | LayerList, text: str) -> FieldValues:
     if text.startswith("[") and text.endswith("]"):
         items = split(text[1:-1])
         if all(_whole_list(rule, item) for item in items):
-            return _choices(name, [_accepted(name, rule, rule.parse(item)) for item in items])
+            return _choices(name, [_checked_value(name, rule, rule.parse(item)) for item in items])
         return StageElements(tuple(_element(f"{name}[{stage}]", item) for stage, item in enumerate(items)))
     value = rule.parse(text)
     return Fixed(value) if rule.accepts(value) else parse(text)

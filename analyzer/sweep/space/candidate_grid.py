@@ -18,33 +18,33 @@ from analyzer.sweep.space.expression import Expression
 _ROUNDS = 4
 
 
-def drawn(index: NDArray[np.int64], seed: int, stream: int, count: int) -> NDArray[np.int64]:
+def draw_codes(index: NDArray[np.int64], seed: int, stream: int, count: int) -> NDArray[np.int64]:
     """Evenly drawn numbers below `count` (under 2³²), each depending on seed, candidate and axis alone."""
-    mixed = _mixed(index.astype(np.uint64), seed, stream)
+    mixed = _mix(index.astype(np.uint64), seed, stream)
     return ((mixed >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
 
-def shuffled(index: NDArray[np.int64], seed: int, count: int) -> NDArray[np.int64]:
+def shuffle(index: NDArray[np.int64], seed: int, count: int) -> NDArray[np.int64]:
     """Where each number below `count` comes in one random order of them all: a Feistel network, until inside."""
     half = max((count - 1).bit_length() + 1, 2) // 2
     positions = index.astype(np.uint64)
     outside = np.arange(len(positions))
     while len(outside):
-        positions[outside] = _permuted(positions[outside], seed, half)
+        positions[outside] = _permute(positions[outside], seed, half)
         outside = outside[positions[outside] >= np.uint64(count)]
     return positions.astype(np.int64)
 
 
-def _permuted(numbers: NDArray[np.uint64], seed: int, half: int) -> NDArray[np.uint64]:
+def _permute(numbers: NDArray[np.uint64], seed: int, half: int) -> NDArray[np.uint64]:
     """Numbers of 2 · `half` bits, permuted among each other."""
     mask = np.uint64(2**half - 1)
     left, right = numbers >> np.uint64(half), numbers & mask
     for round_number in range(_ROUNDS):
-        left, right = right, left ^ (_mixed(right, seed, round_number) & mask)
+        left, right = right, left ^ (_mix(right, seed, round_number) & mask)
     return left << np.uint64(half) | right
 
 
-def _mixed(numbers: NDArray[np.uint64], seed: int, stream: int) -> NDArray[np.uint64]:
+def _mix(numbers: NDArray[np.uint64], seed: int, stream: int) -> NDArray[np.uint64]:
     return splitmix64(numbers, seed * GAMMA + (stream + 1) * 0xD1B54A32D192ED03)
 
 
@@ -123,9 +123,11 @@ class CandidateGrid(Memoizable):
         """Axis (and "input_size") → which of its values each candidate takes."""
         counts = {axis.name: len(axis.values) for axis in self.axes} | {"input_size": max(len(self.input_sizes), 1)}
         if self.samples is not None and self.grid_size > MAX_CANDIDATES:
-            return {name: drawn(index, self.seed, stream, count) for stream, (name, count) in enumerate(counts.items())}
+            return {
+                name: draw_codes(index, self.seed, stream, count) for stream, (name, count) in enumerate(counts.items())
+            }
         if self.samples is not None:
-            index = shuffled(index, self.seed, self.grid_size)
+            index = shuffle(index, self.seed, self.grid_size)
         codes = {}
         for name, count in reversed(counts.items()):
             rest = index // count

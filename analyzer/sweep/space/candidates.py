@@ -50,7 +50,7 @@ class Candidates:
 
 def environment(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
     """Every name's values for candidates that take these values of the axes."""
-    env = _of_axes(space, codes)
+    env = _axes_env(space, codes)
     for name, expression in space.derived:
         table = _table(space, name) if set(LISTS).intersection(expression.calls) else None
         if table is None:
@@ -63,8 +63,8 @@ def environment(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) ->
     return env
 
 
-def _of_axes(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
-    env: dict[str, Any] = dict(_shared(space.fixed))
+def _axes_env(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
+    env: dict[str, Any] = dict(_fixed_env(space.fixed))
     for axis in space.axes:
         if axis.name in codes:
             env.update(_column(space, axis, codes[axis.name]))
@@ -75,13 +75,13 @@ def _of_axes(space: CandidateGrid, codes: Mapping[str, NDArray[np.int64]]) -> di
 
 def _derive(space: CandidateGrid, env: dict[str, Any], name: str, expression: Expression) -> None:
     _assemble(space, env, [read for read in expression.names if read in space.lists])
-    env.update(_derived(space, name, expression.text, expression.evaluate(env)))
+    env.update(_derived_env(space, name, expression.text, expression.evaluate(env)))
 
 
 def grid(space: CandidateGrid, counts: Mapping[str, int]) -> dict[str, Any]:
     """The values of all names that depend on these axes alone, for all their combinations, the last axis fastest."""
     codes = np.unravel_index(np.arange(prod(counts.values())), list(counts.values())) if counts else ()
-    env = _of_axes(space, dict(zip(counts, codes, strict=True)))
+    env = _axes_env(space, dict(zip(counts, codes, strict=True)))
     axes_by_name = supports(space)
     for name, expression in space.derived:
         if axes_by_name[name] <= counts.keys():
@@ -136,7 +136,7 @@ def _assemble(space: CandidateGrid, env: dict[str, Any], names: list[str]) -> No
         env[name] = StageList(tuple(env[f"{name}[{stage}]"] for stage in range(count)), count)
 
 
-def _shared(fixed: Mapping[str, Any]) -> dict[str, Any]:
+def _fixed_env(fixed: Mapping[str, Any]) -> dict[str, Any]:
     env: dict[str, Any] = {}
     for name, value in fixed.items():
         env[name] = StageList(value, len(value)) if isinstance(value, tuple) else value
@@ -172,7 +172,7 @@ def _sizes(space: CandidateGrid, codes: NDArray[np.int64]) -> dict[str, Any]:
     return {"input_height": heights[codes], "input_width": widths[codes]}
 
 
-def _derived(space: CandidateGrid, name: str, text: str, value: Any) -> dict[str, Any]:
+def _derived_env(space: CandidateGrid, name: str, text: str, value: Any) -> dict[str, Any]:
     if isinstance(value, StageList):
         parts = tuple(_as_whole_numbers(name, text, part) for part in value.parts)
         return {name: StageList(parts, value.length)} | {f"{name}[{i}]": part for i, part in enumerate(parts)}

@@ -194,9 +194,9 @@ class _Evaluator:
             case ast.UnaryOp():
                 return self._unary(node)
             case ast.BoolOp():
-                return self._joined(isinstance(node.op, ast.And), [self.read(part) for part in node.values])
+                return self._logical(isinstance(node.op, ast.And), [self.read(part) for part in node.values])
             case ast.Compare():
-                return self._compared(node)
+                return self._compare(node)
             case ast.IfExp():
                 return np.where(self.read(node.test), self.read(node.body), self.read(node.orelse))
             case ast.Call(func=ast.Name() as function):
@@ -220,16 +220,16 @@ class _Evaluator:
             return np.logical_not(value)
         return value if isinstance(node.op, ast.UAdd) else np.negative(value)
 
-    def _joined(self, all_true: bool, values: Sequence[Value]) -> Value:
+    def _logical(self, all_true: bool, values: Sequence[Value]) -> Value:
         result = values[0]
         for value in values[1:]:
             result = np.logical_and(result, value) if all_true else np.logical_or(result, value)
         return result
 
-    def _compared(self, node: ast.Compare) -> Value:
+    def _compare(self, node: ast.Compare) -> Value:
         values = [self.read(operand) for operand in (node.left, *node.comparators)]
         pairs = zip(node.ops, values, values[1:], strict=False)
-        return self._joined(True, [_COMPARISONS[type(operator)](left, right) for operator, left, right in pairs])
+        return self._logical(True, [_COMPARISONS[type(operator)](left, right) for operator, left, right in pairs])
 
 
 def _power(text: str, base: Value, exponent: Value) -> tuple[Value, Value]:

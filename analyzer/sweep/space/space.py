@@ -108,15 +108,15 @@ def space(
     seed: object = 0,
 ) -> Space:
     """A space from what TOML and the command line say; InvalidInput in one sentence where it is none."""
-    name, start = _start(family, variant)
+    name, start = _base_fields(family, variant)
     described_fields = _fields(name, fields)
     described = {
-        **{variable: _described(name, variable, raw, False) for variable, raw in (variables or {}).items()},
+        **{variable: _field_values(name, variable, raw, False) for variable, raw in (variables or {}).items()},
         **described_fields,
     }
     fixed, axes, derived, lists = _sort_fields(start, described)
     names = [*fixed, *(axis.name for axis in axes), *derived, *lists, *_SIZES]
-    ordered = _ordered(derived, names)
+    ordered = _order_derived(derived, names)
     plain = Space(title=title, family=name, fixed=fixed, axes=axes, derived=ordered, lists=lists)
     return restrict_space(plain, constraints, input_sizes, samples, seed)
 
@@ -139,7 +139,7 @@ def restrict_space(
     )
 
 
-def _start(family: object, variant: object) -> tuple[str, dict[str, Any]]:
+def _base_fields(family: object, variant: object) -> tuple[str, dict[str, Any]]:
     if (family is None) == (variant is None):
         raise InvalidInput(f"space: needs either family (one of {', '.join(FAMILIES)}) or variant (an expression).")
     if isinstance(variant, str):
@@ -157,11 +157,11 @@ def _fields(family: str, fields: Mapping[str, Any]) -> dict[str, FieldValues]:
         name = field_name(family, base.strip()) + bracket + rest
         if name in described:
             raise InvalidInput(f"space: field {name} is given more than once.")
-        described[name] = _described(family, name, raw, True)
+        described[name] = _field_values(family, name, raw, True)
     return described
 
 
-def _described(family: str, name: str, raw: object, is_field: bool) -> FieldValues:
+def _field_values(family: str, name: str, raw: object, is_field: bool) -> FieldValues:
     field_rules = rules(FAMILIES[family].spec)
     if not is_field and (
         name in field_rules or not name.isidentifier() or name in {*CONSTRAINED, *FUNCTIONS, *LISTS, *_SIZES}
@@ -207,7 +207,7 @@ def _open_list(base: str, fixed: dict[str, Any], lists: dict[str, int], flat: di
         flat.update({f"{base}[{stage}]": Fixed(item) for stage, item in enumerate(elements)})
 
 
-def _ordered(derived: dict[str, Expression], known: list[str]) -> tuple[tuple[str, Expression], ...]:
+def _order_derived(derived: dict[str, Expression], known: list[str]) -> tuple[tuple[str, Expression], ...]:
     """Expressions in an order in which each reads only earlier ones; InvalidInput for a cycle."""
     for name, expression in derived.items():
         _check_names(f"space: {name} =", expression, known)
@@ -293,9 +293,9 @@ _FEW = 4
 def to_toml(space: Space) -> str:
     """The space as TOML: every field stated, so that it means the same whatever a named variant becomes."""
     fields, variables = _toml_values(space)
-    lines = [f"title = {_quoted(space.title)}", _base_key(space)]
+    lines = [f"title = {_quote(space.title)}", _base_key(space)]
     if space.constraints:
-        lines.append(f"constraints = [{', '.join(_quoted(constraint.text) for constraint in space.constraints)}]")
+        lines.append(f"constraints = [{', '.join(_quote(constraint.text) for constraint in space.constraints)}]")
     if space.input_sizes:
         lines.append(f"input_sizes = [{', '.join(map(_size, space.input_sizes))}]")
     if space.samples is not None:
@@ -309,12 +309,12 @@ def to_toml(space: Space) -> str:
 def _base_key(space: Space) -> str:
     """The family; or a variant with the fields that the family needs, where a default cannot be written as text."""
     if not _default_lists(space):
-        return f"family = {_quoted(space.family)}"
+        return f"family = {_quote(space.family)}"
     spec = FAMILIES[space.family].spec
     needed = [field.name for field in dataclasses.fields(spec) if field.default is dataclasses.MISSING]
     values = {axis.name: axis.values[0] for axis in space.axes} | dict(space.fixed)
     assignments = (f"{name}={rules(spec)[name].text(values.get(name, (1,)))}" for name in needed)
-    return f"variant = {_quoted(space.family + ':' + ','.join(assignments))}"
+    return f"variant = {_quote(space.family + ':' + ','.join(assignments))}"
 
 
 def _default_lists(space: Space) -> list[str]:
@@ -354,7 +354,7 @@ def _value(space: Space, name: str) -> str:
     if name in axes:
         return _choices(axes[name], rule)
     derived = dict(space.derived)
-    return _quoted(_expression(derived[name])) if name in derived else _plain(space.fixed[name], rule)
+    return _quote(_expression(derived[name])) if name in derived else _plain(space.fixed[name], rule)
 
 
 def _choices(values: tuple[Any, ...], rule: Rule | None) -> str:
@@ -367,10 +367,10 @@ def _choices(values: tuple[Any, ...], rule: Rule | None) -> str:
 
 def _plain(value: Any, rule: Rule | None) -> str:
     if value is None and rule is not None:
-        return _quoted(rule.text(value))
+        return _quote(rule.text(value))
     if isinstance(value, tuple):
         return f"[{', '.join(_plain(item, None) for item in value)}]"
-    return repr(value).lower() if isinstance(value, bool | int | float) else _quoted(value)
+    return repr(value).lower() if isinstance(value, bool | int | float) else _quote(value)
 
 
 def _expression(expression: Expression) -> str:
@@ -383,5 +383,5 @@ def _size(size: int | tuple[int, int]) -> str:
     return str(size) if isinstance(size, int) else f"[{size[0]}, {size[1]}]"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -10,7 +10,7 @@ figure, the first difference, the difference of differences, until one vanishes:
     [{(): 5}, {(): 2}, {(): 2}]
     >>> count = {((Atoms().index("depth"), 1),): 1}
     >>> # 5 + 2 (n − 1) + (n − 1)(n − 2) = n² − n + 5
-    >>> _extended(PolynomialFraction(differences[0]), count, differences[1:])
+    >>> _extend(PolynomialFraction(differences[0]), count, differences[1:])
     PolynomialFraction(terms={(): 5, ((0, 1),): -1, ((0, 2),): 1}, denominator=1)
 
 The result must equal that of a run at the true counts (`_figures_agree`); otherwise only networks with the same counts
@@ -24,7 +24,7 @@ from math import gcd
 from typing import NamedTuple
 
 from analyzer.sweep.tracing.multiset import GeneralMultiset
-from analyzer.sweep.tracing.polynomial import Atoms, Terms, constant, plus, polynomial_key, scaled, times
+from analyzer.sweep.tracing.polynomial import Atoms, Terms, constant, plus, polynomial_key, scale, times
 from analyzer.sweep.tracing.symbol import Condition
 from analyzer.sweep.tracing.symbolic_run import FIGURES, MultisetReaders, NetworkStructure, SymbolicRun, TraceSource
 
@@ -60,17 +60,17 @@ def trace_networks(
     true = exact.run()
     counted = tuple(str(atoms.items[atom]) for atom in true.tape.counted)
     if not counted:
-        return _exact(exact, true)
+        return _exact_figures(exact, true)
     source = exact._replace(values=exact.values | dict.fromkeys(counted, 1), counted=counted, done={})
     base = source.run()
     if true.reason and base.reason:
         return TracedNetworks(_shared_conditions([true, base], counted), {}, {}, true.reason)
-    general = None if true.reason or base.reason else _general(source, base)
+    general = None if true.reason or base.reason else _general_figures(source, base)
     if general is None:
-        return _exact(exact, true)
+        return _exact_figures(exact, true)
     multisets = {name: GeneralMultiset(source, name, base) for name, _ in readers}
     if not _figures_agree(atoms, general[1], true) or not all(multiset.agrees(true) for multiset in multisets.values()):
-        return _exact(exact, true)
+        return _exact_figures(exact, true)
     return TracedNetworks(_shared_conditions([true, base, *general[0]], counted), general[1], multisets)
 
 
@@ -90,7 +90,9 @@ def _shared_conditions(runs: Sequence[SymbolicRun], counted: Sequence[str]) -> t
     return tuple(conditions)
 
 
-def _general(source: TraceSource, base: SymbolicRun) -> tuple[list[SymbolicRun], dict[str, PolynomialFraction]] | None:
+def _general_figures(
+    source: TraceSource, base: SymbolicRun
+) -> tuple[list[SymbolicRun], dict[str, PolynomialFraction]] | None:
     """The figures as polynomials in what is counted, by finite differences from one on (Newton's series).
 
     Each counted field adds its own: repeated blocks add equal costs, dense layers ever more. None where a run fails or
@@ -112,7 +114,7 @@ def _general(source: TraceSource, base: SymbolicRun) -> tuple[list[SymbolicRun],
         else:
             return None
         steps: Terms = {((source.atoms.index(field), 1),): 1}
-        figures = {name: _extended(figures[name], steps, differences[name][1:]) for name in FIGURES}
+        figures = {name: _extend(figures[name], steps, differences[name][1:]) for name in FIGURES}
     return runs, figures
 
 
@@ -125,7 +127,7 @@ def _differences(values: list[Terms]) -> list[Terms]:
     return leading
 
 
-def _extended(figure: PolynomialFraction, count: Terms, differences: Sequence[Terms]) -> PolynomialFraction:
+def _extend(figure: PolynomialFraction, count: Terms, differences: Sequence[Terms]) -> PolynomialFraction:
     """The figure and, for each order k, the binomial coefficient of count − 1 over k times the k-th difference."""
     terms, denominator = figure
     falling, factorial = constant(1), 1
@@ -134,12 +136,12 @@ def _extended(figure: PolynomialFraction, count: Terms, differences: Sequence[Te
         factorial *= order
         if difference:
             common = denominator * factorial // gcd(denominator, factorial)
-            added = scaled(times(falling, difference), common // factorial)
-            terms, denominator = plus(scaled(terms, common // denominator), added), common
-    return _reduced(terms, denominator)
+            added = scale(times(falling, difference), common // factorial)
+            terms, denominator = plus(scale(terms, common // denominator), added), common
+    return _reduce(terms, denominator)
 
 
-def _reduced(terms: Terms, denominator: int) -> PolynomialFraction:
+def _reduce(terms: Terms, denominator: int) -> PolynomialFraction:
     common = gcd(denominator, *terms.values())
     return PolynomialFraction(
         {monomial: coefficient // common for monomial, coefficient in terms.items()}, denominator // common
@@ -151,12 +153,12 @@ def _figures_agree(atoms: Atoms, figures: Mapping[str, PolynomialFraction], true
     counts = true.tape.counted
     return all(
         atoms.substituted(figures[name].terms, counts)
-        == scaled(atoms.substituted(true.figures[name], counts), figures[name].denominator)
+        == scale(atoms.substituted(true.figures[name], counts), figures[name].denominator)
         for name in FIGURES
     )
 
 
-def _exact(source: TraceSource, true: SymbolicRun) -> TracedNetworks:
+def _exact_figures(source: TraceSource, true: SymbolicRun) -> TracedNetworks:
     """The run's own figures, for candidates with the same counts."""
     counts = [
         Condition(polynomial_key({((atom, 1),): 1} | constant(-value)), "=", True)

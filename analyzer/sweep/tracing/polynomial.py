@@ -67,7 +67,7 @@ def times(first: Terms, second: Terms) -> Terms:
     return result
 
 
-def scaled(terms: Terms, factor: int) -> Terms:
+def scale(terms: Terms, factor: int) -> Terms:
     """`factor` · `terms`."""
     return {monomial: factor * coefficient for monomial, coefficient in terms.items()} if factor else {}
 
@@ -81,7 +81,7 @@ def _monomial_product(one: Monomial, other: Monomial) -> Monomial:
     return tuple(sorted(powers.items()))
 
 
-def divided(numerator: Terms, denominator: Terms) -> tuple[Terms, Terms]:
+def divide(numerator: Terms, denominator: Terms) -> tuple[Terms, Terms]:
     """(q, r) with numerator = q · denominator + r, taking out whole terms where the denominator is a single one.
 
     ⌊numerator / denominator⌋ is then q + ⌊r / denominator⌋, whatever the signs.
@@ -93,7 +93,7 @@ def divided(numerator: Terms, denominator: Terms) -> tuple[Terms, Terms]:
     quotient: Terms = {}
     rest: Terms = {}
     for monomial, coefficient in numerator.items():
-        reduced = _without(monomial, divisor)
+        reduced = _divide_monomial(monomial, divisor)
         if reduced is None or coefficient % factor:
             rest[monomial] = coefficient
         else:
@@ -101,7 +101,7 @@ def divided(numerator: Terms, denominator: Terms) -> tuple[Terms, Terms]:
     return quotient, rest
 
 
-def _without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+def _divide_monomial(monomial: Monomial, divisor: Monomial) -> Monomial | None:
     powers = dict(monomial)
     for atom, power in divisor:
         remaining = powers.get(atom, 0) - power
@@ -132,7 +132,7 @@ class Atoms:
 
     def quotient(self, numerator: Terms, denominator: Terms) -> Terms:
         """⌊numerator / denominator⌋ as a polynomial."""
-        whole, rest = divided(numerator, denominator)
+        whole, rest = divide(numerator, denominator)
         if not rest:
             return whole
         if set(rest) == set(denominator) == {ONE}:

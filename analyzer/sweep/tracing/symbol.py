@@ -20,7 +20,7 @@ candidates is recorded as a condition, and a field that counts something (blocks
 from typing import Any, NamedTuple
 
 from analyzer.errors import InvalidInput
-from analyzer.sweep.tracing.polynomial import ONE, Atoms, Terms, constant, plus, polynomial_key, scaled, times
+from analyzer.sweep.tracing.polynomial import ONE, Atoms, Terms, constant, plus, polynomial_key, scale, times
 
 
 class Condition(NamedTuple):
@@ -92,9 +92,9 @@ class Tape:
 
     def decide(self, terms: Terms, relation: str) -> bool:
         """Whether a polynomial is below zero, or zero; recorded where that is not so for every candidate."""
-        decided = self._decided(terms, relation)
+        decided = self._common_answer(terms, relation)
         if decided is None and self.counted:
-            decided = self._decided(self.atoms.substituted(terms, self.counted), relation)
+            decided = self._common_answer(self.atoms.substituted(terms, self.counted), relation)
         if decided is not None:
             return decided
         value = self.value(terms)
@@ -102,7 +102,7 @@ class Tape:
         self.conditions[Condition(polynomial_key(terms), relation, holds)] = None
         return holds
 
-    def _decided(self, terms: Terms, relation: str) -> bool | None:
+    def _common_answer(self, terms: Terms, relation: str) -> bool | None:
         """The answer, where it is the same for every candidate; else None."""
         low, high = self.range(terms)
         if relation == "<":
@@ -144,13 +144,13 @@ class Symbol:
 
     def __mul__(self, other: Any) -> Any:
         if type(other) is int:
-            return self._simplified(scaled(self.terms, other))
+            return self._simplified(scale(self.terms, other))
         return self._simplified(times(self.terms, terms_of(other)))
 
     __rmul__ = __mul__
 
     def __neg__(self) -> Any:
-        return self._simplified(scaled(self.terms, -1))
+        return self._simplified(scale(self.terms, -1))
 
     def __pow__(self, power: int) -> Any:
         result = constant(1)

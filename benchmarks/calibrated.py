@@ -1,4 +1,4 @@
-"""What one measured network says of the others: predictions scaled by ResNet-18, against every kept record.
+"""How well one measured network calibrates the others: predictions scaled by ResNet-18, against every record.
 
 `python -m benchmarks.calibrated` writes docs/latency-calibrated.md. A record counts where it has ResNet-18 and
 two more.
@@ -25,7 +25,8 @@ LEAD = f"""# Latency, predicted after one measurement
 
 Written by `python -m benchmarks.calibrated` from the records in
 [reports/data/latency](../reports/data/latency/README.md):
-each table's {CALIBRATION_NETWORK} fixes one factor, and the other networks are predicted with it, without their own measurements.
+each table's {CALIBRATION_NETWORK} fixes one factor, and the other networks are predicted with it, without their own \
+measurements.
 "specs" is the same prediction without that factor. Cells in which the host sets the pace are left out. Devices that the
 program does not know by name are described in [devices.toml](../reports/data/latency/devices.toml).
 
@@ -52,26 +53,26 @@ def document() -> str:
 
 
 def _parts(path: Path) -> Iterator[str]:
-    records = [each for each in read_records(path) if not (each.host and each.host.host_bound)]
-    for way, cells in groupby(sorted(records, key=_run_label), _run_label):
+    records = [record for record in read_records(path) if not (record.host and record.host.host_bound)]
+    for label, cells in groupby(sorted(records, key=_run_label), _run_label):
         rows = list(_rows(list(cells)))
         if len(rows) > 1:
-            yield f"## {_machine(records[0])}: {way}\n\n{_table(rows)}"
+            yield f"## {_machine(records[0])}: {label}\n\n{_table(rows)}"
 
 
 def _run_label(record: LatencyRecord) -> str:
     settings = record.settings
-    words = (settings.execution.replace("_", " "), settings.precision, settings.layout.replace("_", " "))
-    return ", ".join((settings.task, *words, f"batch {settings.batch_size}"))
+    parts = (settings.execution.replace("_", " "), settings.precision, settings.layout.replace("_", " "))
+    return ", ".join((settings.task, *parts, f"batch {settings.batch_size}"))
 
 
 def _machine(record: LatencyRecord) -> str:
-    given = record.conditions
-    return f"{given.device_name}, torch {given.torch}, {given.date[:10]}"
+    conditions = record.conditions
+    return f"{conditions.device_name}, torch {conditions.torch}, {conditions.date[:10]}"
 
 
 def _rows(records: list[LatencyRecord]) -> Iterator[CalibratedTimes]:
-    """The networks but the given one; none where the device is unknown or the given one was not measured."""
+    """The networks but the calibrating one; none where the device is unknown or that one was not measured."""
     device = _device(records[0].conditions.device_name)
     timed = {record.variant: (record.batch_ms, _predicted_ms(record, device)) for record in records if device}
     if CALIBRATION_NETWORK in timed:

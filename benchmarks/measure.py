@@ -1,4 +1,4 @@
-"""Measuring: whole processes, calls in one process, and what depth costs; everything interleaved, every sample kept."""
+"""Timing of whole processes, of calls in one process, and by depth; interleaved, with every sample recorded."""
 
 import contextlib
 import json
@@ -41,7 +41,7 @@ Task = Callable[[], object]
 
 
 def missing_tools() -> dict[str, str]:
-    """Tool → why it is not measured, for those that are not installed."""
+    """Tool → the reason why it is not measured, for those that are not installed."""
     return {peer.name: f"not installed: {', '.join(peer.missing)}" for peer in PEERS if peer.missing}
 
 
@@ -51,26 +51,26 @@ def installed_peers() -> list[Peer]:
 
 
 def process_costs(command: Sequence[str], folder: str) -> tuple[float, float]:
-    """(seconds, peak MiB) of one process from start to end, its output thrown away; RuntimeError where it fails.
+    """(seconds, peak MiB) of one process from start to end, its output discarded; RuntimeError where it fails.
 
     A new process's peak starts at its parent's, so this program itself imports nothing heavy.
     """
     start = time.perf_counter()
-    with tempfile.TemporaryFile() as talk:
-        child = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=talk)
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=errors)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
-            talk.seek(0)
-            raise RuntimeError(f"{' '.join(command)[:200]} exited {child.returncode}: {talk.read().decode()[-2000:]}")
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(command)[:200]} exited {child.returncode}: {errors.read().decode()[-2000:]}")
     return seconds, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def environment() -> dict[str, str]:
-    """That of a user: this checkout, its bytecode kept, as pip keeps the other tools'."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPATH": str(ROOT)}
+    """A user's environment: this checkout, with bytecode files, as pip writes for the other tools."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return variables | {"PYTHONPATH": str(ROOT)}
 
 
 def processes(rounds: int) -> tuple[Samples, Samples]:
@@ -82,24 +82,27 @@ def processes(rounds: int) -> tuple[Samples, Samples]:
     with tempfile.TemporaryDirectory() as folder:
         for index in range(rounds + 1):
             for name, command in commands.items():
-                taken, peak = process_costs(command, folder)
+                elapsed, peak = process_costs(command, folder)
                 if index:
-                    seconds[name].append(round(taken, 4))
+                    seconds[name].append(round(elapsed, 4))
                     mebibytes[name].append(round(peak, 1))
     return seconds, mebibytes
 
 
 def call_times(rounds: int) -> dict[str, Samples]:
-    """Milliseconds of every tool's call, from the network's name, and of a network that is in memory."""
+    """Milliseconds of every tool's call, from the network's name, and of a network in memory."""
     from analyzer.families.network import network
     from benchmarks.closed_form import resnet50
 
     graph = network(VARIANT).graph
     named: dict[str, Task] = {OURS: lambda: _analysis(VARIANT), CLOSED_FORM: resnet50}
-    held: dict[str, Task] = {OURS: lambda: _analysis(graph)}
+    in_memory: dict[str, Task] = {OURS: lambda: _analysis(graph)}
     for peer in installed_peers():
-        named[peer.name], held[peer.name] = _tasks(peer)
-    return {"from the name": interleaved_times(named, rounds), "network in memory": interleaved_times(held, rounds)}
+        named[peer.name], in_memory[peer.name] = _tasks(peer)
+    return {
+        "from the name": interleaved_times(named, rounds),
+        "network in memory": interleaved_times(in_memory, rounds),
+    }
 
 
 def _analysis(variant: Any) -> object:
@@ -110,17 +113,17 @@ def _analysis(variant: Any) -> object:
 
 
 def _tasks(peer: Peer) -> tuple[Task, Task]:
-    """(build and count, count); neither keeps a result."""
+    """(build and count, count); neither stores a result."""
     import torch
     import torchvision
 
-    def built() -> tuple[Any, Any]:
+    def build() -> tuple[Any, Any]:
         with torch.device(peer.device):
             return getattr(torchvision.models, VARIANT)().eval(), torch.zeros(1, 3, SIDE, SIDE)
 
     ready, count = peer.functions()
-    held = ready(*built())
-    return lambda: count(*ready(*built())), lambda: count(*held)
+    inputs = ready(*build())
+    return lambda: count(*ready(*build())), lambda: count(*inputs)
 
 
 def deep_network_times(rounds: int) -> Samples:
@@ -135,7 +138,7 @@ def deep_network_times(rounds: int) -> Samples:
             _, count = peer.functions()
             live = analyzer.build(DEEP, device=peer.device).eval()
             image = torch.zeros(1, 3, DEEP_SIDE, DEEP_SIDE, device=peer.device)
-            tasks[peer.name] = lambda count=count, held=(live, image): count(*held)  # type: ignore[misc]  # bound now
+            tasks[peer.name] = lambda count=count, inputs=(live, image): count(*inputs)  # type: ignore[misc]  # bound now
     return interleaved_times(tasks, min(rounds, DEEP_ROUNDS))
 
 
@@ -145,8 +148,8 @@ def times_by_depth(rounds: int) -> dict[str, dict[str, Any]]:
     from analyzer.graph.graph import num_ops
 
     graphs = {name: network(name).graph for name in DEPTHS}
-    samples = interleaved_times({name: lambda held=held: _analysis(held) for name, held in graphs.items()}, rounds)  # type: ignore[misc]
-    return {name: {"ops": num_ops(held), "milliseconds": samples[name]} for name, held in graphs.items()}
+    samples = interleaved_times({name: lambda graph=graph: _analysis(graph) for name, graph in graphs.items()}, rounds)  # type: ignore[misc]
+    return {name: {"ops": num_ops(graph), "milliseconds": samples[name]} for name, graph in graphs.items()}
 
 
 def interleaved_times(tasks: Mapping[str, Task], rounds: int) -> Samples:
@@ -154,9 +157,9 @@ def interleaved_times(tasks: Mapping[str, Task], rounds: int) -> Samples:
     samples: Samples = {name: [] for name in tasks}
     for index in range(rounds + 1):
         for name, task in tasks.items():
-            taken = statistics.median(_milliseconds(task) for _ in range(CALLS_A_SAMPLE.get(name, 1)))
+            milliseconds = statistics.median(_milliseconds(task) for _ in range(CALLS_A_SAMPLE.get(name, 1)))
             if index:
-                samples[name].append(round(taken, 4))
+                samples[name].append(round(milliseconds, 4))
     return samples
 
 
@@ -168,7 +171,7 @@ def _milliseconds(task: Task) -> float:
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """In a folder of its own, with what the tools print thrown away."""
+    """In a folder of its own, with the tools' output discarded."""
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
@@ -179,7 +182,7 @@ def silenced() -> Iterator[None]:
 
 
 def in_process(rounds: int) -> dict[str, Any]:
-    """Everything that is timed inside one process, which imports torch."""
+    """All timings inside one process, which imports torch."""
     with silenced():
         return {
             "milliseconds": call_times(rounds),
@@ -189,7 +192,7 @@ def in_process(rounds: int) -> dict[str, Any]:
 
 
 def conditions() -> dict[str, Any]:
-    """What the measurements depend on: processor, cores, system, Python and the versions of what is measured."""
+    """The conditions of the measurements: processor, cores, system, Python and the versions of what is measured."""
     packages = ("torch", "torchvision", "torchinfo", "fvcore", "ptflops", "thop", "onnx-tool", "onnx", "pygraphviz")
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -197,7 +200,7 @@ def conditions() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),
-        "versions": {package: found for package in packages if (found := _version(package))},
+        "versions": {package: number for package in packages if (number := _version(package))},
     }
 
 
@@ -209,17 +212,17 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
-    listed = Path("/proc/cpuinfo")
-    lines = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def measurements(rounds: int) -> dict[str, Any]:
     """Every sample with its conditions; the calls run in a process of their own."""
-    known = conditions()
+    machine = conditions()
     seconds, mebibytes = processes(rounds)
     worker = [sys.executable, "-m", "benchmarks.speed", "--calls", "--rounds", str(rounds)]
-    told = subprocess.run(worker, check=True, stdout=subprocess.PIPE, text=True, env=environment())
-    samples = {"seconds": seconds, "mebibytes": mebibytes, **json.loads(told.stdout)}
-    return {"schema": 1, "conditions": known, "rounds": rounds, "absent": missing_tools(), **samples}
+    result = subprocess.run(worker, check=True, stdout=subprocess.PIPE, text=True, env=environment())
+    samples = {"seconds": seconds, "mebibytes": mebibytes, **json.loads(result.stdout)}
+    return {"schema": 1, "conditions": machine, "rounds": rounds, "absent": missing_tools(), **samples}

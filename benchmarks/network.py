@@ -1,4 +1,4 @@
-"""How the live network does beside torchvision's own: building it on `meta`, and its forward pass, interleaved.
+"""The speed of the live network beside torchvision's own: building it on `meta`, and its forward pass, interleaved.
 
 `python benchmarks/network.py [VARIANT…]` prints a table; a ratio is the median of the rounds' ratios, each of a run of
 ours and one of torchvision's one right after the other, the order changing from round to round.
@@ -19,7 +19,7 @@ import analyzer
 
 VARIANTS = ("resnet50", "resnext50_32x4d", "densenet121")
 TARGETS = {"build on meta": 1.0, "forward, batch 1": 1.02, "forward, batch 8": 1.02}
-"""What is measured, and the ratio that it must not exceed."""
+"""Measured task → the ratio that it must not exceed."""
 
 
 class InterleavedTimes(NamedTuple):
@@ -34,23 +34,23 @@ class InterleavedTimes(NamedTuple):
         return [ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True)]
 
 
-def milliseconds(act: Callable[[], object]) -> float:
+def milliseconds(task: Callable[[], object]) -> float:
     """The time of one call."""
-    before = time.perf_counter()
-    act()
-    return 1e3 * (time.perf_counter() - before)
+    start = time.perf_counter()
+    task()
+    return 1e3 * (time.perf_counter() - start)
 
 
 def interleaved(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> InterleavedTimes:
     """Both in every round, after one round that is not counted."""
-    timed = InterleavedTimes([], [])
+    times = InterleavedTimes([], [])
     for number in range(rounds + 1):
-        pairs = [(ours, timed.ours), (theirs, timed.theirs)]
-        for act, kept in pairs if number % 2 else pairs[::-1]:
-            taken = milliseconds(act)
+        pairs = [(ours, times.ours), (theirs, times.theirs)]
+        for task, samples in pairs if number % 2 else pairs[::-1]:
+            elapsed = milliseconds(task)
             if number:
-                kept.append(taken)
-    return timed
+                samples.append(elapsed)
+    return times
 
 
 def built_by_torchvision(variant: str) -> torch.nn.Module:
@@ -74,10 +74,10 @@ def measured(variant: str, rounds: int) -> Iterator[tuple[str, InterleavedTimes]
             yield f"forward, batch {batch}", interleaved(partial(ours, images), partial(theirs, images), rounds)
 
 
-def row(variant: str, what: str, timed: InterleavedTimes) -> str:
+def row(variant: str, what: str, times: InterleavedTimes) -> str:
     """A line of the table."""
-    low, middle, high = statistics.quantiles(timed.ratios, n=4)
-    ours, theirs = statistics.median(timed.ours), statistics.median(timed.theirs)
+    low, middle, high = statistics.quantiles(times.ratios, n=4)
+    ours, theirs = statistics.median(times.ours), statistics.median(times.theirs)
     return (
         f"| {variant} | {what} | {ours:.1f} | {theirs:.1f} | {middle:.3f} ({low:.3f} to {high:.3f}) | {TARGETS[what]} |"
     )
@@ -88,13 +88,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("variants", nargs="*", default=VARIANTS)
     parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
+    options = parser.parse_args()
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}, {torch.get_num_threads()} threads, CPU\n")
     print("| variant | what | ours, ms | torchvision, ms | ratio (quartiles) | at most |")
     print("| :-- | :-- | --: | --: | --: | --: |")
-    for variant in given.variants:
-        for what, timed in measured(variant, given.rounds):
-            print(row(variant, what, timed), flush=True)
+    for variant in options.variants:
+        for what, times in measured(variant, options.rounds):
+            print(row(variant, what, times), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Many visitors at once: 20 sessions against the real server on loopback, wave after wave.
 
 `python -m benchmarks.page_load` starts a server of its own. Each session is a connection as a browser tab makes it; it
-opens a link, looks for some seconds, and opens the next, for a minute. Then all sessions end and others come. It
+opens a link, waits for some seconds, and opens the next, for a minute. Then all sessions end and others come. It
 prints errors, how long answers took, what the server computed, and its memory after each wave, which must not grow
 with sessions that have ended. First one visitor is alone.
 """
@@ -30,14 +30,14 @@ from websockets.sync.client import ClientConnection, connect
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ("resnet18", "resnet50", "resnet152", "densenet121", "densenet264", "resnext50_32x4d", "vgg16", "wrn28_10")
-LOOKING_SECONDS = (2.0, 6.0)
+VIEWING_SECONDS = (2.0, 6.0)
 ENDED_SESSIONS_SECONDS = 3
 """How long the server of this benchmark keeps a session whose connection is closed; by default two minutes."""
 
 
 @dataclass(slots=True)
 class LoadResult:
-    """What the sessions of one wave saw."""
+    """Response times and errors of the sessions of one wave."""
 
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -70,9 +70,9 @@ def _wait_for(url: str) -> None:
 
 
 def _resident_mib(process: int) -> float:
-    """Memory that the server holds."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
-    return int(found[1]) / 1024 if found else 0.0
+    """Resident memory of the server in MiB."""
+    match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
+    return int(match[1]) / 1024 if match else 0.0
 
 
 def _computed_ms(process: int) -> float:
@@ -81,18 +81,18 @@ def _computed_ms(process: int) -> float:
     return 1000 * sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _link(chance: random.Random, fresh: bool) -> str:
-    """A link to the Explore page; a fresh one is a network that nobody asked for before."""
-    classes = chance.randint(2, 60_000) if fresh else 1000
+def _link(generator: random.Random, fresh: bool) -> str:
+    """A link to the Explore page; a fresh one names a network that no session has opened."""
+    classes = generator.randint(2, 60_000) if fresh else 1000
     parts = {
-        "variant": f"{chance.choice(NETWORKS)}:num_classes={classes}",
-        "level": chance.choice(("network", "stage")),
+        "variant": f"{generator.choice(NETWORKS)}:num_classes={classes}",
+        "level": generator.choice(("network", "stage")),
     }
-    return urlencode(parts | {"batch": chance.choice((1, 8)), "heat": chance.choice(("parameters", "MACs"))})
+    return urlencode(parts | {"batch": generator.choice((1, 8)), "heat": generator.choice(("parameters", "MACs"))})
 
 
 def _ask(session: ClientConnection, link: str, wave: LoadResult) -> None:
-    """Open a link in a session, and take down what came back."""
+    """Open a link in a session, and record the time and errors of the answer."""
     message = BackMsg()
     message.rerun_script.query_string = link
     message.rerun_script.is_history_navigation = True  # as Back does, a link counts for what it states
@@ -110,13 +110,13 @@ def _ask(session: ClientConnection, link: str, wave: LoadResult) -> None:
 
 
 def _visit(host: str, until: float, seed: int, fresh: float, wave: LoadResult) -> None:
-    """One session: a link after the other, of which that share is of networks that nobody asked for before."""
-    chance = random.Random(seed)
+    """One session: a link after the other, of which the share `fresh` names networks that no session has opened."""
+    generator = random.Random(seed)
     try:
         with connect(f"ws://{host}/_stcore/stream", max_size=None) as session:
             while time.monotonic() < until:
-                _ask(session, _link(chance, chance.random() < fresh), wave)
-                time.sleep(chance.uniform(*LOOKING_SECONDS))
+                _ask(session, _link(generator, generator.random() < fresh), wave)
+                time.sleep(generator.uniform(*VIEWING_SECONDS))
     except Exception as error:  # noqa: BLE001  # whatever it is, it is an error of the load
         wave.errors.append(f"{type(error).__name__}: {error}")
 
@@ -134,12 +134,12 @@ def _run(host: str, sessions: int, seconds: float, seed: int, fresh: float) -> L
     return wave
 
 
-def _summary_line(words: str, wave: LoadResult, computed: float) -> str:
+def _summary_line(title: str, wave: LoadResult, computed: float) -> str:
     ordered = sorted(wave.seconds)
-    middle, late = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95))
+    median, slowest = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95))
     return (
-        f"{words}: {len(ordered)} answers, {len(wave.errors)} errors; waited {middle:.0f} ms (median), {late:.0f} ms "
-        f"(95 %), computed {computed / len(ordered):.0f} ms each"
+        f"{title}: {len(ordered)} answers, {len(wave.errors)} errors; waited {median:.0f} ms (median), "
+        f"{slowest:.0f} ms (95 %), computed {computed / len(ordered):.0f} ms each"
     )
 
 
@@ -150,21 +150,23 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="how long a wave lasts (60)")
     parser.add_argument("--waves", type=int, default=3, help="how often all sessions end and others come (3)")
     parser.add_argument("--fresh", type=float, default=0.2, help="share of networks that nobody asked for before (0.2)")
-    given = parser.parse_args()
+    options = parser.parse_args()
     log = Path(tempfile.mkdtemp()) / "log.txt"
     errors: list[str] = []
     with _server(log) as (host, process):
         _run(host, 1, 5, 999, 0)  # imports, and the first drawings
-        for wave in range(given.waves + 1):
-            sessions = given.sessions if wave else 1
+        for wave in range(options.waves + 1):
+            sessions = options.sessions if wave else 1
             before = _computed_ms(process)
-            seen = _run(host, sessions, given.seconds if wave else given.seconds / 4, wave, given.fresh if wave else 0)
+            result = _run(
+                host, sessions, options.seconds if wave else options.seconds / 4, wave, options.fresh if wave else 0
+            )
             computed = _computed_ms(process) - before
             time.sleep(2 * ENDED_SESSIONS_SECONDS)
-            errors += seen.errors
-            words = _summary_line(f"{sessions} at a time", seen, computed)
+            errors += result.errors
+            summary = _summary_line(f"{sessions} at a time", result, computed)
             memory, load = _resident_mib(process), os.getloadavg()[0]
-            print(f"{words}; memory after they ended {memory:.0f} MiB; load {load:.1f}", flush=True)
+            print(f"{summary}; memory after they ended {memory:.0f} MiB; load {load:.1f}", flush=True)
     tracebacks = log.read_text(encoding="utf-8").count("Traceback")
     print(*sorted(set(errors))[:3], f"tracebacks in the server's log: {tracebacks}", sep="\n")
     return 1 if errors or tracebacks else 0

@@ -1,8 +1,8 @@
 """How long the server takes to answer a changed widget: Streamlit's AppTest runs the pages' scripts, one session.
 
 `python -m benchmarks.page_reruns` prints, for each network, the median of each change in milliseconds: the first time
-(nothing kept from before) and again (as where another visitor chose the same before), waited and computed. On a busy
-machine only what was computed tells something.
+(with empty caches) and again (as after another visitor with the same choice), elapsed and computed. On a busy
+machine only the computed time is meaningful.
 """
 
 import argparse
@@ -48,7 +48,7 @@ CHANGES: dict[str, Change] = {
 
 
 def synced_widget(widgets: Iterable[Any], name: str) -> Any:
-    """The widget that follows under a name; its key ends in its turn."""
+    """The widget that follows under a name; its key ends in a counter."""
     return next(widget for widget in widgets if str(widget.key).rpartition("-")[0] == name)
 
 
@@ -80,36 +80,36 @@ def _clock() -> ChangeTimes:
 
 def _round(app: AppTest, network: str) -> dict[str, ChangeTimes]:
     app.session_state["asked"] = network
-    spent = {}
-    for words, change in CHANGES.items():
+    times = {}
+    for title, change in CHANGES.items():
         start = _clock()
         change(app)
         end = _clock()
-        assert not app.exception, words
-        spent[words] = ChangeTimes(end.waited - start.waited, end.computed - start.computed)
-    return spent
+        assert not app.exception, title
+        times[title] = ChangeTimes(end.waited - start.waited, end.computed - start.computed)
+    return times
 
 
-def _line(words: str, first: Iterable[ChangeTimes], again: Iterable[ChangeTimes]) -> str:
-    """The medians of both."""
-    cells = [statistics.median(figures) for spent in (first, again) for figures in zip(*spent, strict=True)]
-    return f"{words:24}" + "".join(f"{cell:10.0f}" for cell in cells)
+def _line(title: str, first: Iterable[ChangeTimes], again: Iterable[ChangeTimes]) -> str:
+    """A line of the table: the medians of both, elapsed and computed."""
+    cells = [statistics.median(figures) for times in (first, again) for figures in zip(*times, strict=True)]
+    return f"{title:24}" + "".join(f"{cell:10.0f}" for cell in cells)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is run again (5)")
-    given = parser.parse_args()
+    options = parser.parse_args()
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; medians in ms")
     for network in NETWORKS:
         first = _round(app, network)
-        again = [_round(app, network) for _ in range(given.rounds)]
+        again = [_round(app, network) for _ in range(options.rounds)]
         print(f"\n{network:24}{'first':>10}{'cpu':>10}{'again':>10}{'cpu':>10}")
-        for words in CHANGES:
-            print(_line(words, [first[words]], [spent[words] for spent in again]))
-        print(_line("all", first.values(), [spent for found in again for spent in found.values()]))
+        for title in CHANGES:
+            print(_line(title, [first[title]], [times[title] for times in again]))
+        print(_line("all", first.values(), [times for round_times in again for times in round_times.values()]))
 
 
 if __name__ == "__main__":

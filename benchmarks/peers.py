@@ -1,4 +1,4 @@
-"""The tools that we are measured beside: what a user of each writes, as a script and as calls in one process."""
+"""The tools that we are compared with: what a user of each writes, as a script and as calls in one process."""
 
 import importlib.util
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import torch, torchvision
 with torch.device("{device}"):
     network, image = torchvision.models.{variant}().eval(), torch.zeros(1, 3, {side}, {side})
 """
-_KEEP = """
+_UNCHANGED = """
 def ready(network, image):
     return network, image
 """
@@ -23,16 +23,16 @@ def ready(network, image):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """A tool: what it needs installed, where its network lies, and code that defines `count`.
+    """A tool: the packages that it needs, its network's device, and code that defines `count`.
 
-    `count` takes what `ready` makes of a network and an image, by default these two, and gives the counts. `show` is
-    what the tool's documentation prints; by default the counts. `deep`: it takes a network of 1,202 layers.
+    `count` takes the result of `ready` for a network and an image, by default these two, and returns the counts. `show`
+    prints as the tool's documentation does; by default the counts. `deep`: it takes a network of 1,202 layers.
     """
 
     name: str
     packages: tuple[str, ...]
     count: str
-    ready: str = _KEEP
+    ready: str = _UNCHANGED
     show: str = "print(count(*ready(network, image)))"
     device: str = "meta"
     deep: bool = True
@@ -45,8 +45,8 @@ class Peer:
     @property
     def script(self) -> str:
         """The whole script: build the network, count, print."""
-        built = _BUILD.format(device=self.device, variant=VARIANT, side=SIDE)
-        return f"{built}{self.ready}{self.count}\n{self.show}\n"
+        build = _BUILD.format(device=self.device, variant=VARIANT, side=SIDE)
+        return f"{build}{self.ready}{self.count}\n{self.show}\n"
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """(`ready`, `count`), its imports done."""

@@ -1,7 +1,7 @@
-"""What rows on disk cost: time and peak memory of ever larger sweeps, and two local workers against one.
+"""The cost of rows on disk: time and peak memory of ever larger sweeps, and two local workers against one.
 
-`python -m benchmarks.scale` measures, keeps every sample with its conditions in benchmarks/scale.json and writes the
-table of docs/sweep.md from it; `--check` exits 1 where the document no longer says what scale.json says. Every command
+`python -m benchmarks.scale` measures, records every sample with its conditions in benchmarks/scale.json and writes the
+table of docs/sweep.md from it; `--check` exits 1 where the document disagrees with scale.json. Every command
 runs in a process of its own, one after the other in each round. Needs the extra `cluster` and an idle machine.
 """
 
@@ -43,13 +43,18 @@ _CHUNK = 100_000
 
 
 def commands(folder: str) -> dict[str, list[str]]:
-    """Words → the command; each has a folder of its own."""
-    found = {}
+    """Title → command; each has a folder of its own."""
+    commands_by_title = {}
     for size in SIZES:
-        given = [*_OPTIONS, "--samples", str(size), "--chunk-size", str(_CHUNK)]
-        found[f"{size:,} candidates, front only"] = [*_ANALYZER, *given]
-        found[f"{size:,} candidates, every row kept"] = [*_ANALYZER, *given, "--output", f"{folder}/one{size}"]
-    return found
+        options = [*_OPTIONS, "--samples", str(size), "--chunk-size", str(_CHUNK)]
+        commands_by_title[f"{size:,} candidates, front only"] = [*_ANALYZER, *options]
+        commands_by_title[f"{size:,} candidates, every row kept"] = [
+            *_ANALYZER,
+            *options,
+            "--output",
+            f"{folder}/one{size}",
+        ]
+    return commands_by_title
 
 
 def measured(rounds: int) -> dict[str, Any]:
@@ -58,10 +63,10 @@ def measured(rounds: int) -> dict[str, Any]:
     mebibytes: dict[str, list[float]] = {}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            for words, command in commands(folder).items():
-                taken, peak = process_costs(command, str(ROOT))
-                seconds.setdefault(words, []).append(round(taken, 3))
-                mebibytes.setdefault(words, []).append(round(peak, 1))
+            for title, command in commands(folder).items():
+                elapsed, peak = process_costs(command, str(ROOT))
+                seconds.setdefault(title, []).append(round(elapsed, 3))
+                mebibytes.setdefault(title, []).append(round(peak, 1))
         for workers in (1, 2):
             seconds.setdefault(f"{workers}", []).append(round(fill_seconds(workers), 3))
     return {"conditions": _conditions(), "seconds": seconds, "mebibytes": mebibytes}
@@ -91,23 +96,23 @@ def _conditions() -> dict[str, Any]:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """The table, and what two workers gain."""
+    """The table, and the gain of two workers."""
     lines = ["| sweep | seconds | peak memory |", "|---|---:|---:|"]
-    for words, peaks in record["mebibytes"].items():
-        lines.append(f"| {words} | {_spread(record['seconds'][words])} | {max(peaks):.0f} MiB |")
-    facts = record["conditions"]
+    for title, peaks in record["mebibytes"].items():
+        lines.append(f"| {title} | {_spread(record['seconds'][title])} | {max(peaks):.0f} MiB |")
+    conditions = record["conditions"]
     rounds = max(map(len, record["mebibytes"].values()))
-    told = [
+    notes = [
         f"Whole processes, imports included, in chunks of {_CHUNK:,}: median, least and most; rounds: {rounds}.",
         *_gain(record["seconds"]),
-        f"{facts['system']}, {facts['cores']} cores at a load average of {facts['load_average']}, Python "
-        f"{facts['python']}, {facts['date']}.",
+        f"{conditions['system']}, {conditions['cores']} cores at a load average of {conditions['load_average']}, "
+        f"Python {conditions['python']}, {conditions['date']}.",
     ]
-    return "\n".join([*lines, "", *told]) + "\n"
+    return "\n".join([*lines, "", *notes]) + "\n"
 
 
 def _gain(seconds: dict[str, list[float]]) -> list[str]:
-    """What two workers gain over one, where that was measured."""
+    """The gain of two workers over one, where that was measured."""
     one, two = seconds.get("1", []), seconds.get("2", [])
     if not one:
         return []
@@ -123,24 +128,24 @@ def _spread(samples: list[float]) -> str:
 
 
 def main() -> int:
-    """Measure and write, or check what is written; 1 where the document is out of date."""
+    """Measure and write, or check the document; 1 where the document is out of date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is run (3)")
     parser.add_argument("--check", action="store_true", help="compare the document with scale.json, measure nothing")
-    given = parser.parse_args()
-    if not given.check:
-        RECORD.write_text(json.dumps(measured(given.rounds), indent=1) + "\n", encoding="utf-8")
-    return _written(Path(DOCUMENT), given.check)
+    options = parser.parse_args()
+    if not options.check:
+        RECORD.write_text(json.dumps(measured(options.rounds), indent=1) + "\n", encoding="utf-8")
+    return _written(Path(DOCUMENT), options.check)
 
 
 def _written(document: Path, check: bool) -> int:
     text = document.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    wanted = f"{before}{BEGIN}{markdown(json.loads(RECORD.read_text(encoding='utf-8')))}{END}{rest.split(END)[1]}"
-    if check and text != wanted:
+    expected = f"{before}{BEGIN}{markdown(json.loads(RECORD.read_text(encoding='utf-8')))}{END}{rest.split(END)[1]}"
+    if check and text != expected:
         print(f"{document.name}: the table is not what benchmarks/scale.json says.", file=sys.stderr)
         return 1
-    document.write_text(wanted, encoding="utf-8")
+    document.write_text(expected, encoding="utf-8")
     return 0
 
 

@@ -24,8 +24,8 @@ def _process_table(record: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---:|---:|---:|"
     for name, samples in seconds.items():
         peak = f"{statistics.median(record['mebibytes'][name]):.0f} MiB"
-        against = _ratio(seconds[REFERENCE], samples) if REFERENCE in seconds else "–"
-        yield f"| {_code(name)} | {_spread(samples)} | {against} | {peak} |"
+        ratio = _ratio(seconds[REFERENCE], samples) if REFERENCE in seconds else "–"
+        yield f"| {_code(name)} | {_spread(samples)} | {ratio} | {peak} |"
     for name, reason in record.get("absent", {}).items():
         yield f"| {name}, a script | {reason} | – | – |"
 
@@ -41,27 +41,29 @@ def _call_table(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {name} | {reason} |{' – |' * (2 * len(starts) - 1)}"
 
 
-def _call_cells(tool: str, by: Mapping[str, Sequence[float]]) -> str:
-    return f"{_spread(by[tool])} | {_ratio(by[tool], by[OURS])}" if tool in by else "– | –"
+def _call_cells(tool: str, samples_of: Mapping[str, Sequence[float]]) -> str:
+    return (
+        f"{_spread(samples_of[tool])} | {_ratio(samples_of[tool], samples_of[OURS])}" if tool in samples_of else "– | –"
+    )
 
 
 def _deep_table(record: Mapping[str, Any]) -> Iterator[str]:
-    by = record["deep"]
+    samples_of = record["deep"]
     yield f"| `{DEEP}`, in memory | ms | of ours |"
     yield "|---|---:|---:|"
-    for tool, samples in by.items():
+    for tool, samples in samples_of.items():
         note = ", from the name" if tool == OURS else ""
-        yield f"| {_code(tool)}{note} | {_spread(samples)} | {_ratio(samples, by[OURS])} |"
+        yield f"| {_code(tool)}{note} | {_spread(samples)} | {_ratio(samples, samples_of[OURS])} |"
 
 
 def _depth_table(depths: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     first = next(iter(depths))
     yield f"| `{OURS}`, in memory | ops | ms | an op's time, of `{first}`'s |"
     yield "|---|---:|---:|---:|"
-    base = [taken / depths[first]["ops"] for taken in depths[first]["milliseconds"]]
-    for name, found in depths.items():
-        each = [taken / found["ops"] for taken in found["milliseconds"]]
-        yield f"| `{name}` | {found['ops']:,} | {_spread(found['milliseconds'])} | {_ratio(each, base)} |"
+    base = [milliseconds / depths[first]["ops"] for milliseconds in depths[first]["milliseconds"]]
+    for name, entry in depths.items():
+        per_op = [milliseconds / entry["ops"] for milliseconds in entry["milliseconds"]]
+        yield f"| `{name}` | {entry['ops']:,} | {_spread(entry['milliseconds'])} | {_ratio(per_op, base)} |"
 
 
 def _code(name: str) -> str:
@@ -84,15 +86,17 @@ def _digits(value: float) -> str:
 
 
 def _conditions(record: Mapping[str, Any]) -> str:
-    given = record["conditions"]
-    versions = (f"{name} {number}" for name, number in given["versions"].items())
-    machine = f"{given['processor']}, {given['cores']} cores, {given['system']}, Python {given['python']}"
+    conditions = record["conditions"]
+    versions = (f"{name} {number}" for name, number in conditions["versions"].items())
+    machine = (
+        f"{conditions['processor']}, {conditions['cores']} cores, {conditions['system']}, Python {conditions['python']}"
+    )
     on_cpu = " and ".join(
         peer.name for peer in PEERS if peer.device == "cpu" and peer.name in record["milliseconds"]["from the name"]
     )
     return (
         f"Median (quartiles) of {record['rounds']} rounds; a round runs everything once, in turn, and a ratio is the "
         f"median of the rounds' ratios. The other tools analyse torchvision's {VARIANT} on the `meta` device, "
-        f"{on_cpu}, which cannot, on the CPU. {given['date']}, {machine}, {', '.join(versions)}. "
+        f"{on_cpu}, which cannot, on the CPU. {conditions['date']}, {machine}, {', '.join(versions)}. "
         "Every sample is in [benchmarks/speed.json](benchmarks/speed.json)."
     )

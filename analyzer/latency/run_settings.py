@@ -1,4 +1,4 @@
-"""How a network runs, measured or predicted alike: batch, precision and mode; and the words for it."""
+"""How a network runs, measured or predicted: batch, precision and mode; and how thoroughly it is measured."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ TASKS = ("inference", "training")
 EXECUTIONS = ("eager", "cuda_graph", "compiled")
 LAYOUTS = ("contiguous", "channels_last")
 PRECISIONS = ("float32", "amp", "amp_bfloat16", "float16", "bfloat16")
-"""timm's words; amp is autocast to float16 on CUDA and to bfloat16 on the CPU, torch's own choice there."""
+"""timm's names; amp is autocast to float16 on CUDA and to bfloat16 on the CPU, torch's own choice there."""
 
 MAX_MEASURED_BATCH = 65_536
 
@@ -23,13 +23,13 @@ MODES = {
     "cuda_graph": "cuda_graph",
     "train": "training",
 }
-"""Word → the mode that it switches on."""
+"""Option → the mode that it switches on."""
 
 
 class RunSettings(NamedTuple):
-    """How a network is run: images a batch, timm's word for the precision, and the modes that are switched on.
+    """How a network is run: images a batch, timm's name of the precision, and the modes that are switched on.
 
-    Measurements say the same in words: `task`, `execution` and `layout`.
+    Measurements state the same by name: `task`, `execution` and `layout`.
     """
 
     batch_size: int = 1
@@ -49,7 +49,7 @@ class RunSettings(NamedTuple):
         precision: str = "float32",
         layout: str = "contiguous",
     ) -> Self:
-        """The settings of a measurement; InvalidInput for a word that is none, or a batch outside 1 to 65,536."""
+        """The settings of a measurement; InvalidInput for an unknown name, or a batch outside 1 to 65,536."""
         check_word("task", task, TASKS)
         check_word("execution", execution, EXECUTIONS)
         check_word("precision", precision, PRECISIONS)
@@ -75,7 +75,7 @@ class RunSettings(NamedTuple):
 
     @property
     def autocast(self) -> bool:
-        """Whether weights are float32 and computed with in 16 bits."""
+        """Whether weights are float32 and computation is in 16 bits."""
         return self.precision.startswith("amp")
 
     @property
@@ -84,11 +84,11 @@ class RunSettings(NamedTuple):
         return 4 if self.precision == "float32" else 2
 
     def to_dict(self) -> dict[str, Any]:
-        """The words of a measurement, as `from_words` takes them."""
+        """The settings of a measurement, as `from_words` takes them."""
         return {name: getattr(self, name) for name in ("task", "execution", "batch_size", "precision", "layout")}
 
     def require_device(self, kind: str) -> None:
-        """InvalidInput where that kind of device, cpu or cuda, has no such thing."""
+        """InvalidInput where that kind of device, cpu or cuda, cannot run so."""
         if self.cuda_graph and kind != "cuda":
             raise InvalidInput(f"execution cuda_graph: needs --device cuda, not {kind}.")
 
@@ -100,7 +100,7 @@ def grid(
     batch_sizes: Iterable[int],
     executions: Iterable[str],
 ) -> tuple[RunSettings, ...]:
-    """Every combination once, the executions varying fastest; InvalidInput for a value that is none."""
+    """Every combination once, the executions varying fastest; InvalidInput for an unknown value."""
     cells = product(tasks, layouts, precisions, batch_sizes, executions)
     return tuple(
         dict.fromkeys(
@@ -110,16 +110,16 @@ def grid(
     )
 
 
-def run_fields(words: Sequence[str]) -> Mapping[str, Any] | None:
-    """The fields of RunSettings that words after a device and a batch say: one precision, and modes.
+def run_fields(options: Sequence[str]) -> Mapping[str, Any] | None:
+    """The fields of RunSettings from the options after a device and a batch: one precision, and modes.
 
-    None where a word is none of these, or two name a precision.
+    None where an option is unknown, or two name a precision.
     """
-    precisions = [each for each in words if each in PRECISIONS]
-    modes = [each for each in words if each in MODES]
-    if len(precisions) > 1 or len(precisions) + len(modes) < len(words):
+    precisions = [option for option in options if option in PRECISIONS]
+    modes = [option for option in options if option in MODES]
+    if len(precisions) > 1 or len(precisions) + len(modes) < len(options):
         return None
-    return {"precision": (precisions or ["float32"])[0], **{MODES[each]: True for each in modes}}
+    return {"precision": (precisions or ["float32"])[0], **{MODES[option]: True for option in modes}}
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:
@@ -129,7 +129,7 @@ def check_whole(name: str, value: object, low: int, high: int) -> None:
 
 
 def check_word(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """InvalidInput where a value is none of the words that are allowed."""
+    """InvalidInput where a value is none of the allowed ones."""
     if value not in allowed:
         raise InvalidInput(f"{name} {shortened(value)!r}: must be one of {', '.join(allowed)}.")
 
@@ -147,12 +147,12 @@ FEW_SAMPLES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How thoroughly: runs, samples, bounds in seconds, caches, and what is done besides the whole network's time.
+    """How thoroughly a network is measured: runs, samples, bounds in seconds, caches, and what else is timed.
 
-    Without `num_bench_iter` a cell gets at least 50 samples and one second of them; with `cell_seconds` 50 and so many
-    seconds will do, and so will 10 that took so long, but no less than one second. `max_seconds` bounds the whole. The
-    reference network, measured before and after each cell, guards against drift (None leaves it out), and what
-    drifted is measured again while there are `attempts`.
+    Without `num_bench_iter` a cell gets at least 50 samples and one second of them; with `cell_seconds` 50 in that many
+    seconds suffice, and so do 10 that took that long, at least one second. `max_seconds` bounds the whole. The
+    reference network, measured before and after each cell, guards against drift (None leaves it out);
+    cells that drifted are measured again, `attempts` times in all.
     """
 
     num_warm_iter: int = 10
@@ -176,24 +176,28 @@ class Effort:
         check_word("caches", self.caches, CACHES)
 
     def enough(self, num_samples: int, sampled_ms: float) -> bool:
-        """Whether so many samples, of so long in all, will do."""
+        """Whether this many samples, of this many milliseconds in all, suffice."""
         if self.num_bench_iter is not None:
             return num_samples >= self.num_bench_iter
-        bound = self.cell_seconds
-        if bound is not None and num_samples >= FEW_SAMPLES and sampled_ms >= 1000 * max(MIN_SECONDS, bound):
+        cell_seconds = self.cell_seconds
+        if (
+            cell_seconds is not None
+            and num_samples >= FEW_SAMPLES
+            and sampled_ms >= 1000 * max(MIN_SECONDS, cell_seconds)
+        ):
             return True
-        return num_samples >= MIN_SAMPLES and sampled_ms >= 1000 * min(MIN_SECONDS, bound or MIN_SECONDS)
+        return num_samples >= MIN_SAMPLES and sampled_ms >= 1000 * min(MIN_SECONDS, cell_seconds or MIN_SECONDS)
 
     def num_samples(self, each_ms: float) -> int:
         """How many samples of about that length will be enough."""
         if self.num_bench_iter is not None:
             return self.num_bench_iter
         seconds = min(MIN_SECONDS, self.cell_seconds or MIN_SECONDS)
-        wanted = max(MIN_SAMPLES, _at_least(1000 * seconds, each_ms))
+        default_count = max(MIN_SAMPLES, _at_least(1000 * seconds, each_ms))
         if self.cell_seconds is None:
-            return min(wanted, MAX_ITER)
-        most = 1000 * max(MIN_SECONDS, self.cell_seconds)
-        return min(wanted, max(FEW_SAMPLES, _at_least(most, each_ms)), MAX_ITER)
+            return min(default_count, MAX_ITER)
+        max_ms = 1000 * max(MIN_SECONDS, self.cell_seconds)
+        return min(default_count, max(FEW_SAMPLES, _at_least(max_ms, each_ms)), MAX_ITER)
 
 
 def _at_least(total_ms: float, each_ms: float) -> int:

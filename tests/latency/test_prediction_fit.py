@@ -18,7 +18,7 @@ from tools.latency_fit.arrays import Batch
 from tools.latency_fit.baselines import baselines, roofline_ms
 from tools.latency_fit.document import DOCUMENT, spearman, table
 from tools.latency_fit.intervals import half_width
-from tools.latency_fit.judge import HeldOutErrors, cross_validated, cross_validated_fits, fold_of
+from tools.latency_fit.judge import HeldOutErrors, cross_validate, cross_validated_fits, fold_of
 from tools.latency_fit.search import (
     CPU,
     CPU_START,
@@ -49,7 +49,7 @@ def newest() -> list[PublishedLatency]:
 def training() -> HeldOutErrors:
     """Training steps, each predicted without its model."""
     (part,) = (part for part in cross_validated_fits(SHIPPED) if part.title == "training step")
-    return cross_validated(part)
+    return cross_validate(part)
 
 
 def test_no_network_has_a_number_of_its_own() -> None:
@@ -119,7 +119,7 @@ def test_the_shipped_numbers_are_the_fits() -> None:
     """Three of the fit's steps; `make fit-check` takes all, and the document."""
     start = SHIPPED.classes["gpu"]
     assert (
-        fit_efficiencies(Batch(nvidia_cases("V100", "amp", least=64)), start, ("tensor",))
+        fit_efficiencies(Batch(nvidia_cases("V100", "amp", min_batch=64)), start, ("tensor",))
         == SHIPPED.classes["old_tensor"]
     )
     again = fit_efficiencies(Batch(training_cases()), start, ("tensor", "memory"))

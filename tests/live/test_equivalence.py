@@ -395,12 +395,12 @@ def test_a_wrong_form_is_told_and_exits_1(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_relus_on_different_sides_of_zero_take_one(tiny_block: Graph) -> None:
     """Planted: weights moved by one part in 100 lead inputs across zero; told their sides, gradients stay close."""
-    draw = BlockUnderTest(path="layer2.0", block_forms=block_forms(tiny_block), seed=3).draw
+    tensors = BlockUnderTest(path="layer2.0", block_forms=block_forms(tiny_block), seed=3).tensors
     grouped = runnable_form(forms(tiny_block)[2])
-    moved = {name: tensor * 1.01 if name == "conv1.weight" else tensor for name, tensor in draw.state.items()}
-    reference = evaluate(grouped, *draw, training=False)
-    free = evaluate(grouped, moved, *draw[1:], training=False)
-    told = evaluate(grouped, moved, *draw[1:], training=False, signs=reference.signs)
+    moved = {name: tensor * 1.01 if name == "conv1.weight" else tensor for name, tensor in tensors.state.items()}
+    reference = evaluate(grouped, *tensors, training=False)
+    free = evaluate(grouped, moved, *tensors[1:], training=False)
+    told = evaluate(grouped, moved, *tensors[1:], training=False, signs=reference.signs)
     assert num_crossings(free.signs, reference.signs) > 0
     near = tensor_error(told.input_gradient, reference.input_gradient).max_rel
     assert 0 < 5 * near < tensor_error(free.input_gradient, reference.input_gradient).max_rel

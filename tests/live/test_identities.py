@@ -230,7 +230,7 @@ def proved_versions(name: str) -> Iterator[Any]:
 
     resolved = network(name)
     entry = next(entry for entry in identities._ENTRIES if entry.identity.name == "v1 and v1.5")
-    yield replace(entry.identity, found=entry.found(resolved))
+    yield replace(entry.identity, found=entry.facts(resolved))
 
 
 def test_folded_network_is_the_network_with_fewer_ops() -> None:

@@ -202,11 +202,11 @@ def test_the_pool_lives_as_long_as_the_first_graph_in_it(fake: FakeCuda) -> None
     device = fake_device(fake)
     first = device.capture(lambda _: torch.zeros(1), 0)
     device.capture(lambda _: torch.zeros(1), 0)
-    assert (device._first, device._pool) == (first, "pool")
+    assert (device._oldest_capture, device._pool) == (first, "pool")
     fake.capture_error = "no"
     with pytest.raises(Unavailable):
         device.capture(lambda _: torch.zeros(1), 0)
-    assert (device._first, device._pool) == (None, None)
+    assert (device._oldest_capture, device._pool) == (None, None)
 
 
 def test_releasing_gives_the_graphs_memory_back(fake: FakeCuda) -> None:

@@ -11,20 +11,20 @@ from analyzer.latency.predict.roofline import PATH
 from tools.latency_fit.agreement import disagreements
 from tools.latency_fit.document import DOCUMENT, document
 from tools.latency_fit.intervals import coverage, half_widths
-from tools.latency_fit.judge import across_devices, cross_validated, cross_validated_fits
+from tools.latency_fit.judge import across_devices, cross_validate, cross_validated_fits
 from tools.latency_fit.search import FittedModel, cpu_cases, fit_all, inference_cases, nvidia_cases
 from tools.latency_fit.tables import training_cases
 
 
-def coefficients_document(known: FittedModel, intervals: dict[str, float]) -> dict[str, Any]:
+def coefficients_document(model: FittedModel, intervals: dict[str, float]) -> dict[str, Any]:
     """The content of coefficients.json."""
-    volta = [case for word in ("amp", "float32") for case in nvidia_cases("V100", word)]
+    volta = [case for precision in ("amp", "float32") for case in nvidia_cases("V100", precision)]
     cases = [*inference_cases(), *cpu_cases(), *training_cases(), *volta]
     modes = {(case.device.name, case.run.precision, case.run.compiled, case.run.training) for case in cases}
     return {
         "written_by": "python -m tools.latency_fit",
-        "efficiencies": {name: eff._asdict() for name, eff in known.classes.items()},
-        "host_us": known.host_us,
+        "efficiencies": {name: eff._asdict() for name, eff in model.classes.items()},
+        "host_us": model.host_us,
         "intervals": intervals,
         "known": sorted(map(list, modes)),
     }
@@ -32,12 +32,12 @@ def coefficients_document(known: FittedModel, intervals: dict[str, float]) -> di
 
 def output_files() -> dict[Path, str]:
     """Path → text of everything that the program writes."""
-    known = fit_all()
-    fits = cross_validated_fits(known)
-    validated = {part.title: cross_validated(part) for part in fits}
-    across = across_devices(known)
-    facts = coefficients_document(known, half_widths(known, validated, across))
-    text = document(known, facts, fits, validated, across, coverage(validated, across))
+    model = fit_all()
+    fits = cross_validated_fits(model)
+    validated = {part.title: cross_validate(part) for part in fits}
+    across = across_devices(model)
+    facts = coefficients_document(model, half_widths(model, validated, across))
+    text = document(model, facts, fits, validated, across, coverage(validated, across))
     return {PATH: json.dumps(facts, indent=2) + "\n", DOCUMENT: text}
 
 
@@ -50,13 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
     check = parser.parse_args(arguments).check
     changed = False
     for path, text in output_files().items():
-        told = disagreements(path.read_text(encoding="utf-8") if path.is_file() else "", text)
-        changed = changed or bool(told)
-        if told and not check:
+        differences = disagreements(path.read_text(encoding="utf-8") if path.is_file() else "", text)
+        changed = changed or bool(differences)
+        if differences and not check:
             write_whole(path, text)
             sys.stderr.write(f"{path.name} was written.\n")
-        elif told:
-            sys.stderr.write("\n  ".join([f"{path.name} is not what the fit writes:", *told]) + "\n")
+        elif differences:
+            sys.stderr.write("\n  ".join([f"{path.name} is not what the fit writes:", *differences]) + "\n")
     return 1 if check and changed else 0
 
 

@@ -1,4 +1,4 @@
-"""Where two texts say different things: words and whole numbers are compared as they stand, figures to a tolerance."""
+"""Where two texts disagree: words and whole numbers must be equal, other figures agree to a tolerance."""
 
 import re
 from itertools import zip_longest

@@ -22,7 +22,7 @@ class Batch:
         self.log_ms: Vector = np.log([case.batch_ms for case in cases])
         columns: list[tuple[Any, ...]] = []
         for index, case in enumerate(self.cases):
-            columns += [(index, times, *parts) for times, parts in _ideals(case)]
+            columns += [(index, times, *parts) for times, parts in _peak_times(case)]
         table = np.array(columns, dtype=float).T
         self._case = table[0].astype(int)
         self._times = table[1]
@@ -39,9 +39,10 @@ class Batch:
         return self.log_predicted(eff) - self.log_ms
 
 
-def _ideals(case: PublishedLatency) -> list[tuple[int, PeakTimes]]:
+def _peak_times(case: PublishedLatency) -> list[tuple[int, PeakTimes]]:
     peaks = rates(case.device, case.run.precision)
-    found = kernel_list(case.analysis, case.run, peaks)
+    kernels = kernel_list(case.analysis, case.run, peaks)
     return [
-        (times, ideal(kernel, peaks, case.run, found.nchw)) for kernel, _, times in stage_kernels(case.analysis, found)
+        (times, ideal(kernel, peaks, case.run, kernels.nchw))
+        for kernel, _, times in stage_kernels(case.analysis, kernels)
     ]

@@ -1,4 +1,4 @@
-"""What simpler rules give on the same rows: one quantity scaled to each table, and rooflines that fit nothing."""
+"""Simpler rules on the same rows: one quantity scaled to each table, and rooflines that fit nothing."""
 
 from collections.abc import Callable
 
@@ -37,8 +37,8 @@ def _scaled(cases: list[PublishedLatency], title: str, quantity: Callable[[Publi
     errors = np.zeros(len(cases))
     for index, case in enumerate(cases):
         others = [
-            rates_of[place]
-            for place, other in enumerate(cases)
+            rates_of[position]
+            for position, other in enumerate(cases)
             if other.table == case.table and fold[other.model] != fold[case.model]
         ]
         errors[index] = np.median(others) - rates_of[index]

@@ -1,4 +1,4 @@
-"""docs/latency-prediction.md: what the fit reached, beside what was aimed at and what simpler rules give."""
+"""docs/latency-prediction.md: the accuracy of the fit, beside the aims and simpler rules."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,41 +16,41 @@ from tools.latency_fit.stages import stage_errors
 from tools.latency_fit.tables import EXCLUDED
 
 MIN_ROWS = 6
-"""Rows up to which no rank correlation is told."""
+"""Rows up to which no rank correlation is stated."""
 
 TEMPLATE = Path(__file__).with_name("template.md")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "latency-prediction.md"
 
 
 def document(
-    known: FittedModel,
+    model: FittedModel,
     facts: dict[str, Any],
     fits: Sequence[CrossValidatedFit],
     validated: dict[str, HeldOutErrors],
     across: Sequence[HeldOutErrors],
-    covered: dict[str, float],
+    coverage_by_rows: dict[str, float],
 ) -> str:
     """The whole document; every number in its tables is computed here."""
-    small = small_batches(known)
-    told = {
-        "summary": _summary(validated, across, small, covered),
+    small = small_batches(model)
+    sections = {
+        "summary": _summary(validated, across, small, coverage_by_rows),
         "validated": _validated(validated),
         "families": _families(fits),
         "across": _across_devices(across),
-        "small": _small_batches(small, known),
-        "intervals": _intervals(facts["intervals"], covered, known),
-        "numbers": _numbers(known),
+        "small": _small_batches(small, model),
+        "intervals": _intervals(facts["intervals"], coverage_by_rows, model),
+        "numbers": _numbers(model),
         "excluded": table(["networks", "why"], ([f"`{names}`", why] for names, why in EXCLUDED.items())),
     }
-    return TEMPLATE.read_text(encoding="utf-8").format(**told)
+    return TEMPLATE.read_text(encoding="utf-8").format(**sections)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table, numbers to the right."""
-    body = [list(row) for row in rows]
-    right = [all(row[column][:1] in "0123456789−±" for row in body) for column in range(len(heads))]
-    marks = ["--:" if flush else ":--" for flush in right]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [list(heads), marks, *body])
+    cells = [list(row) for row in rows]
+    right = [all(row[column][:1] in "0123456789−±" for row in cells) for column in range(len(heads))]
+    alignments = ["--:" if is_number else ":--" for is_number in right]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [list(heads), alignments, *cells])
 
 
 def _per_cent(value: float, places: int = 1) -> str:
@@ -70,14 +70,14 @@ def _summary(
         ("known GPU, compiled: mean error", f"{_per_cent(compiled.mean)} %", "3 %"),
         ("known GPU, compiled: rows within 10 %", f"{_per_cent(compiled.within)} %", "97 %"),
         ("known GPU, eager: mean error", f"{_per_cent(eager.mean)} %", "4.5 %"),
-        *[(f"{each.title}: mean error", f"{_per_cent(each.mean)} %", "8 %") for each in across[:3]],
+        *[(f"{errors.title}: mean error", f"{_per_cent(errors.mean)} %", "8 %") for errors in across[:3]],
         *[
-            (f"{each.title}, resnet50 given", f"{_per_cent(each.calibrated_on('resnet50').mean)} %", "4 %")
-            for each in across[:3]
+            (f"{errors.title}, resnet50 given", f"{_per_cent(errors.calibrated_on('resnet50').mean)} %", "4 %")
+            for errors in across[:3]
         ],
-        *[(f"{each.title}: Spearman", f"{spearman(each):.4f}", "0.995") for each in across[:3]],
+        *[(f"{errors.title}: Spearman", f"{spearman(errors):.4f}", "0.995") for errors in across[:3]],
         ("training step, RTX 3090", f"{_per_cent(validated['training step'].mean)} %", "6 %"),
-        *[(each.title, f"{_per_cent(each.mean)} %", "15 %") for each in small],
+        *[(errors.title, f"{_per_cent(errors.mean)} %", "15 %") for errors in small],
         ("CPU, compiled", f"{_per_cent(validated['CPU inference'].mean)} %", "8 %"),
         ("held-out rows within the 90 % interval, pooled", f"{_per_cent(covered['all, pooled'])} %", "85–95 %"),
     ]
@@ -121,45 +121,45 @@ def _families(fits: Sequence[CrossValidatedFit]) -> str:
 def _across_devices(across: Sequence[HeldOutErrors]) -> str:
     rows = []
     for judged in across:
-        given = judged.calibrated_on("resnet50")
-        figure = _per_cent(given.mean) if len(given.cases) else "–"
+        calibrated = judged.calibrated_on("resnet50")
+        figure = _per_cent(calibrated.mean) if len(calibrated.cases) else "–"
         ranks = f"{spearman(judged):.4f}" if len(judged.cases) > MIN_ROWS else "–"
         rows.append([*_row(judged), figure, ranks])
     return table([*_HEADS, "mean with resnet50 given %", "Spearman"], rows)
 
 
-def _small_batches(small: Sequence[HeldOutErrors], known: FittedModel) -> str:
-    """Also what v1 gains on v1.5, which NVIDIA puts at about 5 %: the throughputs' ratio, by these numbers."""
-    gain = 100 * (1 / slowdown(known) - 1)
+def _small_batches(small: Sequence[HeldOutErrors], model: FittedModel) -> str:
+    """Also the gain of v1 over v1.5, which NVIDIA puts at about 5 %: the throughputs' ratio, by these numbers."""
+    gain = 100 * (1 / slowdown(model) - 1)
     lead = (
-        f"The host's cost, {known.host_us:g} µs a call, is the median over the V100's rows up to batch 8;\n"
+        f"The host's cost, {model.host_us:g} µs a call, is the median over the V100's rows up to batch 8;\n"
         f"of the T4's rows none is used. ResNet-50 v1 is predicted {gain:.1f} % faster than v1.5 on the V100\n"
         "(AMP, batch 256); NVIDIA says about 5 %."
     )
     return f"{lead}\n\n{table(_HEADS, map(_row, small))}"
 
 
-def slowdown(known: FittedModel) -> float:
+def slowdown(model: FittedModel) -> float:
     """Time of ResNet-50 v1 over that of v1.5 on the V100, AMP, batch 256."""
-    (case,) = nvidia_cases("V100", "amp", least=256)
+    (case,) = nvidia_cases("V100", "amp", min_batch=256)
     v1 = replace(case, expression="resnet50_v1")
-    logs = [Batch([each]).log_predicted(known.classes["old_tensor"])[0] for each in (v1, case)]
+    logs = [Batch([variant]).log_predicted(model.classes["old_tensor"])[0] for variant in (v1, case)]
     return float(np.exp(logs[0] - logs[1]))
 
 
-def _intervals(intervals: dict[str, float], covered: dict[str, float], known: FittedModel) -> str:
-    errors = 100 * np.abs(np.expm1(stage_errors(known)))
+def _intervals(intervals: dict[str, float], covered: dict[str, float], model: FittedModel) -> str:
+    errors = 100 * np.abs(np.expm1(stage_errors(model)))
     spans = ([name, f"± {_per_cent(100 * float(np.expm1(width)))} %"] for name, width in intervals.items())
     shares = ([name, _per_cent(value)] for name, value in covered.items())
-    off = _per_cent(float(np.mean(errors)))
+    mean_error = _per_cent(float(np.mean(errors)))
     stages = (
         f"Stages are far less certain than the whole: over {len(errors)} stages that we measured, a\n"
-        f"stage's share is {off} % off in the mean. `stage` is what that adds to the whole's interval."
+        f"stage's share is {mean_error} % off in the mean. `stage` is what that adds to the whole's interval."
     )
     return "\n\n".join([table(["evidence", "half width"], spans), table(["rows", "covered %"], shares), stages])
 
 
-def _numbers(known: FittedModel) -> str:
-    names = list(known.classes["gpu"]._asdict())
-    rows = [[f"`{name}`", *[f"{value:g}" for value in eff]] for name, eff in known.classes.items()]
+def _numbers(model: FittedModel) -> str:
+    names = list(model.classes["gpu"]._asdict())
+    rows = [[f"`{name}`", *[f"{value:g}" for value in eff]] for name, eff in model.classes.items()]
     return table(["class", *[f"`{name}`" for name in names]], rows)

@@ -1,4 +1,4 @@
-"""The half widths of the 90 % intervals, from errors on rows that the fit has not seen; and how many they cover."""
+"""The half widths of the 90 % intervals, from errors on held-out rows, and the share of rows that they cover."""
 
 from collections.abc import Sequence
 
@@ -19,59 +19,59 @@ def half_width(errors: Vector) -> float:
 
 
 def half_widths(
-    known: FittedModel, validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors]
+    model: FittedModel, validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors]
 ) -> dict[str, float]:
     """Kind of evidence → half width, as a logarithm.
 
     "gpu", "training" and "cpu": the device was measured in that mode. "alike": another GPU like those (GeForce);
     "unlike": one of another class or under a power cap. "calibrated": one measured network fixed the factor. "host":
-    starting kernels takes longer, and the host's cost is known. "stage": what a stage's share adds to the whole's.
+    launching kernels takes longer, and the host's cost is known. "stage": the error that a stage's share adds.
     """
     alike, unlike = split_by_likeness(across)
     calibrated = [
         judged.calibrated_on("resnet50").errors for judged in across if len(judged.calibrated_on("resnet50").cases) > 0
     ]
-    host = np.concatenate([judged.errors for judged in small_batches(known)])
+    host = np.concatenate([judged.errors for judged in small_batches(model)])
     return {
         "gpu": half_width(validated["GPU inference"].errors),
         "training": half_width(validated["training step"].errors),
         "cpu": half_width(validated["CPU inference"].errors),
-        "alike": half_width(_joined(alike)),
-        "unlike": half_width(_joined(unlike)),
+        "alike": half_width(_joined_errors(alike)),
+        "unlike": half_width(_joined_errors(unlike)),
         "calibrated": half_width(np.concatenate(calibrated)),
         "host": half_width(host),
-        "stage": half_width(stage_errors(known)),
+        "stage": half_width(stage_errors(model)),
     }
 
 
 def split_by_likeness(across: Sequence[HeldOutErrors]) -> tuple[list[HeldOutErrors], list[HeldOutErrors]]:
-    """HeldOutErrors devices that are like those of the fit, and those that are not; training steps left out."""
+    """Errors on devices that are like those of the fit, and those that are not; training steps left out."""
     alike = [judged for judged in across if judged.title.startswith("RTX")]
     unlike = [judged for judged in across if not judged.title.startswith("RTX") and "training" not in judged.title]
     return alike, unlike
 
 
-def _joined(judged: Sequence[HeldOutErrors]) -> Vector:
-    return np.concatenate([each.errors for each in judged])
+def _joined_errors(judged: Sequence[HeldOutErrors]) -> Vector:
+    return np.concatenate([member.errors for member in judged])
 
 
 def coverage(validated: dict[str, HeldOutErrors], across: Sequence[HeldOutErrors]) -> dict[str, float]:
     """Per cent of held-out rows within intervals that come from other rows alone, pooled and by kind."""
-    inside = {title: _within_fold_intervals(judged) for title, judged in validated.items()}
-    for word, group in zip(("GPUs like the fitted", "other GPUs"), split_by_likeness(across), strict=True):
-        inside[word] = np.concatenate([_within_other_intervals(group, place) for place in range(len(group))])
-    pooled = np.concatenate(list(inside.values()))
-    return {word: 100 * float(np.mean(rows)) for word, rows in {**inside, "all, pooled": pooled}.items()}
+    within = {title: _within_fold_intervals(judged) for title, judged in validated.items()}
+    for name, group in zip(("GPUs like the fitted", "other GPUs"), split_by_likeness(across), strict=True):
+        within[name] = np.concatenate([_within_other_intervals(group, index) for index in range(len(group))])
+    pooled = np.concatenate(list(within.values()))
+    return {name: 100 * float(np.mean(rows)) for name, rows in {**within, "all, pooled": pooled}.items()}
 
 
 def _within_fold_intervals(judged: HeldOutErrors) -> WithinInterval:
     """Whether each row lies within the interval of the other folds."""
     fold = fold_of(judged.cases)
     folds = np.array([fold[case.model] for case in judged.cases])
-    widths = {each: half_width(judged.errors[folds != each]) for each in set(folds.tolist())}
-    return np.asarray(np.abs(judged.errors) <= np.array([widths[each] for each in folds.tolist()]))
+    widths = {number: half_width(judged.errors[folds != number]) for number in set(folds.tolist())}
+    return np.asarray(np.abs(judged.errors) <= np.array([widths[number] for number in folds.tolist()]))
 
 
-def _within_other_intervals(group: Sequence[HeldOutErrors], place: int) -> WithinInterval:
-    others = _joined([judged for index, judged in enumerate(group) if index != place])
-    return np.asarray(np.abs(group[place].errors) <= half_width(others))
+def _within_other_intervals(group: Sequence[HeldOutErrors], index: int) -> WithinInterval:
+    others = _joined_errors([judged for other_index, judged in enumerate(group) if other_index != index])
+    return np.asarray(np.abs(group[index].errors) <= half_width(others))

@@ -1,4 +1,4 @@
-"""How far predictions are off rows that the fit has not seen: cross-validated, by family, and on other devices."""
+"""Errors of predictions on held-out rows: cross-validated, by family, and on other devices."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,15 +56,15 @@ class HeldOutErrors:
         """Per cent of the rows that are off by at most 10 %."""
         return float(100 * np.mean(np.abs(np.expm1(self.errors)) <= 0.1))
 
-    def where(self, title: str, keep: Callable[[PublishedLatency], bool]) -> "HeldOutErrors":
-        """Those rows of it."""
-        chosen = [keep(case) for case in self.cases]
+    def where(self, title: str, condition: Callable[[PublishedLatency], bool]) -> "HeldOutErrors":
+        """The rows that satisfy a condition, under a title."""
+        chosen = [condition(case) for case in self.cases]
         return HeldOutErrors(
-            title, [case for case, kept in zip(self.cases, chosen, strict=True) if kept], self.errors[chosen]
+            title, [case for case, is_chosen in zip(self.cases, chosen, strict=True) if is_chosen], self.errors[chosen]
         )
 
     def calibrated_on(self, model: str) -> "HeldOutErrors":
-        """The errors left once each table's row of that model at 224 pixels has fixed the table's factor."""
+        """The errors that remain once each table's row of that model at 224 pixels has fixed the table's factor."""
         factor = {
             case.table: error
             for case, error in zip(self.cases, self.errors, strict=True)
@@ -80,7 +80,7 @@ def fold_of(cases: Sequence[PublishedLatency]) -> dict[str, int]:
     """Model → its fold of five, all sizes of a model in one; drawn with a fixed seed."""
     models = sorted({case.model for case in cases})
     order = np.random.RandomState(0).permutation(len(models))
-    return {models[place]: rank % FOLDS for rank, place in enumerate(order)}
+    return {models[index]: rank % FOLDS for rank, index in enumerate(order)}
 
 
 def held_out_errors(
@@ -90,15 +90,15 @@ def held_out_errors(
     groups = [group(case) for case in cases]
     errors = np.zeros(len(cases))
     for left_out in sorted(set(groups), key=str):
-        away = np.array([each == left_out for each in groups])
-        rest = Batch([case for case, gone in zip(cases, away, strict=True) if not gone])
-        gone = Batch([case for case, gone in zip(cases, away, strict=True) if gone])
-        errors[away] = gone.errors(fit_efficiencies(rest, start, free))
+        is_left_out = np.array([group_of_case == left_out for group_of_case in groups])
+        rest = Batch([case for case, is_out in zip(cases, is_left_out, strict=True) if not is_out])
+        held_out = Batch([case for case, is_out in zip(cases, is_left_out, strict=True) if is_out])
+        errors[is_left_out] = held_out.errors(fit_efficiencies(rest, start, free))
     return errors
 
 
 class CrossValidatedFit(NamedTuple):
-    """A fit that is cross-validated: its cases, where it starts, what it frees."""
+    """A fit to cross-validate: its cases, its start, and the efficiencies that it may change."""
 
     title: str
     cases: list[PublishedLatency]
@@ -106,9 +106,9 @@ class CrossValidatedFit(NamedTuple):
     free: tuple[str, ...]
 
 
-def cross_validated_fits(known: FittedModel) -> list[CrossValidatedFit]:
+def cross_validated_fits(model: FittedModel) -> list[CrossValidatedFit]:
     """The fits that are cross-validated by model name."""
-    gpu = known.classes["gpu"]
+    gpu = model.classes["gpu"]
     return [
         CrossValidatedFit("GPU inference", inference_cases(), gpu, GPU),
         CrossValidatedFit("training step", training_cases(), gpu, TRAINING),
@@ -116,7 +116,7 @@ def cross_validated_fits(known: FittedModel) -> list[CrossValidatedFit]:
     ]
 
 
-def cross_validated(part: CrossValidatedFit) -> HeldOutErrors:
+def cross_validate(part: CrossValidatedFit) -> HeldOutErrors:
     """The part's rows, each predicted without any row of its model."""
     fold = fold_of(part.cases)
     return HeldOutErrors(
@@ -131,28 +131,32 @@ def family_left_out(part: CrossValidatedFit) -> HeldOutErrors:
     )
 
 
-def across_devices(known: FittedModel) -> list[HeldOutErrors]:
-    """GPUs that the fit has not seen: each of two predicted from eager rows of the other, and those of no table."""
-    found = []
-    for seen, unseen in (("RTX 3090", "RTX 4090"), ("RTX 4090", "RTX 3090")):
-        rows = [case for case in inference_cases() if case.device.name == seen and not case.run.compiled]
+def across_devices(model: FittedModel) -> list[HeldOutErrors]:
+    """GPUs that are held out: each of two predicted from eager rows of the other, and those of no table."""
+    results = []
+    for fitted_device, predicted_device in (("RTX 3090", "RTX 4090"), ("RTX 4090", "RTX 3090")):
+        rows = [case for case in inference_cases() if case.device.name == fitted_device and not case.run.compiled]
         eff = fit_efficiencies(
-            Batch(rows), START._replace(norm=NO_BOUND, launch_us=known.classes["gpu"].launch_us), ONE_DEVICE
+            Batch(rows), START._replace(norm=NO_BOUND, launch_us=model.classes["gpu"].launch_us), ONE_DEVICE
         )
-        for compiled, word in ((False, "eager"), (True, "compiled")):
-            cases = [c for c in inference_cases() if c.device.name == unseen and c.run.compiled == compiled]
+        for compiled, execution in ((False, "eager"), (True, "compiled")):
+            cases = [c for c in inference_cases() if c.device.name == predicted_device and c.run.compiled == compiled]
             if cases:
-                found.append(HeldOutErrors(f"{unseen} {word}, from {seen} eager", cases, Batch(cases).errors(eff)))
-    return [*found, turing(known), *hopper(known)]
+                results.append(
+                    HeldOutErrors(
+                        f"{predicted_device} {execution}, from {fitted_device} eager", cases, Batch(cases).errors(eff)
+                    )
+                )
+    return [*results, turing(model), *hopper(model)]
 
 
-def turing(known: FittedModel) -> HeldOutErrors:
+def turing(model: FittedModel) -> HeldOutErrors:
     """NVIDIA's T4 from batch 64, by efficiencies of the V100."""
-    cases = [case for word in ("amp", "float32") for case in nvidia_cases("T4", word, least=LARGE)]
-    return HeldOutErrors("Tesla T4 eager, from Tesla V100", cases, errors_of(cases, known))
+    cases = [case for precision in ("amp", "float32") for case in nvidia_cases("T4", precision, min_batch=LARGE)]
+    return HeldOutErrors("Tesla T4 eager, from Tesla V100", cases, errors_of(cases, model))
 
 
-def hopper(known: FittedModel) -> list[HeldOutErrors]:
+def hopper(model: FittedModel) -> list[HeldOutErrors]:
     """Our own runs on an H100 and an H200; of them the fit knows the H100's CUDA graphs, for `launch_us`."""
     modes: dict[str, Callable[[RunSettings], bool]] = {
         "eager": lambda run: not (run.compiled or run.training or run.cuda_graph),
@@ -160,13 +164,15 @@ def hopper(known: FittedModel) -> list[HeldOutErrors]:
         "as a CUDA graph": lambda run: run.cuda_graph,
         "training step": lambda run: run.training,
     }
-    found = []
+    results = []
     for name in ("H100 SXM", "H200 SXM"):
-        own = [case for case in read_cases("measured") if case.device.name == name and _is_device_bound(case)]
-        for word, chosen in modes.items():
-            cases = [case for case in own if chosen(case.run)]
-            found.append(HeldOutErrors(f"{name} {word}, from GeForce cards", cases, errors_of(cases, known)))
-    return [judged for judged in found if judged.title != "H100 SXM as a CUDA graph, from GeForce cards"]
+        cases_of_device = [
+            case for case in read_cases("measured") if case.device.name == name and _is_device_bound(case)
+        ]
+        for mode, is_mode in modes.items():
+            cases = [case for case in cases_of_device if is_mode(case.run)]
+            results.append(HeldOutErrors(f"{name} {mode}, from GeForce cards", cases, errors_of(cases, model)))
+    return [judged for judged in results if judged.title != "H100 SXM as a CUDA graph, from GeForce cards"]
 
 
 def _is_device_bound(case: PublishedLatency) -> bool:
@@ -174,22 +180,22 @@ def _is_device_bound(case: PublishedLatency) -> bool:
     return case.run.batch_size >= LARGE or case.run.cuda_graph
 
 
-def errors_of(cases: list[PublishedLatency], known: FittedModel, host: bool = False) -> Vector:
-    """log(predicted / published) by the efficiencies of each case's class, with the host's term where asked for."""
+def errors_of(cases: list[PublishedLatency], model: FittedModel, host: bool = False) -> Vector:
+    """log(predicted / published) by the efficiencies of each case's class, with the host's term if `host`."""
     errors = np.zeros(len(cases))
     for index, case in enumerate(cases):
         name = "training" if case.run.training else class_of(rates(case.device, case.run.precision))
         batch = Batch([case])
-        logs = batch.log_predicted(known.classes[name])[0]
-        host_ms = calls_of(case) * known.host_us / 1000 if host and not case.run.cuda_graph else 1e-9
+        logs = batch.log_predicted(model.classes[name])[0]
+        host_ms = calls_of(case) * model.host_us / 1000 if host and not case.run.cuda_graph else 1e-9
         errors[index] = max(logs, np.log(host_ms)) - batch.log_ms[0]
     return errors
 
 
-def small_batches(known: FittedModel) -> list[HeldOutErrors]:
+def small_batches(model: FittedModel) -> list[HeldOutErrors]:
     """NVIDIA's rows up to batch 32; host cost from the V100 alone."""
-    found = []
+    results = []
     for device in ("V100", "T4"):
-        cases = [case for word in ("float32", "amp") for case in nvidia_cases(device, word, most=32)]
-        found.append(HeldOutErrors(f"Tesla {device}, batch 1 to 32", cases, errors_of(cases, known, host=True)))
-    return found
+        cases = [case for precision in ("float32", "amp") for case in nvidia_cases(device, precision, max_batch=32)]
+        results.append(HeldOutErrors(f"Tesla {device}, batch 1 to 32", cases, errors_of(cases, model, host=True)))
+    return results

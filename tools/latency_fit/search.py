@@ -14,7 +14,7 @@ from tools.latency_fit.tables import PublishedLatency, read_cases, training_case
 
 GPU = ("tensor", "memory", "stem", "nchw", "norm")
 ONE_DEVICE = GPU[:-1]
-"""With rows of one device alone, batch norm's element rate cannot be told from the bandwidth: there it has no bound."""
+"""With rows of one device alone, batch norm's element rate is inseparable from the bandwidth: there it has no bound."""
 
 NO_BOUND = 1000.0
 
@@ -54,19 +54,19 @@ def fit_efficiencies(batch: Batch, start: Efficiencies, free: Sequence[str]) -> 
     """The `free` efficiencies that fit the batch best, to four digits; others as in `start`.
 
     A free one that no row of the batch depends on is not fitted: it gets its default (a share's is 1, the peak), not
-    `start`'s value, which was chosen with every row in view and would tell a fit what was left out of it.
+    `start`'s value, which was chosen with every row in view and would leak the held-out rows into the fit.
     """
-    known = identified(batch, start, free)
-    start = start._replace(**{name: Efficiencies._field_defaults[name] for name in free if name not in known})
-    first = np.log([getattr(start, name) for name in known])
-    bounds = LEAST, [_most(name) for name in known]
+    fitted_names = identified(batch, start, free)
+    start = start._replace(**{name: Efficiencies._field_defaults[name] for name in free if name not in fitted_names})
+    initial = np.log([getattr(start, name) for name in fitted_names])
+    bounds = LEAST, [_most(name) for name in fitted_names]
 
     def errors(logs: Vector) -> Vector:
-        return batch.errors(_replaced(start, known, logs))
+        return batch.errors(_with_values(start, fitted_names, logs))
 
-    found = least_squares(errors, first, loss="soft_l1", f_scale=LOSS_SCALE, bounds=bounds)
+    solution = least_squares(errors, initial, loss="soft_l1", f_scale=LOSS_SCALE, bounds=bounds)
     return start._replace(
-        **{name: round_significant(value) for name, value in zip(known, np.exp(found.x), strict=True)}
+        **{name: round_significant(value) for name, value in zip(fitted_names, np.exp(solution.x), strict=True)}
     )
 
 
@@ -74,17 +74,17 @@ def identified(batch: Batch, start: Efficiencies, free: Sequence[str]) -> tuple[
     """Those of the `free` efficiencies that change some row's time on the way from bound to bound.
 
     Without such a row, least squares have no slope to follow and return whatever rounding makes of it, which differs
-    by machine. In a time, an efficiency acts in one direction, so its two bounds show all that it can do.
+    by machine. In a time, an efficiency acts in one direction, so its two bounds show its whole effect.
     """
 
     def spread(name: str) -> float:
-        ends = [batch.log_predicted(_replaced(start, [name], [end])) for end in (LEAST, _most(name))]
+        ends = [batch.log_predicted(_with_values(start, [name], [end])) for end in (LEAST, _most(name))]
         return float(np.max(np.abs(ends[1] - ends[0])))
 
     return tuple(name for name in free if spread(name) > UNSEEN)
 
 
-def _replaced(start: Efficiencies, names: Sequence[str], logs: Vector | Sequence[float]) -> Efficiencies:
+def _with_values(start: Efficiencies, names: Sequence[str], logs: Vector | Sequence[float]) -> Efficiencies:
     return start._replace(**dict(zip(names, np.exp(logs).tolist(), strict=True)))
 
 
@@ -107,12 +107,14 @@ def cpu_cases() -> list[PublishedLatency]:
     return [case for case in read_cases("timm_inference") if case.device.kind == "cpu"]
 
 
-def nvidia_cases(device: str, precision: str, least: int = 1, most: int = 1024) -> list[PublishedLatency]:
-    """NVIDIA's ResNet-50 rows of a device and precision, with batches from `least` to `most`."""
+def nvidia_cases(device: str, precision: str, min_batch: int = 1, max_batch: int = 1024) -> list[PublishedLatency]:
+    """NVIDIA's ResNet-50 rows of a device and precision, with batches from `min_batch` to `max_batch`."""
     return [
         case
         for case in read_cases("nvidia_resnet50")
-        if device in case.device.name and case.run.precision == precision and least <= case.run.batch_size <= most
+        if device in case.device.name
+        and case.run.precision == precision
+        and min_batch <= case.run.batch_size <= max_batch
     ]
 
 
@@ -122,14 +124,14 @@ def graph_cases() -> list[PublishedLatency]:
 
 
 def fit_all() -> FittedModel:
-    """Every number, in the order in which each stands on the others."""
+    """Fit every number, each after those that it depends on."""
     timm, graphs = Batch(inference_cases()), Batch(graph_cases())
     gpu = START
     for _ in range(3):
         gpu = fit_efficiencies(graphs, fit_efficiencies(timm, gpu, GPU), ("launch_us",))
     gpu = fit_efficiencies(timm, gpu, GPU)
     volta = {
-        name: fit_efficiencies(Batch(nvidia_cases("V100", precision, least=LARGE)), gpu, ("tensor",))
+        name: fit_efficiencies(Batch(nvidia_cases("V100", precision, min_batch=LARGE)), gpu, ("tensor",))
         for name, precision in (("old_tensor", "amp"), ("float32", "float32"))
     }
     training = fit_efficiencies(Batch(training_cases()), gpu, TRAINING)
@@ -139,10 +141,10 @@ def fit_all() -> FittedModel:
 
 def fit_host() -> float:
     """Microseconds a call on NVIDIA's host: the median over its small batches on the V100."""
-    cases = [case for word in ("float32", "amp") for case in nvidia_cases("V100", word, most=SMALL)]
+    cases = [case for precision in ("float32", "amp") for case in nvidia_cases("V100", precision, max_batch=SMALL)]
     return round_significant(float(np.median([1000 * case.batch_ms / calls_of(case) for case in cases])))
 
 
 def calls_of(case: PublishedLatency) -> int:
-    """Kernels that the host starts one by one."""
+    """Kernels that the host launches one by one."""
     return kernel_list(case.analysis, case.run, rates(case.device, case.run.precision)).calls

@@ -1,4 +1,4 @@
-"""The published latencies that the predictor is fitted to and judged by, as cases, and which rows were left out."""
+"""The published latencies that the predictor is fitted to and judged by, as cases, and which rows are left out."""
 
 import csv
 from dataclasses import dataclass
@@ -64,8 +64,8 @@ def published_latency(row: dict[str, str]) -> PublishedLatency:
         mode == "graph",
         "train_" in row or mode == "training",
     )
-    words = (row["device"], row["precision"], row["layout"].upper(), "compiled" if run.compiled else "eager")
-    table = " ".join([*words, f"torch {row['torch']}"])
+    parts = (row["device"], row["precision"], row["layout"].upper(), "compiled" if run.compiled else "eager")
+    table = " ".join([*parts, f"torch {row['torch']}"])
     size, time = int(row["image_size"]), float(row["batch_ms"])
     return PublishedLatency(
         row["model"], row["expression"], row["family"], device_named(row["device"]), run, size, time, table
@@ -73,7 +73,7 @@ def published_latency(row: dict[str, str]) -> PublishedLatency:
 
 
 def inference_expressions() -> list[str]:
-    """The networks of timm's inference table, each once, in the order of the alphabet."""
+    """The networks of timm's inference table, each once, in alphabetical order."""
     return sorted({case.expression for case in read_cases("timm_inference")})
 
 

@@ -1,4 +1,4 @@
-"""What the kernels of a run take on a device, one by one, and summed by stage, by kind and by op."""
+"""Times of the kernels of a run on a device, one by one, and summed by stage, by kind and by op."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -36,9 +36,9 @@ from analyzer.latency.run_settings import RunSettings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelList:
-    """A mode's kernels in the rows' order; `nchw` tells the layout, `calls` how many torch starts one by one.
+    """A mode's kernels in the rows' order; `nchw` is the layout, `calls` how many torch launches one by one.
 
-    A convolution's changes of layout are started by the same call as itself; compiled pointwise kernels by generated
+    A convolution's changes of layout are launched by the same call as itself; compiled pointwise kernels by generated
     code, at a cost that does not count beside a call through torch.
     """
 
@@ -83,15 +83,15 @@ class StageKernel(NamedTuple):
 
 
 @memoized_per_object
-def stage_kernels(analysis: Analysis, found: KernelList) -> tuple[StageKernel, ...]:
+def stage_kernels(analysis: Analysis, kernels: KernelList) -> tuple[StageKernel, ...]:
     """The distinct kernels of each stage, which are few."""
     rows = analysis.rows
-    counts = Counter([(rows[kernel.row].stage, kernel[1:]) for kernel in found.kernels])
+    counts = Counter([(rows[kernel.row].stage, kernel[1:]) for kernel in kernels.kernels])
     return tuple([StageKernel(Kernel(0, *rest), stage, times) for (stage, rest), times in counts.items()])
 
 
 class StageKernelTime(NamedTuple):
-    """What `times` runs of a kernel in a stage take together for one batch; the last three at the device's peaks."""
+    """The time of all `times` runs of a kernel in a stage for one batch; the last two at peak."""
 
     kernel: Kernel
     stage: str
@@ -103,16 +103,16 @@ class StageKernelTime(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """How kernels' times make up the predicted whole: a factor, a stage's low and high over its time, host-bound."""
+    """The scaling of kernels' times to the predicted total: a factor, and a stage's low and high over its time."""
 
     factor: float
     low: float
     high: float
     host_bound: bool
 
-    def bound(self, own: str) -> str:
+    def bound(self, kernel_bound: str) -> str:
         """What bounds a group of kernels."""
-        return "launch" if self.host_bound else own
+        return "launch" if self.host_bound else kernel_bound
 
 
 class _KernelGroup(NamedTuple):
@@ -128,116 +128,116 @@ class _KernelGroup(NamedTuple):
 
 
 def stage_kernel_times(
-    analysis: Analysis, device: Device, run: RunSettings, known: Coefficients
+    analysis: Analysis, device: Device, run: RunSettings, fitted: Coefficients
 ) -> list[StageKernelTime]:
     """Every distinct kernel of each stage, with its time."""
     peaks = rates(device, run.precision)
-    eff, found = known.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
+    eff, kernels = fitted.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
     return [
-        _stage_kernel_time(kernel, stage, times, ideal(kernel, peaks, run, found.nchw), eff)
-        for kernel, stage, times in stage_kernels(analysis, found)
+        _stage_kernel_time(kernel, stage, times, ideal(kernel, peaks, run, kernels.nchw), eff)
+        for kernel, stage, times in stage_kernels(analysis, kernels)
     ]
 
 
-def device_ms(analysis: Analysis, device: Device, run: RunSettings, known: Coefficients) -> float:
+def device_ms(analysis: Analysis, device: Device, run: RunSettings, fitted: Coefficients) -> float:
     """The sum of the kernels' times alone."""
     peaks = rates(device, run.precision)
-    eff, found = known.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
-    distinct = stage_kernels(analysis, found)
-    return fsum([times * kernel_ms(ideal(each, peaks, run, found.nchw), eff) for each, _, times in distinct])
+    eff, kernels = fitted.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
+    distinct = stage_kernels(analysis, kernels)
+    return fsum([times * kernel_ms(ideal(kernel, peaks, run, kernels.nchw), eff) for kernel, _, times in distinct])
 
 
 def _stage_kernel_time(
     kernel: Kernel, stage: str, times: int, at_peak: PeakTimes, eff: Efficiencies
 ) -> StageKernelTime:
-    arithmetic = at_peak.plain + at_peak.stem + at_peak.nchw + at_peak.serial
-    moved = at_peak.moved + at_peak.cached + at_peak.copied
+    arithmetic_ms = at_peak.plain + at_peak.stem + at_peak.nchw + at_peak.serial
+    bytes_ms = at_peak.moved + at_peak.cached + at_peak.copied
     ms = kernel_ms(at_peak, eff)
     return StageKernelTime(
-        kernel, stage, times, times * ms, _bound(at_peak, eff, ms), times * arithmetic, times * moved
+        kernel, stage, times, times * ms, _bound(at_peak, eff, ms), times * arithmetic_ms, times * bytes_ms
     )
 
 
 def _bound(at_peak: PeakTimes, eff: Efficiencies, ms: float) -> str:
     if 2 * at_peak.kernels * eff.launch_us / 1000 > ms:
         return "launch"
-    handling = max(memory_ms(at_peak, eff), at_peak.elements / eff.norm)
-    return "compute" if compute_ms(at_peak, eff) + at_peak.serial / eff.tensor > handling else "memory"
+    moving_ms = max(memory_ms(at_peak, eff), at_peak.elements / eff.norm)
+    return "compute" if compute_ms(at_peak, eff) + at_peak.serial / eff.tensor > moving_ms else "memory"
 
 
 def _kernel_groups(
-    found: Sequence[StageKernelTime], run: RunSettings, key: Callable[[StageKernelTime], str]
+    times: Sequence[StageKernelTime], run: RunSettings, key: Callable[[StageKernelTime], str]
 ) -> dict[str, _KernelGroup]:
     groups: dict[str, list[StageKernelTime]] = {}
-    for each in found:
-        groups.setdefault(key(each), []).append(each)
+    for time in times:
+        groups.setdefault(key(time), []).append(time)
     return {name: _kernel_group(group, run) for name, group in groups.items()}
 
 
 def _kernel_group(group: list[StageKernelTime], run: RunSettings) -> _KernelGroup:
     by_bound: dict[str, float] = {}
-    for each in group:
-        by_bound[each.bound] = by_bound.get(each.bound, 0.0) + each.ms
+    for time in group:
+        by_bound[time.bound] = by_bound.get(time.bound, 0.0) + time.ms
     ms = fsum(by_bound.values())
     return _KernelGroup(
-        num_kernels=sum([each.times for each in group]),
+        num_kernels=sum([time.times for time in group]),
         ms=ms,
         bound=max(by_bound, key=by_bound.__getitem__),
-        arithmetic=fsum([each.arithmetic_ms for each in group]) / ms,
-        bandwidth=fsum([each.bytes_ms for each in group]) / ms,
-        macs=run.batch_size * sum([each.times * each.kernel.macs for each in group]),
-        bytes=sum([each.times * kernel_bytes(each.kernel, run) for each in group]),
+        arithmetic=fsum([time.arithmetic_ms for time in group]) / ms,
+        bandwidth=fsum([time.bytes_ms for time in group]) / ms,
+        macs=run.batch_size * sum([time.times * time.kernel.macs for time in group]),
+        bytes=sum([time.times * kernel_bytes(time.kernel, run) for time in group]),
     )
 
 
 def stage_times(
-    analysis: Analysis, found: Sequence[StageKernelTime], run: RunSettings, scaling: Scaling
+    analysis: Analysis, times: Sequence[StageKernelTime], run: RunSettings, scaling: Scaling
 ) -> tuple[StageTime, ...]:
     """The stages in the network's order."""
-    sums = _kernel_groups(found, run, lambda each: each.stage)
-    return tuple([_stage(row.stage, sums[row.stage], scaling) for row in analysis.stages if row.stage in sums])
+    groups = _kernel_groups(times, run, lambda time: time.stage)
+    return tuple([_stage(row.stage, groups[row.stage], scaling) for row in analysis.stages if row.stage in groups])
 
 
-def _stage(stage: str, own: _KernelGroup, scaling: Scaling) -> StageTime:
-    ms = scaling.factor * own.ms
+def _stage(stage: str, group: _KernelGroup, scaling: Scaling) -> StageTime:
+    ms = scaling.factor * group.ms
     return StageTime(
         stage=stage,
         ms=ms,
         low_ms=ms * scaling.low,
         high_ms=ms * scaling.high,
-        bound=scaling.bound(own.bound),
-        achieved=own.arithmetic / scaling.factor,
-        macs=own.macs,
-        bytes=own.bytes,
-        num_kernels=own.num_kernels,
+        bound=scaling.bound(group.bound),
+        achieved=group.arithmetic / scaling.factor,
+        macs=group.macs,
+        bytes=group.bytes,
+        num_kernels=group.num_kernels,
     )
 
 
-def kind_times(found: Sequence[StageKernelTime], run: RunSettings, scaling: Scaling) -> tuple[KernelTime, ...]:
+def kind_times(times: Sequence[StageKernelTime], run: RunSettings, scaling: Scaling) -> tuple[KernelTime, ...]:
     """The kinds of kernel, the longest first."""
-    sums = _kernel_groups(found, run, lambda each: each.kernel.kind)
-    ordered = sorted(sums.items(), key=lambda item: -item[1].ms)
+    groups = _kernel_groups(times, run, lambda time: time.kernel.kind)
+    ordered = sorted(groups.items(), key=lambda item: -item[1].ms)
     return tuple([_kind(kind, own, scaling) for kind, own in ordered])
 
 
-def _kind(kind: str, own: _KernelGroup, scaling: Scaling) -> KernelTime:
+def _kind(kind: str, group: _KernelGroup, scaling: Scaling) -> KernelTime:
     return KernelTime(
         kind=kind,
-        num_kernels=own.num_kernels,
-        ms=scaling.factor * own.ms,
-        bound=scaling.bound(own.bound),
-        achieved=(own.arithmetic if own.bound == "compute" else own.bandwidth) / scaling.factor,
-        macs=own.macs,
-        bytes=own.bytes,
+        num_kernels=group.num_kernels,
+        ms=scaling.factor * group.ms,
+        bound=scaling.bound(group.bound),
+        achieved=(group.arithmetic if group.bound == "compute" else group.bandwidth) / scaling.factor,
+        macs=group.macs,
+        bytes=group.bytes,
     )
 
 
-def row_times(analysis: Analysis, device: Device, run: RunSettings, known: Coefficients) -> list[tuple[float, int]]:
-    """For each row its kernels' milliseconds, and how many those are."""
+def row_times(analysis: Analysis, device: Device, run: RunSettings, fitted: Coefficients) -> list[tuple[float, int]]:
+    """For each row its kernels' milliseconds, and their number."""
     peaks = rates(device, run.precision)
-    eff, found = known.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
+    eff, kernels = fitted.efficiencies(peaks, run), kernel_list(analysis, run, peaks)
     times, counts = [0.0] * len(analysis.rows), [0] * len(analysis.rows)
-    for kernel in found.kernels:
-        times[kernel.row] += kernel_ms(ideal(kernel, peaks, run, found.nchw), eff)
+    for kernel in kernels.kernels:
+        times[kernel.row] += kernel_ms(ideal(kernel, peaks, run, kernels.nchw), eff)
         counts[kernel.row] += 1
     return list(zip(times, counts, strict=True))

@@ -26,16 +26,16 @@ class MeasuredNetwork(NamedTuple):
 def calibrated_factor(path: str | Path, device: Device, run: RunSettings) -> float:
     """The median of measured / predicted over the file's networks, of those that ran as `run` does where there are any.
 
-    Raises InvalidInput in one sentence where the file is damaged, of another device, or says nothing of its networks.
+    Raises InvalidInput in one sentence where the file is damaged, of another device, or has no network to compare with.
     """
-    place = Path(path)
-    found = list(_from_table(place, device, run) if place.suffix == ".csv" else _from_records(place, device))
-    alike = [each for each in found if _mode(each.run) == _mode(run)] or found
-    free = [each for each in alike if not each.host_bound]
-    if not free:
-        why = "starting the kernels took longer than computing them" if alike else "it holds no network known here"
-        raise InvalidInput(f"calibration {shortened(place, 200)}: {why}, so it says nothing of {device.name}.")
-    return median([_ratio(each, device) for each in free])
+    file = Path(path)
+    networks = list(_from_table(file, device, run) if file.suffix == ".csv" else _from_records(file, device))
+    same_mode = [network for network in networks if _mode(network.run) == _mode(run)] or networks
+    device_bound = [network for network in same_mode if not network.host_bound]
+    if not device_bound:
+        why = "starting the kernels took longer than computing them" if same_mode else "it holds no network known here"
+        raise InvalidInput(f"calibration {shortened(file, 200)}: {why}, so it says nothing of {device.name}.")
+    return median([_ratio(network, device) for network in device_bound])
 
 
 def _ratio(measured: MeasuredNetwork, device: Device) -> float:
@@ -48,18 +48,22 @@ def _mode(run: RunSettings) -> tuple[object, ...]:
 
 
 def _from_records(path: Path, device: Device) -> Iterator[MeasuredNetwork]:
-    from analyzer.latency.records.record import read_records  # a table needs none of it
+    from analyzer.latency.records.record import read_records  # a table does not need it
 
     for record in read_records(path):
         if plain_name(record.conditions.device_name) != plain_name(device.name):
-            told = shortened(record.conditions.device_name)
-            raise InvalidInput(f"calibration {shortened(path, 200)}: was measured on {told}, not on {device.name}.")
+            measured_on = shortened(record.conditions.device_name)
+            raise InvalidInput(
+                f"calibration {shortened(path, 200)}: was measured on {measured_on}, not on {device.name}."
+            )
         analysis = analyze(record.variant, record.input_shape[1:])
         if analysis.fingerprint != record.fingerprint:
-            told = shortened(record.variant)
-            raise InvalidInput(f"calibration {shortened(path, 200)}: its {told} is another network than {told} here.")
-        waiting = record.host is not None and bool(record.host.host_bound) and not record.settings.cuda_graph
-        yield MeasuredNetwork(analysis, record.settings, record.batch_ms, waiting)
+            variant = shortened(record.variant)
+            raise InvalidInput(
+                f"calibration {shortened(path, 200)}: its {variant} is another network than {variant} here."
+            )
+        host_bound = record.host is not None and bool(record.host.host_bound) and not record.settings.cuda_graph
+        yield MeasuredNetwork(analysis, record.settings, record.batch_ms, host_bound)
 
 
 def _from_table(path: Path, device: Device, run: RunSettings) -> Iterator[MeasuredNetwork]:
@@ -74,10 +78,12 @@ def _from_table(path: Path, device: Device, run: RunSettings) -> Iterator[Measur
 
 def _of_device(path: Path, rows: Iterable[dict[str, str]], device: Device) -> list[dict[str, str]]:
     """The rows of that device; all where the table names none, as timm's own do not."""
-    own = [row for row in rows if not row.get("device") or plain_name(row["device"]) == plain_name(device.name)]
-    if not own:
+    rows_of_device = [
+        row for row in rows if not row.get("device") or plain_name(row["device"]) == plain_name(device.name)
+    ]
+    if not rows_of_device:
         raise InvalidInput(f"calibration {shortened(path, 200)}: has no row of {device.name}.")
-    return own
+    return rows_of_device
 
 
 def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: RunSettings) -> Iterator[MeasuredNetwork]:
@@ -96,7 +102,7 @@ def _known_rows(path: Path, rows: Iterable[dict[str, str]], run: RunSettings) ->
 
 
 def _row_run(row: dict[str, str], run: RunSettings) -> RunSettings:
-    """The run that a row names in columns of its own, otherwise the one asked for."""
+    """The settings that a row states in its own columns, otherwise those of `run`."""
     precision = {"fp32": "float32"}.get(row.get("precision", ""), row.get("precision", ""))
     return run._replace(
         precision=precision if precision in PRECISIONS else run.precision,

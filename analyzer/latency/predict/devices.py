@@ -29,7 +29,7 @@ NO_TF32 = ("Pascal", "Volta", "Turing")
 class Device:
     """A GPU or CPU with the figures of its data sheet; `FIGURES` says what each is.
 
-    `sources` tells of each figure "verified", or "unverified"; `note` is what is known beyond that.
+    `sources` says of each figure "verified" or "unverified"; `note` adds to that.
     """
 
     name: str
@@ -71,14 +71,14 @@ def _check(device: str, name: str, value: object, least: float) -> None:
 
 @cache
 def _table() -> tuple[dict[str, Device], dict[str, str]]:
-    """The shipped devices by name, and the plain form of every name they go by."""
+    """The shipped devices by name, and the plain form of each of their names → name."""
     path = Path(__file__).parents[2] / "published" / "devices.csv"
-    known, names = {}, {}
+    devices, names = {}, {}
     for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
-        known[row["name"]] = _device(row)
+        devices[row["name"]] = _device(row)
         for name in (row["name"], *filter(None, row["also"].split("; "))):
             names[plain_name(name)] = row["name"]
-    return known, names
+    return devices, names
 
 
 def _device(row: dict[str, str]) -> Device:
@@ -100,30 +100,30 @@ def devices() -> dict[str, Device]:
 
 
 def plain_name(name: str) -> str:
-    """A device's name without case, spaces, punctuation and its maker's words: "GeForce RTX 4090" is "4090"."""
-    letters = "".join(each for each in name.lower() if each.isalnum())
-    for word in ("nvidia", "geforce", "tesla", "rtx"):
-        letters = letters.removeprefix(word)
+    """A device's name without case, spaces, punctuation and brand names: "GeForce RTX 4090" is "4090"."""
+    letters = "".join(letter for letter in name.lower() if letter.isalnum())
+    for prefix in ("nvidia", "geforce", "tesla", "rtx"):
+        letters = letters.removeprefix(prefix)
     return letters
 
 
 def device_named(name: str) -> Device:
-    """The shipped device of a name, written as anyone writes it; InvalidInput with the closest names otherwise."""
-    known, names = _table()
+    """The shipped device of a name, in any usual spelling; InvalidInput with the closest names otherwise."""
+    devices, names = _table()
     if plain_name(name) in names:
-        return known[names[plain_name(name)]]
+        return devices[names[plain_name(name)]]
     raise InvalidInput(f"device {shortened(name)!r} is unknown; {_suggestion(plain_name(name), names)}")
 
 
-def _suggestion(word: str, names: dict[str, str]) -> str:
+def _suggestion(plain: str, names: dict[str, str]) -> str:
     from difflib import get_close_matches  # only a mistake needs it
 
-    within = [name for name in names if len(word) > 1 and (word in name or name in word)]
-    close = within or get_close_matches(word[:40], names, n=3, cutoff=0.5)
-    told = list(dict.fromkeys(names[name] for name in close))[:4]
+    containing = [name for name in names if len(plain) > 1 and (plain in name or name in plain)]
+    close = containing or get_close_matches(plain[:40], names, n=3, cutoff=0.5)
+    suggestions = list(dict.fromkeys(names[name] for name in close))[:4]
     return (
-        f"did you mean {' or '.join(told)}?"
-        if told
+        f"did you mean {' or '.join(suggestions)}?"
+        if suggestions
         else f"known are {', '.join(list(dict.fromkeys(names.values()))[:8])}, …."
     )
 
@@ -131,17 +131,17 @@ def _suggestion(word: str, names: dict[str, str]) -> str:
 def read_devices(path: str | Path) -> dict[str, Device]:
     """Devices of a TOML file, a table `["My GPU"]` each with the names of `FIGURES`, `kind` and `architecture`.
 
-    `like = "RTX 4090"` takes over what is not stated. Raises InvalidInput for a file that does not say so.
+    `like = "RTX 4090"` supplies the figures that are not stated. Raises InvalidInput for any other file.
     """
     import tomllib  # only devices of a file need it
 
     try:
-        told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidInput(f"devices {shortened(path, 200)}: cannot be read ({shortened(error, 120)}).") from None
-    if not told or not all(isinstance(entry, dict) for entry in told.values()):
+    if not tables or not all(isinstance(entry, dict) for entry in tables.values()):
         raise InvalidInput(f'devices {shortened(path, 200)}: must hold a table ["name"] for each device.')
-    return {name: _device_from_toml(name, dict(entry)) for name, entry in told.items()}
+    return {name: _device_from_toml(name, dict(entry)) for name, entry in tables.items()}
 
 
 _DESCRIPTIVE_KEYS = ("kind", "architecture", "note")
@@ -151,14 +151,14 @@ def _device_from_toml(name: str, entry: dict[str, Any]) -> Device:
     base = device_named(str(entry.pop("like"))) if "like" in entry else None
     unknown = [key for key in entry if key not in (*FIGURES, *_DESCRIPTIVE_KEYS)]
     if unknown:
-        wanted = ", ".join(("like", *_DESCRIPTIVE_KEYS, *FIGURES))
-        raise InvalidInput(f"device {shortened(name)}: {shortened(unknown[0])} is none of {wanted}.")
-    given = {**(base.to_dict() if base else {}), **entry, "name": name}
-    given["sources"] = {**(base.sources if base else {}), **{key: "stated" for key in entry if key in FIGURES}}
-    missing = [figure for figure in FIGURES if figure not in given and figure not in ("tensor_tflops", "mem_gb")]
+        allowed = ", ".join(("like", *_DESCRIPTIVE_KEYS, *FIGURES))
+        raise InvalidInput(f"device {shortened(name)}: {shortened(unknown[0])} is none of {allowed}.")
+    values = {**(base.to_dict() if base else {}), **entry, "name": name}
+    values["sources"] = {**(base.sources if base else {}), **{key: "stated" for key in entry if key in FIGURES}}
+    missing = [figure for figure in FIGURES if figure not in values and figure not in ("tensor_tflops", "mem_gb")]
     if missing:
         raise InvalidInput(f"device {shortened(name)}: states no {missing[0]}.")
-    return Device(**given)
+    return Device(**values)
 
 
 SHARED_BYTES_PER_CLOCK = 128
@@ -193,14 +193,14 @@ class DevicePeaks(NamedTuple):
 @cache
 def rates(device: Device, precision: str) -> DevicePeaks:
     """Peaks at one of timm's precisions: float32 convolutions run in TF32 where a GPU has it, PyTorch's default."""
-    single = precision == "float32"
-    tensor = device.tensor_tflops > device.fp32_tflops and (not single or device.tf32)
-    tera = device.tensor_tflops / (2 if single else 1) if tensor else device.fp32_tflops
-    share, clocks = sustained_clock_share(device), sm_clocks(device)
+    is_float32 = precision == "float32"
+    tensor = device.tensor_tflops > device.fp32_tflops and (not is_float32 or device.tf32)
+    tflops = device.tensor_tflops / (2 if is_float32 else 1) if tensor else device.fp32_tflops
+    clock_share, clocks = sustained_clock_share(device), sm_clocks(device)
     return DevicePeaks(
-        flops=share * tera * 1e12,
-        operands=share * clocks * SHARED_BYTES_PER_CLOCK / (4 if single else 2) if tensor else 0.0,
-        clocks=share * clocks,
+        flops=clock_share * tflops * 1e12,
+        operands=clock_share * clocks * SHARED_BYTES_PER_CLOCK / (4 if is_float32 else 2) if tensor else 0.0,
+        clocks=clock_share * clocks,
         memory=device.mem_bw_gbs * 1e9,
         cache=device.l2_mb * 1e6,
         sms=device.sms,
@@ -212,12 +212,12 @@ def rates(device: Device, precision: str) -> DevicePeaks:
 
 def sm_clocks(device: Device) -> float:
     """Multiprocessors × boost clock in Hz, from the float32 peak of two FLOP a lane and clock."""
-    many, few = (device.fp32_tflops * 1e12 / (2 * lanes) for lanes in LANES)
-    return many if many / device.sms >= 1e9 else few
+    wide, narrow = (device.fp32_tflops * 1e12 / (2 * lanes) for lanes in LANES)
+    return wide if wide / device.sms >= 1e9 else narrow
 
 
 def sustained_clock_share(device: Device) -> float:
-    """Share of the boost clock that a GPU holds while it computes, at most 1."""
+    """Share of the boost clock that a GPU sustains while it computes, at most 1."""
     peers = [other for other in devices().values() if other.architecture == device.architecture]
     if device.kind == "cpu" or not peers:
         return 1.0

@@ -1,6 +1,6 @@
-"""The kernels that a network runs as when eager, in inference and in training: what each reads, writes and multiplies.
+"""The kernels that a network runs as, eager, compiled and in training: what each reads, writes and multiplies.
 
-Counts are of one image; a batch does all of it that many times, but reads the weights once.
+Counts are of one image; a batch multiplies them all, but reads the weights once.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ TILE = 64
 class Kernel(NamedTuple):
     """One kernel, and the row (index into `Analysis.rows`) that it belongs to.
 
-    `read` and `written` are elements of activations, `weights` of parameters, `extra_bytes` what is of a fixed size.
+    `read` and `written` are elements of activations, `weights` of parameters, `extra_bytes` have a fixed item size.
     Convolutions and linear layers have output `positions`, `channels`, and a window of `side`×`side`; `macs` are those
     of the op, exactly. `is_stem`: it reads an image of so few channels that the kernel multiplies padding.
     `is_norm`: it normalises, eagerly, which takes a GPU time for each element beside that of moving it.
@@ -183,38 +183,38 @@ def training_kernels(analysis: Analysis) -> list[Kernel]:
         for source in inputs:
             if source != IMAGE:
                 uses[source] += 1
-    found: list[Kernel] = []
+    kernels: list[Kernel] = []
     for index, row in enumerate(analysis.rows):
-        found += _op_training_kernels(index, row, first=sources[index][0] == IMAGE)
-        found += [Kernel(index, "add", 2 * written(row), written(row))] * max(0, uses[index] - 1)
-    return found
+        kernels += _op_training_kernels(index, row, first=sources[index][0] == IMAGE)
+        kernels += [Kernel(index, "add", 2 * written(row), written(row))] * max(0, uses[index] - 1)
+    return kernels
 
 
 def _op_training_kernels(index: int, row: OpCost, first: bool) -> list[Kernel]:
-    there = inference_kernels(index, row)
+    forward = inference_kernels(index, row)
     size, out, kind = read(row), written(row), kind_of(row.operation)
     match row.operation:
         case Weighted():
-            gradient = there[0]._replace(read=size + out, written=0)
-            return [*there, gradient] if first else [*there, gradient, gradient]
+            gradient = forward[0]._replace(read=size + out, written=0)
+            return [*forward, gradient] if first else [*forward, gradient, gradient]
         case Norm():
             passes = Kernel(index, kind, 2 * size, out, is_norm=True)
             return [passes, passes._replace(read=4 * size)]
         case Add():
-            return there
+            return forward
         case Activation() | Multiply() | Dropout():
-            return [*there, Kernel(index, kind or "gate", 2 * out, size)]
+            return [*forward, Kernel(index, kind or "gate", 2 * out, size)]
         case MaxPool2d():
-            return [*there, Kernel(index, kind, out, 2 * size, extra_bytes=INDEX_BYTES * out)]
+            return [*forward, Kernel(index, kind, out, 2 * size, extra_bytes=INDEX_BYTES * out)]
         case AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d() | Concat() | Rearrangement():
-            return [*there, *[Kernel(index, kind, out, size)] * bool(kind)]
+            return [*forward, *[Kernel(index, kind, out, size)] * bool(kind)]
         case _:
             assert_never(row.operation)
 
 
 def sources_of(graph: Graph) -> list[tuple[int, ...]]:
     """For each op in execution order the rows that it reads, `IMAGE` for the network's input."""
-    found: list[tuple[int, ...]] = []
+    sources: list[tuple[int, ...]] = []
 
     def frame(part: Graph, source: int) -> int:
         values = {INPUT: source}
@@ -222,12 +222,12 @@ def sources_of(graph: Graph) -> list[tuple[int, ...]]:
             if isinstance(node.op, Graph):
                 values[node.name] = frame(node.op, values[node.inputs[0]])
             else:
-                found.append(tuple([values[name] for name in node.inputs]))
-                values[node.name] = len(found) - 1
+                sources.append(tuple([values[name] for name in node.inputs]))
+                values[node.name] = len(sources) - 1
         return values[part.nodes[-1].name]
 
     frame(graph, IMAGE)
-    return found
+    return sources
 
 
 def cast_kernels(analysis: Analysis, kernels: Sequence[Kernel]) -> list[Kernel]:
@@ -243,7 +243,7 @@ weight and momentum written; and the gradient set to nothing."""
 
 
 def optimiser_kernels(analysis: Analysis, item_bytes: int) -> list[Kernel]:
-    """The optimiser's step, an op's parameters each; torch joins them into a few kernels, which start at no cost."""
+    """The optimiser's step, an op's parameters each; torch joins them into few kernels, whose launches cost nothing."""
     sizes = [(index, row.params * OPTIMISER_BYTES // item_bytes) for index, row in enumerate(analysis.rows)]
     return [Kernel(index, "optimiser", 0, 0, weights=size) for index, size in sizes if size]
 
@@ -264,7 +264,7 @@ MAX_RECOMPUTED_READS = 4
 
 
 class _Fusion:
-    """Walks the ops; `_reads` has for each row the tensors in memory that its value is computed from."""
+    """Fuses ops as torch.compile does; `_reads` has for each row the tensors in memory that its value depends on."""
 
     def __init__(self, analysis: Analysis, on_cpu: bool) -> None:
         self.kernels: list[Kernel] = []
@@ -319,15 +319,15 @@ class _Fusion:
 
     def _concat(self, index: int, inputs: tuple[int, ...]) -> None:
         """A chain of concatenations is one of all its inputs, as torchvision's and timm's networks write it."""
-        joined = sum([self._joined.get(source, (source,)) for source in inputs], ())
-        self._joined[index] = joined
-        if len(joined) <= MAX_FUSED_INPUTS and not self._on_cpu:
-            self._pointwise(index, joined)
+        all_inputs = sum([self._joined.get(source, (source,)) for source in inputs], ())
+        self._joined[index] = all_inputs
+        if len(all_inputs) <= MAX_FUSED_INPUTS and not self._on_cpu:
+            self._pointwise(index, all_inputs)
         else:
-            self._stored(Kernel(index, "concat", sum(map(self._size, joined)), self._size(index)))
+            self._stored(Kernel(index, "concat", sum(map(self._size, all_inputs)), self._size(index)))
 
     def _in_memory(self, index: int) -> None:
-        """Have a row's value written by a fused kernel, if it is not in memory yet."""
+        """Add the fused kernel that writes a row's value, if it is not in memory yet."""
         if self._reads[index] != {index}:
             self._stored(Kernel(index, "fused pointwise", self._size_read(index), self._size(index)))
 
@@ -357,9 +357,9 @@ def compiles_to_channels_last(analysis: Analysis) -> bool:
 
 
 def _slowdown(op: Conv2d) -> float:
-    inside = op.in_channels // op.groups
-    if op.groups > 1 and inside > 1:
+    group_width = op.in_channels // op.groups
+    if op.groups > 1 and group_width > 1:
         return _GROUPED
-    if op.out_channels <= 64 and inside <= 64:
+    if op.out_channels <= 64 and group_width <= 64:
         return _SMALL
-    return _NARROWING if 2 * op.out_channels <= inside and op.kernel > 1 else _PLAIN
+    return _NARROWING if 2 * op.out_channels <= group_width and op.kernel > 1 else _PLAIN

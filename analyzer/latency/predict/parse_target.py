@@ -1,4 +1,4 @@
-"""A LatencyTarget from what people write: names and numbers checked, files read, the command line's options."""
+"""Latency targets from names, numbers, files and the command line's options, all checked."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def latency_target(
     calibration_file: str | None = None,
     devices_file: str | None = None,
 ) -> LatencyTarget:
-    """A device, or one by its name, and a run that is modelled; InvalidInput says what is wrong with them.
+    """A device, or one by its name, and a run that is modelled; InvalidInput otherwise.
 
     `calibration_file` is a measured record or a table with timm's columns, `devices_file` a TOML file of devices.
     """
@@ -66,9 +66,9 @@ def known_devices(devices_file: str | None = None) -> dict[str, Device]:
 
 def device_from(name: str, devices_file: str | None = None) -> Device:
     """A device of a TOML file, or else a shipped one; InvalidInput where neither has it."""
-    stated = read_devices(devices_file) if devices_file is not None else {}
-    own = {plain_name(each): device for each, device in stated.items()}
-    return own[plain_name(name)] if plain_name(name) in own else device_named(name)
+    devices_of_file = read_devices(devices_file) if devices_file is not None else {}
+    by_plain_name = {plain_name(device_name): device for device_name, device in devices_of_file.items()}
+    return by_plain_name[plain_name(name)] if plain_name(name) in by_plain_name else device_named(name)
 
 
 def target_from(arguments: str) -> LatencyTarget:
@@ -89,14 +89,14 @@ def target_from(arguments: str) -> LatencyTarget:
         raise InvalidInput(f"{shortened(arguments, 120)}: is no device and run ({shortened(error, 120)}).") from None
 
 
-def _options(words: Sequence[str]) -> dict[str, Any]:
+def _options(arguments: Sequence[str]) -> dict[str, Any]:
     """Keyword → text, or True of a flag."""
     options: dict[str, Any] = {}
-    rest = iter(words)
-    for word in rest:
-        if word not in _NAMES:
-            raise ValueError(f"{word} is no option of a predicted latency")
-        options[_NAMES[word]] = next(rest, "") if word in _VALUED else True
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument not in _NAMES:
+            raise ValueError(f"{argument} is no option of a predicted latency")
+        options[_NAMES[argument]] = next(remaining, "") if argument in _VALUED else True
     return options
 
 
@@ -117,5 +117,5 @@ _VALUED = tuple(_NAMES)[:6]
 
 @cache
 def reference_target() -> LatencyTarget:
-    """What latency is predicted for where nobody names a device: a batch of 256 in amp, eager, on an RTX 4090."""
+    """The target of predictions where no device is named: a batch of 256 in amp, eager, on an RTX 4090."""
     return latency_target("RTX 4090", RunSettings(256, "amp"))

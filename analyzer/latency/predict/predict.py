@@ -1,8 +1,8 @@
 """Latency predicted without the device: the kernels of a mode, a roofline for each, and a host term over all.
 
 A network's time is max(sum of its kernels' times, calls · host cost). Both are sums over ops, so a design space can
-gather them from distinct blocks: `predict_op_times` gives every op's share. Only fusion reaches over a block's border,
-and a fused kernel's time is given to the last op in it.
+gather them from distinct blocks: `predict_op_times` gives every op's share. Only fusion crosses a block's border,
+and a fused kernel's time counts for the last op in it.
 """
 
 from math import exp, fsum, hypot, log
@@ -25,20 +25,20 @@ from analyzer.latency.predict.roofline import Coefficients, coefficients
 from analyzer.latency.predict.target import LatencyTarget
 
 MARGIN = 0.10
-"""Of a GPU's memory left to its context, workspaces and fragmentation when the largest batch is asked for."""
+"""Share of a GPU's memory left for its context, workspaces and fragmentation when the largest batch is computed."""
 
 PER_CLOCK = 768.0
-"""FLOP that tensor cores do a clock and multiprocessor at most in the cards that the GPU fit knows (512), with room."""
+"""Most FLOP a clock and multiprocessor of tensor cores in the cards that the model is fitted to (512), with room."""
 
 HOST_SPAN = 8.0
-"""How many times faster than the fitted host, of 2021, one may start kernels where nothing is known of it."""
+"""How many times faster than the fitted host, of 2021, an unknown host may launch kernels."""
 
 CLOCK_EXPONENT = 1 / 3
 """How far the exponent of the power cap's effect on the clock may lie from its square root, over that root."""
 
 
 class OpTime(NamedTuple):
-    """The time that an op's own kernels take, and how many those are."""
+    """The milliseconds of an op's own kernels, and their number."""
 
     path: str
     stage: str
@@ -65,13 +65,13 @@ class TotalLatency(NamedTuple):
 def predict_latency(analysis: Analysis, target: LatencyTarget, *, with_memory: bool = True) -> Prediction:
     """One batch's latency in milliseconds on a device that need not be here: whole, by stage and by kernel.
 
-    Without `with_memory` no largest batch is worked out, and it is 0.
+    Without `with_memory` no largest batch is computed, and it is 0.
     """
-    device, run, known = target.device, target.run, coefficients()
-    found = stage_kernel_times(analysis, device, run, known)
-    kernels_ms = fsum([each.ms for each in found])
-    total = _total_latency(analysis, target, known, kernels_ms)
-    scaling = Scaling(total.ms / kernels_ms, *_stage_spans(total, known.intervals["stage"]), total.host_bound)
+    device, run, fitted = target.device, target.run, coefficients()
+    times = stage_kernel_times(analysis, device, run, fitted)
+    kernels_ms = fsum([time.ms for time in times])
+    total = _total_latency(analysis, target, fitted, kernels_ms)
+    scaling = Scaling(total.ms / kernels_ms, *_stage_spans(total, fitted.intervals["stage"]), total.host_bound)
     return Prediction(
         variant=analysis.variant,
         fingerprint=analysis.fingerprint,
@@ -84,34 +84,34 @@ def predict_latency(analysis: Analysis, target: LatencyTarget, *, with_memory: b
         device_ms=total.device_ms,
         host_ms=total.host_ms,
         evidence=total.evidence,
-        stages=stage_times(analysis, found, run, scaling),
-        kernels=kind_times(found, run, scaling),
+        stages=stage_times(analysis, times, run, scaling),
+        kernels=kind_times(times, run, scaling),
         max_batch_size=largest_batch(analysis, target) if with_memory else 0,
     )
 
 
 def _stage_spans(total: TotalLatency, half_width: float) -> tuple[float, float]:
-    """A stage's low and high over its time: the whole's, each widened by what a stage's share is uncertain by."""
+    """A stage's low and high over its time: the whole's, each widened by the uncertainty of a stage's share."""
     below, above = log(total.ms / total.low_ms), log(total.high_ms / total.ms)
     return exp(-hypot(below, half_width)), exp(hypot(above, half_width))
 
 
 def predict_total(analysis: Analysis, target: LatencyTarget) -> TotalLatency:
     """The whole's time and interval alone, for sweeps: a third of the work of `predict_latency`."""
-    known = coefficients()
-    return _total_latency(analysis, target, known, device_ms(analysis, target.device, target.run, known))
+    fitted = coefficients()
+    return _total_latency(analysis, target, fitted, device_ms(analysis, target.device, target.run, fitted))
 
 
-def _total_latency(analysis: Analysis, target: LatencyTarget, known: Coefficients, kernels_ms: float) -> TotalLatency:
-    own_ms = kernels_ms * (1.0 if target.factor is None else target.factor)
-    host_ms = _host_ms(analysis, target, known.host_us if target.host_us is None else target.host_us)
-    evidence = _evidence(known, target)
-    low, high = _interval(known, own_ms, host_ms, _half_width(known, target, evidence), target.host_us is not None)
-    return TotalLatency(max(own_ms, host_ms), low, high, own_ms, host_ms, evidence)
+def _total_latency(analysis: Analysis, target: LatencyTarget, fitted: Coefficients, kernels_ms: float) -> TotalLatency:
+    device_ms = kernels_ms * (1.0 if target.factor is None else target.factor)
+    host_ms = _host_ms(analysis, target, fitted.host_us if target.host_us is None else target.host_us)
+    evidence = _evidence(fitted, target)
+    low, high = _interval(fitted, device_ms, host_ms, _half_width(fitted, target, evidence), target.host_us is not None)
+    return TotalLatency(max(device_ms, host_ms), low, high, device_ms, host_ms, evidence)
 
 
 def _host_ms(analysis: Analysis, target: LatencyTarget, host_us: float) -> float:
-    """What the host takes to start the kernels one by one; nothing for a CPU, whose ops start themselves."""
+    """Milliseconds in which the host launches the kernels one by one; 0 for a CPU, which launches none."""
     device, run = target.device, target.run
     if run.cuda_graph or device.kind == "cpu":
         return 0.0
@@ -129,27 +129,27 @@ def predict_op_times(analysis: Analysis, target: LatencyTarget) -> tuple[OpTime,
     return tuple([OpTime(row.path, row.stage, scale * ms, count) for row, (ms, count) in pairs])
 
 
-def _evidence(known: Coefficients, target: LatencyTarget) -> str:
+def _evidence(fitted: Coefficients, target: LatencyTarget) -> str:
     """Known, calibrated or specs."""
     if target.factor is not None:
         return "calibrated"
-    return "known" if known.knows(target.device, target.run) else "specs"
+    return "known" if fitted.knows(target.device, target.run) else "specs"
 
 
-def _half_width(known: Coefficients, target: LatencyTarget, evidence: str) -> float:
+def _half_width(fitted: Coefficients, target: LatencyTarget, evidence: str) -> float:
     """Of the interval of the device's time, as a logarithm."""
     device, run = target.device, target.run
     mode = "cpu" if device.kind == "cpu" else "training" if run.training else "gpu"
-    own = known.intervals[mode]
+    base_width = fitted.intervals[mode]
     if evidence == "known":
-        return own
+        return base_width
     if evidence == "calibrated":
-        return max(own, known.intervals["calibrated"])
+        return max(base_width, fitted.intervals["calibrated"])
     peaks = rates(device, run.precision)
-    unseen = known.intervals["alike" if _resembles_fitted_devices(device, peaks) else "unlike"]
-    # log of the clock's share over its root's exponent: 0 for a card that is not held back
-    capped = CLOCK_EXPONENT * (1 - sustained_clock_share(device))
-    return hypot(own, unseen, capped) if mode != "gpu" else hypot(unseen, capped)
+    device_width = fitted.intervals["alike" if _resembles_fitted_devices(device, peaks) else "unlike"]
+    # log of the clock's share over its root's exponent: 0 for a card that keeps its clock
+    cap_width = CLOCK_EXPONENT * (1 - sustained_clock_share(device))
+    return hypot(base_width, device_width, cap_width) if mode != "gpu" else hypot(device_width, cap_width)
 
 
 def _resembles_fitted_devices(device: Device, peaks: DevicePeaks) -> bool:
@@ -159,15 +159,15 @@ def _resembles_fitted_devices(device: Device, peaks: DevicePeaks) -> bool:
 
 
 def _interval(
-    known: Coefficients, own_ms: float, host_ms: float, half_width: float, host_known: bool
+    fitted: Coefficients, device_ms: float, host_ms: float, half_width: float, is_host_known: bool
 ) -> tuple[float, float]:
     """90 % of the longer of device and host; an unknown host may be far faster than the fitted one."""
-    low, high = own_ms / exp(half_width), own_ms * exp(half_width)
+    low, high = device_ms / exp(half_width), device_ms * exp(half_width)
     if not host_ms:
         return low, high
-    span = exp(known.intervals["host"])
-    least = host_ms / span if host_known else host_ms / HOST_SPAN
-    return max(low, least), max(high, host_ms * span)
+    span = exp(fitted.intervals["host"])
+    min_host_ms = host_ms / span if is_host_known else host_ms / HOST_SPAN
+    return max(low, min_host_ms), max(high, host_ms * span)
 
 
 def largest_batch(analysis: Analysis, target: LatencyTarget) -> int:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 BOUNDS = ("compute", "memory", "launch")
-"""What a run of kernels spends most of its time on: arithmetic, moving bytes, or starting kernels."""
+"""What kernels spend most of their time on: arithmetic, moving bytes, or being launched."""
 
 EVIDENCE = {
     "known": "the model was fitted on measurements of this device in this mode",
@@ -51,7 +51,7 @@ class KernelTime(NamedTuple):
 class Prediction:
     """One network's predicted latency for one batch on one device, in milliseconds.
 
-    `ms` is the longer of what the device computes for, `device_ms`, and what the host takes to start the kernels,
+    `ms` is the longer of the device's time to compute, `device_ms`, and the host's to launch the kernels,
     `host_ms` (0 with a CUDA graph); stages and kernels sum to `ms`. `low_ms` to `high_ms` is the 90 % interval.
     """
 
@@ -77,22 +77,22 @@ class Prediction:
 
     @property
     def images_per_second(self) -> float:
-        """Throughput."""
+        """Throughput in images a second."""
         return 1000 * self.batch_size / self.ms
 
     @property
     def host_bound(self) -> bool:
-        """Whether starting the kernels takes longer than computing them."""
+        """Whether launching the kernels takes longer than computing them."""
         return self.host_ms > self.device_ms
 
     @property
     def num_kernels(self) -> int:
-        """Kernels that one batch starts."""
+        """Kernels that one batch launches."""
         return sum(kernel.num_kernels for kernel in self.kernels)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of a prediction."""
-        facts = asdict(self) | {"stages": [stage._asdict() for stage in self.stages]}
-        facts["kernels"] = [kernel._asdict() for kernel in self.kernels]
-        more = {"images_per_second": self.images_per_second, "host_bound": self.host_bound}
-        return {"schema": 1, "kind": "predicted", **facts, **more, "input_shape": list(self.input_shape)}
+        fields = asdict(self) | {"stages": [stage._asdict() for stage in self.stages]}
+        fields["kernels"] = [kernel._asdict() for kernel in self.kernels]
+        derived = {"images_per_second": self.images_per_second, "host_bound": self.host_bound}
+        return {"schema": 1, "kind": "predicted", **fields, **derived, "input_shape": list(self.input_shape)}

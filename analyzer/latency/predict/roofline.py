@@ -1,6 +1,6 @@
 """The time of one kernel: the longest of computing, moving its bytes and handling its elements; one formula.
 
-`ideal` is what a kernel would take on each resource at the device's peaks; `kernel_ms` joins them by the fitted
+`ideal` is a kernel's time on each resource at the device's peaks; `kernel_ms` joins them by the fitted
 efficiencies. The fit evaluates the same `kernel_ms` on arrays (tools.latency_fit), so there is one formula.
 """
 
@@ -20,7 +20,7 @@ class Efficiencies(NamedTuple):
 
     `tensor`: share of the peak FLOP/s in convolutions. `memory`: share of the bandwidth. `stem`: by how much the first
     convolution's few channels are padded. `nchw`: share that 1×1 convolutions keep in NCHW. `norm`: elements a clock
-    and multiprocessor of eager batch norm. `launch_us`: what each kernel costs the device at least. `cached`,
+    and multiprocessor of eager batch norm. `launch_us`: the least that each kernel costs the device. `cached`,
     `reordered`, `copied` (a CPU's): share of the bandwidth within its cache, and for weights that are copied to NHWC,
     and for concatenations.
     """
@@ -58,11 +58,11 @@ class PeakTimes(NamedTuple):
 
 
 def kernel_ms(ideal: PeakTimes, eff: Efficiencies, larger: Callable[[Any, Any], Any] = max) -> Any:
-    """A kernel's milliseconds: max(arithmetic + operand supply, bytes, elements) + what nothing hides + launch."""
+    """A kernel's milliseconds: max(arithmetic + operand supply, bytes, elements) + what overlaps nothing + launch."""
     bytes_ms = memory_ms(ideal, eff)
-    work = larger(larger(compute_ms(ideal, eff), bytes_ms), ideal.elements / eff.norm)
-    alone = ideal.serial / eff.tensor + ideal.reordered / eff.reordered
-    return work + alone + ideal.kernels * eff.launch_us / 1000
+    overlapped_ms = larger(larger(compute_ms(ideal, eff), bytes_ms), ideal.elements / eff.norm)
+    serial_ms = ideal.serial / eff.tensor + ideal.reordered / eff.reordered
+    return overlapped_ms + serial_ms + ideal.kernels * eff.launch_us / 1000
 
 
 def compute_ms(ideal: PeakTimes, eff: Efficiencies) -> Any:
@@ -86,21 +86,21 @@ def peak_flops(device: Device, run: RunSettings) -> float:
 
 
 def ideal(kernel: Kernel, peaks: DevicePeaks, run: RunSettings, nchw: bool) -> PeakTimes:
-    """What a kernel takes at the device's peaks, for one batch; `nchw`: it reads and writes that layout."""
-    size = kernel_bytes(kernel, run)
-    moving = 1000 * size / peaks.memory
+    """A kernel's times at the device's peaks, for one batch; `nchw`: it reads and writes that layout."""
+    moved_bytes = kernel_bytes(kernel, run)
+    moving_ms = 1000 * moved_bytes / peaks.memory
     if kernel.kind == "optimiser":
-        return PeakTimes(moved=moving, kernels=0)
+        return PeakTimes(moved=moving_ms, kernels=0)
     if not peaks.gpu:
-        return _on_cpu(kernel, peaks, run, size, moving)
+        return _on_cpu(kernel, peaks, run, moved_bytes, moving_ms)
     elements = 1000 * run.batch_size * kernel.written / peaks.clocks if kernel.is_norm else 0.0
     if not kernel.macs:
-        return PeakTimes(moved=moving, elements=elements)
+        return PeakTimes(moved=moving_ms, elements=elements)
     macs = run.batch_size * kernel.macs * (1.0 if kernel.is_stem else padding(kernel.channels))
-    arithmetic = 2000 * macs / peaks.flops
+    arithmetic_ms = 2000 * macs / peaks.flops
     supply = 1000 * macs * OPERANDS_PER_MAC / peaks.operands if peaks.operands else 0.0
-    form = _efficiency_name(kernel, nchw) if peaks.tensor else "plain"
-    return PeakTimes(supply=supply, moved=moving, **{form: arithmetic})
+    field = _efficiency_name(kernel, nchw) if peaks.tensor else "plain"
+    return PeakTimes(supply=supply, moved=moving_ms, **{field: arithmetic_ms})
 
 
 def _efficiency_name(kernel: Kernel, nchw: bool) -> str:
@@ -108,21 +108,21 @@ def _efficiency_name(kernel: Kernel, nchw: bool) -> str:
 
 
 def padding(channels: int) -> float:
-    """Channels computed over channels kept: whole tiles are computed."""
+    """Channels computed over channels needed: whole tiles are computed."""
     return -(-channels // TILE) * TILE / channels
 
 
-def _on_cpu(kernel: Kernel, peaks: DevicePeaks, run: RunSettings, size: int, moving: float) -> PeakTimes:
+def _on_cpu(kernel: Kernel, peaks: DevicePeaks, run: RunSettings, moved_bytes: int, moving_ms: float) -> PeakTimes:
     """A CPU's: activations may stay in its cache, weights may not; those of wide windows are copied to NHWC."""
     if kernel.kind == "concat":
-        return PeakTimes(copied=moving)
-    weights = 1000 * run.item_bytes * kernel.weights / peaks.memory
-    fits = size < peaks.cache
+        return PeakTimes(copied=moving_ms)
+    weights_ms = 1000 * run.item_bytes * kernel.weights / peaks.memory
+    in_cache = moved_bytes < peaks.cache
     return PeakTimes(
         serial=2000 * run.batch_size * kernel.macs / peaks.flops,
-        moved=weights if fits else moving,
-        cached=moving - weights if fits else 0.0,
-        reordered=weights if kernel.side > 1 and run.compiled else 0.0,
+        moved=weights_ms if in_cache else moving_ms,
+        cached=moving_ms - weights_ms if in_cache else 0.0,
+        reordered=weights_ms if kernel.side > 1 and run.compiled else 0.0,
     )
 
 
@@ -148,11 +148,11 @@ class Coefficients(NamedTuple):
 
     def efficiencies(self, rates: DevicePeaks, run: RunSettings) -> Efficiencies:
         """The efficiencies of a device's class in a mode."""
-        own = self.classes[class_of(rates)]
+        inference = self.classes[class_of(rates)]
         if not run.training or not rates.gpu:
-            return own
-        trained, base = self.classes["training"], self.classes["gpu"]
-        return trained._replace(tensor=trained.tensor * own.tensor / base.tensor)
+            return inference
+        training, base = self.classes["training"], self.classes["gpu"]
+        return training._replace(tensor=training.tensor * inference.tensor / base.tensor)
 
 
 def class_of(rates: DevicePeaks) -> str:
@@ -164,15 +164,15 @@ def class_of(rates: DevicePeaks) -> str:
 
 @cache
 def coefficients() -> Coefficients:
-    """The shipped numbers."""
+    """The shipped coefficients."""
     return coefficients_from(json.loads(PATH.read_text(encoding="utf-8")))
 
 
-def coefficients_from(facts: dict[str, Any]) -> Coefficients:
-    """The numbers of a coefficients file."""
+def coefficients_from(document: dict[str, Any]) -> Coefficients:
+    """The coefficients of such a file's content."""
     return Coefficients(
-        classes={name: Efficiencies(**given) for name, given in facts["efficiencies"].items()},
-        host_us=facts["host_us"],
-        intervals=facts["intervals"],
-        known=frozenset((name, precision, bool(c), bool(t)) for name, precision, c, t in facts["known"]),
+        classes={name: Efficiencies(**values) for name, values in document["efficiencies"].items()},
+        host_us=document["host_us"],
+        intervals=document["intervals"],
+        known=frozenset((name, precision, bool(c), bool(t)) for name, precision, c, t in document["known"]),
     )

@@ -1,4 +1,4 @@
-"""A device and how a network runs on it: all that a predicted latency depends on besides the network."""
+"""A latency target: the device and run settings on which a prediction depends besides the network."""
 
 import shlex
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from analyzer.latency.run_settings import RunSettings
 
 @dataclass(frozen=True, slots=True)
 class LatencyTarget:
-    """A device and a run on it; `host_us` is what the host takes to start one kernel, None for the model's own.
+    """A device and a run on it; `host_us` is the host's time to launch one kernel, None for the model's own.
 
-    `factor` is what a calibration found the device to take, over what is predicted without it. `devices_file` and
+    `factor` is measured over predicted time, from a calibration. `devices_file` and
     `calibration_file` are where device and calibration were read from, if anywhere.
     """
 
@@ -24,9 +24,9 @@ class LatencyTarget:
 
     @property
     def arguments(self) -> str:
-        """The command line's options that make it again: `--gpu 'RTX 4090' --batch-size 256 --precision amp`."""
+        """The command line's options that describe it: `--gpu 'RTX 4090' --batch-size 256 --precision amp`."""
         run = self.run
-        valued = {
+        with_values = {
             "--gpu": self.device.name,
             "--batch-size": str(run.batch_size),
             "--precision": run.precision,
@@ -40,12 +40,17 @@ class LatencyTarget:
             "--cuda-graph": run.cuda_graph,
             "--train": run.training,
         }
-        options = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value is not None]
-        return " ".join([*options, *(name for name, on in flags.items() if on)])
+        options = [f"{name} {shlex.quote(value)}" for name, value in with_values.items() if value is not None]
+        return " ".join([*options, *(name for name, is_on in flags.items() if is_on)])
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What a file name may hold: device, batch, precision and each mode that is on."""
+        """The parts of a file name: device, batch, precision and each mode that is on."""
         run = self.run
         modes = {"compiled": run.compiled, "nhwc": run.channels_last, "graph": run.cuda_graph, "train": run.training}
-        return self.device.name, f"batch{run.batch_size}", run.precision, *(name for name, on in modes.items() if on)
+        return (
+            self.device.name,
+            f"batch{run.batch_size}",
+            run.precision,
+            *(name for name, is_on in modes.items() if is_on),
+        )

@@ -1,4 +1,4 @@
-"""What a latency depends on besides the network: the machine, its state, the warm-up, and the checks that were made."""
+"""What a latency depends on besides the network: the machine, its state, the warm-up, and the checks on it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 Facts = dict[str, Any]
 
 MAX_DRIFT = 0.02
-"""Change of the reference network's median from which what was measured between is discarded."""
+"""Change of the reference network's median from which the records between are discarded."""
 
 HOST_GAP = 0.05
 """Share of eager execution over the CUDA graph's from which the host, not the GPU, sets the pace."""
 
 MAX_OTHERS_SHARE = 0.05
-"""Share of the cores that others may use before it is told."""
+"""Share of the cores that other processes may use without a warning."""
 
 THERMAL_REASONS = frozenset({"hw_slowdown", "hw_thermal_slowdown", "sw_thermal_slowdown", "hw_power_brake_slowdown"})
 """Reasons for lower clocks that are faults; a power cap is a card's ordinary bound."""
@@ -21,9 +21,9 @@ THERMAL_REASONS = frozenset({"hw_slowdown", "hw_thermal_slowdown", "sw_thermal_s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What all cells of one measurement share; None where a machine has no such thing or does not tell.
+    """What all cells of one measurement share; None where a machine lacks it or does not report it.
 
-    `machine` holds the device's own facts: threads and cores of a CPU, CUDA, cuDNN and driver versions of a GPU.
+    `machine` has the device's own facts: threads and cores of a CPU, CUDA, cuDNN and driver versions of a GPU.
     """
 
     device: str
@@ -47,7 +47,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp:
-    """Runs before the first sample; the first, with compilation and the choice of kernels, is told apart."""
+    """Runs before the first sample; the first, with compilation and the choice of kernels, is stated separately."""
 
     num_runs: int
     seconds: float
@@ -59,7 +59,7 @@ class WarmUp:
 class OutputCheck:
     """Distance ‖output − reference‖ / ‖reference‖ from eager float32 without TF32 with the same weights.
 
-    The bound is of roundings, as the network magnifies them; None where that is so much that nothing can be judged.
+    The bound is of roundings, as the network magnifies them; None where that is too much to judge by.
     """
 
     error: float | None
@@ -94,7 +94,7 @@ class HostCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceCheck:
-    """The reference network's medians right before and right after, which tell whether the machine drifted."""
+    """The reference network's medians right before and right after, which show whether the machine drifted."""
 
     variant: str
     batch_size: int
@@ -108,12 +108,12 @@ class ReferenceCheck:
 
     @property
     def discarded(self) -> bool:
-        """Whether it drifted by more than 2 %, so that what was measured between does not count."""
+        """Whether it drifted by more than 2 %, so that the records between do not count."""
         return abs(self.drift) > MAX_DRIFT
 
 
 def disturbances(before: Facts, after: Facts) -> Iterator[str]:
-    """What of the device's state before and after makes figures doubtful, a sentence each."""
+    """What makes figures doubtful in the device's state before and after, a sentence each."""
     if before.get("nvml"):
         yield f"Clocks, throttling and other processes are not known: {before['nvml']}."
     reasons = sorted(

@@ -1,4 +1,4 @@
-"""Measured latencies as data, written and read back: every sample, and every condition it was taken under."""
+"""Measured latencies as data, written and read back: every sample with its conditions."""
 
 import json
 import re
@@ -31,7 +31,7 @@ _FIGURES = ("median_ms", "p10_ms", "p90_ms", "p99_ms", "iqr_ms", "unsteady")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Times of one thing, the network or a stage, for one batch, in milliseconds and in the order they were taken."""
+    """Times of the network or a stage for one batch, in milliseconds, in the order of the samples."""
 
     label: str
     samples_ms: tuple[float, ...]
@@ -105,17 +105,17 @@ SCHEMA = 1
 SPLIT_GAP = 0.05
 """Distance of the stages' sum from the whole, over the whole, from which the split is flagged."""
 
-_Part = TypeVar("_Part")
+_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyRecord:
     """One network's measured latency in one way of running it: the whole, its stages in order, and the conditions.
 
-    `network` is the synchronised latency of one batch, `queued` the time a batch takes when batches are given without
+    `network` is the synchronised latency of one batch, `queued` the time of a batch when batches are queued without
     waiting for each other (None where a call returns only when its work is done, as on a CPU). Stages are timed in runs
     of their own, by marks at the stage borders; in training they are forward, backward and optimiser; () where the
-    execution cannot be split. How far their sum is from the whole tells what the marks cost.
+    execution cannot be split. The distance of their sum from the whole is the cost of the marks.
     """
 
     variant: str
@@ -143,17 +143,17 @@ class LatencyRecord:
 
     @property
     def precision(self) -> str:
-        """Number format, in timm's word."""
+        """Number format, by timm's name."""
         return self.settings.precision
 
     @property
     def channels_last(self) -> bool:
-        """Whether tensors were kept in NHWC layout."""
+        """Whether tensors were in NHWC layout."""
         return self.settings.channels_last
 
     @property
     def compiled(self) -> bool:
-        """Whether torch.compile made it."""
+        """Whether it was compiled by torch.compile."""
         return self.settings.compiled
 
     @property
@@ -188,7 +188,7 @@ class LatencyRecord:
 
     @property
     def disturbances(self) -> tuple[str, ...]:
-        """What of the device's state makes the figures doubtful, a sentence each."""
+        """What makes the figures doubtful in the device's state, a sentence each."""
         return tuple(disturbances(self.before, self.after))
 
     def to_dict(self) -> dict[str, Any]:
@@ -246,7 +246,7 @@ class Failure:
 class Measurement:
     """All cells of one call: the conditions they share, a record each, and what could not be measured.
 
-    `cut_short` says why it ended before all was measured; what is there is complete.
+    `cut_short` says why it ended before all was measured; its records are complete.
     """
 
     conditions: Conditions
@@ -297,33 +297,33 @@ def _plain(value: Any) -> str:
 def read_records(path: str | Path) -> tuple[LatencyRecord, ...]:
     """The records of a file that `latency` wrote, those discarded for drift left out; torch is not needed.
 
-    Raises InvalidInput in one sentence where the file is missing, damaged, of another kind or newer, or where nothing
-    in it counts.
+    Raises InvalidInput in one sentence where the file is missing, damaged, of another kind or newer, or where no
+    record in it counts.
     """
-    return _counted(Path(path), read_measurement(Path(path)))
+    return _counting_records(Path(path), read_measurement(Path(path)))
 
 
 def read_measurement(path: Path) -> Measurement:
     """The measurement in a file of `latency`; InvalidInput with one sentence where it is none."""
-    document = _json_in(path)
+    document = _read_json(path)
     try:
-        return _measurement(_valid(path, document))
+        return _measurement(_validated_document(path, document))
     except InvalidInput as error:
         if str(error).startswith("latency record"):
             raise
         raise InvalidInput(f"latency record {path}: {error}") from None
 
 
-def _counted(path: Path, measurement: Measurement) -> tuple[LatencyRecord, ...]:
+def _counting_records(path: Path, measurement: Measurement) -> tuple[LatencyRecord, ...]:
     """The records that count; InvalidInput where there are none."""
-    kept = tuple(record for record in measurement.records if not record.discarded)
-    if not kept:
-        why = "every record in it was discarded for drift" if measurement.records else "holds no record"
-        raise InvalidInput(f"latency record {path}: {why}.")
-    return kept
+    counted = tuple(record for record in measurement.records if not record.discarded)
+    if not counted:
+        reason = "every record in it was discarded for drift" if measurement.records else "holds no record"
+        raise InvalidInput(f"latency record {path}: {reason}.")
+    return counted
 
 
-def _json_in(path: Path) -> Any:
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -331,8 +331,8 @@ def _json_in(path: Path) -> Any:
     except OSError as error:
         raise InvalidInput(f"latency record {path}: cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
-        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise InvalidInput(f"latency record {path}: is no JSON{where}, as `latency` writes it.") from None
+        position = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise InvalidInput(f"latency record {path}: is no JSON{position}, as `latency` writes it.") from None
 
 
 @cache
@@ -344,7 +344,7 @@ def _validator() -> Callable[[Any], Any]:
     return validate
 
 
-def _valid(path: Path, document: Any) -> dict[str, Any]:
+def _validated_document(path: Path, document: Any) -> dict[str, Any]:
     import fastjsonschema
 
     version = document.get("schema") if isinstance(document, dict) else None
@@ -365,22 +365,22 @@ def _measurement(document: dict[str, Any]) -> Measurement:
     conditions = _dataclass_from(Conditions, document["conditions"])
     return Measurement(
         conditions=conditions,
-        records=tuple(_record(found, conditions) for found in document["records"]),
-        failures=tuple(_failure(found) for found in document["failures"]),
+        records=tuple(_record(entry, conditions) for entry in document["records"]),
+        failures=tuple(_failure(entry) for entry in document["failures"]),
         cut_short=document["cut_short"],
     )
 
 
-def _dataclass_from(kind: type[_Part], document: dict[str, Any]) -> _Part:
+def _dataclass_from(kind: type[_Record], document: dict[str, Any]) -> _Record:
     """A dataclass from an object that has its fields, and figures derived from them."""
-    return kind(**{each.name: document[each.name] for each in fields(kind) if each.name in document})  # type: ignore[arg-type]
+    return kind(**{item.name: document[item.name] for item in fields(kind) if item.name in document})  # type: ignore[arg-type]
 
 
 def _settings(document: dict[str, Any]) -> RunSettings:
     return RunSettings.from_words(**{name: document[name] for name in RunSettings().to_dict() if name in document})
 
 
-def _optional(kind: type[_Part], document: dict[str, Any] | None) -> _Part | None:
+def _optional(kind: type[_Record], document: dict[str, Any] | None) -> _Record | None:
     return None if document is None else _dataclass_from(kind, document)
 
 
@@ -397,7 +397,7 @@ def _record(document: dict[str, Any], conditions: Conditions) -> LatencyRecord:
         settings=_settings(document),
         autocast=document["autocast"],
         network=timing_from("network", document["network"]),
-        queued=_queued(document["queued"]),
+        queued=_queued_timing(document["queued"]),
         stages=tuple(timing_from(stage["stage"], stage) for stage in document["stages"]),
         caches=document["caches"],
         warm_up=_dataclass_from(WarmUp, document["warm_up"]),
@@ -411,7 +411,7 @@ def _record(document: dict[str, Any], conditions: Conditions) -> LatencyRecord:
     )
 
 
-def _queued(document: dict[str, Any] | None) -> Timing | None:
+def _queued_timing(document: dict[str, Any] | None) -> Timing | None:
     return None if document is None else timing_from("queued", document)
 
 
@@ -427,16 +427,16 @@ class RecordFile:
         require_writable(folder / "record.json")
 
     def keep(self, measurement: Measurement) -> None:
-        """Write what has been measured so far; nothing where that is nothing."""
+        """Write what has been measured so far; nothing where there is no record."""
         if not measurement.records:
             return
-        self.path = self.path or self._free(measurement)
+        self.path = self.path or self._new_path(measurement)
         measurement.save(self.path)
 
-    def _free(self, measurement: Measurement) -> Path:
-        """A name by date and device that no file has, taken at once."""
-        given = measurement.conditions
-        stem = f"{re.sub(r'[^0-9T]', '', given.date[:16])}-{_slug(given.device_name)}"
+    def _new_path(self, measurement: Measurement) -> Path:
+        """A new file, named by date and device, created at once."""
+        conditions = measurement.conditions
+        stem = f"{re.sub(r'[^0-9T]', '', conditions.date[:16])}-{_slug(conditions.device_name)}"
         self.folder.mkdir(parents=True, exist_ok=True)
         for number in range(1, 10_000):
             path = self.folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")

@@ -68,11 +68,11 @@ class _BlockTensors(NamedTuple):
     cotangent: Tensor
 
     def cut(self, case: ComparisonCase) -> "_BlockTensors":
-        """The same in the case's type and at its size; weights are cast when they are copied."""
+        """The same tensors in the case's type and at its size; weights are cast when they are copied."""
         batch_size, side = sizes(case.dtype)
         features = self.features[:batch_size, :, :side, :side].to(DTYPES[case.dtype])
-        kept = -(-side * self.cotangent.shape[-1] // self.features.shape[-1])
-        cotangent = self.cotangent[:batch_size, :, :kept, :kept].to(DTYPES[case.dtype])
+        output_side = -(-side * self.cotangent.shape[-1] // self.features.shape[-1])
+        cotangent = self.cotangent[:batch_size, :, :output_side, :output_side].to(DTYPES[case.dtype])
         return _BlockTensors(self.state, features, cotangent)
 
 
@@ -107,14 +107,14 @@ class BlockUnderTest:
     path: str
     block_forms: BlockForms
     seed: int
-    _drawn: _BlockTensors | None = field(default=None, init=False)
+    _tensors: _BlockTensors | None = field(default=None, init=False)
 
     @property
-    def draw(self) -> _BlockTensors:
+    def tensors(self) -> _BlockTensors:
         """Weights, input and output gradient in float64, the same whatever was compared before."""
-        if self._drawn is None:
-            self._drawn = _drawn(self.block_forms, self.seed)
-        return self._drawn
+        if self._tensors is None:
+            self._tensors = _random_block_tensors(self.block_forms, self.seed)
+        return self._tensors
 
     def tolerance(self, case: ComparisonCase, form: ResNeXtForm, *, gradient: bool) -> float:
         """The bound on rounding between this form of the block and the grouped one."""
@@ -128,33 +128,33 @@ class BlockUnderTest:
         )
 
 
-def _drawn(trio: BlockForms, seed: int) -> _BlockTensors:
+def _random_block_tensors(block_forms: BlockForms, seed: int) -> _BlockTensors:
     generator = torch.Generator().manual_seed(seed)
-    shapes = trio.rows[0].input_shapes[0], trio.rows[-1].output_shape
-    state = random_state(trio.block, generator)
+    shapes = block_forms.rows[0].input_shapes[0], block_forms.rows[-1].output_shape
+    state = random_state(block_forms.block, generator)
     features, cotangent = (
         torch.empty(BATCH_SIZE, *shape, dtype=torch.float64).normal_(generator=generator) for shape in shapes
     )
     return _BlockTensors(state, features, cotangent)
 
 
-def comparisons(bench: BlockUnderTest, case: ComparisonCase) -> Iterator[TensorComparison]:
+def comparisons(block: BlockUnderTest, case: ComparisonCase) -> Iterator[TensorComparison]:
     """Forms (a) and (b) against (c): output, gradients, and in training mode the running statistics."""
-    given = bench.draw.cut(case)
+    tensors = block.tensors.cut(case)
     with quick_backward(case.dtype):
-        reference = evaluate(bench.block_forms.nets[-1], *given, training=case.training)
-        beside_it = [evaluate_with_crossings(net, reference, given, case) for net in bench.block_forms.nets[:-1]]
-    for net, (evaluation, crossed) in zip(bench.block_forms.nets, beside_it, strict=False):
+        reference = evaluate(block.block_forms.nets[-1], *tensors, training=case.training)
+        evaluations = [evaluate_with_crossings(net, reference, tensors, case) for net in block.block_forms.nets[:-1]]
+    for net, (evaluation, num_crossed) in zip(block.block_forms.nets, evaluations, strict=False):
         for what, gradient, pairs in common_tensors(evaluation, reference, case.training):
             yield worst_comparison(
                 pairs,
                 identity=f"({net.form.letter}) = (c)",
-                block=bench.path,
+                block=block.path,
                 what=what,
                 dtype=case.dtype,
                 mode=case.mode,
-                tolerance=bench.tolerance(case, net.form, gradient=gradient),
-                crossed=crossed,
+                tolerance=block.tolerance(case, net.form, gradient=gradient),
+                crossed=num_crossed,
             )
 
 
@@ -171,25 +171,27 @@ def quick_backward(dtype: str) -> Iterator[None]:
 
 
 def evaluate_with_crossings(
-    net: Runnable, reference: Evaluation, given: tuple[StateDict, Tensor, Tensor], case: ComparisonCase
+    net: Runnable, reference: Evaluation, tensors: tuple[StateDict, Tensor, Tensor], case: ComparisonCase
 ) -> tuple[Evaluation, int]:
     """A form's evaluation, and at how many ReLUs' inputs rounding led it to the other side of zero than the reference.
 
     There its output stands, and the way back is run again on the reference's sides, for lack of a gradient at zero.
     Types with few digits always cross somewhere, so there the first run is forward only.
     """
-    found = evaluate(net, *given, training=case.training, backward=case.dtype not in HALF_DTYPES)
-    crossed = num_crossings(found.signs, reference.signs)
-    if not crossed and found.gradients:
-        return found, 0
-    again = evaluate(net, *given, training=case.training, signs=reference.signs)
-    return replace(found, input_gradient=again.input_gradient, gradients=again.gradients), crossed
+    evaluation = evaluate(net, *tensors, training=case.training, backward=case.dtype not in HALF_DTYPES)
+    num_crossed = num_crossings(evaluation.signs, reference.signs)
+    if not num_crossed and evaluation.gradients:
+        return evaluation, 0
+    on_reference_signs = evaluate(net, *tensors, training=case.training, signs=reference.signs)
+    return replace(
+        evaluation, input_gradient=on_reference_signs.input_gradient, gradients=on_reference_signs.gradients
+    ), num_crossed
 
 
-def worst_comparison(pairs: "_Pairs", **place: Any) -> TensorComparison:
+def worst_comparison(pairs: "_Pairs", **labels: Any) -> TensorComparison:
     """A row about the worst of some tensors, each beside its reference."""
     worst, where = max((tensor_error(*pair), name) for name, pair in pairs.items())
-    return TensorComparison(where=where, max_abs=worst.max_abs, max_rel=worst.max_rel, **place)
+    return TensorComparison(where=where, max_abs=worst.max_abs, max_rel=worst.max_rel, **labels)
 
 
 _Pairs = dict[str, tuple[Tensor, Tensor]]
@@ -199,12 +201,12 @@ def common_tensors(one: Evaluation, reference: Evaluation, training: bool) -> It
     """(what, whether it is a gradient, tensors by name) of everything that two evaluations have in common."""
     yield "output", False, {"output": (one.output, reference.output)}
     yield "gradient of input", True, {"input": (one.input_gradient, reference.input_gradient)}
-    yield "gradients of weights", True, _paired(one.gradients, reference.gradients)
+    yield "gradients of weights", True, _tensor_pairs(one.gradients, reference.gradients)
     if training:
-        yield "running statistics", False, _paired(one.statistics, reference.statistics)
+        yield "running statistics", False, _tensor_pairs(one.statistics, reference.statistics)
 
 
-def _paired(one: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> _Pairs:
+def _tensor_pairs(one: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> _Pairs:
     return {name: (_with_weight(one, name), _with_weight(reference, name)) for name in reference}
 
 
@@ -236,21 +238,21 @@ def tensor_error(one: Tensor, reference: Tensor) -> TensorError:
 
 
 @torch.no_grad()
-def controls(bench: BlockUnderTest, dtype: str) -> list[FaultControl]:
+def controls(block: BlockUnderTest, dtype: str) -> list[FaultControl]:
     """Each fault planted in forms (a) and (b), their outputs compared with form (c) in evaluation mode."""
     case = ComparisonCase(dtype, "eval")
-    state, features = copy_state(bench.draw.state, DTYPES[dtype]), bench.draw.cut(case).features
-    expected = forward(bench.block_forms.nets[-1], state, features)
+    state, features = copy_state(block.tensors.state, DTYPES[dtype]), block.tensors.cut(case).features
+    expected = forward(block.block_forms.nets[-1], state, features)
     return [
         FaultControl(
             fault=fault,
             identity=f"({net.form.letter}) = (c)",
-            block=bench.path,
+            block=block.path,
             dtype=dtype,
             max_rel=tensor_error(forward(net, state, features), expected).max_rel,
-            tolerance=bench.tolerance(case, net.form, gradient=False),
+            tolerance=block.tolerance(case, net.form, gradient=False),
         )
-        for fault, net in bench.block_forms.faulty
+        for fault, net in block.block_forms.faulty
     ]
 
 

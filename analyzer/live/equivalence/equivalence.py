@@ -54,10 +54,10 @@ SEEDS_A_BLOCK = 100
 
 
 Progress = Callable[[int, int, str], None]
-"""Told the number of the block that begins, how many there are, and its path; with one more than that at the end."""
+"""Called with the number of the block that begins, the number of blocks, and its path; at the end with one more."""
 
 
-def _silent(_done: int, _total: int, _path: str) -> None:
+def _ignore_progress(_done: int, _total: int, _path: str) -> None:
     pass
 
 
@@ -67,11 +67,11 @@ def check_equivalence(
     dtypes: Sequence[str] = DEFAULT_DTYPES,
     full: bool = False,
     seed: int = SEED,
-    progress: Progress = _silent,
+    progress: Progress = _ignore_progress,
 ) -> Proof:
     """Compare forms (a) and (b) with (c) in every grouped block, forward and back, eval and train, and in the whole.
 
-    Then prove every other identity that the network has a place for. Each block has its own random weights and batch
+    Then prove every other identity that applies to the network. Each block has its own random weights and batch
     norm statistics; planted faults must be detected for it to pass. Without `full`, the whole network's forms are
     compared by their outputs in evaluation mode alone, and faults planted in the coarsest of the types only.
     Raises InvalidInput where `variant` is no network or a dtype is unknown.
@@ -82,20 +82,20 @@ def check_equivalence(
     resolved = network(variant)
     blocks = dict(grouped_blocks(resolved.graph))
     with _one_thread():
-        rows, found = _compare_blocks(blocks, dtypes, _control_dtypes(dtypes, full), seed, progress)
+        rows, controls = _compare_blocks(blocks, dtypes, _control_dtypes(dtypes, full), seed, progress)
         progress(len(blocks) + 1, len(blocks), "")
         rows += equivalence_network.network_rows(resolved, dtypes, seed) if blocks and full else ()
-        others = check_identities(resolved, dtypes, seed)
+        identities = check_identities(resolved, dtypes, seed)
         progress(len(blocks) + 1, len(blocks), "done")
     return Proof(
         variant=resolved.expression,
         title=resolved.title,
         reason=reason_without_forms(resolved.graph),
         blocks={path: cardinality(block) for path, block in blocks.items()},
-        rows=(*rows, *others.rows),
-        controls=(*found, *others.controls),
+        rows=(*rows, *identities.rows),
+        controls=(*controls, *identities.controls),
         costs=tuple(_costs(resolved)) if blocks else (),
-        identities=others.identities,
+        identities=identities.identities,
         conditions=_conditions(resolved, dtypes, full, seed),
     )
 
@@ -112,27 +112,27 @@ def _one_thread() -> Iterator[None]:
 
 
 def _control_dtypes(dtypes: Sequence[str], full: bool) -> list[str]:
-    """The types in which faults are planted: all that can show them, or the coarsest; else float32."""
-    able = [dtype for dtype in CONTROL_DTYPES if dtype in dtypes] or ["float32"]
-    return able if full else able[-1:]
+    """The types in which faults are planted: all in which they show, or the coarsest of these; else float32."""
+    suitable = [dtype for dtype in CONTROL_DTYPES if dtype in dtypes] or ["float32"]
+    return suitable if full else suitable[-1:]
 
 
 def _compare_blocks(
-    blocks: dict[str, Graph], dtypes: Sequence[str], controlled: Sequence[str], seed: int, progress: Progress
+    blocks: dict[str, Graph], dtypes: Sequence[str], control_dtypes: Sequence[str], seed: int, progress: Progress
 ) -> tuple[list[TensorComparison], list[FaultControl]]:
     rows: list[TensorComparison] = []
-    found: list[FaultControl] = []
-    for number, bench in enumerate(_blocks_under_test(blocks, seed), 1):
-        progress(number, len(blocks), bench.path)
+    block_controls: list[FaultControl] = []
+    for number, block in enumerate(_blocks_under_test(blocks, seed), 1):
+        progress(number, len(blocks), block.path)
         for case in product(dtypes, MODES):
-            rows += comparisons(bench, ComparisonCase(*case))
-        for dtype in controlled:
-            found += controls(bench, dtype)
-    return rows, found
+            rows += comparisons(block, ComparisonCase(*case))
+        for dtype in control_dtypes:
+            block_controls += controls(block, dtype)
+    return rows, block_controls
 
 
 def _blocks_under_test(blocks: dict[str, Graph], seed: int) -> Iterator[BlockUnderTest]:
-    """One bench a block; equal neighbours share their modules, which hold no weights."""
+    """Each block with its tensors; equal neighbours share their modules, which have no weights of their own."""
     shared: BlockForms | None = None
     for index, (path, block) in enumerate(blocks.items()):
         if shared is None or block != shared.block:
@@ -197,17 +197,17 @@ def check_block(
     ):
         if value not in known:
             raise InvalidInput(f"{name} {shortened(value)!r}: must be one of {', '.join(known) or 'none'}.")
-    bench = BlockUnderTest(
+    block = BlockUnderTest(
         path=path, block_forms=_block_forms(blocks[path]), seed=seed + SEEDS_A_BLOCK * list(blocks).index(path)
     )
     case = ComparisonCase(dtype, mode)
     rows, spreads = [], []
-    for identity, found, reference, crossed in _evaluated(bench, case, fault):
-        for what, gradient, pairs in common_tensors(found, reference, case.training):
-            net = next(net for net in bench.block_forms.nets if net.form.letter == identity[1])
-            tolerance = bench.tolerance(case, net.form, gradient=gradient)
-            place = {"identity": identity, "block": path, "dtype": dtype, "mode": mode}
-            rows.append(worst_comparison(pairs, what=what, tolerance=tolerance, crossed=crossed, **place))
+    for identity, evaluation, reference, num_crossed in _block_evaluations(block, case, fault):
+        for what, gradient, pairs in common_tensors(evaluation, reference, case.training):
+            net = next(net for net in block.block_forms.nets if net.form.letter == identity[1])
+            tolerance = block.tolerance(case, net.form, gradient=gradient)
+            labels = {"identity": identity, "block": path, "dtype": dtype, "mode": mode}
+            rows.append(worst_comparison(pairs, what=what, tolerance=tolerance, crossed=num_crossed, **labels))
             spreads.append(_error_histogram(identity, what, list(pairs.values())))
     return BlockCheck(fault=fault, rows=tuple(rows), spreads=tuple(spreads))
 
@@ -217,29 +217,31 @@ def _block_forms(block: Graph) -> BlockForms:
     return BlockForms(block, tuple(runnable_form(form) for form in forms(block)), (), rows)
 
 
-def _evaluated(
-    bench: BlockUnderTest, case: ComparisonCase, fault: str
+def _block_evaluations(
+    block: BlockUnderTest, case: ComparisonCase, fault: str
 ) -> Iterator[tuple[str, Evaluation, Evaluation, int]]:
     """(identity, form, grouped form, ReLUs that rounding moved) of forms (a) and (b)."""
-    given = bench.draw.cut(case)
+    tensors = block.tensors.cut(case)
     with quick_backward(case.dtype):
-        reference = evaluate(bench.block_forms.nets[-1], *given, training=case.training)
-        for net in bench.block_forms.nets[:-1]:
+        reference = evaluate(block.block_forms.nets[-1], *tensors, training=case.training)
+        for net in block.block_forms.nets[:-1]:
             faulty = plant_fault(net, FAULTS[fault]) if fault else net
-            found, crossed = evaluate_with_crossings(faulty, reference, given, case)
-            yield f"({net.form.letter}) = (c)", found, reference, crossed
+            evaluation, num_crossed = evaluate_with_crossings(faulty, reference, tensors, case)
+            yield f"({net.form.letter}) = (c)", evaluation, reference, num_crossed
 
 
 def _error_histogram(identity: str, what: str, pairs: list[tuple[Tensor, Tensor]]) -> ErrorHistogram:
     """How many numbers are equal, and how many lie in each bin of log10 |a − b| / max|b|, tensor by tensor."""
     exponents = torch.cat([_exponents(*pair) for pair in pairs])
-    known = exponents[torch.isfinite(exponents)].clamp(min=_LOWEST)
-    bins, counts = torch.unique(torch.floor(known * BINS_A_DECADE), return_counts=True)
+    finite = exponents[torch.isfinite(exponents)].clamp(min=_LOWEST)
+    bins, counts = torch.unique(torch.floor(finite * BINS_A_DECADE), return_counts=True)
     return ErrorHistogram(
         identity=identity,
         what=what,
         equal=int((exponents == -torch.inf).sum()),
-        bins={place / BINS_A_DECADE: count for place, count in zip(bins.tolist(), counts.tolist(), strict=True)},
+        bins={
+            left_edge / BINS_A_DECADE: count for left_edge, count in zip(bins.tolist(), counts.tolist(), strict=True)
+        },
     )
 
 

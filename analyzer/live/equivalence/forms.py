@@ -21,7 +21,7 @@ StateDict = dict[str, Tensor]
 
 
 class SidedReLU(nn.Module):
-    """max(x, 0) that remembers which elements it let through, and can be told to let through the same ones again.
+    """max(x, 0) that records which elements it passes, and can be set to pass the same ones again.
 
     At zero a ReLU has no gradient: where rounding moves an input across, two ways of computing it rightly differ in
     their gradients, unless both take the same side.
@@ -43,7 +43,7 @@ class SidedReLU(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runnable:
-    """A form and its module, whose own weights are on `meta`: it runs with those it is given, by these names."""
+    """A form and its module, whose own weights are on `meta`: it runs with weights passed to it, by these names."""
 
     form: ResNeXtForm
     module: nn.Module
@@ -55,7 +55,7 @@ class Runnable:
 class Evaluation:
     """One pass of one form, forward and back, by the grouped form's names and in its layout.
 
-    `statistics` are batch norm's running ones after the pass; `signs` tells which elements each ReLU let through.
+    `statistics` are batch norm's running ones after the pass; `signs` are the elements that each ReLU passed.
     """
 
     output: Tensor
@@ -84,41 +84,41 @@ def random_state(graph: Graph, generator: torch.Generator) -> StateDict:
 
     The numbers are float32's, so that they are the same in both.
     """
-    like = build(graph, device="meta").state_dict()
-    return {name: _random(name, tensor, generator) for name, tensor in like.items()}
+    template_state = build(graph, device="meta").state_dict()
+    return {name: _random(name, tensor, generator) for name, tensor in template_state.items()}
 
 
-def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
-    if not like.is_floating_point():
-        return torch.zeros(like.shape, dtype=like.dtype)
-    drawn = torch.empty(like.shape)
-    if like.ndim > 1:
-        return drawn.normal_(0, (2 / like[0].numel()) ** 0.5, generator=generator).double()
+def _random(name: str, template: Tensor, generator: torch.Generator) -> Tensor:
+    if not template.is_floating_point():
+        return torch.zeros(template.shape, dtype=template.dtype)
+    values = torch.empty(template.shape)
+    if template.ndim > 1:
+        return values.normal_(0, (2 / template[0].numel()) ** 0.5, generator=generator).double()
     if name.endswith((".weight", ".running_var")):
-        return drawn.uniform_(0.5, 2.0, generator=generator).double()
-    return drawn.normal_(0, 0.5, generator=generator).double()
+        return values.uniform_(0.5, 2.0, generator=generator).double()
+    return values.normal_(0, 0.5, generator=generator).double()
 
 
 @torch.no_grad()
 def calibrate(net: Runnable, state: StateDict, features: Tensor) -> StateDict:
     """The state with running statistics near those of a batch, so that activations keep their size at any depth.
 
-    Means and variances are those that each batch norm saw, moved at random as statistics of other images would be.
+    Means and variances are those that each batch norm saw, perturbed at random as statistics of other images would be.
     """
     norms = {path: child for path, child in net.module.named_modules() if isinstance(child, nn.BatchNorm2d)}
-    settled = copy_state(state, torch.float64)
+    calibrated = copy_state(state, torch.float64)
     momenta = {path: norm.momentum for path, norm in norms.items()}
     for norm in norms.values():
         norm.momentum = 1.0
     set_relu_signs(net, None)
-    run(net, settled, features, training=True)
+    run(net, calibrated, features, training=True)
     generator = torch.Generator().manual_seed(features.numel())
     for path, norm in norms.items():
         norm.momentum = momenta[path]
-        mean, var = settled[f"{path}.running_mean"], settled[f"{path}.running_var"]
+        mean, var = calibrated[f"{path}.running_mean"], calibrated[f"{path}.running_var"]
         var.clamp_(min=0.05 * float(var.mean())).mul_(var.clone().uniform_(0.5, 2.0, generator=generator))
         mean.add_(mean.clone().normal_(0, 0.1, generator=generator) * var.sqrt())
-    return settled
+    return calibrated
 
 
 def copy_state(state: Mapping[str, Tensor], dtype: torch.dtype) -> StateDict:
@@ -132,23 +132,23 @@ def copy_state(state: Mapping[str, Tensor], dtype: torch.dtype) -> StateDict:
 def weight_views(net: Runnable, grouped: Mapping[str, Tensor]) -> StateDict:
     """The grouped form's tensors under the form's own names, each path's as slices of them; no number is copied.
 
-    Only the bias of a convolution that each path has for itself is not cut but shared out: every path adds 1/C of it.
+    Only a bias that each path has for itself is not sliced but divided: every path adds 1/C of it.
     """
-    cut: dict[tuple[str, int], tuple[Tensor, ...]] = {}
-    held: StateDict = {}
+    chunks: dict[tuple[str, int], tuple[Tensor, ...]] = {}
+    views: StateDict = {}
     for name in net.names:
         path, _, leaf = name.rpartition(".")
         part = net.form.parts.get(path)
         source = f"{part.source}.{leaf}" if part else name
         if part is None or not grouped[source].ndim:
-            held[name] = grouped[source]
+            views[name] = grouped[source]
         elif grouped[source].ndim <= part.axis:
-            held[name] = grouped[source] / part.count
+            views[name] = grouped[source] / part.count
         else:
             key = source, part.axis
-            cut[key] = cut.get(key) or grouped[source].chunk(part.count, part.axis)
-            held[name] = cut[key][part.index]
-    return held
+            chunks[key] = chunks.get(key) or grouped[source].chunk(part.count, part.axis)
+            views[name] = chunks[key][part.index]
+    return views
 
 
 def run(
@@ -178,7 +178,7 @@ def evaluate(
 ) -> Evaluation:
     """Run the form on a copy of the weights in the type of `features`, and `cotangent` back through it.
 
-    With `signs`, by the grouped form's names, each ReLU lets through what it is told; without `backward` there are no
+    With `signs`, by the grouped form's names, each ReLU passes those elements; without `backward` there are no
     gradients.
     """
     state = copy_state(grouped, features.dtype)
@@ -186,12 +186,12 @@ def evaluate(
     features = features.clone().requires_grad_(backward)
     set_relu_signs(net, signs)
     output = run(net, state, features, training=training, frozen=frozen)
-    wanted = [features, *parameters.values()] if backward else []
-    found = torch.autograd.grad(output, wanted, cotangent, materialize_grads=True) if backward else (features,)
+    leaves = [features, *parameters.values()] if backward else []
+    gradients = torch.autograd.grad(output, leaves, cotangent, materialize_grads=True) if backward else (features,)
     return Evaluation(
         output=output.detach(),
-        input_gradient=found[0],
-        gradients=dict(zip(parameters, found[1:], strict=backward)),
+        input_gradient=gradients[0],
+        gradients=dict(zip(parameters, gradients[1:], strict=backward)),
         statistics={name: tensor for name, tensor in state.items() if ".running_" in name},
         signs=_joined_signs(net),
     )
@@ -202,7 +202,7 @@ def _parameter_names(state: Mapping[str, Tensor]) -> list[str]:
 
 
 def set_relu_signs(net: Runnable, signs: Mapping[str, Tensor] | None) -> None:
-    """Tell each ReLU its share of the grouped form's signs, or to follow its own input."""
+    """Set each ReLU to its slice of the grouped form's signs, or (None) to follow its own input."""
     for path, relu in net.relus.items():
         part = net.form.parts.get(path)
         relu.fixed_signs = signs is not None
@@ -216,7 +216,7 @@ def _joined_signs(net: Runnable) -> StateDict:
     for path, relu in net.relus.items():
         part = net.form.parts.get(path)
         pieces.setdefault(part.source if part else path, []).append(cast(Tensor, relu.open))
-    return {path: torch.cat(joined, 1) for path, joined in pieces.items()}
+    return {path: torch.cat(tensors, 1) for path, tensors in pieces.items()}
 
 
 def num_crossings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> int:
@@ -235,8 +235,8 @@ def wrong_slice(form: ResNeXtForm) -> ResNeXtForm:
 
 def swapped_paths(form: ResNeXtForm) -> ResNeXtForm:
     """Paths 0 and 1 change places up to the 3×3, and the last convolution reads them in the old order."""
-    moved = [node.name for node in _path0(form).nodes if node.name not in _convs(form)[2:]]
-    exchanged = {f"path{index}.{name}": form.parts[f"path{1 - index}.{name}"] for name in moved for index in (0, 1)}
+    names = [node.name for node in _path0(form).nodes if node.name not in _convs(form)[2:]]
+    exchanged = {f"path{index}.{name}": form.parts[f"path{1 - index}.{name}"] for name in names for index in (0, 1)}
     return _with_parts(form, exchanged)
 
 
@@ -244,9 +244,9 @@ def missing_batch_norm(form: ResNeXtForm) -> ResNeXtForm:
     """Path 0 lacks the batch norm after its 3×3."""
     nodes = _path0(form).nodes
     norm = [node for node in nodes if isinstance(node.op, BatchNorm2d)][-1]
-    path = Graph("path", tuple(_bypassed(node, norm) for node in nodes if node is not norm))
-    kept = tuple(replace(node, op=path) if node.name == "path0" else node for node in form.graph.nodes)
-    return replace(form, graph=Graph(form.graph.kind, kept))
+    path = Graph("path", tuple(_bypass(node, norm) for node in nodes if node is not norm))
+    nodes_left = tuple(replace(node, op=path) if node.name == "path0" else node for node in form.graph.nodes)
+    return replace(form, graph=Graph(form.graph.kind, nodes_left))
 
 
 FAULTS: dict[str, Fault] = {
@@ -254,7 +254,7 @@ FAULTS: dict[str, Fault] = {
     "swapped paths": swapped_paths,
     "missing batch norm": missing_batch_norm,
 }
-"""Name of each planted fault → what makes it."""
+"""Name of each planted fault → the function that plants it."""
 
 
 def _path0(form: ResNeXtForm) -> Graph:
@@ -268,7 +268,7 @@ def _convs(form: ResNeXtForm) -> list[str]:
     return [node.name for node in _path0(form).nodes if isinstance(node.op, Conv2d)]
 
 
-def _bypassed(node: Node, removed: Node) -> Node:
+def _bypass(node: Node, removed: Node) -> Node:
     return replace(node, inputs=removed.inputs) if node.inputs == (removed.name,) else node
 
 

@@ -1,4 +1,4 @@
-"""A whole network in its three forms: outputs and gradients in evaluation mode, in training mode what they drift by."""
+"""A whole network in its three forms: outputs and gradients in evaluation mode, in training mode their drift."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -36,7 +36,7 @@ from analyzer.live.equivalence.rounding import path_additions, tolerance
 
 BATCH_SIZE = 2
 TRAIN_CEILING = 1e-11
-"""What training mode in float64 holds within: batch norm's statistics of few samples magnify rounding."""
+"""Tolerance of training mode in float64: batch norm's statistics of few samples magnify rounding."""
 
 TRAIN_DTYPES = ("float64", "float32")
 """Types in which training mode is run; float32's drift is reported and not judged."""
@@ -50,8 +50,8 @@ class NetworkTensors(NamedTuple):
     cotangent: Tensor
     rows: tuple[OpCost, ...]
 
-    def cut(self, dtype: str) -> tuple[StateDict, Tensor, Tensor]:
-        """The same in a type; images of half the side and one of them where the type is slow."""
+    def cast(self, dtype: str) -> tuple[StateDict, Tensor, Tensor]:
+        """The tensors in a type; where the type is slow, one image of half the side."""
         images, cotangent = self.images, self.cotangent
         if dtype in SLOW_DTYPE_SIZES and images.shape[-1] % 2 == 0 and cotangent.ndim == 2:
             side = images.shape[-1] // 2
@@ -61,13 +61,13 @@ class NetworkTensors(NamedTuple):
 
 def small_shape(resolved: Network) -> tuple[int, int, int]:
     """(C, H, W) of the smallest images that leave maps of at least 2×2 and fit the head; else the variant's own."""
-    usual = resolved.input_shape()
-    stride = max(row.total_stride for row in cost_tree(resolved.graph, usual).rows)
+    default_shape = resolved.input_shape()
+    stride = max(row.total_stride for row in cost_tree(resolved.graph, default_shape).rows)
     try:
         shape = resolved.input_shape(2 * stride)
         cost_tree(resolved.graph, shape)
     except InvalidInput:
-        return usual
+        return default_shape
     return shape
 
 
@@ -87,26 +87,26 @@ def network_rows(resolved: Network, dtypes: Sequence[str], seed: int) -> Iterato
 
     In evaluation mode in every type; in training mode in float64 and float32.
     """
-    *split, grouped = network_forms(resolved.graph)
-    nets = [runnable_form(form) for form in split if num_ops(form.graph) <= MAX_OPS]
+    *split_forms, grouped = network_forms(resolved.graph)
+    nets = [runnable_form(form) for form in split_forms if num_ops(form.graph) <= MAX_OPS]
     if not nets:
         return
     reference = runnable_graph(grouped.graph)
-    given = random_network_tensors(reference, small_shape(resolved), seed)
+    tensors = random_network_tensors(reference, small_shape(resolved), seed)
     for dtype in dtypes:
         for mode in ("eval", "train") if dtype in TRAIN_DTYPES else ("eval",):
-            yield from _case_rows(nets, reference, given, ComparisonCase(dtype, mode))
+            yield from _case_rows(nets, reference, tensors, ComparisonCase(dtype, mode))
 
 
 def _case_rows(
-    nets: Sequence[Runnable], reference: Runnable, given: NetworkTensors, case: ComparisonCase
+    nets: Sequence[Runnable], reference: Runnable, tensors: NetworkTensors, case: ComparisonCase
 ) -> Iterator[TensorComparison]:
-    cut = given.cut(case.dtype)
+    inputs = tensors.cast(case.dtype)
     with quick_backward(case.dtype):
-        expected = evaluate(reference, *cut, training=case.training)
-        beside_it = [evaluate_with_crossings(net, expected, cut, case) for net in nets]
-    for net, (found, crossed) in zip(nets, beside_it, strict=True):
-        for what, gradient, pairs in common_tensors(found, expected, case.training):
+        expected = evaluate(reference, *inputs, training=case.training)
+        evaluations = [evaluate_with_crossings(net, expected, inputs, case) for net in nets]
+    for net, (evaluation, num_crossed) in zip(nets, evaluations, strict=True):
+        for what, gradient, pairs in common_tensors(evaluation, expected, case.training):
             yield worst_comparison(
                 pairs,
                 identity=f"({net.form.letter}) = (c)",
@@ -114,23 +114,25 @@ def _case_rows(
                 what=what,
                 dtype=case.dtype,
                 mode=case.mode,
-                tolerance=_bound(given, net.form.graph, reference.form.graph, case, gradient),
-                crossed=crossed,
+                tolerance=_bound(tensors, net.form.graph, reference.form.graph, case, gradient),
+                crossed=num_crossed,
             )
 
 
-def _bound(given: NetworkTensors, graph: Graph, reference: Graph, case: ComparisonCase, gradient: bool) -> float | None:
-    """The bound over all ops of the network; None for float32 in training mode, and where it says nothing: at 1."""
+def _bound(
+    tensors: NetworkTensors, graph: Graph, reference: Graph, case: ComparisonCase, gradient: bool
+) -> float | None:
+    """The bound over all ops of the network; None for float32 in training mode, and where it is 1 or more."""
     if case.training and case.dtype == "float32":
         return None
-    limits = {"ceiling": TRAIN_CEILING} if case.training else {}
+    options = {"ceiling": TRAIN_CEILING} if case.training else {}
     bound = tolerance(
-        given.rows,
+        tensors.rows,
         case.dtype,
         batch_size=BATCH_SIZE,
         training=case.training,
         gradient=gradient,
         additions=path_additions(graph, reference, gradient=gradient),
-        **limits,
+        **options,
     )
     return bound if bound < 1 else None

@@ -1,4 +1,4 @@
-"""What a proof of equivalence found, as data; importing this needs no torch."""
+"""The results of a proof of equivalence as data; importing this needs no torch."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -72,9 +72,9 @@ class FormCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Two formulas that are one function, in a sentence, and why; `reason` says why a network has no place for it.
+    """Two formulas that are one function, in a sentence, and why; `reason` says why it does not apply to a network.
 
-    `found` tells of this network what errors cannot: how many batch norms folded, how many MACs either way has.
+    `found` adds facts of this network that errors do not show: how many batch norms fold, how many MACs each way has.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Identity:
     found: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object of an identity; its reason is null where the network has a place for it."""
+        """The JSON object of an identity; its reason is null where it applies to the network."""
         return asdict(self) | {"reason": self.reason or None}
 
 
@@ -120,7 +120,7 @@ class BlockCheck:
 class Proof:
     """Every comparison, control and cost of one check; `reason` says why there are no three forms, if so.
 
-    `blocks` maps the path of each grouped block to its cardinality; `identities` are the others, proved or not there.
+    `blocks` maps the path of each grouped block to its cardinality; `identities` are all others.
     """
 
     variant: str
@@ -135,7 +135,7 @@ class Proof:
 
     @property
     def passed(self) -> bool:
-        """Whether all that is judged agrees, every planted fault was detected, and the forms cost what they should."""
+        """Whether all with a tolerance agrees, every planted fault was detected, and the forms' costs are equal."""
         agree = all(row.passed for row in self.rows)
         return agree and all(control.detected for control in self.controls) and self.costs_equal
 

@@ -76,7 +76,7 @@ RISK = 1e-6
 """Probability that rounding alone makes a check fail, all its sums together."""
 
 CEILING = 1e-12
-"""A promise on top of the bound: float64 holds within 1e-12 whatever the lengths, for a block or a whole network."""
+"""A promise on top of the bound: float64 agrees within 1e-12 whatever the lengths, for a block or a whole network."""
 
 CONFIDENCE = sqrt(2 * log(2 * NUM_SUMS / RISK))
 """λ: 2·exp(−λ²/2) · NUM_SUMS = RISK."""
@@ -94,15 +94,15 @@ def tolerance(
 ) -> float:
     """The bound over the roundings of these ops, those of the way back included for a gradient; float64's is capped.
 
-    `additions` counts what the rows do not tell of: sums of paths, and of gradients where a tensor is read twice.
+    `additions` counts those that the rows lack: sums of paths, and of gradients where a tensor is read twice.
     """
-    listed = tuple(rows)
-    lengths = [length for row in listed for length in _lengths(row, batch_size, training, gradient)]
-    summed = sum(map(sqrt, lengths))
+    all_rows = tuple(rows)
+    lengths = [length for row in all_rows for length in _lengths(row, batch_size, training, gradient)]
+    sum_of_roots = sum(map(sqrt, lengths))
     if dtype not in HALF_DTYPES:
-        return min(2 * CONFIDENCE * UNIT_ROUNDOFF[dtype] * summed, ceiling if dtype == "float64" else inf)
-    stored = sum(_result_roundings(row, batch_size if gradient else 0) for row in listed) + additions
-    return 2 * CONFIDENCE * (UNIT_ROUNDOFF["float32"] * summed + UNIT_ROUNDOFF[dtype] * sqrt(stored))
+        return min(2 * CONFIDENCE * UNIT_ROUNDOFF[dtype] * sum_of_roots, ceiling if dtype == "float64" else inf)
+    num_stored = sum(_result_roundings(row, batch_size if gradient else 0) for row in all_rows) + additions
+    return 2 * CONFIDENCE * (UNIT_ROUNDOFF["float32"] * sum_of_roots + UNIT_ROUNDOFF[dtype] * sqrt(num_stored))
 
 
 def path_additions(graph: Graph, reference: Graph, *, gradient: bool) -> int:

@@ -1,1 +1,1 @@
-"""The other identities of these networks, proved at their places in one network."""
+"""The other identities of these networks, proved at their sites in one network."""

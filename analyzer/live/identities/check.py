@@ -1,4 +1,4 @@
-"""The other identities of these networks, each proved at its places in one network, or told why it has none."""
+"""The other identities of these networks, each proved at its sites in one network, or the reason for none."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -129,7 +129,7 @@ DTYPES = ("float64", "float32")
 
 
 class IdentityProofs(NamedTuple):
-    """The identities, with what they have of this network, and their rows and controls."""
+    """The identities with their facts of this network, and their rows and controls."""
 
     identities: tuple[Identity, ...]
     rows: tuple[TensorComparison, ...]
@@ -137,35 +137,37 @@ class IdentityProofs(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """An identity, its places in a network, how it is proved at one, and why there may be none."""
+    """An identity, its sites in a network, its proof at one, the reason where there are none, and facts to add."""
 
     identity: Identity
     sites: Callable[[Network], list[Site]]
     prove: Callable[[ProofContext, Site], Iterator[Finding]]
     reason: Callable[[Network], str]
-    found: Callable[[Network], str] = lambda _: ""
+    facts: Callable[[Network], str] = lambda _: ""
 
 
 def check_identities(resolved: Network, dtypes: Sequence[str], seed: int) -> IdentityProofs:
-    """Prove every identity that the network has a place for, in float64 and float32 if asked for; else none."""
-    wanted = [dtype for dtype in dtypes if dtype in DTYPES]
+    """Prove every identity that applies to the network, in those of float64 and float32 that `dtypes` has."""
+    proved_dtypes = [dtype for dtype in dtypes if dtype in DTYPES]
     identities: list[Identity] = []
-    found: list[Finding] = []
+    findings: list[Finding] = []
     images = images_maker(resolved, seed)
-    for entry in _ENTRIES if wanted else ():
+    for entry in _ENTRIES if proved_dtypes else ():
         sites = entry.sites(resolved)
         if sites:
-            identities.append(replace(entry.identity, found=entry.found(resolved)))
+            identities.append(replace(entry.identity, found=entry.facts(resolved)))
         else:
             identities.append(replace(entry.identity, reason=entry.reason(resolved)))
-        for dtype in wanted:
-            ground = ProofContext(identity=entry.identity.name, network=resolved, dtype=dtype, seed=seed, images=images)
+        for dtype in proved_dtypes:
+            context = ProofContext(
+                identity=entry.identity.name, network=resolved, dtype=dtype, seed=seed, images=images
+            )
             for site in sites:
-                found += entry.prove(ground, site)
+                findings += entry.prove(context, site)
     return IdentityProofs(
         tuple(identities),
-        tuple(item for item in found if isinstance(item, TensorComparison)),
-        tuple(item for item in found if isinstance(item, FaultControl)),
+        tuple(item for item in findings if isinstance(item, TensorComparison)),
+        tuple(item for item in findings if isinstance(item, FaultControl)),
     )
 
 
@@ -173,8 +175,8 @@ def _in_graph(sites: Callable[[Graph], list[Site]]) -> Callable[[Network], list[
     return lambda resolved: sites(resolved.graph)
 
 
-def _network_site(wanted: Callable[[Graph], bool]) -> Callable[[Network], list[Site]]:
-    return lambda resolved: [Site("", resolved.graph, ())] if wanted(resolved.graph) else []
+def _network_site(applies: Callable[[Graph], bool]) -> Callable[[Network], list[Site]]:
+    return lambda resolved: [Site("", resolved.graph, ())] if applies(resolved.graph) else []
 
 
 def _constant_reason(reason: str) -> Callable[[Network], str]:

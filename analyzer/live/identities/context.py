@@ -24,14 +24,14 @@ from analyzer.live.equivalence.rounding import tolerance
 BATCH_SIZE = 4
 SIDE = 5
 MAX_SITES = 4
-"""Places that are taken of one identity: distinct ones, from first to last."""
+"""Sites at most at which an identity is proved: distinct ones, from first to last."""
 
 
-Found = TypeVar("Found")
+Item = TypeVar("Item")
 
 
 class Site(NamedTuple):
-    """A part of the network by itself, at its path, and the shape (C, H, W) of the input that it is given.
+    """A part of the network by itself, at its path, and the shape (C, H, W) of its input.
 
     `widths` are the channels of the tensors that a concatenated input is made of.
     """
@@ -42,10 +42,10 @@ class Site(NamedTuple):
     widths: tuple[int, ...] = ()
 
 
-def convolutions(graph: Graph, wanted: Callable[[Conv2d], bool]) -> list[Site]:
-    """The distinct convolutions that are wanted, each as a graph of its own with one node, `conv`."""
-    found = ((path, op) for path, op in leaf_ops(graph) if isinstance(op, Conv2d) and wanted(op))
-    return [conv_site(path, conv) for path, conv in evenly_chosen(found)]
+def convolutions(graph: Graph, condition: Callable[[Conv2d], bool]) -> list[Site]:
+    """The distinct convolutions that satisfy the condition, each as a graph of its own with one node, `conv`."""
+    matching = ((path, op) for path, op in leaf_ops(graph) if isinstance(op, Conv2d) and condition(op))
+    return [conv_site(path, conv) for path, conv in evenly_chosen(matching)]
 
 
 def conv_site(path: str, conv: Conv2d) -> Site:
@@ -59,17 +59,17 @@ def single_op_graph(name: str, op: Op) -> Graph:
     return Graph("op", tuple(sequence((name, op))))
 
 
-def blocks(graph: Graph, wanted: Callable[[Graph], bool]) -> list[Site]:
-    """The distinct blocks that are wanted."""
-    found = evenly_chosen((path, block) for path, block in stage_blocks(graph) if wanted(block))
-    return [Site(path, block, (in_channels(block), SIDE, SIDE)) for path, block in found]
+def blocks(graph: Graph, condition: Callable[[Graph], bool]) -> list[Site]:
+    """The distinct blocks that satisfy the condition."""
+    matching = evenly_chosen((path, block) for path, block in stage_blocks(graph) if condition(block))
+    return [Site(path, block, (in_channels(block), SIDE, SIDE)) for path, block in matching]
 
 
 def normed_sites(graph: Graph) -> list[Site]:
     """Distinct blocks with a batch norm that alone reads a convolution; in networks without blocks, such pairs."""
-    found = blocks(graph, lambda block: bool(normed_convs(block)))
-    if found or next(stage_blocks(graph), None) is not None:
-        return found
+    sites = blocks(graph, lambda block: bool(normed_convs(block)))
+    if sites or next(stage_blocks(graph), None) is not None:
+        return sites
     pairs = evenly_chosen(
         (f"{prefix}{conv.name}", Graph("pair", tuple(sequence(("conv", conv.op), ("norm", norm.op)))))
         for prefix, part in nested_graphs(graph)
@@ -87,7 +87,7 @@ def nested_graphs(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Graph]]
 
 
 def stage_blocks(graph: Graph, prefix: str = "", inside: bool = False) -> Iterator[tuple[str, Graph]]:
-    """(path, block) of the sub-graphs of stages, in order; with the ops of a transform's sub-graphs as their own."""
+    """(path, block) of the sub-graphs of stages, in order, with their transform's ops inlined."""
     for node in graph.nodes:
         if isinstance(node.op, Graph):
             if inside:
@@ -96,15 +96,17 @@ def stage_blocks(graph: Graph, prefix: str = "", inside: bool = False) -> Iterat
                 yield from stage_blocks(node.op, f"{prefix}{node.name}.", node.op.kind == "stage")
 
 
-def evenly_chosen(found: Iterable[tuple[str, Found]]) -> list[tuple[str, Found]]:
+def evenly_chosen(items: Iterable[tuple[str, Item]]) -> list[tuple[str, Item]]:
     """The first of each distinct kind, and of these at most MAX_SITES, evenly from first to last."""
-    distinct: dict[Found, str] = {}
-    for path, item in found:
+    distinct: dict[Item, str] = {}
+    for path, item in items:
         distinct.setdefault(item, path)
-    items = [(path, item) for item, path in distinct.items()]
-    if len(items) <= MAX_SITES:
-        return items
-    return [items[round(place * (len(items) - 1) / (MAX_SITES - 1))] for place in range(MAX_SITES)]
+    distinct_items = [(path, item) for item, path in distinct.items()]
+    if len(distinct_items) <= MAX_SITES:
+        return distinct_items
+    return [
+        distinct_items[round(position * (len(distinct_items) - 1) / (MAX_SITES - 1))] for position in range(MAX_SITES)
+    ]
 
 
 def has_batch_norm(graph: Graph) -> bool:
@@ -160,7 +162,7 @@ Images = tuple[Runnable, equivalence_network.NetworkTensors]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofContext:
-    """One identity of one network, in one dtype and from one seed; `images` makes what whole networks are run on."""
+    """One identity of one network, in one dtype and from one seed; `images` gives the whole network and its tensors."""
 
     identity: str
     network: Network
@@ -170,11 +172,11 @@ class ProofContext:
 
     @property
     def type(self) -> torch.dtype:
-        """Torch's own word for the dtype."""
+        """The dtype as torch's own."""
         return DTYPES[self.dtype]
 
     def generator(self, path: str) -> torch.Generator:
-        """The random numbers of one place, the same whatever else was proved."""
+        """The random numbers for one site, the same whatever else was proved."""
         return torch.Generator().manual_seed(self.seed + crc32(f"{self.identity} {path}".encode()))
 
     def features(self, generator: torch.Generator, *shape: int) -> Tensor:
@@ -226,16 +228,16 @@ class ProofContext:
 
 
 def images_maker(network: Network, seed: int) -> Callable[[], Images]:
-    """What makes the whole network, ready to run, and weights and images that suit each other, in float64; once."""
+    """A function that makes, once, the whole network ready to run, with float64 weights and images that fit it."""
 
     @cache
-    def made() -> Images:
+    def make() -> Images:
         net = runnable_graph(network.graph)
         return net, equivalence_network.random_network_tensors(net, equivalence_network.small_shape(network), seed)
 
-    return made
+    return make
 
 
-def network_tolerance(ground: ProofContext, given: equivalence_network.NetworkTensors, *, training: bool) -> float:
+def network_tolerance(context: ProofContext, tensors: equivalence_network.NetworkTensors, *, training: bool) -> float:
     """The bound on rounding through all of the network's ops."""
-    return tolerance(given.rows, ground.dtype, batch_size=len(given.images), training=training, gradient=False)
+    return tolerance(tensors.rows, context.dtype, batch_size=len(tensors.images), training=training, gradient=False)

@@ -27,11 +27,11 @@ from analyzer.live.identities.context import (
 from analyzer.live.network.build import build
 
 MAX_DENSE_WEIGHTS = 2**22
-"""Weights of a grouped convolution's dense form above which the place is left out, unless it is the only one."""
+"""Weights of a grouped convolution's dense form above which a site is left out, unless it is the only one."""
 
 
 def _convolve(conv: Conv2d, features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A convolution with weights given, in as many groups as they are cut for."""
+    """A convolution with these weights, in as many groups as their shape implies."""
     groups = features.shape[1] // weight.shape[1]
     return functional.conv2d(features, weight, bias, conv.stride, conv.padding, conv.dilation, groups)
 
@@ -40,16 +40,16 @@ def _only_conv(site: Site) -> Conv2d:
     return cast(Conv2d, site.graph.nodes[0].op)
 
 
-def _weight(ground: ProofContext, conv: Conv2d, generator: torch.Generator) -> Tensor:
+def _weight(context: ProofContext, conv: Conv2d, generator: torch.Generator) -> Tensor:
     shape = conv.out_channels, conv.in_channels // conv.groups, conv.kernel, conv.kernel
-    return ground.features(generator, *shape) * sqrt(2 / (shape[1] * conv.kernel**2))
+    return context.features(generator, *shape) * sqrt(2 / (shape[1] * conv.kernel**2))
 
 
 def grouped_sites(graph: Graph) -> list[Site]:
     """Grouped convolutions whose dense form is not too large, or the one with the smallest."""
-    found = convolutions(graph, lambda conv: conv.groups > 1)
-    small = [site for site in found if _dense_size(_only_conv(site)) <= MAX_DENSE_WEIGHTS]
-    return small or sorted(found, key=lambda site: _dense_size(_only_conv(site)))[:1]
+    sites = convolutions(graph, lambda conv: conv.groups > 1)
+    small = [site for site in sites if _dense_size(_only_conv(site)) <= MAX_DENSE_WEIGHTS]
+    return small or sorted(sites, key=lambda site: _dense_size(_only_conv(site)))[:1]
 
 
 def _dense_size(conv: Conv2d) -> int:
@@ -66,31 +66,33 @@ class _ConvolutionRun(NamedTuple):
 
 
 def _compare_convolution(
-    ground: ProofContext, site: Site, other: Callable[[Conv2d, Tensor, Tensor], Tensor]
+    context: ProofContext, site: Site, other: Callable[[Conv2d, Tensor, Tensor], Tensor]
 ) -> tuple[_ConvolutionRun, list[Finding]]:
     """A convolution against another way to compute it: the output, and the gradients of input and weights."""
-    conv, generator = _only_conv(site), ground.generator(site.path)
-    features = ground.batch(site, generator).requires_grad_()
-    weight = _weight(ground, conv, generator).requires_grad_()
+    conv, generator = _only_conv(site), context.generator(site.path)
+    features = context.batch(site, generator).requires_grad_()
+    weight = _weight(context, conv, generator).requires_grad_()
     expected, output = _convolve(conv, features, weight), other(conv, features, weight)
-    cotangent = ground.features(generator, *expected.shape)
-    reference = torch.autograd.grad(expected, [features, weight], cotangent)
-    found = torch.autograd.grad(output, [features, weight], cotangent)
-    back = ground.tolerance(site, gradient=True)
+    cotangent = context.features(generator, *expected.shape)
+    expected_gradients = torch.autograd.grad(expected, [features, weight], cotangent)
+    gradients = torch.autograd.grad(output, [features, weight], cotangent)
+    gradient_bound = context.tolerance(site, gradient=True)
     rows: list[Finding] = [
-        ground.row(site.path, "output", {"output": (output.detach(), expected.detach())}, ground.tolerance(site)),
-        ground.row(site.path, "gradient of input", {"input": (found[0], reference[0])}, back),
-        ground.row(site.path, "gradients of weights", {"weight": (found[1], reference[1])}, back),
+        context.row(site.path, "output", {"output": (output.detach(), expected.detach())}, context.tolerance(site)),
+        context.row(site.path, "gradient of input", {"input": (gradients[0], expected_gradients[0])}, gradient_bound),
+        context.row(
+            site.path, "gradients of weights", {"weight": (gradients[1], expected_gradients[1])}, gradient_bound
+        ),
     ]
     return _ConvolutionRun(conv, features, weight, expected), rows
 
 
-def block_diagonal(ground: ProofContext, site: Site) -> Iterator[Finding]:
+def block_diagonal(context: ProofContext, site: Site) -> Iterator[Finding]:
     """A grouped convolution against the dense one with its weights on the diagonal and zeros elsewhere."""
-    (conv, features, weight, expected), rows = _compare_convolution(ground, site, _dense)
+    (conv, features, weight, expected), rows = _compare_convolution(context, site, _dense)
     yield from rows
     moved = _dense(conv, features, weight.roll(weight.shape[0] // conv.groups, 0))
-    yield ground.control(site.path, "blocks moved down by one", moved, expected, ground.tolerance(site))
+    yield context.control(site.path, "blocks moved down by one", moved, expected, context.tolerance(site))
 
 
 def _dense(conv: Conv2d, features: Tensor, weight: Tensor) -> Tensor:
@@ -100,9 +102,9 @@ def _dense(conv: Conv2d, features: Tensor, weight: Tensor) -> Tensor:
 def block_diagonal_weight(weight: Tensor, groups: int) -> Tensor:
     """(C_out, C_in/groups, k, k) as (C_out, C_in, k, k), each group's weights in its own block, zeros elsewhere."""
     blocks = weight.chunk(groups)
-    ahead, whole = weight.shape[1], weight.shape[1] * groups
+    width, total_width = weight.shape[1], weight.shape[1] * groups
     padded = [
-        functional.pad(block, (0, 0, 0, 0, index * ahead, whole - (index + 1) * ahead))
+        functional.pad(block, (0, 0, 0, 0, index * width, total_width - (index + 1) * width))
         for index, block in enumerate(blocks)
     ]
     return torch.cat(padded)
@@ -113,110 +115,116 @@ def linear_sites(graph: Graph) -> list[Site]:
     return convolutions(graph, lambda conv: conv.kernel == conv.groups == 1 and conv.padding == 0)
 
 
-def linear(ground: ProofContext, site: Site) -> Iterator[Finding]:
+def linear(context: ProofContext, site: Site) -> Iterator[Finding]:
     """A 1×1 convolution against torch's linear layer, applied to the channels of each position."""
-    (conv, features, weight, expected), rows = _compare_convolution(ground, site, _at_each_position)
+    (conv, features, weight, expected), rows = _compare_convolution(context, site, _at_each_position)
     yield from rows
     mirrored = _at_each_position(conv, features.transpose(2, 3), weight)
-    yield ground.control(site.path, "rows and columns exchanged", mirrored, expected, ground.tolerance(site))
+    yield context.control(site.path, "rows and columns exchanged", mirrored, expected, context.tolerance(site))
 
 
 def _at_each_position(conv: Conv2d, features: Tensor, weight: Tensor) -> Tensor:
-    kept = features[:, :, :: conv.stride, :: conv.stride].permute(0, 2, 3, 1)
-    return functional.linear(kept, weight.flatten(1)).permute(0, 3, 1, 2)
+    positions = features[:, :, :: conv.stride, :: conv.stride].permute(0, 2, 3, 1)
+    return functional.linear(positions, weight.flatten(1)).permute(0, 3, 1, 2)
 
 
 def zero_pad_sites(graph: Graph) -> list[Site]:
     """The zero-pad shortcuts, each by itself."""
-    found = evenly_chosen((path, op) for path, op in leaf_ops(graph) if isinstance(op, ZeroPadShortcut))
-    return [Site(path, single_op_graph("shortcut", op), (op.in_channels, 5, 5)) for path, op in found]
+    shortcuts = evenly_chosen((path, op) for path, op in leaf_ops(graph) if isinstance(op, ZeroPadShortcut))
+    return [Site(path, single_op_graph("shortcut", op), (op.in_channels, 5, 5)) for path, op in shortcuts]
 
 
-def zero_pad(ground: ProofContext, site: Site) -> Iterator[Finding]:
+def zero_pad(context: ProofContext, site: Site) -> Iterator[Finding]:
     """Shortcut A as the network's own module against a strided 1×1 convolution with weights [I; 0]: bit for bit."""
     op = cast(ZeroPadShortcut, site.graph.nodes[0].op)
-    features = ground.batch(site, ground.generator(site.path))
+    features = context.batch(site, context.generator(site.path))
     shortcut = build(site.graph)
     output = shortcut(features)
-    weight = torch.eye(op.out_channels, op.in_channels, dtype=ground.type)[:, :, None, None]
+    weight = torch.eye(op.out_channels, op.in_channels, dtype=context.type)[:, :, None, None]
     expected = functional.conv2d(features, weight, stride=op.stride)
-    own = torch.tensor(float(sum(item.numel() for item in shortcut.parameters())))
-    yield ground.row(site.path, "output", {"output": (output, expected)}, 0.0)
-    yield ground.row(site.path, "parameters", {"parameters": (own, torch.zeros(()))}, 0.0)
+    num_params = torch.tensor(float(sum(item.numel() for item in shortcut.parameters())))
+    yield context.row(site.path, "output", {"output": (output, expected)}, 0.0)
+    yield context.row(site.path, "parameters", {"parameters": (num_params, torch.zeros(()))}, 0.0)
     moved = functional.conv2d(features, weight.roll(1, 0), stride=op.stride)
-    yield ground.control(site.path, "channels moved by one", moved, expected, 0.0)
+    yield context.control(site.path, "channels moved by one", moved, expected, 0.0)
 
 
 def concat_sites(graph: Graph) -> list[Site]:
     """Dense layers up to their first convolution, with the widths of the tensors that they read side by side."""
-    found = ((path, item) for prefix, part in nested_graphs(graph) for path, item in _readers(part, prefix))
+    readers = ((path, item) for prefix, part in nested_graphs(graph) for path, item in _concat_readers(part, prefix))
     return [
         Site(path, chain, conv_site(path, cast(Conv2d, chain.nodes[-1].op)).shape, widths)
-        for path, (chain, widths) in evenly_chosen(found)
+        for path, (chain, widths) in evenly_chosen(readers)
     ]
 
 
-def _readers(graph: Graph, prefix: str) -> Iterator[tuple[str, tuple[Graph, tuple[int, ...]]]]:
+def _concat_readers(graph: Graph, prefix: str) -> Iterator[tuple[str, tuple[Graph, tuple[int, ...]]]]:
     """(path, chain and widths) of each sub-graph that reads a concatenation and starts norm, ReLU, convolution."""
-    joined: dict[str, tuple[int, ...]] = {}
+    concatenated: dict[str, tuple[int, ...]] = {}
     for node in graph.nodes:
         if isinstance(node.op, Concat):
-            added = tuple(_output_channels(graph, name) for name in node.inputs[1:])
-            joined[node.name] = (*joined.get(node.inputs[0], ()), *added)
-        elif isinstance(node.op, Graph) and node.inputs[0] in joined:
-            chain, added = _leading(node.op), joined[node.inputs[0]]
+            widths = tuple(_output_channels(graph, name) for name in node.inputs[1:])
+            concatenated[node.name] = (*concatenated.get(node.inputs[0], ()), *widths)
+        elif isinstance(node.op, Graph) and node.inputs[0] in concatenated:
+            chain, widths = _leading_nodes(node.op), concatenated[node.inputs[0]]
             if chain:
-                whole = cast(Conv2d, chain[-1].op).in_channels
-                yield f"{prefix}{node.name}", (Graph(node.op.kind, chain), (whole - sum(added), *added))
+                total_width = cast(Conv2d, chain[-1].op).in_channels
+                yield f"{prefix}{node.name}", (Graph(node.op.kind, chain), (total_width - sum(widths), *widths))
 
 
 def _output_channels(graph: Graph, name: str) -> int:
-    """Channels that a node puts out, by its last convolution."""
+    """A node's output channels, by its last convolution."""
     node = next(node for node in graph.nodes if node.name == name)
-    found = [
+    channels = [
         op.out_channels
         for _, op in leaf_ops(Graph("part", (replace(node, inputs=(INPUT,)),)))
         if isinstance(op, Conv2d)
     ]
-    return found[-1]
+    return channels[-1]
 
 
-def _leading(graph: Graph) -> tuple[Node, ...]:
+def _leading_nodes(graph: Graph) -> tuple[Node, ...]:
     """The nodes up to the first convolution in one group, if only batch norms and ReLUs come before it."""
-    for place, node in enumerate(graph.nodes):
+    for index, node in enumerate(graph.nodes):
         if isinstance(node.op, Conv2d):
-            return graph.nodes[: place + 1] if node.op.groups == 1 else ()
+            return graph.nodes[: index + 1] if node.op.groups == 1 else ()
         if not isinstance(node.op, BatchNorm2d | ReLU):
             return ()
     return ()
 
 
-def concat(ground: ProofContext, site: Site) -> Iterator[Finding]:
+def concat(context: ProofContext, site: Site) -> Iterator[Finding]:
     """A dense layer's convolution over what it concatenates against one convolution of each part, summed."""
     for training in (False, True):
-        yield from _concat(ground, site, training)
+        yield from _concat(context, site, training)
 
 
-def _concat(ground: ProofContext, site: Site, training: bool) -> Iterator[Finding]:
-    generator, mode = ground.generator(site.path), "train" if training else "eval"
-    features, state = ground.batch(site, generator), ground.state(site.graph, generator)
+def _concat(context: ProofContext, site: Site, training: bool) -> Iterator[Finding]:
+    generator, mode = context.generator(site.path), "train" if training else "eval"
+    features, state = context.batch(site, generator), context.state(site.graph, generator)
     conv = cast(Conv2d, site.graph.nodes[-1].op)
-    cotangent = ground.features(generator, len(features), conv.out_channels, *site_output_shape(site)[1:])
+    cotangent = context.features(generator, len(features), conv.out_channels, *site_output_shape(site)[1:])
     reference = evaluate(runnable_graph(site.graph), state, features, cotangent, training=training)
     leaves = [features.requires_grad_(), *(state[name].requires_grad_() for name in reference.gradients)]
     parts_sum = _PartialConvolution(site.graph, state, reference.signs, training)
     cuts = [slice(*cut) for cut in pairwise([0, *accumulate(site.widths)])]
     output = sum_of([parts_sum.output(features, cut) for cut in cuts])
-    found = torch.autograd.grad(output, leaves, cotangent)
-    bound, back = ground.tolerance(site, training=training), ground.tolerance(site, training=training, gradient=True)
-    yield ground.row(site.path, "output", {"output": (output.detach(), reference.output)}, bound, mode)
-    yield ground.row(site.path, "gradient of input", {"input": (found[0], reference.input_gradient)}, back, mode)
+    gradients = torch.autograd.grad(output, leaves, cotangent)
+    bound, gradient_bound = (
+        context.tolerance(site, training=training),
+        context.tolerance(site, training=training, gradient=True),
+    )
+    yield context.row(site.path, "output", {"output": (output.detach(), reference.output)}, bound, mode)
+    yield context.row(
+        site.path, "gradient of input", {"input": (gradients[0], reference.input_gradient)}, gradient_bound, mode
+    )
     weights = {
-        name: (ours, reference.gradients[name]) for name, ours in zip(reference.gradients, found[1:], strict=True)
+        name: (gradient, reference.gradients[name])
+        for name, gradient in zip(reference.gradients, gradients[1:], strict=True)
     }
-    yield ground.row(site.path, "gradients of weights", weights, back, mode)
-    left_out = sum_of([parts_sum.output(features, cut) for cut in cuts[:-1]])
-    yield ground.control(site.path, "the last part left out", left_out, reference.output, bound)
+    yield context.row(site.path, "gradients of weights", weights, gradient_bound, mode)
+    without_last = sum_of([parts_sum.output(features, cut) for cut in cuts[:-1]])
+    yield context.control(site.path, "the last part left out", without_last, reference.output, bound)
 
 
 def site_output_shape(site: Site) -> Shape:
@@ -230,7 +238,7 @@ def sum_of(tensors: Sequence[Tensor]) -> Tensor:
 
 
 class _PartialConvolution(NamedTuple):
-    """Norm, ReLU and convolution of some of the channels, with their share of the weights; ReLUs take given sides."""
+    """Norm, ReLU and convolution of some of the channels, with their share of the weights; ReLUs follow `signs`."""
 
     chain: Graph
     state: StateDict
@@ -238,7 +246,7 @@ class _PartialConvolution(NamedTuple):
     training: bool
 
     def output(self, features: Tensor, cut: slice) -> Tensor:
-        """The part's share of the convolution over all; a bias goes with the first channels."""
+        """The part's share of the whole convolution; the bias goes with the first channels."""
         values = features[:, cut]
         for node in self.chain.nodes:
             match node.op:

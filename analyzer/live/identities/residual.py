@@ -30,12 +30,12 @@ from analyzer.live.network.build import build
 
 
 def residual_sites(graph: Graph) -> list[Site]:
-    """The distinct blocks with an identity shortcut that leave what comes out of a ReLU as it is but for the sum."""
+    """The distinct blocks with an identity shortcut after whose addition stands nothing but a ReLU."""
     return blocks(graph, lambda block: has_shortcut(block) and not _changes_sum(block))
 
 
 def _changes_sum(block: Graph) -> bool:
-    """Whether something else than a ReLU follows the addition."""
+    """Whether something other than a ReLU follows the addition."""
     names = [node.name for node in block.nodes]
     add = shortcut_node(block)
     after = block.nodes[names.index(add.name) + 1 :] if add else ()
@@ -43,7 +43,7 @@ def _changes_sum(block: Graph) -> bool:
 
 
 def has_changed_sums(graph: Graph) -> bool:
-    """Whether there are blocks with an identity shortcut, and something else than a ReLU follows the addition."""
+    """Whether there are blocks with an identity shortcut, and something other than a ReLU follows the addition."""
     return bool(blocks(graph, lambda block: has_shortcut(block) and _changes_sum(block)))
 
 
@@ -55,18 +55,18 @@ def _last_weights(block: Graph) -> Node:
     return next(node for node in upstream_nodes(block, add) if isinstance(node.op, Norm | Weighted))
 
 
-def zero_transform(ground: ProofContext, site: Site) -> Iterator[Finding]:
+def zero_transform(context: ProofContext, site: Site) -> Iterator[Finding]:
     """A block whose transform ends in zero weights, on an input as a ReLU leaves it: bit for bit the input."""
-    generator, last = ground.generator(site.path), _last_weights(site.graph)
-    state, features = ground.state(site.graph, generator), ground.batch(site, generator).abs()
+    generator, last = context.generator(site.path), _last_weights(site.graph)
+    state, features = context.state(site.graph, generator), context.batch(site, generator).abs()
     zeroed = _with_zero_weights(state, last.name)
     net = runnable_graph(site.graph)
     for mode in ("eval", "train"):
-        found = evaluate(net, zeroed, features, features, training=mode == "train")
-        yield ground.row(site.path, "output", {"output": (found.output, features)}, 0.0, mode)
-        yield ground.row(site.path, "gradient of input", {"input": (found.input_gradient, features)}, 0.0, mode)
-    kept = evaluate(net, state, features, features, training=False, backward=False)
-    yield ground.control(site.path, "the transform's last weights kept", kept.output, features, 0.0)
+        evaluation = evaluate(net, zeroed, features, features, training=mode == "train")
+        yield context.row(site.path, "output", {"output": (evaluation.output, features)}, 0.0, mode)
+        yield context.row(site.path, "gradient of input", {"input": (evaluation.input_gradient, features)}, 0.0, mode)
+    unchanged = evaluate(net, state, features, features, training=False, backward=False)
+    yield context.control(site.path, "the transform's last weights kept", unchanged.output, features, 0.0)
 
 
 def _with_zero_weights(state: StateDict, path: str) -> StateDict:
@@ -75,54 +75,54 @@ def _with_zero_weights(state: StateDict, path: str) -> StateDict:
 
 def preactivated_sites(graph: Graph) -> list[Site]:
     """The distinct stages that end in blocks with an identity shortcut and nothing after the addition."""
-    found = evenly_chosen(
+    stages = evenly_chosen(
         (f"{prefix}{node.name}", node.op)
         for prefix, part in nested_graphs(graph)
         for node in part.nodes
         if isinstance(node.op, Graph) and node.op.kind == "stage" and _chain(node.op)
     )
-    return [Site(path, stage, (in_channels(stage), 2 * SIDE, 2 * SIDE)) for path, stage in found]
+    return [Site(path, stage, (in_channels(stage), 2 * SIDE, 2 * SIDE)) for path, stage in stages]
 
 
 def _chain(stage: Graph) -> list[Node]:
     """The blocks at the end of a stage that end in the addition of their input."""
-    kept: list[Node] = []
+    blocks: list[Node] = []
     for node in reversed(stage.nodes):
         if not isinstance(node.op, Graph) or shortcut_node(node.op) is not node.op.nodes[-1]:
             break
-        kept.insert(0, node)
-    return kept
+        blocks.insert(0, node)
+    return blocks
 
 
 @torch.no_grad()
-def pre_activation(ground: ProofContext, site: Site) -> Iterator[Finding]:
+def pre_activation(context: ProofContext, site: Site) -> Iterator[Finding]:
     """A stage's output against the input of its first block with an identity shortcut plus all transforms since."""
-    generator, chain = ground.generator(site.path), _chain(site.graph)
+    generator, chain = context.generator(site.path), _chain(site.graph)
     net = runnable_graph(site.graph)
-    state, features = ground.state(site.graph, generator), ground.batch(site, generator)
+    state, features = context.state(site.graph, generator), context.batch(site, generator)
     for training in (False, True):
-        seen = _BlockRecorder()
-        handles = [handle for node in chain for handle in seen.watch(net.module.get_submodule(node.name), node.op)]
+        recorder = _BlockRecorder()
+        handles = [handle for node in chain for handle in recorder.watch(net.module.get_submodule(node.name), node.op)]
         set_relu_signs(net, None)
         output = run(net, dict(state), features, training=training)
         for handle in handles:
             handle.remove()
-        bound, mode = ground.tolerance(site, training=training), "train" if training else "eval"
-        total = torch.stack([seen.inputs[0], *seen.transforms]).sum(0)
-        yield ground.row(site.path, "output", {"output": (total, output)}, bound, mode)
-        short = total - seen.transforms[-1]
-        yield ground.control(site.path, "the last transform left out", short, output, bound)
+        bound, mode = context.tolerance(site, training=training), "train" if training else "eval"
+        total = torch.stack([recorder.inputs[0], *recorder.transforms]).sum(0)
+        yield context.row(site.path, "output", {"output": (total, output)}, bound, mode)
+        without_last = total - recorder.transforms[-1]
+        yield context.control(site.path, "the last transform left out", without_last, output, bound)
 
 
 class _BlockRecorder:
-    """Inputs and transforms of a stage's blocks, as they pass."""
+    """Records the inputs and transforms of a stage's blocks in a forward pass."""
 
     def __init__(self) -> None:
         self.inputs: list[Tensor] = []
         self.transforms: list[Tensor] = []
 
     def watch(self, block: nn.Module, graph: "Graph | Any") -> Iterator[Any]:
-        """Hooks on a block, which keep its input and its transform."""
+        """Hooks on a block that record its input and its transform."""
         add = shortcut_node(graph)
         if add is None:
             raise TypeError(f"{graph.kind}: has no identity shortcut")
@@ -130,8 +130,8 @@ class _BlockRecorder:
         yield block.get_submodule(add.name).register_forward_pre_hook(_output_recorder(self.transforms))
 
 
-def _output_recorder(kept: list[Tensor]) -> Callable[[nn.Module, Any], None]:
-    return lambda _module, inputs: kept.append(inputs[0].clone())
+def _output_recorder(outputs: list[Tensor]) -> Callable[[nn.Module, Any], None]:
+    return lambda _module, inputs: outputs.append(inputs[0].clone())
 
 
 def versions_of(network: Network) -> tuple[Network, Network] | None:
@@ -140,10 +140,10 @@ def versions_of(network: Network) -> tuple[Network, Network] | None:
     if not isinstance(spec, ResNetSpec) or spec.block != "bottleneck":
         return None
     one, other = spec.with_fields(stride_on="1x1"), spec.with_fields(stride_on="3x3")
-    return (_resolved(one), _resolved(other)) if one.graph() != other.graph() else None
+    return (_network_of(one), _network_of(other)) if one.graph() != other.graph() else None
 
 
-def _resolved(spec: ResNetSpec) -> Network:
+def _network_of(spec: ResNetSpec) -> Network:
     from analyzer.families.network import network
 
     return network(spec)
@@ -156,21 +156,21 @@ def costs(network: Network) -> tuple[int, int]:
 
 
 @torch.no_grad()
-def versions(ground: ProofContext, site: Site) -> Iterator[Finding]:
+def versions(context: ProofContext, site: Site) -> Iterator[Finding]:
     """v1 and v1.5: one state_dict; blocks that do not stride equal bit for bit; those that do differ, as do MACs."""
-    pair = versions_of(ground.network)
+    pair = versions_of(context.network)
     if pair is None:
-        raise InvalidInput(f"{ground.network.expression}: has no bottleneck that strides.")
+        raise InvalidInput(f"{context.network.expression}: has no bottleneck that strides.")
     v1, v15 = pair
     (params, macs), (params15, macs15) = costs(v1), costs(v15)
     layouts = [_layout(item.graph) for item in pair]
     differing = sum(layouts[0][name] != layouts[1].get(name) for name in layouts[0]) + abs(
         len(layouts[0]) - len(layouts[1])
     )
-    yield ground.row("", "names and shapes of weights", {"state_dict": _as_tensors(differing, 0)}, 0.0)
-    yield ground.row("", "parameters", {"parameters": _as_tensors(params, params15)}, 0.0)
-    yield ground.control("", "MACs taken for equal", *_as_tensors(macs, macs15), 0.0)
-    yield from _blocks_of_both(ground, v1.graph, v15.graph)
+    yield context.row("", "names and shapes of weights", {"state_dict": _as_tensors(differing, 0)}, 0.0)
+    yield context.row("", "parameters", {"parameters": _as_tensors(params, params15)}, 0.0)
+    yield context.control("", "MACs taken for equal", *_as_tensors(macs, macs15), 0.0)
+    yield from _blocks_of_both(context, v1.graph, v15.graph)
 
 
 def _as_tensors(one: int, other: int) -> tuple[Tensor, Tensor]:
@@ -181,15 +181,15 @@ def _layout(graph: Graph) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in build(graph, device="meta").state_dict().items()}
 
 
-def _blocks_of_both(ground: ProofContext, v1: Graph, v15: Graph) -> Iterator[Finding]:
+def _blocks_of_both(context: ProofContext, v1: Graph, v15: Graph) -> Iterator[Finding]:
     """The first block that strides, whose outputs differ with the same weights."""
     for (path, one), (_, other) in zip(stage_blocks(v1), stage_blocks(v15), strict=True):
         if one != other:
-            generator = ground.generator(path)
+            generator = context.generator(path)
             site = Site(path, other, (in_channels(other), 2 * SIDE, 2 * SIDE))
-            state, features = ground.state(one, generator), ground.batch(site, generator)
+            state, features = context.state(one, generator), context.batch(site, generator)
             outputs = [_output(block, state, features) for block in (one, other)]
-            yield ground.control(path, "outputs taken for equal", outputs[0], outputs[1], ground.tolerance(site))
+            yield context.control(path, "outputs taken for equal", outputs[0], outputs[1], context.tolerance(site))
             return
 
 

@@ -1,1 +1,1 @@
-"""The live network: modules made from a Graph, and what they say of themselves."""
+"""The live network: modules built from a Graph, their facts, and ONNX files."""

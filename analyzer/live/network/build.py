@@ -40,14 +40,14 @@ def initialise(net: nn.Module, initial: WeightInitialisation) -> None:
     """Give every module of a net fresh weights: torch's own but for convolutions and linear layers."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            _start_conv(module, initial)
+            _initialise_conv(module, initial)
         elif isinstance(module, nn.Linear):
-            _start_linear(module, initial)
+            _initialise_linear(module, initial)
         elif callable(reset := getattr(module, "reset_parameters", None)):
             reset()
 
 
-def _start_conv(conv: nn.Conv2d, initial: WeightInitialisation) -> None:
+def _initialise_conv(conv: nn.Conv2d, initial: WeightInitialisation) -> None:
     if not initial.conv_fan:
         conv.reset_parameters()
         return
@@ -58,7 +58,7 @@ def _start_conv(conv: nn.Conv2d, initial: WeightInitialisation) -> None:
         nn.init.zeros_(conv.bias)
 
 
-def _start_linear(linear: nn.Linear, initial: WeightInitialisation) -> None:
+def _initialise_linear(linear: nn.Linear, initial: WeightInitialisation) -> None:
     linear.reset_parameters()
     if initial.linear_std is not None:
         nn.init.normal_(linear.weight, 0, initial.linear_std)
@@ -86,7 +86,7 @@ def transform_ends(net: nn.Module) -> Iterator[nn.Module]:
 
 
 def _last(block: Subgraph, name: str) -> Iterator[nn.Module]:
-    """The last module with weights on the way to that value; a gate after it is passed over."""
+    """The last module with weights on the way to that value; a gate after it is skipped."""
     sources = {step.name: step.inputs for step in block.steps}
     while name in sources:
         module = block.get_submodule(name)
@@ -99,7 +99,7 @@ def _last(block: Subgraph, name: str) -> Iterator[nn.Module]:
         name = sources[name][0]
 
 
-_Built = TypeVar("_Built", bound=Subgraph)
+_Module = TypeVar("_Module", bound=Subgraph)
 
 
 def build(
@@ -119,9 +119,9 @@ def build(
     resolved = network(variant)
     net = _net(resolved.graph)
     net.to(dtype=_checked_dtype(dtype or torch.float32))
-    place = _checked_device(device)
-    if place.type != "meta":
-        net.to_empty(device=place)
+    torch_device = _checked_device(device)
+    if torch_device.type != "meta":
+        net.to_empty(device=torch_device)
         initialise(net, FAMILIES[resolved.family].initial if resolved.family in FAMILIES else WeightInitialisation())
         if zero_init_residual:
             zero_last(net)
@@ -145,7 +145,7 @@ def _checked_device(device: str | torch.device) -> torch.device:
 def _net(graph: Graph) -> Net:
     steps = tuple(_steps(graph))
     return _add_nodes(
-        Net(graph.kind, steps, num_feature_steps=_num_before_pool(graph), stage_ends=stage_ends(graph)), graph
+        Net(graph.kind, steps, num_feature_steps=_num_feature_nodes(graph), stage_ends=stage_ends(graph)), graph
     )
 
 
@@ -153,22 +153,22 @@ def _subgraph(graph: Graph) -> Subgraph:
     return _add_nodes(Subgraph(graph.kind, tuple(_steps(graph))), graph)
 
 
-def _add_nodes(built: _Built, graph: Graph) -> _Built:
+def _add_nodes(parent: _Module, graph: Graph) -> _Module:
     in_place = in_place_nodes(graph)
     for node in graph.nodes:
         module = _subgraph(node.op) if isinstance(node.op, Graph) else _leaf(node.op, node.name in in_place)
-        _add_child(built, node.name, module)
-    return built
+        _add_child(parent, node.name, module)
+    return parent
 
 
-def _num_before_pool(graph: Graph) -> int:
+def _num_feature_nodes(graph: Graph) -> int:
     """Number of nodes before the head's pool or Flatten; all of them where it has none, or reads anything else."""
-    for place, node in enumerate(graph.nodes):
+    for index, node in enumerate(graph.nodes):
         if node.stage == "head" and isinstance(node.op, Pool | Flatten):
-            after = graph.nodes[place:]
-            allowed = {node.inputs[0], *(later.name for later in after)}
-            if all(source in allowed for later in after for source in later.inputs):
-                return place
+            rest = graph.nodes[index:]
+            allowed = {node.inputs[0], *(later.name for later in rest)}
+            if all(source in allowed for later in rest for source in later.inputs):
+                return index
     return len(graph.nodes)
 
 
@@ -192,8 +192,8 @@ def _add_child(parent: Subgraph, name: str, module: nn.Module) -> None:
 def _steps(graph: Graph) -> Iterator[GraphStep]:
     last_use = {source: node.name for node in graph.nodes for source in node.inputs}
     for node in graph.nodes:
-        spent = tuple(source for source in dict.fromkeys(node.inputs) if last_use[source] == node.name)
-        yield GraphStep(node.name, node.inputs, spent)
+        last_uses = tuple(source for source in dict.fromkeys(node.inputs) if last_use[source] == node.name)
+        yield GraphStep(node.name, node.inputs, last_uses)
 
 
 def _leaf(op: Op, in_place: bool) -> nn.Module:

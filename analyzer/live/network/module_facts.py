@@ -1,4 +1,4 @@
-"""What a live module shows of itself, as plain facts that a baseline keeps: params, buffers, MACs, output shapes."""
+"""A live module's facts as a baseline records them: parameters, buffers, MACs and output shapes."""
 
 import importlib
 import sys
@@ -33,16 +33,16 @@ def module_from_factory(name: str) -> nn.Module:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     with _user_errors_as_invalid_input(f"--module {shortened(name)}: cannot be imported"):
-        found: Any = importlib.import_module(module_name)
+        result: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
-            found = getattr(found, part)
-    if isinstance(found, nn.Module):
-        return found
+            result = getattr(result, part)
+    if isinstance(result, nn.Module):
+        return result
     with _user_errors_as_invalid_input(f"--module {shortened(name)}: {attribute}() failed"):
-        found = found()
-    if not isinstance(found, nn.Module):
-        raise InvalidInput(f"--module {shortened(name)}: gave {type(found).__name__}; it must be a torch.nn.Module.")
-    return found
+        result = result()
+    if not isinstance(result, nn.Module):
+        raise InvalidInput(f"--module {shortened(name)}: gave {type(result).__name__}; it must be a torch.nn.Module.")
+    return result
 
 
 @contextmanager
@@ -62,18 +62,18 @@ def input_shape(net: nn.Module, size: Size) -> tuple[int, int, int]:
 
 
 def module_facts(net: nn.Module, shape: Shape) -> Facts:
-    """Facts of a module run once on zeros of that shape, batch 1, in evaluation mode; it is left as found."""
+    """Facts of a module run once on zeros of that shape, batch 1, in evaluation mode; it is left as it was."""
     shapes, counter, output = _run(net, shape)
     own_macs = _own_macs(net, counter)
-    named = dict(net.named_modules())
-    order = [*shapes, *(path for path in named if path not in shapes)]
+    modules = dict(net.named_modules())
+    order = [*shapes, *(path for path in modules if path not in shapes)]
     return {
         "input_shape": _text(tuple(shape)),
         "output_shape": output,
         "params": sum(weight.numel() for weight in net.parameters()),
-        "buffers": sum(kept.numel() for kept in net.buffers()),
+        "buffers": sum(buffer.numel() for buffer in net.buffers()),
         "macs": counter.get_total_flops() // 2,
-        "modules": {path: _facts(named[path], shapes.get(path, []), own_macs.get(path, 0)) for path in order if path},
+        "modules": {path: _facts(modules[path], shapes.get(path, []), own_macs.get(path, 0)) for path in order if path},
     }
 
 
@@ -82,7 +82,7 @@ def _facts(module: nn.Module, shapes: list[str], macs: int) -> Facts:
         "kind": type(module).__name__,
         "output_shape": ", ".join(dict.fromkeys(shapes)),
         "params": sum(weight.numel() for weight in module.parameters(recurse=False)),
-        "buffers": sum(kept.numel() for kept in module.buffers(recurse=False)),
+        "buffers": sum(buffer.numel() for buffer in module.buffers(recurse=False)),
         "macs": macs,
     }
     return {name: value for name, value in facts.items() if value}
@@ -102,8 +102,8 @@ def _run(net: nn.Module, shape: Shape) -> tuple[dict[str, list[str]], FlopCounte
     try:
         net.eval()
         image = torch.zeros((1, *shape), device=weight.device, dtype=weight.dtype)
-        refused = _user_errors_as_invalid_input(f"the module does not take {_text(tuple(shape))}")
-        with refused, torch.no_grad(), FlopCounterMode(display=False) as counter:
+        user_errors = _user_errors_as_invalid_input(f"the module does not take {_text(tuple(shape))}")
+        with user_errors, torch.no_grad(), FlopCounterMode(display=False) as counter:
             output = _shape_text(net(image))
     finally:
         for hook in hooks:
@@ -131,17 +131,17 @@ def _text(shape: tuple[int, ...]) -> str:
 def _own_macs(net: nn.Module, counter: FlopCounterMode) -> dict[str, int]:
     """Path → MACs of a module without those of the modules in it."""
     root = type(net).__name__
-    whole = {
+    total_macs = {
         "" if name == root else name.removeprefix(f"{root}."): sum(counts.values()) // 2
         for name, counts in counter.get_flop_counts().items()
         if name == root or name.startswith(f"{root}.")
     }
-    own = dict(whole)
-    for path, macs in whole.items():
+    own_macs = dict(total_macs)
+    for path, macs in total_macs.items():
         parent = path.rpartition(".")[0]
-        if path and parent in own:
-            own[parent] -= macs
-    return own
+        if path and parent in own_macs:
+            own_macs[parent] -= macs
+    return own_macs
 
 
 class Departure(NamedTuple):
@@ -153,12 +153,12 @@ class Departure(NamedTuple):
 
 
 def live_facts(analysis: Analysis) -> tuple[Facts, Departure | None]:
-    """The facts of a baseline as the live network shows them: hooks for shapes, its weights, torch's FLOP counter.
+    """The facts of a baseline, measured on the live network: hooks for shapes, its weights, torch's FLOP counter.
 
     The network is built on the `meta` device; fingerprint and op check sums are the description's and stand apart.
     """
-    shown = module_facts(build(analysis.network, device="meta"), analysis.input_shape)
-    return _by_stage(analysis, shown), next(_departures(analysis, shown["modules"]), None)
+    facts = module_facts(build(analysis.network, device="meta"), analysis.input_shape)
+    return _by_stage(analysis, facts), next(_departures(analysis, facts["modules"]), None)
 
 
 def _departures(analysis: Analysis, modules: Facts) -> Iterator[Departure]:
@@ -169,22 +169,22 @@ def _departures(analysis: Analysis, modules: Facts) -> Iterator[Departure]:
             "buffers": row.buffers,
             "macs": row.macs,
         }
-        found = modules[row.path]
-        differing = [name for name, value in described.items() if found.get(name, 0) != value]
+        module = modules[row.path]
+        differing = [name for name, value in described.items() if module.get(name, 0) != value]
         if differing:
-            yield Departure(row.stage, row.path, f"{found['kind']}, {differing[0]} {found.get(differing[0], 0)}")
+            yield Departure(row.stage, row.path, f"{module['kind']}, {differing[0]} {module.get(differing[0], 0)}")
 
 
-def _by_stage(analysis: Analysis, shown: Facts) -> Facts:
+def _by_stage(analysis: Analysis, facts: Facts) -> Facts:
     stages: dict[str, Facts] = {}
     for row in analysis.rows:
-        found = shown["modules"][row.path]
+        module = facts["modules"][row.path]
         stage = stages.setdefault(row.stage, {"output_shape": "", "params": 0, "macs": 0, "activations": 0})
-        stage["output_shape"] = found["output_shape"]
-        stage["params"] += found.get("params", 0)
-        stage["macs"] += found.get("macs", 0)
-        stage["activations"] += _elements(found["output_shape"]) if found["kind"] in _COUNTED else 0
-    totals = {name: shown[name] for name in ("params", "macs")}
+        stage["output_shape"] = module["output_shape"]
+        stage["params"] += module.get("params", 0)
+        stage["macs"] += module.get("macs", 0)
+        stage["activations"] += _elements(module["output_shape"]) if module["kind"] in _COUNTED else 0
+    totals = {name: facts[name] for name in ("params", "macs")}
     return {**totals, "activations": sum(stage["activations"] for stage in stages.values()), "stages": stages}
 
 

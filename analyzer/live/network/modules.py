@@ -52,8 +52,8 @@ class ZeroPadShortcut(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C + added channels, ⌈H/stride⌉, ⌈W/stride⌉)."""
-        kept = features[:, :, :: self.stride, :: self.stride]
-        return functional.pad(kept, (0, 0, 0, 0, 0, self.added_channels))
+        positions = features[:, :, :: self.stride, :: self.stride]
+        return functional.pad(positions, (0, 0, 0, 0, 0, self.added_channels))
 
     def extra_repr(self) -> str:
         """Channels added and stride."""
@@ -61,7 +61,7 @@ class ZeroPadShortcut(nn.Module):
 
 
 class GraphStep(NamedTuple):
-    """One node of a running graph; `spent` names the values that nothing reads after it."""
+    """One node of a running graph; `last_uses` names the values that nothing reads after it."""
 
     name: str
     inputs: tuple[str, ...]
@@ -83,9 +83,9 @@ class Subgraph(nn.Module):
     def run(self, name: str, value: Tensor, steps: tuple[GraphStep, ...]) -> Tensor:
         """Run a stretch of nodes that reads nothing from before it but the value of that name."""
         values = {name: value}
-        for name, inputs, spent in steps:
+        for name, inputs, last_uses in steps:
             values[name] = self._modules[name](*[values[source] for source in inputs])  # type: ignore[misc]
-            for source in spent:
+            for source in last_uses:
                 del values[source]
         return values[name]
 
@@ -127,11 +127,11 @@ class Net(Subgraph):
         For dense prediction: `net.stage_outputs(image, ["stage2", "stage3", "stage4"])`. InvalidInput names a stage
         that is not there.
         """
-        wanted = {self._end(stage): stage for stage in (self.stage_ends if stages is None else stages)}
-        found: dict[str, Tensor] = {}
-        if wanted:
-            collect_outputs(self, image, wanted, found, "")
-        return {stage: found[stage] for stage in wanted.values()}
+        stage_of_path = {self._end(stage): stage for stage in (self.stage_ends if stages is None else stages)}
+        outputs: dict[str, Tensor] = {}
+        if stage_of_path:
+            collect_outputs(self, image, stage_of_path, outputs, "")
+        return {stage: outputs[stage] for stage in stage_of_path.values()}
 
     def _end(self, stage: str) -> str:
         if stage not in self.stage_ends:
@@ -140,23 +140,23 @@ class Net(Subgraph):
 
 
 def collect_outputs(
-    part: Subgraph, features: Tensor, wanted: Mapping[str, str], found: dict[str, Tensor], prefix: str
+    part: Subgraph, features: Tensor, stage_of_path: Mapping[str, str], outputs: dict[str, Tensor], prefix: str
 ) -> Tensor:
-    """Run a sub-graph until all `wanted` paths have run, and put their outputs into `found` under their stages."""
+    """Run a sub-graph until all paths of `stage_of_path` have run; put their outputs into `outputs` by stage."""
     values = {INPUT: features}
     output = features
-    for name, inputs, spent in part.steps:
+    for name, inputs, last_uses in part.steps:
         module, path = part._modules[name], prefix + name
-        read = [values[source] for source in inputs]
-        if isinstance(module, Subgraph) and any(end.startswith(f"{path}.") for end in wanted):
-            output = collect_outputs(module, read[0], wanted, found, f"{path}.")
+        inputs_read = [values[source] for source in inputs]
+        if isinstance(module, Subgraph) and any(end.startswith(f"{path}.") for end in stage_of_path):
+            output = collect_outputs(module, inputs_read[0], stage_of_path, outputs, f"{path}.")
         else:
-            output = module(*read)  # type: ignore[misc]
+            output = module(*inputs_read)  # type: ignore[misc]
         values[name] = output
-        if path in wanted:
-            found[wanted[path]] = output
-        if len(found) == len(wanted):
+        if path in stage_of_path:
+            outputs[stage_of_path[path]] = output
+        if len(outputs) == len(stage_of_path):
             break
-        for source in spent:
+        for source in last_uses:
             del values[source]
     return output

@@ -26,7 +26,7 @@ _IMAGE, _OUTPUT = "image", "output"
 
 
 class OnnxFile(NamedTuple):
-    """The file's bytes; and the largest magnitude of onnxruntime's output and of its difference, where it is there."""
+    """The file's bytes; and the largest magnitude of onnxruntime's output and of its difference, if installed."""
 
     content: bytes
     opset: int
@@ -44,7 +44,7 @@ def onnx_file(analysis: Analysis, weights: Path | None = None) -> OnnxFile:
     """The ONNX model of a network in evaluation mode, for any batch of images of the analysed size, float32.
 
     Weights are those of a file for `load_weights`, or the initial ones of a fixed seed; the random state is left as
-    found. Raises Unavailable where a package of the extra `onnx` is missing, InvalidInput where the weights do not fit
+    it was. Raises Unavailable where a package of the extra `onnx` is missing, InvalidInput where the weights do not fit
     or the file would be over 2 GiB.
     """
     require("onnx", "onnx", "onnxscript")
@@ -64,7 +64,7 @@ def onnx_file(analysis: Analysis, weights: Path | None = None) -> OnnxFile:
 
 
 def _model(net: nn.Module, images: Tensor) -> Any:
-    """The ModelProto; the exporter's talk and torch's own warnings are kept from the user."""
+    """The ModelProto; the exporter's output and torch's own warnings are not shown."""
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -82,14 +82,14 @@ def _model(net: nn.Module, images: Tensor) -> Any:
 
 
 def _checked_by_onnxruntime(exported: OnnxFile, net: nn.Module, images: Tensor) -> OnnxFile:
-    """The same file, with what onnxruntime says of it, at another batch than it was exported with."""
+    """The same file, with onnxruntime's result, at another batch than it was exported with."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(exported.content, providers=["CPUExecutionProvider"])
-    more = torch.cat([images, images.flip(3)[:1]])
-    (theirs,) = session.run([_OUTPUT], {_IMAGE: more.numpy()})
+    batch = torch.cat([images, images.flip(3)[:1]])
+    (theirs,) = session.run([_OUTPUT], {_IMAGE: batch.numpy()})
     with torch.no_grad():
-        ours = net(more)
+        ours = net(batch)
     return exported._replace(
         checked_by=f"onnxruntime {onnxruntime.__version__}",
         magnitude=float(ours.abs().max()),

@@ -1,4 +1,4 @@
-"""One CUDA device: events are queued with the work, and read after the queue has drained."""
+"""One CUDA device: a clock of queued events, NVML's facts, and CUDA graphs."""
 
 import gc
 import os
@@ -25,11 +25,11 @@ _REASONS = {
     0x80: "hw_power_brake_slowdown",
     0x100: "display_clock_setting",
 }
-"""NVML's bits of why clocks are not higher → its words."""
+"""NVML's bits for the reasons why clocks are not higher → its names."""
 
 
 class Nvml:
-    """One GPU as NVML sees it, found by its UUID; `absent` says why where NVML cannot be had."""
+    """One GPU as NVML sees it, found by its UUID; `absent` says why NVML is not available, if so."""
 
     def __init__(self, uuid: str, library: Any = None) -> None:
         self.absent: str | None = None
@@ -39,18 +39,18 @@ class Nvml:
             self._nvml, self.absent = _import_nvml()
 
     def state(self) -> Facts:
-        """Clocks in MHz, power in W, temperature in °C, throttle reasons, other processes; None where not told."""
+        """Clocks in MHz, power in W, temperature in °C, throttle reasons, other processes; None where unknown."""
         with self._open() as handle:
             if handle is None:
                 return {"nvml": self.absent}
-            return dict(self._state(handle))
+            return dict(self._state_items(handle))
 
     def facts(self) -> Facts:
         """Driver, power limit, highest clocks, and whether clocks are set or free."""
         with self._open() as handle:
             if handle is None:
                 return {"nvml": self.absent}
-            return dict(self._facts(handle))
+            return dict(self._fact_items(handle))
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -83,18 +83,18 @@ class Nvml:
         except (self._nvml.NVMLError, AttributeError):
             return None
 
-    def _state(self, handle: Any) -> Iterator[tuple[str, Any]]:
+    def _state_items(self, handle: Any) -> Iterator[tuple[str, Any]]:
         yield "sm_clock_mhz", self._ask("nvmlDeviceGetClockInfo", handle, self._nvml.NVML_CLOCK_SM)
         yield "memory_clock_mhz", self._ask("nvmlDeviceGetClockInfo", handle, self._nvml.NVML_CLOCK_MEM)
         yield "power_w", _scaled(self._ask("nvmlDeviceGetPowerUsage", handle), 1000)
         yield "temperature_c", self._ask("nvmlDeviceGetTemperature", handle, self._nvml.NVML_TEMPERATURE_GPU)
         yield "performance_state", self._ask("nvmlDeviceGetPerformanceState", handle)
         yield "throttle_reasons", self._reasons(handle)
-        yield "other_processes", self._others(handle)
+        yield "other_processes", self._other_processes(handle)
         memory = self._ask("nvmlDeviceGetMemoryInfo", handle)
         yield "memory_used_bytes", None if memory is None else int(memory.used)
 
-    def _facts(self, handle: Any) -> Iterator[tuple[str, Any]]:
+    def _fact_items(self, handle: Any) -> Iterator[tuple[str, Any]]:
         driver = self._ask("nvmlSystemGetDriverVersion")
         yield "driver", driver.decode() if isinstance(driver, bytes) else driver
         yield "power_limit_w", _scaled(self._ask("nvmlDeviceGetEnforcedPowerLimit", handle), 1000)
@@ -104,17 +104,17 @@ class Nvml:
         yield "clocks", None if reasons is None else "set" if "applications_clocks_setting" in reasons else "free"
 
     def _reasons(self, handle: Any) -> list[str] | None:
-        asked = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
-        bits = next((found for name in asked if (found := self._ask(name, handle)) is not None), None)
-        return None if bits is None else [word for bit, word in _REASONS.items() if bits & bit]
+        queries = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
+        bits = next((answer for name in queries if (answer := self._ask(name, handle)) is not None), None)
+        return None if bits is None else [name for bit, name in _REASONS.items() if bits & bit]
 
-    def _others(self, handle: Any) -> int | None:
+    def _other_processes(self, handle: Any) -> int | None:
         running = self._ask("nvmlDeviceGetComputeRunningProcesses", handle)
         return None if running is None else sum(process.pid != os.getpid() for process in running)
 
 
-def _scaled(value: int | None, by: int) -> float | None:
-    return None if value is None else round(value / by, 1)
+def _scaled(value: int | None, divisor: int) -> float | None:
+    return None if value is None else round(value / divisor, 1)
 
 
 def _import_nvml() -> tuple[Any, str | None]:
@@ -136,20 +136,20 @@ class CudaDevice:
     clock = "cuda events"
     queues = True
 
-    def __init__(self, place: str, cuda: Any = torch.cuda, nvml: Nvml | None = None) -> None:
-        self.place = place
+    def __init__(self, torch_device: str, cuda: Any = torch.cuda, nvml: Nvml | None = None) -> None:
+        self.torch_device = torch_device
         self._cuda = cuda
-        self._nvml = nvml or Nvml(str(getattr(cuda.get_device_properties(place), "uuid", "")))
+        self._nvml = nvml or Nvml(str(getattr(cuda.get_device_properties(torch_device), "uuid", "")))
         self._events: list[Any] = []
         self._flusher: Tensor | None = None
         self._pool: Any = None
-        self._first: CapturedGraphs | None = None  # keeps the pool alive, which ends with the last graph in it
-        self._held = 0
+        self._oldest_capture: CapturedGraphs | None = None  # keeps the pool alive, which ends with the last graph in it
+        self._bytes_at_reset = 0
 
     def mark(self) -> None:
-        """Queue an event behind the work given so far."""
+        """Queue an event behind the work queued so far."""
         event = self._cuda.Event(enable_timing=True)
-        event.record(self._cuda.current_stream(self.place))
+        event.record(self._cuda.current_stream(self.torch_device))
         self._events.append(event)
 
     def spans_ms(self) -> list[float]:
@@ -161,15 +161,15 @@ class CudaDevice:
 
     def wait(self) -> None:
         """Wait for the queue."""
-        self._cuda.synchronize(self.place)
+        self._cuda.synchronize(self.torch_device)
 
     def name(self) -> str:
         """The GPU's model name."""
-        return str(self._cuda.get_device_name(self.place))
+        return str(self._cuda.get_device_name(self.torch_device))
 
     def facts(self) -> Facts:
         """Versions and settings that decide which kernels run, the host, and NVML's own facts."""
-        properties = self._cuda.get_device_properties(self.place)
+        properties = self._cuda.get_device_properties(self.torch_device)
         return {
             "compute_capability": f"{properties.major}.{properties.minor}",
             "memory_bytes": properties.total_memory,
@@ -191,14 +191,14 @@ class CudaDevice:
         return None
 
     def cache_bytes(self) -> int | None:
-        """Size of the L2 cache, where torch tells it."""
-        told = getattr(self._cuda.get_device_properties(self.place), "L2_cache_size", None)
-        return int(told) if told else None
+        """Size of the L2 cache; None where torch does not report it."""
+        size = getattr(self._cuda.get_device_properties(self.torch_device), "L2_cache_size", None)
+        return int(size) if size else None
 
     def flush(self) -> None:
         """Write over twice the L2 cache, and wait, so that no launch hides behind the writing."""
         if self._flusher is None:
-            self._flusher = torch.empty(2 * (self.cache_bytes() or 2**26), dtype=torch.int8, device=self.place)
+            self._flusher = torch.empty(2 * (self.cache_bytes() or 2**26), dtype=torch.int8, device=self.torch_device)
         self._flusher.zero_()
         self.wait()
 
@@ -212,38 +212,38 @@ class CudaDevice:
             if "out of memory" in str(error).lower():
                 raise
             raise Unavailable(f"a CUDA graph cannot be made: {shortened(str(error).splitlines()[0], 120)}.") from None
-        self._first = self._first or captured
+        self._oldest_capture = self._oldest_capture or captured
         return captured
 
     def _recover(self) -> None:
-        """After a capture that failed: a new pool, and a random generator that does not think it is being captured."""
-        self._pool = self._first = None
+        """After a failed capture: a new pool, and a random generator whose state is no longer that of a capture."""
+        self._pool = self._oldest_capture = None
         with suppress(AttributeError, RuntimeError):
-            generator = self._cuda.default_generators[torch.device(self.place).index]
+            generator = self._cuda.default_generators[torch.device(self.torch_device).index]
             generator.graphsafe_set_state(generator.clone_state())
 
     def peak_bytes(self, reset: bool = False) -> int | None:
-        """Most memory that tensors took since the last reset, beyond what they held then."""
+        """Most memory that tensors took since the last reset, beyond those of that moment."""
         if reset:
-            self._cuda.reset_peak_memory_stats(self.place)
-            self._held = int(self._cuda.memory_allocated(self.place))
-        return int(self._cuda.max_memory_allocated(self.place)) - self._held
+            self._cuda.reset_peak_memory_stats(self.torch_device)
+            self._bytes_at_reset = int(self._cuda.memory_allocated(self.torch_device))
+        return int(self._cuda.max_memory_allocated(self.torch_device)) - self._bytes_at_reset
 
     def release(self) -> None:
-        """Give cached memory back, the graphs' pool with it."""
-        self._pool = self._first = None
+        """Free cached memory, the graphs' pool included."""
+        self._pool = self._oldest_capture = None
         self._cuda.empty_cache()
 
     @contextmanager
     def tuning(self, *, cudnn_benchmark: bool, tf32: bool) -> Iterator[None]:
-        """Set and put back: cuDNN's choice of kernels by trial, and TF32 in float32 convolutions and products."""
+        """Set, and restore: cuDNN's choice of kernels by trial, and TF32 in float32 convolutions and products."""
         cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-        before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+        previous = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
         cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = cudnn_benchmark, tf32, tf32
         try:
             yield
         finally:
-            cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
+            cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = previous
 
 
 class CapturedGraphs:
@@ -254,8 +254,8 @@ class CapturedGraphs:
     ) -> None:
         self._device, self._cuda, self._pool = device, cuda, pool
         self._work = work  # holds the weights and the input that the graphs read
-        stream = cuda.Stream(device.place)
-        stream.wait_stream(cuda.current_stream(device.place))
+        stream = cuda.Stream(device.torch_device)
+        stream.wait_stream(cuda.current_stream(device.torch_device))
         with cuda.stream(stream):
             for _ in range(WARM_BEFORE_CAPTURE):
                 work(lambda: None)
@@ -263,7 +263,7 @@ class CapturedGraphs:
             device.wait()
             self._whole, self.output = self._recorded(work)
             self._parts, self.parts_output = self._recorded_parts(work) if num_parts else ([], self.output)
-        cuda.current_stream(device.place).wait_stream(stream)
+        cuda.current_stream(device.torch_device).wait_stream(stream)
         device.wait()
 
     def _recorded(self, work: Callable[[Work], Tensor]) -> tuple[Any, Tensor]:
@@ -272,7 +272,7 @@ class CapturedGraphs:
         return graphs[0], output
 
     def _recorded_parts(self, work: Callable[[Work], Tensor]) -> tuple[list[Any], Tensor]:
-        """A new graph begins at each border but the first, which is where the first has begun."""
+        """A new graph begins at each border but the first, where the first graph has begun already."""
         borders = 0
 
         def border() -> None:
@@ -303,12 +303,12 @@ class CapturedGraphs:
         graphs[-1].capture_begin(pool=self._pool)
 
     def run(self) -> Tensor:
-        """Give the whole graph to the device."""
+        """Queue the whole graph."""
         self._whole.replay()
         return self.output
 
     def run_parts(self) -> None:
-        """Give the parts' graphs to the device, a mark before each."""
+        """Queue the parts' graphs, a mark before each."""
         for graph in self._parts:
             self._device.mark()
             graph.replay()

@@ -25,23 +25,23 @@ class CapturedWork(Protocol):
     output: Tensor
 
     def run(self) -> Tensor:
-        """Give all of it to the device; the output tensor is always the same."""
+        """Run all of it; the output tensor is always the same."""
 
     def run_parts(self) -> None:
-        """Give it to the device part by part, with a mark before each."""
+        """Run it part by part, with a mark before each."""
 
 
 class TimingDevice(Protocol):
-    """A clock on a device: marks between pieces of work, the times between them, and what latencies depend on."""
+    """A clock on a device: marks between pieces of work, the times between them, and the conditions of latencies."""
 
     kind: str
-    place: str
+    torch_device: str
     clock: str
     queues: bool
-    """Whether work is given without waiting for it to be done."""
+    """Whether work is queued without waiting for it to be done."""
 
     def mark(self) -> None:
-        """Note the moment at which the device has done all work given to it so far."""
+        """Record the moment at which the device has done all work so far."""
 
     def spans_ms(self) -> list[float]:
         """Wait until all work is done; the times between the marks since the last call, in milliseconds."""
@@ -59,7 +59,7 @@ class TimingDevice(Protocol):
         """What changes from moment to moment: clocks, temperature, other processes; as JSON types."""
 
     def free_bytes(self) -> int | None:
-        """Memory that can be had without swapping; None where the device reports running out by itself."""
+        """Memory available without swapping; None where the device reports running out by itself."""
 
     def cache_bytes(self) -> int | None:
         """Size of the last cache that `flush` writes over; None where it cannot be flushed."""
@@ -68,23 +68,23 @@ class TimingDevice(Protocol):
         """Write over the last cache, and wait until that is done."""
 
     def capture(self, work: Callable[[Work], Tensor], num_parts: int) -> CapturedWork:
-        """Record work once; it calls the given border before each of its parts. Unavailable where it cannot be done."""
+        """Record work once; it calls its argument before each of its parts. Unavailable where it cannot be done."""
 
     def peak_bytes(self, reset: bool = False) -> int | None:
-        """Most memory that tensors took since the last reset, beyond what they held then; None where not told."""
+        """Most memory that tensors took since the last reset, beyond those of that moment; None where unknown."""
 
     def release(self) -> None:
-        """Give unused memory back to the device."""
+        """Free unused memory."""
 
     def tuning(self, *, cudnn_benchmark: bool, tf32: bool) -> Any:
-        """A context in which kernels are chosen so."""
+        """A context with these settings for the choice of kernels."""
 
 
 class CpuDevice:
     """The CPU, whose work is done when a call returns."""
 
     kind = "cpu"
-    place = "cpu"
+    torch_device = "cpu"
     clock = "perf_counter"
     queues = False
 
@@ -92,7 +92,7 @@ class CpuDevice:
         self._marks: list[int] = []
 
     def mark(self) -> None:
-        """Note the time."""
+        """Record the time."""
         self._marks.append(perf_counter_ns())
 
     def spans_ms(self) -> list[float]:
@@ -102,12 +102,12 @@ class CpuDevice:
         return spans
 
     def wait(self) -> None:
-        """Nothing is ever open."""
+        """Nothing to wait for."""
 
     def name(self) -> str:
-        """The CPU's model name, or its architecture where the system does not tell."""
-        told = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-        return told[0] if told else platform.processor() or platform.machine()
+        """The CPU's model name, or its architecture where the system does not report it."""
+        names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+        return names[0] if names else platform.processor() or platform.machine()
 
     def facts(self) -> Facts:
         """Threads that torch uses, cores, frequency governor, oneDNN and the instructions it may use."""
@@ -133,9 +133,9 @@ class CpuDevice:
         }
 
     def free_bytes(self) -> int | None:
-        """The memory that the system can give, where it tells."""
-        told = [line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
-        return 1024 * int(told[0]) if told else None
+        """The memory available, in bytes; None where the system does not report it."""
+        sizes = [line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
+        return 1024 * int(sizes[0]) if sizes else None
 
     def cache_bytes(self) -> int | None:
         """None: no program can be sure to empty a CPU's caches."""
@@ -145,15 +145,15 @@ class CpuDevice:
         """Nothing."""
 
     def capture(self, work: Callable[[Work], Tensor], num_parts: int) -> CapturedWork:
-        """Never: Unavailable."""
+        """Raise Unavailable: a CPU has no CUDA graphs."""
         raise Unavailable("a CUDA graph needs --device cuda.")
 
     def peak_bytes(self, reset: bool = False) -> int | None:
-        """None: torch keeps no account of a CPU's memory."""
+        """None: torch does not count a CPU's memory."""
         return None
 
     def release(self) -> None:
-        """Nothing is held back."""
+        """Nothing to free."""
 
     @contextmanager
     def tuning(self, *, cudnn_benchmark: bool, tf32: bool) -> Iterator[None]:
@@ -170,11 +170,11 @@ def usable_cores() -> int | None:
 
 
 def _busy_seconds() -> float | None:
-    """Seconds that all cores together were not idle since the system's start; None where it does not tell."""
-    told = next((line.split()[1:9] for line in _lines("/proc/stat") if line.startswith("cpu ")), None)
-    if told is None:
+    """Seconds that all cores together were not idle since the system's start; None where unknown."""
+    ticks = next((line.split()[1:9] for line in _lines("/proc/stat") if line.startswith("cpu ")), None)
+    if ticks is None:
         return None
-    user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, told)
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, ticks)
     return round((user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK"), 2)
 
 

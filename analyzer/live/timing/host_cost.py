@@ -1,4 +1,4 @@
-"""What a host takes to start one kernel, measured without a GPU: an eager forward pass on torch's meta device."""
+"""A host's time to launch one kernel, measured without a GPU: an eager forward pass on torch's meta device."""
 
 from statistics import median
 from time import process_time
@@ -18,20 +18,20 @@ WARM = 3
 def measure_host_cost(variant: str | Network = "resnet50", *, num_bench_iter: int = 20) -> float:
     """Microseconds of this machine's CPU a kernel: (CPU time of an eager forward pass on `meta`) / kernels.
 
-    The median of `num_bench_iter` passes after three. A norm runs as a ReLU: its form on `meta` is Python code of
-    milliseconds that no device runs. Hand the result to `predict_latency` as `host_us`.
+    The median of `num_bench_iter` passes after 3 others. A norm runs as a ReLU: its form on `meta` is Python code of
+    milliseconds that no device runs. Pass the result to `predict_latency` as `host_us`.
     """
     analysis = analyze(variant)
     net = build(analysis.network, device="meta").eval()
     for row in analysis.rows:
         if isinstance(row.operation, Norm):
-            net.get_submodule(row.path).forward = _start_kernels
+            net.get_submodule(row.path).forward = _relu_in_place
     images = torch.empty(1, *analysis.input_shape, device="meta")
     seconds = [_pass_s(net, images) for _ in range(WARM + num_bench_iter)]
     return 1e6 * median(seconds[WARM:]) / len(eager_kernels(analysis))
 
 
-def _start_kernels(images: Tensor) -> Tensor:
+def _relu_in_place(images: Tensor) -> Tensor:
     return images.relu_()
 
 

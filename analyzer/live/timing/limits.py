@@ -1,4 +1,4 @@
-"""What a device can do: the precisions, and one sentence where its memory or its kernels do not suffice."""
+"""What a device can run: its precisions, and one-sentence errors where memory, kernels or the compiler fail."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,18 +18,18 @@ from analyzer.live.timing.devices import TimingDevice
 def stage_starts(graph: Graph) -> tuple[tuple[str, str], ...]:
     """(stage, path of its first node) in execution order; a graph without stage labels is one stage, "network"."""
     starts: list[tuple[str, str]] = []
-    for stage, path in _labelled(graph):
+    for stage, path in _labelled_nodes(graph):
         if not starts or starts[-1][0] != stage:
             starts.append((stage, path))
     return tuple(starts) or (("network", graph.nodes[0].name),)
 
 
-def _labelled(graph: Graph) -> Iterator[tuple[str, str]]:
+def _labelled_nodes(graph: Graph) -> Iterator[tuple[str, str]]:
     for node in graph.nodes:
         if node.stage:
             yield node.stage, node.name
         if isinstance(node.op, Graph):
-            yield from ((stage, f"{node.name}.{path}") for stage, path in _labelled(node.op))
+            yield from ((stage, f"{node.name}.{path}") for stage, path in _labelled_nodes(node.op))
 
 
 def least_bytes(rows: Sequence[OpCost], batch_size: int, element_bytes: int) -> int:
@@ -45,9 +45,9 @@ class Precision(NamedTuple):
     autocast: torch.dtype | None = None
 
 
-def precision_named(word: str, kind: str) -> Precision:
-    """The types behind timm's word on that kind of device; InvalidInput for another word."""
-    match word:
+def precision_named(name: str, kind: str) -> Precision:
+    """The types of one of timm's precisions on that kind of device; InvalidInput for an unknown one."""
+    match name:
         case "float32":
             return Precision(torch.float32)
         case "float16":
@@ -59,7 +59,7 @@ def precision_named(word: str, kind: str) -> Precision:
         case "amp_bfloat16":
             return Precision(torch.float32, torch.bfloat16)
         case _:
-            raise InvalidInput(f"precision {shortened(word)!r}: must be one of {', '.join(PRECISIONS)}.")
+            raise InvalidInput(f"precision {shortened(name)!r}: must be one of {', '.join(PRECISIONS)}.")
 
 
 def require_memory(device: TimingDevice, analysis: Analysis, batch_size: int, precision: Precision) -> None:
@@ -78,10 +78,12 @@ def explain_memory_errors(device: TimingDevice, what: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise Unavailable(f"{device.place} has too little memory for {what}: {error}; lower the batch size.") from None
+        raise Unavailable(
+            f"{device.torch_device} has too little memory for {what}: {error}; lower the batch size."
+        ) from None
     except RuntimeError as error:
-        if any(word in str(error).lower() for word in _EXHAUSTED):
-            raise Unavailable(f"{device.place} ran out of memory with {what}; lower the batch size.") from None
+        if any(phrase in str(error).lower() for phrase in _EXHAUSTED):
+            raise Unavailable(f"{device.torch_device} ran out of memory with {what}; lower the batch size.") from None
         raise
 
 
@@ -94,7 +96,7 @@ def explain_kernel_errors(device: TimingDevice, precision: str) -> Iterator[None
         if "not implemented" not in str(error):
             raise
         reason = shortened(str(error).split(". ")[0], 160)
-        raise Unavailable(f"precision {precision}: cannot run on {device.place}: {reason}.") from None
+        raise Unavailable(f"precision {precision}: cannot run on {device.torch_device}: {reason}.") from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A measurement's cells one after the other: networks by turns, between two looks at a reference network."""
+"""A measurement's cells one after the other: networks by turns, between two timings of a reference network."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -42,19 +42,19 @@ GRAPH_SAMPLES = 30
 
 def run_warm_up(job: TimedRun, effort: Effort) -> WarmUp:
     """Run until two windows of runs have medians within 2 %, or for 3 s, and at least `num_warm_iter` times."""
-    begun = perf_counter()
+    start = perf_counter()
     job.run()
     job.device.wait()
-    first_run_s = perf_counter() - begun
+    first_run_s = perf_counter() - start
     count, previous, settled = 1, 0.0, False
-    while count < effort.num_warm_iter or not (settled or perf_counter() - begun - first_run_s > MAX_WARM_SECONDS):
+    while count < effort.num_warm_iter or not (settled or perf_counter() - start - first_run_s > MAX_WARM_SECONDS):
         times = _window(job)
-        middle = median(times)
-        settled = abs(middle - previous) <= WARM_UP_TOLERANCE * previous
-        previous, count = middle, count + len(times)
+        window_median = median(times)
+        settled = abs(window_median - previous) <= WARM_UP_TOLERANCE * previous
+        previous, count = window_median, count + len(times)
     return WarmUp(
         num_runs=count,
-        seconds=round(perf_counter() - begun - first_run_s, 3),
+        seconds=round(perf_counter() - start - first_run_s, 3),
         settled=settled,
         first_run_s=round(first_run_s, 3),
     )
@@ -62,8 +62,8 @@ def run_warm_up(job: TimedRun, effort: Effort) -> WarmUp:
 
 def _window(job: TimedRun) -> list[float]:
     times: list[float] = []
-    begun = perf_counter()
-    while len(times) < WINDOW_RUNS or perf_counter() - begun < WINDOW_SECONDS:
+    start = perf_counter()
+    while len(times) < WINDOW_RUNS or perf_counter() - start < WINDOW_SECONDS:
         times.append(job.whole_ms())
     return times
 
@@ -86,7 +86,7 @@ class Samples:
 
     @property
     def expected_s(self) -> float:
-        """About how long taking them will be."""
+        """Estimated time to take them, in seconds."""
         runs = self.wanted + self.wanted_parts + NUM_TURNS * (self.burst + 1)
         return 1.2 * runs * self.each_ms / 1000
 
@@ -108,12 +108,12 @@ class Samples:
             samples.clear()
 
     def complete(self, effort: Effort) -> None:
-        """What is still missing, where the times of the warm-up led to too few samples."""
+        """Take the missing samples, where the times of the warm-up led to too few."""
         while not effort.enough(len(self.whole), sum(self.whole)):
             self.whole.append(self.job.whole_ms(self.flushed))
 
     def timings(self) -> tuple[Timing, Timing | None, tuple[Timing, ...]]:
-        """Whole, queued and parts."""
+        """The timings of the whole network, of queued batches, and of the parts."""
         columns = zip(self.job.parts, zip(*self.parts, strict=True), strict=True) if self.parts else ()
         return (
             Timing(label="network", samples_ms=_to_nanoseconds(self.whole)),
@@ -131,7 +131,7 @@ def _share(count: int, turn: int) -> int:
 
 
 def prepare_samples(job: TimedRun, effort: Effort, flushed: bool) -> Samples:
-    """Warm a job up; empty samples of it, with how many of each are wanted and what memory a run takes."""
+    """Warm a job up; its samples, still empty, with the numbers to take and the memory of a run."""
     warm_up = run_warm_up(job, effort)
     split = effort.stages and job.run_parts is not None
     if split:
@@ -176,7 +176,7 @@ LONG_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementCallbacks:
-    """Who is told: of each cell before it is made ready, of sentences worth saying, and of all records so far."""
+    """Functions called with each cell before it is prepared, with notices to show, and with all records so far."""
 
     progress: Callable[[int, int, str], None] = lambda _done, _total, _what: None
     notice: Callable[[str], None] = lambda _sentence: None
@@ -184,7 +184,7 @@ class MeasurementCallbacks:
 
 
 class _SurroundingState(NamedTuple):
-    """What was seen before and after a cell's samples."""
+    """The device's state before and after a cell's samples, and the reference network's time after them."""
 
     before: Facts
     after: Facts
@@ -194,7 +194,7 @@ class _SurroundingState(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One measurement under way."""
+    """One running measurement."""
 
     device: TimingDevice
     effort: Effort
@@ -210,16 +210,16 @@ class Session:
     reference: TimedRun | None = None
 
     def measure(self, analyses: Sequence[Analysis], cells: Sequence[RunSettings]) -> Measurement:
-        """All cells of all networks, or those complete when time was up or the user stopped it."""
+        """All cells of all networks, or those completed before the time limit or an interrupt."""
         try:
             with self.device.tuning(cudnn_benchmark=self.effort.cudnn_benchmark, tf32=self.effort.tf32):
-                self._all(analyses, cells)
+                self._measure_all(analyses, cells)
         except KeyboardInterrupt:
             self.cut_short = "interrupted"
         return self.so_far()
 
     def so_far(self, cut_short: str | None = None) -> Measurement:
-        """What has been measured."""
+        """The measurement so far."""
         return Measurement(
             conditions=self.conditions,
             records=tuple(self.records),
@@ -227,65 +227,67 @@ class Session:
             cut_short=self.cut_short or cut_short,
         )
 
-    def _all(self, analyses: Sequence[Analysis], cells: Sequence[RunSettings]) -> None:
+    def _measure_all(self, analyses: Sequence[Analysis], cells: Sequence[RunSettings]) -> None:
         before_ms = self._reference_ms()
         for group in groups(analyses):
             self.masters.clear()
             for settings in cells:
-                before_ms = self._cell(group, settings, before_ms)
+                before_ms = self._measure_cell(group, settings, before_ms)
                 self.watch.keep(self.so_far("still running"))
                 if self.cut_short:
                     return
 
-    def _cell(self, group: Sequence[Analysis], settings: RunSettings, before_ms: float | None) -> float | None:
+    def _measure_cell(self, group: Sequence[Analysis], settings: RunSettings, before_ms: float | None) -> float | None:
         """Measure a group of networks in one way; the reference network's time after it."""
-        warm = self._warm(group, settings)
-        found = self._attempt(warm, before_ms)
+        samples_of_cell = self._warm_up_group(group, settings)
+        surroundings = self._attempt(samples_of_cell, before_ms)
         for _ in range(self.effort.attempts - 1):
-            if found.check is None or not found.check.discarded or self._too_late(warm):
+            if surroundings.check is None or not surroundings.check.discarded or self._too_late(samples_of_cell):
                 break
-            self.watch.notice(f"{found.check.variant}'s time changed by {100 * found.check.drift:+.1f} %: once more.")
-            found = self._attempt(warm, found.after_ms)
-        self.records += [self._record(samples, found) for samples in warm]
-        warm.clear()
+            self.watch.notice(
+                f"{surroundings.check.variant}'s time changed by {100 * surroundings.check.drift:+.1f} %: once more."
+            )
+            surroundings = self._attempt(samples_of_cell, surroundings.after_ms)
+        self.records += [self._record(samples, surroundings) for samples in samples_of_cell]
+        samples_of_cell.clear()
         self.device.release()
-        return found.after_ms
+        return surroundings.after_ms
 
-    def _attempt(self, warm: Sequence[Samples], before_ms: float | None) -> "_SurroundingState":
+    def _attempt(self, samples_of_cell: Sequence[Samples], before_ms: float | None) -> "_SurroundingState":
         """Take all samples anew, the networks by turns; the device's state and the reference's time around them."""
-        if warm:
-            self.watch.progress(self.done, self.total, f"samples{_settings_words(warm[0].job.settings)}")
+        if samples_of_cell:
+            self.watch.progress(self.done, self.total, f"samples{_settings_text(samples_of_cell[0].job.settings)}")
         before = self.device.state()
-        for samples in warm:
+        for samples in samples_of_cell:
             samples.clear()
         for turn in range(NUM_TURNS):
-            for samples in warm:
+            for samples in samples_of_cell:
                 samples.take(turn)
-        for samples in warm:
+        for samples in samples_of_cell:
             samples.complete(self.effort)
         after = self.device.state()
         after_ms = self._reference_ms()
-        return _SurroundingState(before, after, after_ms, self._check(before_ms, after_ms))
+        return _SurroundingState(before, after, after_ms, self._reference_check(before_ms, after_ms))
 
-    def _warm(self, group: Sequence[Analysis], settings: RunSettings) -> list[Samples]:
-        """The networks that can be run in that way and in the time left, warm."""
-        warm: list[Samples] = []
+    def _warm_up_group(self, group: Sequence[Analysis], settings: RunSettings) -> list[Samples]:
+        """The warmed-up networks that can be run with these settings and in the time left."""
+        ready: list[Samples] = []
         batches: dict[tuple[int, ...], Tensor] = {}
         for analysis in group:
-            self.watch.progress(self.done, self.total, _words(analysis, settings))
+            self.watch.progress(self.done, self.total, _cell_text(analysis, settings))
             self.done += 1
             try:
-                made = self._ready(analysis, settings, batches)
+                samples = self._prepare(analysis, settings, batches)
             except Unavailable as error:
-                self._failed(analysis, settings, str(error))
+                self._record_failure(analysis, settings, str(error))
                 continue
-            if self._too_late([*warm, made]):
+            if self._too_late([*ready, samples]):
                 self.cut_short = f"the time limit of {self.effort.max_seconds:g} s"
                 break
-            warm.append(made)
-        return warm
+            ready.append(samples)
+        return ready
 
-    def _ready(self, analysis: Analysis, settings: RunSettings, batches: dict[tuple[int, ...], Tensor]) -> Samples:
+    def _prepare(self, analysis: Analysis, settings: RunSettings, batches: dict[tuple[int, ...], Tensor]) -> Samples:
         what = f"{shortened(analysis.variant)} at batch size {settings.batch_size} and {_shape(analysis)}"
         precision = precision_named(settings.precision, self.device.kind)
         with ExitStack() as stack:
@@ -317,18 +319,18 @@ class Session:
         return batches[analysis.input_shape]
 
     def _flushed(self, images: Tensor) -> bool:
-        """Whether the last cache is written over before each sample: by default where the input would lie in it."""
+        """Whether the last cache is written over before each sample: by default where the input would fit into it."""
         size = self.device.cache_bytes()
         if size is None or self.effort.caches == "warm":
             return False
         return self.effort.caches == "flushed" or images.numel() * images.element_size() < size
 
-    def _too_late(self, warm: Sequence[Samples]) -> bool:
+    def _too_late(self, all_samples: Sequence[Samples]) -> bool:
         if self.deadline is None:
             return False
-        return monotonic() + sum(samples.expected_s for samples in warm) > self.deadline
+        return monotonic() + sum(samples.expected_s for samples in all_samples) > self.deadline
 
-    def _failed(self, analysis: Analysis, settings: RunSettings, reason: str) -> None:
+    def _record_failure(self, analysis: Analysis, settings: RunSettings, reason: str) -> None:
         self.failures.append(Failure(variant=analysis.variant, settings=settings, reason=reason))
         self.device.release()
         if self.total == 1:
@@ -358,7 +360,7 @@ class Session:
         run_warm_up(job, self.effort)
         return job
 
-    def _check(self, before_ms: float | None, after_ms: float | None) -> ReferenceCheck | None:
+    def _reference_check(self, before_ms: float | None, after_ms: float | None) -> ReferenceCheck | None:
         if self.effort.reference is None or before_ms is None or after_ms is None:
             return None
         return ReferenceCheck(
@@ -368,7 +370,7 @@ class Session:
             after_ms=round(after_ms, 6),
         )
 
-    def _record(self, samples: Samples, around: "_SurroundingState") -> LatencyRecord:
+    def _record(self, samples: Samples, surroundings: "_SurroundingState") -> LatencyRecord:
         job = samples.job
         network, queued, stages = samples.timings()
         eager = (job.settings.task, job.settings.execution) == ("inference", "eager")
@@ -387,18 +389,18 @@ class Session:
             output=job.output_check(),
             host=host_check(samples) if eager and self.device.queues else None,
             run_memory_bytes=samples.run_memory_bytes,
-            reference=around.check,
-            before=around.before,
-            after=around.after,
+            reference=surroundings.check,
+            before=surroundings.before,
+            after=surroundings.after,
             conditions=self.conditions,
         )
 
 
 def groups(analyses: Sequence[Analysis]) -> Iterator[list[Analysis]]:
-    """The networks in order, in groups whose weights lie on the device at once."""
+    """The networks in order, in groups whose weights are on the device at once."""
     group: list[Analysis] = []
     for analysis in analyses:
-        if group and sum(BYTES_PER_PARAM * each.params for each in [*group, analysis]) > RESIDENT_BYTES:
+        if group and sum(BYTES_PER_PARAM * member.params for member in [*group, analysis]) > RESIDENT_BYTES:
             yield group
             group = []
         group.append(analysis)
@@ -410,11 +412,11 @@ def _shape(analysis: Analysis) -> str:
     return "×".join(map(str, analysis.input_shape))
 
 
-def _settings_words(settings: RunSettings) -> str:
+def _settings_text(settings: RunSettings) -> str:
     training = ", training" if settings.task == "training" else ""
     layout = ", channels_last" if settings.layout == "channels_last" else ""
     return f", batch {settings.batch_size}, {settings.precision}{layout}, {settings.execution}{training}"
 
 
-def _words(analysis: Analysis, settings: RunSettings) -> str:
-    return f"{shortened(analysis.variant, 30)}{_settings_words(settings)}"
+def _cell_text(analysis: Analysis, settings: RunSettings) -> str:
+    return f"{shortened(analysis.variant, 30)}{_settings_text(settings)}"

@@ -29,10 +29,10 @@ def compile_network(net: Callable[..., Any]) -> Callable[..., Any]:
     def forward(*inputs: Tensor) -> Any:
         return net(*inputs)
 
-    own = FunctionType(
+    own_function = FunctionType(
         forward.__code__.replace(), forward.__globals__, "forward", forward.__defaults__, forward.__closure__
     )
-    return torch.compile(own, dynamic=False)
+    return torch.compile(own_function, dynamic=False)
 
 
 def require_compiler(kind: str) -> None:
@@ -46,19 +46,19 @@ def require_compiler(kind: str) -> None:
 
 
 class CompiledStage(nn.Module):
-    """A stage of a network, compiled by itself; hooks fire around it."""
+    """A stage of a network, compiled separately; hooks fire around it."""
 
     def __init__(self, part: nn.Module) -> None:
         super().__init__()
         self._run = compile_network(part)
 
     def forward(self, *inputs: Tensor) -> Any:
-        """What the stage gives."""
+        """The stage's output."""
         return self._run(*inputs)
 
 
 def compile_stages(net: nn.Module, paths: tuple[str, ...]) -> tuple[nn.Module, tuple[str, ...]] | None:
-    """The network as a chain of stages, each compiled by itself, and the stages' paths in it; None where it is none.
+    """The network as a chain of stages, each compiled separately, and their paths in it; None where it is no chain.
 
     `paths` are those of each stage's first module. The weights are the network's own.
     """
@@ -86,7 +86,7 @@ def _stages(traced: fx.GraphModule, paths: tuple[str, ...]) -> Iterator[tuple[fx
 TRAINING_PARTS = ("forward", "backward", "optimizer")
 
 CHECKED_IMAGES = 4
-"""Images of a batch whose output is held against the reference; a network treats each image by itself."""
+"""Images of a batch whose output is compared with the reference; a network treats each image by itself."""
 
 STATISTICS_IMAGES = 4
 """Images from which batch norm's running statistics are taken, so that 16-bit activations stay in range."""
@@ -99,7 +99,7 @@ TRANSFORM_SCALE = 0.25
 """Of each transform beside its shortcut: random residual networks magnify roundings, those of trained ones fade."""
 
 MAX_ERROR_BOUND = 0.5
-"""Bound from which another function could pass, so that nothing is judged."""
+"""Bound from which another function could pass, so that no bound is stated."""
 
 
 SMALL_CHANGE = 1e-3
@@ -112,7 +112,7 @@ def _no_border() -> None:
 
 @dataclass(slots=True, kw_only=True)
 class TimedRun:
-    """One network under one setting on its device, with its input: what is run, whole and part by part."""
+    """One network with its settings, device and input: the functions that run it, whole and part by part."""
 
     analysis: Analysis
     settings: RunSettings
@@ -126,7 +126,7 @@ class TimedRun:
     captured: CapturedWork | None = field(default=None)
 
     def whole_ms(self, flushed: bool = False) -> float:
-        """Latency of one batch, waited for; `flushed`: with the last cache written over before."""
+        """Latency of one batch, with waiting for its end; `flushed`: with the last cache overwritten before."""
         if flushed:
             self.device.flush()
         self.device.mark()
@@ -144,7 +144,7 @@ class TimedRun:
         return self.device.spans_ms()
 
     def queued_ms(self, count: int) -> float:
-        """Time a batch takes when so many are given without waiting."""
+        """Time a batch when `count` of them are queued without waiting."""
         self.device.mark()
         for _ in range(count):
             self.run()
@@ -165,7 +165,7 @@ class TimedRun:
     def _bound(self, sensitivity: float) -> float:
         """Three roundings of the coarsest type on the way, as the network magnifies a change of its input.
 
-        One was seen in every kind of network: later roundings are magnified less, and add to the input's at random.
+        One suffices in all networks measured: later roundings are magnified less, and add to the input's at random.
         """
         coarsest = torch.finfo(self.precision.autocast or self.precision.dtype).eps
         if self.device.kind == "cuda" and torch.backends.cudnn.allow_tf32:
@@ -186,7 +186,7 @@ def _distance(output: Tensor, reference: Tensor) -> float:
 
 def master_network(analysis: Analysis, device: TimingDevice) -> nn.Module:
     """A network in float32 in evaluation mode on its device, batch norm's statistics taken from random images."""
-    net = build(analysis.network, device=device.place)
+    net = build(analysis.network, device=device.torch_device)
     with torch.no_grad():
         for last in transform_ends(net):
             cast(Tensor, last.weight).mul_(TRANSFORM_SCALE)
@@ -204,9 +204,9 @@ def master_network(analysis: Analysis, device: TimingDevice) -> nn.Module:
 def random_images(count: int, analysis: Analysis, device: TimingDevice) -> Tensor:
     """Random normal images on the device, the same on every machine; too many fail before any is drawn."""
     generator = torch.Generator().manual_seed(2015)
-    images = torch.empty(count, *analysis.input_shape, device=device.place)
-    for some in torch.split(images, MAX_RANDOM_IMAGES):
-        some.copy_(torch.randn(some.shape, generator=generator))
+    images = torch.empty(count, *analysis.input_shape, device=device.torch_device)
+    for chunk in torch.split(images, MAX_RANDOM_IMAGES):
+        chunk.copy_(torch.randn(chunk.shape, generator=generator))
     return images
 
 
@@ -219,14 +219,14 @@ def prepare_timed_run(
     *,
     stages: bool = True,
 ) -> TimedRun:
-    """The job of one cell: `net` is a master, `images` a float32 batch in contiguous layout on the device."""
+    """The timed run of one cell: `net` is a master, `images` a float32 batch in contiguous layout on the device."""
     precision = precision_named(settings.precision, device.kind)
-    own = _converted_module(net, settings, precision)
+    converted = _converted_module(net, settings, precision)
     batch = images.to(dtype=precision.dtype).contiguous(memory_format=_layout(settings))
     if settings.task == "training":
-        return _training(own, analysis, settings, device, batch)
+        return _training(converted, analysis, settings, device, batch)
     reference = _reference(net, images[:CHECKED_IMAGES], device)
-    job = _inference(own, analysis, settings, device, batch, stages)
+    job = _inference(converted, analysis, settings, device, batch, stages)
     job.reference = reference
     return job
 
@@ -238,15 +238,15 @@ def _layout(settings: RunSettings) -> torch.memory_format:
 def _converted_module(net: nn.Module, settings: RunSettings, precision: Precision) -> nn.Module:
     if settings.task == "inference" and precision.dtype == torch.float32 and settings.layout == "contiguous":
         return net
-    own = deepcopy(net).to(dtype=precision.dtype)
-    return own.to(memory_format=_layout(settings))
+    converted = deepcopy(net).to(dtype=precision.dtype)
+    return converted.to(memory_format=_layout(settings))
 
 
 def _reference(net: nn.Module, images: Tensor, device: TimingDevice) -> ReferenceOutput:
     change = SMALL_CHANGE * images.flip(-1)  # as large everywhere as the image, and unlike it
     with torch.inference_mode(), device.tuning(cudnn_benchmark=False, tf32=False):
-        output, moved = net(images).double().cpu(), net(images + change).double().cpu()
-    return ReferenceOutput(output, _distance(moved, output) / SMALL_CHANGE)
+        output, changed = net(images).double().cpu(), net(images + change).double().cpu()
+    return ReferenceOutput(output, _distance(changed, output) / SMALL_CHANGE)
 
 
 def _autocast(device: TimingDevice, precision: Precision) -> AbstractContextManager[object]:
@@ -260,14 +260,14 @@ def _inference(
 ) -> TimedRun:
     precision = precision_named(settings.precision, device.kind)
     starts = stage_starts(analysis.network.graph) if stages else ()
-    whole, chain, borders = _callables(net, settings, tuple(path for _, path in starts))
+    whole, chain, part_paths = _callables(net, settings, tuple(path for _, path in starts))
 
-    def forward(called: Callable[[Tensor], Tensor] = whole) -> Tensor:
+    def forward(network: Callable[[Tensor], Tensor] = whole) -> Tensor:
         with torch.inference_mode(), _autocast(device, precision):
-            return called(images)
+            return network(images)
 
     def split(border: Work) -> Tensor:
-        with _borders(chain, borders, border):
+        with _part_hooks(chain, part_paths, border):
             return forward(chain)
 
     job = TimedRun(
@@ -276,25 +276,25 @@ def _inference(
         device=device,
         precision=precision,
         run=forward,
-        run_parts=(lambda: split(device.mark)) if borders else None,
-        parts=tuple(stage for stage, _ in starts) if borders else (),
+        run_parts=(lambda: split(device.mark)) if part_paths else None,
+        parts=tuple(stage for stage, _ in starts) if part_paths else (),
         outputs=forward,
         reference=None,
     )
-    return _captured(job, split, len(borders)) if settings.execution == "cuda_graph" else job
+    return _capture_run(job, split, len(part_paths)) if settings.execution == "cuda_graph" else job
 
 
 def _callables(
     net: nn.Module, settings: RunSettings, paths: tuple[str, ...]
 ) -> tuple[Callable[[Tensor], Tensor], nn.Module, tuple[str, ...]]:
-    """What is run whole, what is run in parts, and the paths of the modules with which its parts begin."""
+    """The network to run whole, the one to run in parts, and the paths of the modules with which its parts begin."""
     if settings.execution != "compiled":
         return net, net, paths
-    chain, borders = (compile_stages(net, paths) if paths else None) or (net, ())
-    return compile_network(net), chain, borders
+    chain, part_paths = (compile_stages(net, paths) if paths else None) or (net, ())
+    return compile_network(net), chain, part_paths
 
 
-def _captured(job: TimedRun, work: Callable[[Work], Tensor], num_parts: int) -> TimedRun:
+def _capture_run(job: TimedRun, work: Callable[[Work], Tensor], num_parts: int) -> TimedRun:
     captured = job.device.capture(work, num_parts)
     job.captured, job.run, job.outputs = captured, captured.run, captured.run
     job.run_parts = captured.run_parts if num_parts else None
@@ -307,7 +307,7 @@ def capture_forward(job: TimedRun) -> CapturedWork:
 
 
 @contextmanager
-def _borders(net: nn.Module, paths: tuple[str, ...], border: Work) -> Iterator[None]:
+def _part_hooks(net: nn.Module, paths: tuple[str, ...], border: Work) -> Iterator[None]:
     """`border` is called before each of these modules runs, while the context is open."""
     handles = [net.get_submodule(path).register_forward_pre_hook(lambda *_: border()) for path in paths]
     try:
@@ -324,15 +324,15 @@ def _training(
     precision = precision_named(settings.precision, device.kind)
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
-    called = compile_network(net) if settings.execution == "compiled" else net
+    network = compile_network(net) if settings.execution == "compiled" else net
     with torch.inference_mode(False):
-        targets = torch.arange(len(images), device=device.place) % analysis.rows[-1].output_shape[0]
+        targets = torch.arange(len(images), device=device.torch_device) % analysis.rows[-1].output_shape[0]
 
     def step(border: Work = _no_border) -> Tensor:
         border()
         optimizer.zero_grad(set_to_none=True)
         with _autocast(device, precision):
-            loss = nn.functional.cross_entropy(called(images), targets)
+            loss = nn.functional.cross_entropy(network(images), targets)
         border()
         loss.backward()  # type: ignore[no-untyped-call]
         border()
@@ -353,4 +353,4 @@ def _training(
     if settings.execution != "cuda_graph":
         return job
     job.parts = ()
-    return _captured(job, lambda _: step(), 0)
+    return _capture_run(job, lambda _: step(), 0)

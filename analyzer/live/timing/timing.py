@@ -1,4 +1,4 @@
-"""Latency measured: networks by turns, whole and by stage, after a warm-up, every sample and condition kept."""
+"""Latency measured: networks by turns, whole and by stage, after a warm-up; every sample and condition is recorded."""
 
 import platform
 from collections.abc import Sequence
@@ -30,8 +30,10 @@ def timing_device(name: str) -> TimingDevice:
         return CpuDevice()
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(index or 0) >= count:
-        seen = f"{count} CUDA device{'s' * (count > 1)}" if count else "no CUDA device; --device cpu runs on the CPU"
-        raise Unavailable(f"device {shortened(name)}: torch {torch.__version__} sees {seen}.")
+        available = (
+            f"{count} CUDA device{'s' * (count > 1)}" if count else "no CUDA device; --device cpu runs on the CPU"
+        )
+        raise Unavailable(f"device {shortened(name)}: torch {torch.__version__} sees {available}.")
     return CudaDevice(f"cuda:{int(index or 0)}")
 
 
@@ -46,34 +48,34 @@ def measure_latencies(
 ) -> Measurement:
     """Measure networks on this machine in every way of `cells`, whole and by stage, with random weights.
 
-    Raises InvalidInput for a bad argument, Unavailable where the device does not do, or its memory for the only cell;
-    of several cells those that cannot be measured are told in `failures`.
+    Raises InvalidInput for a bad argument, Unavailable where the device is missing, or its memory too small for the
+    only cell; of several cells those that cannot be measured are listed in `failures`.
     """
-    place, effort, watch = timing_device(device), effort or Effort(), watch or MeasurementCallbacks()
+    timing, effort, watch = timing_device(device), effort or Effort(), watch or MeasurementCallbacks()
     analyses = [analyze(variant, input_size) for variant in variants]
-    _require(analyses, cells, place, effort)
-    begun = monotonic()
+    _require(analyses, cells, timing, effort)
+    start = monotonic()
     session = Session(
-        device=place,
+        device=timing,
         effort=effort,
         watch=watch,
-        conditions=_conditions(place, effort),
+        conditions=_conditions(timing, effort),
         total=len(analyses) * len(cells),
-        deadline=begun + effort.max_seconds if effort.max_seconds else None,
+        deadline=start + effort.max_seconds if effort.max_seconds else None,
     )
     return session.measure(analyses, cells)
 
 
-def _require(analyses: Sequence[Analysis], cells: Sequence[RunSettings], place: TimingDevice, effort: Effort) -> None:
-    """InvalidInput or Unavailable for what can be known to fail before anything is measured."""
-    if effort.num_bench_iter is not None and place.kind == "cuda":
+def _require(analyses: Sequence[Analysis], cells: Sequence[RunSettings], device: TimingDevice, effort: Effort) -> None:
+    """InvalidInput or Unavailable for whatever is known to fail before anything is measured."""
+    if effort.num_bench_iter is not None and device.kind == "cuda":
         check_whole("num_bench_iter", effort.num_bench_iter, MIN_SAMPLES, MAX_ITER)
-    if effort.caches == "flushed" and place.cache_bytes() is None:
-        raise InvalidInput(f"caches flushed: needs --device cuda, not {place.kind}.")
+    if effort.caches == "flushed" and device.cache_bytes() is None:
+        raise InvalidInput(f"caches flushed: needs --device cuda, not {device.kind}.")
     for settings in cells:
-        settings.require_device(place.kind)
+        settings.require_device(device.kind)
         if settings.execution == "compiled":
-            require_compiler(place.kind)
+            require_compiler(device.kind)
         if settings.task == "training":
             _require_classes(analyses)
 
@@ -84,17 +86,17 @@ def _require_classes(analyses: Sequence[Analysis]) -> None:
             raise InvalidInput(f"task training: {shortened(analysis.variant)} gives a map, not scores of classes.")
 
 
-def _conditions(place: TimingDevice, effort: Effort) -> Conditions:
-    on_cuda = place.kind == "cuda"
+def _conditions(device: TimingDevice, effort: Effort) -> Conditions:
+    on_cuda = device.kind == "cuda"
     return Conditions(
-        device=place.kind,
-        device_name=place.name(),
-        clock=place.clock,
+        device=device.kind,
+        device_name=device.name(),
+        clock=device.clock,
         torch=torch.__version__,
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.release().split('.')[0]}",
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=place.facts(),
+        machine=device.facts(),
         num_warm_iter=effort.num_warm_iter,
         cudnn_benchmark=effort.cudnn_benchmark if on_cuda else None,
         tf32=effort.tf32 if on_cuda else None,

@@ -1,1 +1,1 @@
-"""A network held against the tools that count on live modules, and against other libraries."""
+"""A network compared with the tools that count on live modules, and against other libraries."""

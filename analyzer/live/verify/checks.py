@@ -1,4 +1,4 @@
-"""What a verification found, as plain values; torch is not needed to read them."""
+"""The result of a verification as plain values; importing this needs no torch."""
 
 from dataclasses import asdict, dataclass
 from math import isfinite
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One quantity as we and an oracle have it; `passed` is None where the oracle cannot judge, and `note` says why."""
+    """One quantity as we and an oracle compute it; `passed` is None where it cannot judge, and `note` says why."""
 
     oracle: str
     tool: str
@@ -47,7 +47,7 @@ class Verification:
 
 
 def _plain(value: object) -> object:
-    """JSON has no word for infinity or not-a-number: they become text."""
+    """The value as JSON, which lacks infinity and not-a-number: they become text."""
     return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
@@ -83,5 +83,5 @@ def unjudged_check(oracle: str, tool: str, quantity: str, ours: float, theirs: f
 
 
 def silent_check(oracle: str, tool: str, quantity: str, note: str) -> Check:
-    """A row for an oracle that cannot speak here, and why."""
+    """A row for an oracle that cannot be asked here, and why."""
     return Check(oracle=oracle, tool=tool, quantity=quantity, note=note)

@@ -1,6 +1,6 @@
-"""What a live network itself shows: shapes by forward hooks, its weights counted, and other tools' counts of its run.
+"""Measurements on a live network: shapes by forward hooks, its weights, other tools' counts, and bytes of memory.
 
-Every function leaves the network as found: training modes, hooks, weights, buffers and the random state.
+Every function but `train_only` leaves the network as it was: training modes, hooks, weights, buffers, random state.
 Only shapes matter, so a network on `meta` will do, but for fvcore, whose tracer cannot follow one.
 """
 
@@ -38,21 +38,21 @@ class NormByShapes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an op; batch norm's two by their shapes."""
         if func is _ATEN.native_batch_norm.default and args[0].is_meta:
-            return _normed(*args[:6])
+            return _batch_norm_outputs(*args[:6])
         if func is _ATEN.native_batch_norm_backward.default and args[1].is_meta:
             image, channels = args[1], args[1].shape[1]
             return torch.empty_like(image), image.new_empty(channels), image.new_empty(channels)
         return func(*args, **(kwargs or {}))
 
 
-def _normed(image: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-    *of_channels, training = rest
+def _batch_norm_outputs(image: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    *channel_tensors, training = rest
     channels = image.shape[1]
-    for held in of_channels:
-        if held is not None and held.shape != (channels,):
-            raise RuntimeError(f"batch norm of {held.numel()} channels was given {channels}")
-    saved = channels if training else 0
-    return torch.empty_like(image), image.new_empty(saved), image.new_empty(saved)
+    for tensor in channel_tensors:
+        if tensor is not None and tensor.shape != (channels,):
+            raise RuntimeError(f"batch norm of {tensor.numel()} channels was given {channels}")
+    num_saved = channels if training else 0
+    return torch.empty_like(image), image.new_empty(num_saved), image.new_empty(num_saved)
 
 
 with warnings.catch_warnings():
@@ -67,24 +67,24 @@ def output_shapes(net: nn.Module, input_shape: Shape) -> dict[str, Shape]:
     def record(path: str, output: Tensor) -> None:
         shapes[path] = tuple(output.shape[1:])
 
-    with _inspected(net) as image, _hooked(net, record), NormByShapes():
+    with _evaluation_mode(net) as image, _output_hooks(net, record), NormByShapes():
         net(image(input_shape))
     return shapes
 
 
 def num_params(net: nn.Module) -> dict[str, int]:
-    """Path to learned numbers of every module with what it holds; "" is the network itself."""
+    """Path to learned numbers of every module and the modules in it; "" is the network itself."""
     return {path: sum(weight.numel() for weight in module.parameters()) for path, module in net.named_modules()}
 
 
 def num_buffers(net: nn.Module) -> dict[str, int]:
-    """Path to numbers kept but not learned of every module with what it holds; "" is the network itself."""
-    return {path: sum(kept.numel() for kept in module.buffers()) for path, module in net.named_modules()}
+    """Path to numbers in the buffers of every module and the modules in it; "" is the network itself."""
+    return {path: sum(buffer.numel() for buffer in module.buffers()) for path, module in net.named_modules()}
 
 
 def torch_flops(net: nn.Module, input_shape: Shape) -> int:
     """FLOPs of one input by torch's FlopCounterMode."""
-    with _inspected(net) as image, FlopCounterMode(display=False) as counter, NormByShapes():
+    with _evaluation_mode(net) as image, FlopCounterMode(display=False) as counter, NormByShapes():
         net(image(input_shape))
     return int(counter.get_total_flops())
 
@@ -100,15 +100,15 @@ def fvcore_activations(net: nn.Module, input_shape: Shape) -> Counter[str]:
 
 
 def _by_operator(tool: Any, net: nn.Module, input_shape: Shape) -> Counter[str]:
-    with _inspected(net) as image, warnings.catch_warnings():
+    with _evaluation_mode(net) as image, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of the tracer that fvcore uses
         counting = tool(net, image(input_shape)).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         return Counter(counting.by_operator())
 
 
 @contextmanager
-def _inspected(net: nn.Module) -> Iterator[Any]:
-    """Evaluation mode without gradients; gives the function that makes an input of a shape, of zeros, batch 1."""
+def _evaluation_mode(net: nn.Module) -> Iterator[Any]:
+    """Evaluation mode without gradients; yields the function that makes an input of zeros of a shape, batch 1."""
     modes = {module: module.training for module in net.modules()}
     weight = next(net.parameters())
     try:
@@ -121,7 +121,7 @@ def _inspected(net: nn.Module) -> Iterator[Any]:
 
 
 @contextmanager
-def _hooked(net: nn.Module, record: Any) -> Iterator[None]:
+def _output_hooks(net: nn.Module, record: Any) -> Iterator[None]:
     handles = []
     for path, module in net.named_modules():
         handles.append(module.register_forward_hook(lambda _, __, output, path=path: record(path, output)))
@@ -133,7 +133,7 @@ def _hooked(net: nn.Module, record: Any) -> Iterator[None]:
 
 
 class AllocationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class is untyped
-    """Bytes of the storages made while it is entered: `alive` now, and their `peak` so far."""
+    """Bytes of the storages allocated while it is entered: `alive` now, and their `peak` so far."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -228,19 +228,19 @@ def stored_bytes(
     frozen_norm: bool = False,
 ) -> int:
     """Bytes of the storages that autograd keeps for the backward pass, each once; weights and buffers left out."""
-    kept: dict[int, Tensor] = {}
+    saved: dict[int, Tensor] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage()._cdata] = tensor
+    def record(tensor: Tensor) -> Tensor:
+        saved[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    with _mode(net, training=True) as image, torch.autograd.graph.saved_tensors_hooks(keep, _same):
+    with _mode(net, training=True) as image, torch.autograd.graph.saved_tensors_hooks(record, _same):
         for module in net.modules():
             module.training = not (frozen_norm and isinstance(module, nn.BatchNorm2d))
         output = net(image(batch_size, input_shape))
-    held = {tensor.untyped_storage()._cdata for tensor in _parameters_and_buffers(net)}
+    excluded = {tensor.untyped_storage()._cdata for tensor in _parameters_and_buffers(net)}
     del output
-    return sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in held)
+    return sum(tensor.untyped_storage().nbytes() for key, tensor in saved.items() if key not in excluded)
 
 
 def training_flops(net: nn.Module, input_shape: tuple[int, ...], *, grouped: bool = False) -> int:
@@ -248,9 +248,9 @@ def training_flops(net: nn.Module, input_shape: tuple[int, ...], *, grouped: boo
 
     torch multiplies the weight gradient of a grouped convolution by its groups; with `grouped` it is counted right.
     """
-    learned = [weight for weight in net.parameters() if weight.requires_grad]
-    counting = {torch.ops.aten.convolution_backward: _convolution_backward_flops} if grouped else {}
-    counter = FlopCounterMode(display=False, custom_mapping=counting)
+    parameters = [weight for weight in net.parameters() if weight.requires_grad]
+    custom_mapping = {torch.ops.aten.convolution_backward: _convolution_backward_flops} if grouped else {}
+    counter = FlopCounterMode(display=False, custom_mapping=custom_mapping)
     with (
         _mode(net, training=True, norm=False) as image,
         torch.enable_grad(),
@@ -258,7 +258,7 @@ def training_flops(net: nn.Module, input_shape: tuple[int, ...], *, grouped: boo
         counter,
         NormByShapes(),
     ):
-        torch.autograd.grad(net(image(1, input_shape)).sum(), learned)
+        torch.autograd.grad(net(image(1, input_shape)).sum(), parameters)
     return int(counter.get_total_flops())
 
 
@@ -266,8 +266,8 @@ def _convolution_backward_flops(
     gradient: tuple[int, ...], image: tuple[int, ...], weight: tuple[int, ...], *settings: Any, **_: Any
 ) -> int:
     """Each gradient that is asked for takes as many MACs as the forward pass: an output element, C_in/groups·k·k."""
-    asked_for = settings[-1]
-    return 2 * prod(gradient) * prod(weight[1:]) * (bool(asked_for[0]) + bool(asked_for[1]))
+    output_mask = settings[-1]
+    return 2 * prod(gradient) * prod(weight[1:]) * (bool(output_mask[0]) + bool(output_mask[1]))
 
 
 def train_only(net: nn.Module, learns: Callable[[str], bool]) -> None:
@@ -287,7 +287,7 @@ def _parameters_and_buffers(net: nn.Module) -> Iterator[Tensor]:
 
 @contextmanager
 def _mode(net: nn.Module, *, training: bool, norm: bool = True) -> Iterator[Any]:
-    """Training or evaluation mode; modes and buffers are put back afterwards; gives the image's maker.
+    """Training or evaluation mode; modes and buffers are restored; yields the function that makes an input.
 
     Without `norm` batch norm stays in evaluation mode, so that one image suffices.
     """
@@ -299,7 +299,7 @@ def _mode(net: nn.Module, *, training: bool, norm: bool = True) -> Iterator[Any]
             module.training = training and (norm or not isinstance(module, nn.BatchNorm2d))
         yield lambda batch, shape: torch.zeros((batch, *shape), device=weight.device, dtype=weight.dtype)
     finally:
-        for module, was in modes.items():
-            module.training = was
+        for module, was_training in modes.items():
+            module.training = was_training
         for name, buffer in net.named_buffers():
             buffer.copy_(buffers[name])

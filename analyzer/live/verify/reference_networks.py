@@ -60,8 +60,8 @@ class WeightsOnMeta(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call torch's function, elsewhere where it makes weights."""
-        where = {"device": "meta"} if func in (torch.empty, torch.zeros, torch.ones) else {}
-        return func(*args, **{**(kwargs or {}), **where})
+        device = {"device": "meta"} if func in (torch.empty, torch.zeros, torch.ones) else {}
+        return func(*args, **{**(kwargs or {}), **device})
 
 
 def torchvision_network(name: str) -> nn.Module:
@@ -83,7 +83,7 @@ def _published(analysis: Analysis) -> list[Check]:
 
 
 def _timm(analysis: Analysis, live: nn.Module) -> list[Check]:
-    reason = _no_timm(analysis)
+    reason = _reason_without_timm(analysis)
     if reason:
         return [silent_check("timm's network", "timm", "all of it", reason)]
     with warnings.catch_warnings():
@@ -110,11 +110,11 @@ TIMM_REGNETS = {
     **{f"regnet_{kind}_{size}gf": f"regnet{kind}_{size}0" for kind in "xy" for size in (16, 32)},
     "regnet_y_128gf": "regnety_1280",
 }
-"""Our RegNets, which are torchvision's → timm's, whose `_tv` are those that differ from the paper's."""
+"""Our RegNets, which are torchvision's → timm's, whose `_tv` networks are those that differ from the paper's."""
 
 
-def _no_timm(analysis: Analysis) -> str:
-    """Why timm cannot speak; "" where it may."""
+def _reason_without_timm(analysis: Analysis) -> str:
+    """Why timm has no reference network; "" where it may have one."""
     if ":" in analysis.variant or "." in analysis.variant:
         return "no such network in timm"
     if analysis.network.family not in ("resnet", "densenet", "regnet"):
@@ -124,16 +124,20 @@ def _no_timm(analysis: Analysis) -> str:
 
 def timm_preactivation_name(name: str) -> str:
     """Our weight name of a pre-activation network as timm's resnetv2 has it."""
-    name = re.sub(r"^layer(\d+)\.(\d+)\.", lambda at: f"stages.{int(at[1]) - 1}.blocks.{at[2]}.", name)
+    name = re.sub(r"^layer(\d+)\.(\d+)\.", lambda match: f"stages.{int(match[1]) - 1}.blocks.{match[2]}.", name)
     name = re.sub(r"\.bn(\d)\.", r".norm\1.", name).replace(".downsample.0.", ".downsample.conv.")
     return re.sub(r"^fc\.", "head.fc.", re.sub(r"^conv1\.", "stem.conv.", name))
 
 
 def timm_regnet_name(name: str) -> str:
     """Our weight name of a RegNet as timm has it."""
-    name = re.sub(r"^trunk_output\.block(\d+)\.block\d+-(\d+)\.", lambda at: f"s{at[1]}.b{int(at[2]) + 1}.", name)
-    name = re.sub(r"\.f\.([abc])\.", lambda at: f".conv{'abc'.index(at[1]) + 1}.", name).replace(".f.se.", ".se.")
-    name = re.sub(r"^(stem|.*\.(?:conv\d|proj))\.([01])\.", lambda at: f"{at[1]}.{('conv', 'bn')[int(at[2])]}.", name)
+    name = re.sub(
+        r"^trunk_output\.block(\d+)\.block\d+-(\d+)\.", lambda match: f"s{match[1]}.b{int(match[2]) + 1}.", name
+    )
+    name = re.sub(r"\.f\.([abc])\.", lambda match: f".conv{'abc'.index(match[1]) + 1}.", name).replace(".f.se.", ".se.")
+    name = re.sub(
+        r"^(stem|.*\.(?:conv\d|proj))\.([01])\.", lambda match: f"{match[1]}.{('conv', 'bn')[int(match[2])]}.", name
+    )
     return re.sub(r"^fc\.", "head.fc.", name.replace(".proj.", ".downsample."))
 
 
@@ -141,35 +145,36 @@ def compare_with_reference(live: nn.Module, reference: ReferenceNetwork) -> list
     """State_dict, and where it is equal: outputs, gradients and statistics with the same weights."""
     theirs = reference.net.state_dict()
     ours = {
-        reference.rename(name): _fitted(value, theirs, reference, name) for name, value in live.state_dict().items()
+        reference.rename(name): _reshaped_weight(value, theirs, reference, name)
+        for name, value in live.state_dict().items()
     }
     quantity = "state_dict: names, shapes" + (", order" if reference.exact else "")
-    arranged: Callable[[Mapping[str, Tensor]], dict[Any, Any]] = layout if reference.exact else _shapes
-    names = entries_check(reference.oracle, reference.tool, quantity, arranged(ours), arranged(theirs))
-    return [names, *(_computed(live, reference, copy.deepcopy(ours)) if names.passed else [])]
+    arrange: Callable[[Mapping[str, Tensor]], dict[Any, Any]] = layout if reference.exact else _shapes
+    names = entries_check(reference.oracle, reference.tool, quantity, arrange(ours), arrange(theirs))
+    return [names, *(_numeric_checks(live, reference, copy.deepcopy(ours)) if names.passed else [])]
 
 
-def _fitted(value: Tensor, theirs: dict[str, Tensor], reference: ReferenceNetwork, name: str) -> Tensor:
-    """A linear layer's weight in the shape of the 1×1 convolution that stands for it in the other network."""
-    there = theirs.get(reference.rename(name))
-    same = there is None or reference.exact or there.numel() != value.numel()
-    return value if same or there is None else value.reshape(there.shape)
+def _reshaped_weight(value: Tensor, theirs: dict[str, Tensor], reference: ReferenceNetwork, name: str) -> Tensor:
+    """A linear layer's weight in the shape of the 1×1 convolution that replaces it in the other network."""
+    reference_weight = theirs.get(reference.rename(name))
+    keep_shape = reference_weight is None or reference.exact or reference_weight.numel() != value.numel()
+    return value if keep_shape or reference_weight is None else value.reshape(reference_weight.shape)
 
 
 def layout(state: Mapping[str, Tensor]) -> dict[int, tuple[str, tuple[int, ...]]]:
-    """Place in a state_dict → name and shape there."""
-    return {place: (name, tuple(value.shape)) for place, (name, value) in enumerate(state.items())}
+    """Position in a state_dict → name and shape there."""
+    return {position: (name, tuple(value.shape)) for position, (name, value) in enumerate(state.items())}
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
-def _computed(live: nn.Module, reference: ReferenceNetwork, weights: dict[str, Tensor]) -> list[Check]:
+def _numeric_checks(live: nn.Module, reference: ReferenceNetwork, weights: dict[str, Tensor]) -> list[Check]:
     reference.net.load_state_dict(weights, assign=True)
     nets = (live, reference.net) if reference.exact else (copy.deepcopy(live).double(), reference.net.double())
     images = torch.randn(IMAGES, dtype=next(nets[0].parameters()).dtype)
-    evaluated = [_evaluated(net, images) for net in nets]
+    evaluated = [_eval_outputs(net, images) for net in nets]
     direction = torch.randn_like(evaluated[0])
     ours, theirs = (_training_results(net, images, direction) for net in nets)
     first, second = ({"outputs": outputs} for outputs in evaluated)
@@ -181,14 +186,14 @@ def _computed(live: nn.Module, reference: ReferenceNetwork, weights: dict[str, T
     return checks
 
 
-def _evaluated(net: nn.Module, images: Tensor) -> Tensor:
+def _eval_outputs(net: nn.Module, images: Tensor) -> Tensor:
     with torch.no_grad():
         outputs: Tensor = net.eval()(images)
         return outputs
 
 
 def _training_results(net: nn.Module, images: Tensor, direction: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What one forward and one backward pass leave, the gradient of the outputs being `direction`."""
+    """Outputs, gradients and statistics after one forward and one backward pass with output gradient `direction`."""
     net.zero_grad()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # dropout draws the same masks in both networks
@@ -203,18 +208,19 @@ def _training_results(net: nn.Module, images: Tensor, direction: Tensor) -> dict
 
 def _tensors(quantity: str, ours: dict[str, Tensor], theirs: dict[str, Tensor], reference: ReferenceNetwork) -> Check:
     """The largest magnitude on either side and of the difference, which must be 0.0, the same bits, where `exact`."""
-    alike = ours.keys() == theirs.keys()
-    pairs = [(ours[name].reshape(there.shape), there) for name, there in theirs.items()] if alike else []
-    gap = max((float((here - there).abs().max()) for here, there in pairs), key=_with_nan, default=float("nan"))
-    within = all(_close(here, there) for here, there in pairs)
+    same_names = ours.keys() == theirs.keys()
+    pairs = [(ours[name].reshape(there.shape), there) for name, there in theirs.items()] if same_names else []
+    difference = max((float((here - there).abs().max()) for here, there in pairs), key=_with_nan, default=float("nan"))
+    all_close = all(_close(here, there) for here, there in pairs)
     return Check(
         oracle=reference.oracle,
         tool=reference.tool,
         quantity=f"{quantity}: largest magnitude",
         ours=_largest(ours),
         theirs=_largest(theirs),
-        difference=gap,
-        passed=alike and (all(torch.equal(here, there) for here, there in pairs) if reference.exact else within),
+        difference=difference,
+        passed=same_names
+        and (all(torch.equal(here, there) for here, there in pairs) if reference.exact else all_close),
         note="" if reference.exact else f"within {FLOAT64_TOLERANCE} of it, in float64: {reference.why}",
     )
 

@@ -21,7 +21,7 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
 """Keys under which training scripts keep the weights in a checkpoint, beside an optimiser's and the epoch."""
 
 MAX_UNPACKED = 64
-"""Times the network's size that a file may have when it is unpacked: optimisers keep copies, bombs far more."""
+"""Times the network's size that a file may have when it is unpacked: optimisers keep copies, zip bombs far more."""
 
 MIN_UNPACKED = 2**28
 
@@ -29,7 +29,7 @@ Tensors = dict[str, Tensor]
 
 
 class WeightsFile(NamedTuple):
-    """A file's tensors by its own names, and the way of naming, where the format tells it: "" or "keras"."""
+    """A file's tensors by its own names, and the naming scheme where the format implies it: "" or "keras"."""
 
     tensors: Tensors
     naming: str = ""
@@ -65,9 +65,9 @@ def _path_text(path: Path) -> str:
 
 def _refusal(message: str) -> str:
     """What torch's unpickler for weights only did not accept, in words."""
-    found = re.search(r"GLOBAL ([\w.]+)", message)
-    if found:
-        return f"is not plain weights: it wants {shortened(found[1])} to be run, which is refused"
+    match = re.search(r"GLOBAL ([\w.]+)", message)
+    if match:
+        return f"is not plain weights: it wants {shortened(match[1])} to be run, which is refused"
     return "is damaged, or not plain weights"
 
 
@@ -87,20 +87,21 @@ def _require_size(path: Path, total: int, limit: int) -> None:
 
 
 def _torch(path: Path, _: int) -> WeightsFile:
-    return WeightsFile(_unwrapped(path, torch.load(path, map_location="cpu", weights_only=True)))
+    return WeightsFile(_unwrap(path, torch.load(path, map_location="cpu", weights_only=True)))
 
 
-def _unwrapped(path: Path, content: Any) -> Tensors:
-    """The tensors of a state_dict, or of one kept in a checkpoint under a known key."""
+def _unwrap(path: Path, content: Any) -> Tensors:
+    """The tensors of a state_dict, or of one inside a checkpoint under a known key."""
     if not isinstance(content, Mapping):
         raise InvalidInput(f"weights {_path_text(path)}: holds a {type(content).__name__} and not tensors by name.")
     inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), content)
     tensors = {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}
-    strangers = [name for name, value in inner.items() if not isinstance(value, Tensor)]
-    if strangers or not tensors:
-        what = f"its {shortened(strangers[0])!r} is no tensor" if strangers else "it is empty"
+    not_tensors = [name for name, value in inner.items() if not isinstance(value, Tensor)]
+    if not_tensors or not tensors:
+        what = f"its {shortened(not_tensors[0])!r} is no tensor" if not_tensors else "it is empty"
         raise InvalidInput(
-            f"weights {_path_text(path)}: holds no state_dict, neither by itself nor under {', '.join(WRAPPERS)}: {what}."
+            f"weights {_path_text(path)}: holds no state_dict, neither by itself nor under {', '.join(WRAPPERS)}: "
+            f"{what}."
         )
     return tensors
 
@@ -143,7 +144,7 @@ def _layers(path: Path, file: Any, limit: int) -> Tensors:
     """Every variable by `layer/leaf`, in files of Keras 2 and 3, of whole models and of weights alone."""
     import h5py
 
-    found: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and "optimizer" not in name.split("/")[0]:
@@ -151,13 +152,13 @@ def _layers(path: Path, file: Any, limit: int) -> Tensors:
                 raise InvalidInput(
                     f"weights {_path_text(path)}: {shortened(name)} lies in another file, which is not read."
                 )
-            found[_keras_name(name, item)] = item
+            variables[_keras_name(name, item)] = item
 
     file.visititems(visit)
-    if not found:
+    if not variables:
         raise InvalidInput(f"weights {_path_text(path)}: holds no weights.")
-    _require_size(path, sum(item.size * item.dtype.itemsize for item in found.values()), limit)
-    return {name: _tensor(item[()]) for name, item in found.items()}
+    _require_size(path, sum(item.size * item.dtype.itemsize for item in variables.values()), limit)
+    return {name: _tensor(item[()]) for name, item in variables.items()}
 
 
 def _keras_name(name: str, item: Any) -> str:
@@ -170,8 +171,8 @@ def _keras_name(name: str, item: Any) -> str:
 
 def _layer_name(group: Any, name: str) -> str:
     """Keras 3 writes a layer's own name beside its variables; Keras 2 names groups after layers."""
-    told = group.attrs.get("name")
-    return str(told) if told is not None else name.split("/")[-2]
+    own_name = group.attrs.get("name")
+    return str(own_name) if own_name is not None else name.split("/")[-2]
 
 
 def _tensor(array: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""Weights in and out: a file is read whole, checked whole against the network, and only then taken over."""
+"""Weights in and out: a file is read whole, checked whole against the network, and only then loaded."""
 
 import io
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ MAX_LISTED = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedWeights:
-    """What was taken over from a file, by the network's names, and what a reader should know about it.
+    """The weights loaded from a file, by the network's names, with notes for the user.
 
     `missing`, `unexpected` and `misshapen` are empty unless the file was allowed to be incomplete.
     """
@@ -41,9 +41,9 @@ class LoadedWeights:
 class WeightsMismatch(InvalidInput):
     """A file that does not fit the network; `missing`, `unexpected` and `misshapen` list every name."""
 
-    def __init__(self, sentence: str, found: "_WeightsMatch") -> None:
+    def __init__(self, sentence: str, match: "_WeightsMatch") -> None:
         super().__init__(sentence)
-        self.missing, self.unexpected, self.misshapen = found.missing, found.unexpected, found.misshapen
+        self.missing, self.unexpected, self.misshapen = match.missing, match.unexpected, match.misshapen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +61,12 @@ class _WeightsMatch:
 
 
 def load_weights(net: nn.Module, path: str | Path, *, classifier: str = "match", strict: bool = True) -> LoadedWeights:
-    """Take over the weights of a `.pth`, `.pt`, `.safetensors`, `.npz`, `.h5` or `.keras` file into a built network.
+    """Load the weights of a `.pth`, `.pt`, `.safetensors`, `.npz`, `.h5` or `.keras` file into a built network.
 
     Names and layouts of torchvision, timm, Keras and TF-Slim are understood, checkpoints unwrapped, and types cast to
     the network's. With `strict` every tensor must be there, and no other; without it, what fits is taken. `classifier`
     is match, drop (keep the network's own) or keep (give the network the file's number of classes). Raises
-    InvalidInput, and then leaves the network as it was; WeightsMismatch, which is one, lists every name.
+    InvalidInput, and then leaves the network unchanged; WeightsMismatch, which is one, lists every name.
     """
     if classifier not in CLASSIFIERS:
         raise InvalidInput(f"classifier {shortened(classifier)!r}: must be {', '.join(CLASSIFIERS)}.")
@@ -76,21 +76,21 @@ def load_weights(net: nn.Module, path: str | Path, *, classifier: str = "match",
     head = classifier_path(net)
     if classifier == "drop":
         tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in _heads(head)}
-    ours = _resized_classifier(own, tensors, head) if classifier == "keep" else own
-    found = _match_weights(ours, tensors, head if classifier == "drop" else "")
-    if strict and not found.whole:
-        raise WeightsMismatch(_sentence(path, found, head), found)
-    if not found.fitting:
+    expected = _resized_classifier(own, tensors, head) if classifier == "keep" else own
+    match = _match_weights(expected, tensors, head if classifier == "drop" else "")
+    if strict and not match.whole:
+        raise WeightsMismatch(_sentence(path, match, head), match)
+    if not match.fitting:
         raise InvalidInput(f"weights {shortened(path, 200)}: none of its {len(tensors)} tensors fits the network.")
-    if any(own[name].is_meta for name in found.missing):
-        raise WeightsMismatch(_sentence(path, found, head), found)
-    _take_over(net, own, found.fitting, head)
+    if any(own[name].is_meta for name in match.missing):
+        raise WeightsMismatch(_sentence(path, match, head), match)
+    _load(net, own, match.fitting, head)
     return LoadedWeights(
         path=str(path),
-        names=tuple(found.fitting),
-        missing=found.missing,
-        unexpected=found.unexpected,
-        misshapen=found.misshapen,
+        names=tuple(match.fitting),
+        missing=match.missing,
+        unexpected=match.unexpected,
+        misshapen=match.misshapen,
         notes=notes,
     )
 
@@ -105,14 +105,17 @@ def _resized_classifier(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
     weight, bias = (tensors.get(f"{head}.{leaf}") for leaf in ("weight", "bias"))
     if weight is None or bias is None or bias.shape != weight.shape[:1] or weight.ndim != 2:
         return dict(own)
-    like = own[f"{head}.weight"]
-    sized = {f"{head}.weight": like.new_empty(len(bias), like.shape[1]), f"{head}.bias": like.new_empty(len(bias))}
-    return {**own, **sized}
+    own_weight = own[f"{head}.weight"]
+    resized = {
+        f"{head}.weight": own_weight.new_empty(len(bias), own_weight.shape[1]),
+        f"{head}.bias": own_weight.new_empty(len(bias)),
+    }
+    return {**own, **resized}
 
 
-def _match_weights(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], spared: str) -> _WeightsMatch:
+def _match_weights(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], ignored: str) -> _WeightsMatch:
     fitting = {name: tensor for name, tensor in tensors.items() if name in own and _fits(tensor, own[name])}
-    needed = [name for name in own if name.rpartition(".")[0] != spared and not name.endswith(".num_batches_tracked")]
+    needed = [name for name in own if name.rpartition(".")[0] != ignored and not name.endswith(".num_batches_tracked")]
     return _WeightsMatch(
         fitting=fitting,
         missing=tuple(name for name in needed if name not in tensors),
@@ -133,33 +136,33 @@ def _fits(tensor: Tensor, own: Tensor) -> bool:
 def _shape(tensor: Tensor) -> str:
     kinds = [str(tensor.dtype)] if not tensor.is_floating_point() else []
     kinds += [str(tensor.layout)] if tensor.layout != torch.strided else ["meta"] if tensor.is_meta else []
-    told = "".join(f" {kind.removeprefix('torch.')}" for kind in kinds)
-    return f"({', '.join(map(str, tensor.shape))}){told}"
+    suffix = "".join(f" {kind.removeprefix('torch.')}" for kind in kinds)
+    return f"({', '.join(map(str, tensor.shape))}){suffix}"
 
 
-def _sentence(path: str | Path, found: _WeightsMatch, head: str) -> str:
+def _sentence(path: str | Path, match: _WeightsMatch, head: str) -> str:
     parts = [
-        f"{len(names)} {word} ({_listed(names)})"
-        for word, names in (
-            ("missing", found.missing),
-            ("unexpected", found.unexpected),
-            ("misshapen", found.misshapen),
+        f"{len(names)} {problem} ({_shown_names(names)})"
+        for problem, names in (
+            ("missing", match.missing),
+            ("unexpected", match.unexpected),
+            ("misshapen", match.misshapen),
         )
         if names
     ]
-    names = [item.partition(" ")[0] for item in (*found.missing, *found.unexpected, *found.misshapen)]
+    names = [item.partition(" ")[0] for item in (*match.missing, *match.unexpected, *match.misshapen)]
     only_head = all(name.rpartition(".")[0] in _heads(head) for name in names)
     hint = "; the file's classifier can be dropped or kept (classifier=drop or keep)" if only_head else ""
     return f"weights {shortened(path, 200)}: do not fit the network: {', '.join(parts)}{hint}; nothing was loaded."
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _shown_names(names: tuple[str, ...]) -> str:
     shown = ", ".join(shortened(name, 100) for name in names[:MAX_LISTED])
     return f"{shown}, and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else shown
 
 
-def _take_over(net: nn.Module, own: Mapping[str, Tensor], fitting: Mapping[str, Tensor], head: str) -> None:
-    """Put the tensors in their places, which cannot fail any more; a network on `meta` takes those of the CPU."""
+def _load(net: nn.Module, own: Mapping[str, Tensor], fitting: Mapping[str, Tensor], head: str) -> None:
+    """Load tensors that are known to fit, which cannot fail; a network on `meta` takes those of the CPU."""
     on_meta = any(tensor.is_meta for tensor in own.values())
     ready = {
         name: tensor.to(device="cpu" if on_meta else own[name].device, dtype=own[name].dtype, copy=True)
@@ -209,14 +212,14 @@ def weights_check(network: Network, path: Path) -> Check:
     net = build(network, device="meta")
     loaded = load_weights(net, path)
     needed = [name for name in net.state_dict() if not name.endswith(".num_batches_tracked")]
-    given = [name for name in loaded.names if not name.endswith(".num_batches_tracked")]
+    loaded_names = [name for name in loaded.names if not name.endswith(".num_batches_tracked")]
     return Check(
         oracle="weights file",
         tool=shortened(path.name, 40),
         quantity="tensors, by name and shape",
         ours=len(needed),
-        theirs=len(given),
-        difference=len(needed) - len(given),
-        passed=len(needed) == len(given),
+        theirs=len(loaded_names),
+        difference=len(needed) - len(loaded_names),
+        passed=len(needed) == len(loaded_names),
         note="; ".join(loaded.notes),
     )

@@ -1,6 +1,6 @@
 """Other libraries' names and layouts of weights, turned into ours, which are torchvision's.
 
-Each way of naming is a list of (pattern, our name); a name that none fits stays as it is, to be told as unexpected.
+Each naming scheme is a list of (pattern, our name); a name that none matches stays and is reported as unexpected.
 Keras and TensorFlow keep a convolution as (height, width, in, out) and a linear layer as (in, out).
 """
 
@@ -89,28 +89,28 @@ _LEAVES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-"""TensorFlow's word → torch's."""
+"""TensorFlow's name → torch's."""
 
 
 def translate_weights(
     tensors: Mapping[str, Tensor], naming: str, net: nn.Module
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Tensors by our names and in our layout, and what a reader should know; InvalidInput where two names become one.
+    """Tensors by our names and in our layout, and notes for the user; InvalidInput where two names become one.
 
-    `naming` is "keras" where the format says so; else it is told from the names.
+    `naming` is "keras" where the format says so; else it follows from the names.
     """
     classifier = classifier_path(net)
     if naming == "keras":
         return _from_keras(tensors, net, classifier)
     if any(name.startswith("resnet_v1_") for name in tensors):
-        kept = {name: tensor for name, tensor in tensors.items() if not _SLIM_IGNORED.match(name)}
-        return _from_tensorflow(kept, _SLIM, classifier), (_SLIM_NOTE,)
+        weights = {name: tensor for name, tensor in tensors.items() if not _SLIM_IGNORED.match(name)}
+        return _from_tensorflow(weights, _SLIM, classifier), (_SLIM_NOTE,)
     stripped = {re.sub(r"^(module\.|_orig_mod\.)+", "", name): tensor for name, tensor in tensors.items()}
     if len(stripped) < len(tensors):
         raise InvalidInput("weights: two names differ only by the prefix module.")
     known = set(net.state_dict())
     rules = _TIMM_REGNET if any(name.startswith("trunk_output.") for name in known) else _TORCH
-    stripped = _renamed(stripped, rules, classifier, known)
+    stripped = _rename_all(stripped, rules, classifier, known)
     return {name: _like_linear(name, tensor, net) for name, tensor in stripped.items()}, ()
 
 
@@ -129,17 +129,17 @@ def _from_keras(
     tensors: Mapping[str, Tensor], net: nn.Module, classifier: str
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     dense = any(name.startswith("pool2_") for name in tensors)
-    found = _from_tensorflow(tensors, _KERAS_DENSE if dense else _KERAS, classifier)
-    for name in found:
+    renamed = _from_tensorflow(tensors, _KERAS_DENSE if dense else _KERAS, classifier)
+    for name in renamed:
         if name.endswith(".running_var"):
-            found[name] = found[name] + (KERAS_EPSILON - EPSILON)
+            renamed[name] = renamed[name] + (KERAS_EPSILON - EPSILON)
     notes = [
         f"Keras adds {KERAS_EPSILON} to a variance and torch {EPSILON}; the variances were moved by the difference"
     ]
-    notes += _biases_into_means(found, net)
+    notes += _biases_into_means(renamed, net)
     if not dense and _stride(net, "layer2.0.conv1") == 1:
         notes.append("Keras's ResNets stride on the 1×1 (resnet50_v1), and this network on the 3×3: another function")
-    return found, tuple(notes)
+    return renamed, tuple(notes)
 
 
 def _stride(net: nn.Module, path: str) -> int:
@@ -147,15 +147,15 @@ def _stride(net: nn.Module, path: str) -> int:
     return child.stride[0] if isinstance(child, nn.Conv2d) else 0
 
 
-def _biases_into_means(found: dict[str, Tensor], net: nn.Module) -> list[str]:
+def _biases_into_means(tensors: dict[str, Tensor], net: nn.Module) -> list[str]:
     """Take biases that the network's convolutions lack into the means of the batch norms behind them, μ′ = μ − b."""
-    known, moved = set(net.state_dict()), 0
-    for name in [name for name in found if name.endswith(".bias") and name not in known]:
+    known, num_moved = set(net.state_dict()), 0
+    for name in [name for name in tensors if name.endswith(".bias") and name not in known]:
         mean = _norm_after(name.removesuffix(".bias")) + ".running_mean"
-        if mean in found and found[mean].shape == found[name].shape:
-            found[mean] = found[mean] - found.pop(name)
-            moved += 1
-    return [f"{moved} biases before batch norm were taken into its means"] if moved else []
+        if mean in tensors and tensors[mean].shape == tensors[name].shape:
+            tensors[mean] = tensors[mean] - tensors.pop(name)
+            num_moved += 1
+    return [f"{num_moved} biases before batch norm were taken into its means"] if num_moved else []
 
 
 def _norm_after(conv: str) -> str:
@@ -165,16 +165,16 @@ def _norm_after(conv: str) -> str:
 
 
 def _from_tensorflow(tensors: Mapping[str, Tensor], rules: RenameRules, classifier: str) -> dict[str, Tensor]:
-    renamed = _renamed(tensors, rules, classifier, set())
-    found: dict[str, Tensor] = {}
+    renamed = _rename_all(tensors, rules, classifier, set())
+    converted: dict[str, Tensor] = {}
     for name, tensor in renamed.items():
         path, _, leaf = name.rpartition("/")
         ours = f"{path}.{_LEAVES[leaf]}" if leaf in _LEAVES and "/" not in path else name
-        found[ours] = _transposed(tensor, path == classifier)
-    return found
+        converted[ours] = _transpose(tensor, path == classifier)
+    return converted
 
 
-def _transposed(tensor: Tensor, linear: bool) -> Tensor:
+def _transpose(tensor: Tensor, linear: bool) -> Tensor:
     """(height, width, in, out) to (out, in, height, width), and (in, out) to (out, in)."""
     if linear and tensor.ndim == 4 and tensor.shape[:2] == (1, 1):
         tensor = tensor[0, 0]
@@ -183,14 +183,16 @@ def _transposed(tensor: Tensor, linear: bool) -> Tensor:
     return tensor.t().contiguous() if tensor.ndim == 2 else tensor
 
 
-def _renamed(tensors: Mapping[str, Tensor], rules: RenameRules, classifier: str, known: set[str]) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
+def _rename_all(
+    tensors: Mapping[str, Tensor], rules: RenameRules, classifier: str, known: set[str]
+) -> dict[str, Tensor]:
+    renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         ours = name if name in known else _rename(name, rules, classifier)
-        if ours in found:
+        if ours in renamed:
             raise InvalidInput(f"weights: two names become {shortened(ours)}, one of them {shortened(name)}.")
-        found[ours] = tensor
-    return found
+        renamed[ours] = tensor
+    return renamed
 
 
 def _rename(name: str, rules: RenameRules, classifier: str) -> str:
@@ -199,7 +201,7 @@ def _rename(name: str, rules: RenameRules, classifier: str) -> str:
         match = re.fullmatch(pattern, name)
         if match:
             filled = match.expand(ours.replace("{classifier}", classifier))
-            return re.sub(r"\{(\d+)([+-]1)\}", lambda found: str(int(found[1]) + int(found[2])), filled)
+            return re.sub(r"\{(\d+)([+-]1)\}", lambda sum_match: str(int(sum_match[1]) + int(sum_match[2])), filled)
     return name
 
 
@@ -207,5 +209,5 @@ def _like_linear(name: str, tensor: Tensor, net: nn.Module) -> Tensor:
     """A linear layer's weight that a file keeps as a convolution's, flattened where that fits."""
     path, _, leaf = name.rpartition(".")
     child = dict(net.named_modules()).get(path) if tensor.ndim == 4 and leaf == "weight" else None
-    fits = isinstance(child, nn.Linear) and tensor[0].numel() == child.in_features
-    return tensor.flatten(1) if fits else tensor
+    is_flattened_linear = isinstance(child, nn.Linear) and tensor[0].numel() == child.in_features
+    return tensor.flatten(1) if is_flattened_linear else tensor

@@ -24,40 +24,40 @@ from analyzer.sweep.tracing.symbol import terms_of
 from analyzer.sweep.tracing.symbolic_run import Multiset
 
 CALL = ("call",)
-"""Stands for a kernel that the host starts."""
-_WORDS = (*PRECISIONS, *(word for word, mode in MODES.items() if mode != "compiled"))
+"""The key under which a multiset counts the kernels that the host launches."""
+_OPTIONS = (*PRECISIONS, *(word for word, mode in MODES.items() if mode != "compiled"))
 """torch.compile fuses other kernels in nearly every network of a space, so that little would be shared."""
 _NUMBERS = ("read", "written", "macs", "weights", "extra_bytes", "positions", "channels")
 
 
 class LatencyColumn(NamedTuple):
-    """A column of latencies: the device and how networks are run on it."""
+    """A column of latencies: its target, which is a device and how networks run on it."""
 
     target: LatencyTarget
 
     @classmethod
     def of(cls, column: str) -> "LatencyColumn":
-        """The mode of a column; InvalidInput for an unknown device, a bad batch size, or other words than a run has."""
-        name, batch, words = latency_parts(column)
-        given = run_fields(words)
-        if given is None or given.get("compiled"):
-            raise InvalidInput(f"column {shortened(column)!r}: after the batch may stand {', '.join(_WORDS)}.")
-        return cls(latency_target(name, RunSettings(batch_size=batch, **given)))
+        """The target that a column names; InvalidInput for an unknown device, a bad batch size or an unknown option."""
+        name, batch, options = latency_parts(column)
+        settings = run_fields(options)
+        if settings is None or settings.get("compiled"):
+            raise InvalidInput(f"column {shortened(column)!r}: after the batch may stand {', '.join(_OPTIONS)}.")
+        return cls(latency_target(name, RunSettings(batch_size=batch, **settings)))
 
     def kernels(self, analysis: Analysis) -> Multiset:
-        """The kernels of a network, each number of theirs a polynomial, and the calls that start them."""
-        found = kernel_list(analysis, self.target.run, rates(self.target.device, self.target.run.precision))
-        bag: Multiset = Counter(_kernel_key(kernel, found.nchw) for kernel in found.kernels)
-        bag[CALL] = found.calls
-        return bag
+        """The kernels of a network, their numbers as polynomials, and under `CALL` the launches by the host."""
+        network_kernels = kernel_list(analysis, self.target.run, rates(self.target.device, self.target.run.precision))
+        multiset: Multiset = Counter(_kernel_key(kernel, network_kernels.nchw) for kernel in network_kernels.kernels)
+        multiset[CALL] = network_kernels.calls
+        return multiset
 
     def device_ms(
         self, arrays: CandidateArrays, kernels: Sequence[tuple[Any, Sequence[Multiplicity]]]
     ) -> NDArray[np.float64]:
         """Milliseconds of these kernels on the device, for every candidate."""
         total = np.zeros(arrays.count)
-        for thing, items in kernels:
-            nchw, kind, side, is_stem, *numbers = thing
+        for key, items in kernels:
+            nchw, kind, side, is_stem, *numbers = key
             values = dict(zip(_NUMBERS, (_evaluate_number(arrays, dict(terms)) for terms in numbers), strict=True))
             kernel = Kernel(row=0, kind=kind, side=side, is_stem=is_stem, **values)
             total += multiplicities(arrays, items) * self._kernel_ms(kernel, nchw)
@@ -78,9 +78,9 @@ class LatencyColumn(NamedTuple):
         return longer
 
 
-def calls(arrays: CandidateArrays, items: Sequence[tuple[Any, Sequence[Multiplicity]]]) -> NDArray[np.int64]:
-    """How many kernels the host starts, for every candidate."""
-    total = sum(multiplicities(arrays, each) for _, each in items)
+def num_calls(arrays: CandidateArrays, items: Sequence[tuple[Any, Sequence[Multiplicity]]]) -> NDArray[np.int64]:
+    """Kernels that the host launches, for every candidate."""
+    total = sum(multiplicities(arrays, multiplicity) for _, multiplicity in items)
     return np.broadcast_to(np.asarray(total, dtype=np.int64), (arrays.count,))
 
 
@@ -90,14 +90,14 @@ def _kernel_key(kernel: Kernel, nchw: bool) -> tuple[Any, ...]:
 
 
 def _evaluate_number(arrays: CandidateArrays, terms: Terms) -> Any:
-    """A number that all candidates share, or an array that decides as one."""
+    """A number that all candidates share, or an array whose comparisons must come out alike for all."""
     if not terms or terms == constant(next(iter(terms.values()))):
         return next(iter(terms.values()), 0)
     return arrays.value(terms).view(_UniformArray)
 
 
 class _BranchesDiffer(Exception):
-    """Raised where candidates decide differently."""
+    """Raised where a comparison is true for some candidates only; `mask` says which."""
 
     def __init__(self, mask: NDArray[np.bool_]) -> None:
         super().__init__()
@@ -116,15 +116,15 @@ class _UniformArray(np.ndarray[Any, Any]):
         return False
 
 
-def _by_branch(kernel: Kernel, work: Callable[[Kernel], Any]) -> Any:
-    """What a formula for one kernel gives for arrays of them: those that take other branches are worked out apart."""
+def _by_branch(kernel: Kernel, formula: Callable[[Kernel], Any]) -> Any:
+    """A formula for one kernel over arrays of kernels: rows that take another branch are evaluated separately."""
     try:
-        return np.asarray(work(kernel))
-    except _BranchesDiffer as differs:
-        found = np.zeros(len(differs.mask))
-        for rows in (differs.mask, ~differs.mask):
+        return np.asarray(formula(kernel))
+    except _BranchesDiffer as difference:
+        result = np.zeros(len(difference.mask))
+        for rows in (difference.mask, ~difference.mask):
             arrays: dict[str, Any] = {
-                name: each[rows] for name, each in kernel._asdict().items() if isinstance(each, _UniformArray)
+                name: value[rows] for name, value in kernel._asdict().items() if isinstance(value, _UniformArray)
             }
-            found[rows] = _by_branch(kernel._replace(**arrays), work)
-        return found
+            result[rows] = _by_branch(kernel._replace(**arrays), formula)
+        return result

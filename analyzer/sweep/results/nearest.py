@@ -25,7 +25,7 @@ TARGET_NAMES = ("params", "macs", "flops", "activations", "depth", "memory_bytes
 
 
 class Target(NamedTuple):
-    """A figure that is wanted: its name, the number, and the words that asked for it."""
+    """A target: the figure's name, its value, and the text that it was parsed from."""
 
     name: str
     value: float
@@ -33,7 +33,10 @@ class Target(NamedTuple):
 
 
 class NearCandidate(NamedTuple):
-    """A candidate: its figures by name, how far off the worst one is (0.01: 1 %), and how many are just as near."""
+    """A candidate: its figures by name, the largest relative error (0.01: 1 %), and how many others are as near.
+
+    `group` is the value of the column by which the search is grouped, if any.
+    """
 
     candidate: int
     figures: dict[str, int | float]
@@ -44,7 +47,7 @@ class NearCandidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearestNetworks:
-    """The nearest networks to the targets, one for each value of a column where that was asked for."""
+    """The networks nearest to the targets; with `per`, one for each value of that column."""
 
     space: Space
     base: Analysis
@@ -65,19 +68,19 @@ def targets_of(texts: Sequence[str], base: Analysis) -> tuple[Target, ...]:
 
 
 def _target(text: str, base: Analysis) -> Target:
-    found = _TARGET_PATTERN.fullmatch(text.strip())
-    if found is None or not (found["name"] in TARGET_NAMES or found["name"].startswith(LATENCY_COLUMN)):
+    match = _TARGET_PATTERN.fullmatch(text.strip())
+    if match is None or not (match["name"] in TARGET_NAMES or match["name"].startswith(LATENCY_COLUMN)):
         raise InvalidInput(
             f"nearest: {shortened(text)!r} is no target; write macs=-20% or macs=3.2G, of {', '.join(TARGET_NAMES)}, "
             f"{LATENCY_COLUMN}DEVICE@BATCH."
         )
-    name = found["name"]
-    if found["percent"] is None and name not in TARGET_NAMES:
-        value = _milliseconds(text, found["count"])
-    elif found["percent"] is None:
-        value = float(parse_count(name, found["count"]))
+    name = match["name"]
+    if match["percent"] is None and name not in TARGET_NAMES:
+        value = _milliseconds(text, match["count"])
+    elif match["percent"] is None:
+        value = float(parse_count(name, match["count"]))
     else:
-        value = own_figure(base, name) * (1 + float(found["percent"]) / 100)
+        value = own_figure(base, name) * (1 + float(match["percent"]) / 100)
     if value <= 0:
         raise InvalidInput(f"nearest: {shortened(text)} asks for nothing; targets are above 0.")
     return Target(name, value, text.strip())
@@ -92,17 +95,17 @@ def _milliseconds(text: str, number: str) -> float:
 
 
 def own_figure(base: Analysis, name: str) -> int | float:
-    """A figure of the base network."""
+    """A figure of the base network: latency in milliseconds, memory in bytes, others as they are named."""
     if name.startswith(LATENCY_COLUMN):
         from analyzer.latency.predict.predict import predict_total  # only latency needs it
 
-        mode = LatencyColumn.of(name)
-        return predict_total(base, mode.target).ms
+        column = LatencyColumn.of(name)
+        return predict_total(base, column.target).ms
     return base.memory().total_bytes if name == "memory_bytes" else int(getattr(base, name))
 
 
 def fields_around(base: Analysis) -> dict[str, Any]:
-    """Fields to search where none are given: every depth up to 2 more or fewer, and widths from half to 1.5 times.
+    """The fields to search by default: every depth up to 2 more or fewer, and widths from half to 1.5 times.
 
     Widths are rounded to multiples of 8, or of what a stage's group width asks for; a dense network's growth rate
     varies in their place. InvalidInput where the family has no depths.
@@ -111,13 +114,13 @@ def fields_around(base: Analysis) -> dict[str, Any]:
     fields = spec.effective_fields() if spec else {}
     if "depths" not in fields:
         raise InvalidInput(f"nearest: say with --set what may vary; {base.variant} has no depths that could.")
-    found: dict[str, Any] = {"depths": [f"{max(depth - 2, 1)}..{depth + 2}" for depth in fields["depths"]]}
+    varied: dict[str, Any] = {"depths": [f"{max(depth - 2, 1)}..{depth + 2}" for depth in fields["depths"]]}
     if "growth_rate" in fields:
         rate = fields["growth_rate"]
-        return found | {"growth_rate": f"{max(rate // 2, 1)}..{rate * 3 // 2}"}
+        return varied | {"growth_rate": f"{max(rate // 2, 1)}..{rate * 3 // 2}"}
     steps = spec.width_steps(len(fields["widths"])) if spec else ()
     widths = zip(fields["widths"], steps, strict=True)
-    return found | {"widths": [f"multiple({width} * scale, {step})" for width, step in widths]}
+    return varied | {"widths": [f"multiple({width} * scale, {step})" for width, step in widths]}
 
 
 def neighbourhood(base: Analysis, fields: Mapping[str, Any], **more: Any) -> Space:
@@ -137,12 +140,12 @@ def nearest(
     per: str | None = None,
     progress: Progress | None = None,
 ) -> NearestNetworks:
-    """The candidates whose worst figure is least off its target; then least off in all; then first in the space.
+    """The candidates with the least largest error, then the least sum of errors, then the first in the space.
 
     With `per`, the nearest for each value of that column. InvalidInput where the space holds no network.
     """
     best: dict[object, NearCandidate] = {}
-    ask = [each.name for each in targets if each.name == "memory_bytes" or each.name not in TARGET_NAMES]
+    ask = [target.name for target in targets if target.name == "memory_bytes" or target.name not in TARGET_NAMES]
     for columns in chunks(within, ask, progress):
         if per is not None and per not in columns:
             raise InvalidInput(f"nearest: {shortened(per)!r} is no column; there are {', '.join(columns)}.")
@@ -157,8 +160,8 @@ def _groups(columns: Columns, per: str | None) -> list[tuple[object, NDArray[np.
     count = len(columns["index"])
     if per is None:
         return [(None, np.arange(count))] if count else []
-    kinds, codes = np.unique(columns[per], return_inverse=True)
-    return [(kind.item(), np.flatnonzero(codes == place)) for place, kind in enumerate(kinds)]
+    values, codes = np.unique(columns[per], return_inverse=True)
+    return [(value.item(), np.flatnonzero(codes == code)) for code, value in enumerate(values)]
 
 
 def improve(
@@ -168,25 +171,25 @@ def improve(
     rows: NDArray[np.int64],
     targets: Sequence[Target],
 ) -> None:
-    """Take the nearest of these rows in, where it is nearer than the best of its group so far."""
-    off = np.array([np.abs(_figure(columns, each.name)[rows] / each.value - 1) for each in targets])
-    worst, whole = off.max(axis=0), off.sum(axis=0)
-    order = np.lexsort((columns["index"][rows], whole, worst))
+    """Put the nearest of these rows into `best`, where it is nearer than the best of its group so far."""
+    errors = np.array([np.abs(_figure(columns, target.name)[rows] / target.value - 1) for target in targets])
+    max_errors, total_errors = errors.max(axis=0), errors.sum(axis=0)
+    order = np.lexsort((columns["index"][rows], total_errors, max_errors))
     first = order[0]
-    equal = int(np.sum((worst == worst[first]) & (whole == whole[first])))
+    num_equal = int(np.sum((max_errors == max_errors[first]) & (total_errors == total_errors[first])))
     row = int(rows[first])
     figures = {name: _figure(columns, name)[row].item() for name in _names(targets)}
-    near = NearCandidate(int(columns["index"][row]), figures, float(worst[first]), equal - 1, group)
-    before = best.get(group)
-    if before is None:
-        best[group] = near
+    candidate = NearCandidate(int(columns["index"][row]), figures, float(max_errors[first]), num_equal - 1, group)
+    previous = best.get(group)
+    if previous is None:
+        best[group] = candidate
         return
-    offs = (abs(before.figures[each.name] / each.value - 1) for each in targets)
-    total = reduce(add, offs)  # rounds like NumPy: `sum` does not from Python 3.12 on
-    if (near.distance, float(whole[first])) < (before.distance, total):
-        best[group] = near
-    elif (near.distance, float(whole[first])) == (before.distance, total):
-        best[group] = before._replace(ties=before.ties + equal)
+    previous_errors = (abs(previous.figures[target.name] / target.value - 1) for target in targets)
+    previous_total = reduce(add, previous_errors)  # rounds like NumPy: `sum` does not from Python 3.12 on
+    if (candidate.distance, float(total_errors[first])) < (previous.distance, previous_total):
+        best[group] = candidate
+    elif (candidate.distance, float(total_errors[first])) == (previous.distance, previous_total):
+        best[group] = previous._replace(ties=previous.ties + num_equal)
 
 
 def _names(targets: Sequence[Target]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The Pareto front of many points."""
+"""The Pareto front of many points, collected chunk by chunk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +14,17 @@ from analyzer.sweep.space.candidate_grid import GAMMA, splitmix64
 
 def objectives_of(text: str) -> tuple[tuple[str, bool], ...]:
     """The (column, whether more is better) of params,macs,max:depth; InvalidInput unless 2 to 4 different ones."""
-    found = []
+    objectives = []
     for part in text.split(","):
         word = part.strip()
-        found.append((word.removeprefix("max:").removeprefix("min:"), word.startswith("max:")))
-    if not 2 <= len({name for name, _ in found}) == len(found) <= 4 or not all(name for name, _ in found):
+        objectives.append((word.removeprefix("max:").removeprefix("min:"), word.startswith("max:")))
+    if not 2 <= len({name for name, _ in objectives}) == len(objectives) <= 4 or not all(
+        name for name, _ in objectives
+    ):
         raise InvalidInput(
             f"pareto {shortened(text)!r}: must be 2 to 4 different columns, such as params,macs,max:depth."
         )
-    return tuple(found)
+    return tuple(objectives)
 
 
 def front(columns: Mapping[str, NDArray[Any]], objectives: Sequence[tuple[str, bool]]) -> NDArray[np.bool_]:
@@ -36,21 +38,21 @@ def front(columns: Mapping[str, NDArray[Any]], objectives: Sequence[tuple[str, b
     points = np.column_stack([np.asarray(columns[name]) * (-1 if more else 1) for name, more in objectives])
     if not len(points):
         return np.zeros(0, dtype=bool)
-    found = np.zeros(len(points), dtype=bool)
+    mask = np.zeros(len(points), dtype=bool)
     rows = np.flatnonzero(~_beaten_by_some(points))
-    found[rows] = _front(points[rows])
-    return found
+    mask[rows] = _front(points[rows])
+    return mask
 
 
 def _front(points: NDArray[Any]) -> NDArray[np.bool_]:
     order = np.lexsort(points.T[::-1])
-    found = np.empty(len(points), dtype=bool)
-    found[order] = _sorted_front(points[order])
-    return found
+    mask = np.empty(len(points), dtype=bool)
+    mask[order] = _sorted_front(points[order])
+    return mask
 
 
 def _beaten_by_some(points: NDArray[Any]) -> NDArray[np.bool_]:
-    """Points that the best of a few evenly picked ones beat, which are most of many."""
+    """Points that the best of a small even sample beat: most of them, where there are many."""
     if len(points) < 8 * _CHUNK:
         return np.zeros(len(points), dtype=bool)
     some = points[:: len(points) // (2 * _CHUNK)]
@@ -58,10 +60,12 @@ def _beaten_by_some(points: NDArray[Any]) -> NDArray[np.bool_]:
     if points.shape[1] > 2:
         return _beaten(points, best[:: max(len(best) // (8 * _MAX_PROBES), 1)])
     first, second = best.T  # one rises, the other falls
-    place = np.searchsorted(first, points[:, 0], side="right") - 1
-    less = (second[place] < points[:, 1]) | ((second[place] == points[:, 1]) & (first[place] < points[:, 0]))
-    found: NDArray[np.bool_] = (place >= 0) & less
-    return found
+    position = np.searchsorted(first, points[:, 0], side="right") - 1
+    is_beaten = (second[position] < points[:, 1]) | (
+        (second[position] == points[:, 1]) & (first[position] < points[:, 0])
+    )
+    mask: NDArray[np.bool_] = (position >= 0) & is_beaten
+    return mask
 
 
 def _sorted_front(points: NDArray[Any]) -> NDArray[np.bool_]:
@@ -72,20 +76,20 @@ def _sorted_front(points: NDArray[Any]) -> NDArray[np.bool_]:
     best = np.empty((0, points.shape[1]), dtype=points.dtype)
     for start in range(0, len(points), _CHUNK):
         chunk = points[start : start + _CHUNK]
-        alive = np.flatnonzero(~_beaten(chunk, best))
-        kept = [row for row in alive if _is_best(chunk, alive, int(row))]
-        mask[start + np.array(kept, dtype=np.int64)] = True
-        best = np.concatenate([best, np.unique(chunk[kept], axis=0)])
+        candidates = np.flatnonzero(~_beaten(chunk, best))
+        survivors = [row for row in candidates if _is_best(chunk, candidates, int(row))]
+        mask[start + np.array(survivors, dtype=np.int64)] = True
+        best = np.concatenate([best, np.unique(chunk[survivors], axis=0)])
     return mask
 
 
 _CHUNK = 1024
 _MAX_PROBES = 8
-"""Points that others are compared with before those that they beat are left out."""
+"""Points compared with all others at once, before those that they beat are left out."""
 
 
-def _is_best(chunk: NDArray[Any], alive: NDArray[np.int64], row: int) -> bool:
-    before = chunk[alive[alive < row]]
+def _is_best(chunk: NDArray[Any], candidates: NDArray[np.int64], row: int) -> bool:
+    before = chunk[candidates[candidates < row]]
     return not bool(np.any(np.all(before <= chunk[row], axis=1) & np.any(before < chunk[row], axis=1)))
 
 
@@ -99,26 +103,26 @@ def _beaten(chunk: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]:
     return beaten
 
 
-def _beaten_by(chunk: NDArray[Any], some: NDArray[Any]) -> NDArray[np.bool_]:
-    found = np.zeros(len(chunk), dtype=bool)
+def _beaten_by(chunk: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
+    mask = np.zeros(len(chunk), dtype=bool)
     columns = np.ascontiguousarray(chunk.T)
-    for point in some:
+    for point in others:
         as_good, better = columns[0] >= point[0], columns[0] > point[0]
         for column, figure in zip(columns[1:], point[1:], strict=True):
             as_good &= column >= figure
             better |= column > figure
-        found |= as_good & better
-    return found
+        mask |= as_good & better
+    return mask
 
 
 def _front_of_two(points: NDArray[Any]) -> NDArray[np.bool_]:
     """On the front are the points whose second figure is below that of all points before them, and their equals."""
     first, second = points.T
-    before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1].astype(float)])
-    fresh = second < before
-    start = np.maximum.accumulate(np.where(fresh, np.arange(len(points)), 0))
-    found: NDArray[np.bool_] = (first == first[start]) & (second == second[start])
-    return found
+    best_before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1].astype(float)])
+    improves = second < best_before
+    last_improvement = np.maximum.accumulate(np.where(improves, np.arange(len(points)), 0))
+    mask: NDArray[np.bool_] = (first == first[last_improvement]) & (second == second[last_improvement])
+    return mask
 
 
 SAMPLE = 4000
@@ -129,7 +133,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 @dataclass(slots=True)
 class FrontCollector:
-    """Networks seen, between which figures they lie, those that no other beats, and an even sample of them.
+    """Number of networks, ranges of their figures, their Pareto front, and an even sample of them.
 
     It does not depend on how rows are cut into chunks, nor on the order in which these come.
     """
@@ -143,16 +147,16 @@ class FrontCollector:
     sample: Columns = field(default_factory=dict)
 
     def add(self, columns: Columns) -> None:
-        """Take a chunk in; InvalidInput where an objective is no column of numbers."""
+        """Add a chunk; InvalidInput where an objective is no column of numbers."""
         self.networks += len(columns["index"])
-        best = merged(self.front, rows_of(columns, front(columns, self.objectives)))
+        best = merge_rows(self.front, rows_of(columns, front(columns, self.objectives)))
         self.front = rows_of(best, front(best, self.objectives))
-        self.sample = _smallest(merged(self.sample, _smallest(columns, self.limit)), self.limit)
+        self.sample = _smallest(merge_rows(self.sample, _smallest(columns, self.limit)), self.limit)
         if len(columns["index"]):
             _widen(self.ranges, columns, [*SHOWN_COLUMNS[2:], *self.ask])
 
 
-def merged(first: Columns, second: Columns) -> Columns:
+def merge_rows(first: Columns, second: Columns) -> Columns:
     """Rows under rows; a list's stage that only some parts have is 0 in the others."""
     if not first:
         return second
@@ -172,8 +176,8 @@ def rows_of(columns: Columns, rows: Any) -> dict[str, NDArray[Any]]:
 def _widen(ranges: dict[str, tuple[float, float]], columns: Columns, names: Sequence[str]) -> None:
     for name in names:
         low, high = columns[name].min().item(), columns[name].max().item()
-        before = ranges.get(name, (low, high))
-        ranges[name] = min(low, before[0]), max(high, before[1])
+        known_range = ranges.get(name, (low, high))
+        ranges[name] = min(low, known_range[0]), max(high, known_range[1])
 
 
 def _smallest(columns: Columns, limit: int) -> Columns:

@@ -26,16 +26,16 @@ Evaluate = Callable[[int, int], dict[str, NDArray[Any]]]
 
 @lru_cache(maxsize=4)
 def evaluator(text: str, ask: tuple[str, ...]) -> Evaluate:
-    """How to evaluate a space given by its TOML, with what it needs made once in a process."""
+    """How to evaluate a space given by its TOML, parsed once in a process."""
     return partial(evaluate, Space.from_toml(text), ask=ask)
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is; the rate counts what this run evaluated, not what it found done."""
+    """How far a run is; the rate counts what this run evaluated, not the candidates that were `already_done`."""
 
     total: int
-    found: int
+    already_done: int
     done: int
     rows: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -44,7 +44,7 @@ class Progress:
     @property
     def rate(self) -> float:
         """Candidates a second since the start of this run; 0 before the first chunk."""
-        return (self.done - self.found) / self.seconds if self.seconds else 0.0
+        return (self.done - self.already_done) / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float | None:
@@ -52,7 +52,7 @@ class Progress:
         return (self.total - self.done) / self.rate if self.rate else None
 
     def advance(self, candidates: int, rows: int) -> None:
-        """Count a chunk that has become whole."""
+        """Count a chunk that has been written."""
         self.done += candidates
         self.rows += rows
         self.seconds = time.monotonic() - self.started
@@ -62,31 +62,31 @@ ProgressCallback = Callable[[Progress], None]
 
 
 def ignore_progress(progress: Progress) -> None:
-    """ProgressCallback nobody."""
+    """Report to nobody."""
 
 
-def started(store: Store, missing: list[int]) -> Progress:
-    """The progress of a run that has these chunks to do."""
-    left = sum(stop - start for start, stop in map(store.manifest.bounds, missing))
-    found = store.manifest.size - left
-    return Progress(total=store.manifest.size, found=found, done=found)
+def initial_progress(store: Store, missing: list[int]) -> Progress:
+    """The progress at the start of a run, with these chunks missing."""
+    remaining = sum(stop - start for start, stop in map(store.manifest.bounds, missing))
+    already_done = store.manifest.size - remaining
+    return Progress(total=store.manifest.size, already_done=already_done, done=already_done)
 
 
-def run(store: Store, tell: ProgressCallback = ignore_progress, evaluate: Evaluate | None = None) -> Progress:
+def run(store: Store, on_progress: ProgressCallback = ignore_progress, evaluate: Evaluate | None = None) -> Progress:
     """Evaluate and write each chunk that is missing, one after the other; stopped at any time, it can be run again.
 
-    `evaluate` takes the place of the manifest's own space.
+    `evaluate` replaces the evaluation of the manifest's own space.
     """
     evaluate = evaluate or evaluator(store.manifest.space, store.manifest.ask)
     missing = store.missing()
-    progress = started(store, missing)
-    tell(progress)
+    progress = initial_progress(store, missing)
+    on_progress(progress)
     for number in missing:
         start, stop = store.manifest.bounds(number)
         columns = evaluate(start, stop)
         store.write(number, columns)
         progress.advance(stop - start, len(columns["index"]))
-        tell(progress)
+        on_progress(progress)
     store.forget_leftovers()
     return progress
 
@@ -97,7 +97,7 @@ TIMEOUT = 5
 """Seconds in which a scheduler must answer."""
 _LOCALHOST = "127.0.0.1"
 _TASKS_A_THREAD = 3
-"""Tasks a thread has before it; more would only hold memory."""
+"""Tasks queued for each thread; more would only take memory."""
 
 
 class WrittenChunk(NamedTuple):
@@ -109,36 +109,36 @@ class WrittenChunk(NamedTuple):
 
 
 def fill_chunk(folder: str, manifest: Manifest, number: int, shared: bool) -> WrittenChunk:
-    """On a worker: evaluate a chunk and put its file in place, or send it back where the folder is not shared."""
+    """On a worker: evaluate a chunk and write its file, or send it back where the folder is not shared."""
     if manifest.version != __version__:
         raise InvalidInput(f"a worker has version {__version__}, and the sweep is of {manifest.version}.")
     store = Store(Path(folder), manifest)
     columns = evaluator(manifest.space, manifest.ask)(*manifest.bounds(number))
     data = store.packed(number, columns)
-    there = shared and _sees(store)
-    if there:
+    written = shared and _sees_folder(store)
+    if written:
         store.write_bytes(number, data)
-    return WrittenChunk(number, len(columns["index"]), None if there else data)
+    return WrittenChunk(number, len(columns["index"]), None if written else data)
 
 
-def _sees(store: Store) -> bool:
+def _sees_folder(store: Store) -> bool:
     try:
         return open_store(store.folder).manifest == store.manifest
     except InvalidInput:
         return False
 
 
-def run_on(client: Client, store: Store, tell: ProgressCallback = ignore_progress) -> Progress:
+def run_on(client: Client, store: Store, on_progress: ProgressCallback = ignore_progress) -> Progress:
     """Have a cluster fill the chunks that are missing; stopped at any time, it can be run again."""
     missing = store.missing()
-    progress = started(store, missing)
-    tell(progress)
-    for filled in _results(client, store, missing):
-        if filled.data is not None:
-            store.write_bytes(filled.number, filled.data)
-        start, stop = store.manifest.bounds(filled.number)
-        progress.advance(stop - start, filled.rows)
-        tell(progress)
+    progress = initial_progress(store, missing)
+    on_progress(progress)
+    for chunk in _results(client, store, missing):
+        if chunk.data is not None:
+            store.write_bytes(chunk.number, chunk.data)
+        start, stop = store.manifest.bounds(chunk.number)
+        progress.advance(stop - start, chunk.rows)
+        on_progress(progress)
     store.forget_leftovers()
     return progress
 
@@ -146,17 +146,17 @@ def run_on(client: Client, store: Store, tell: ProgressCallback = ignore_progres
 def _results(client: Client, store: Store, missing: list[int]) -> Iterator[WrittenChunk]:
     """Chunks as they are done, with few tasks under way at a time, whatever the number of chunks."""
     numbers = iter(missing)
-    tasks = _distributed().as_completed(
-        [_submitted(client, store, number) for number in islice(numbers, _max_tasks(client))]
+    tasks = _import_distributed().as_completed(
+        [_submit(client, store, number) for number in islice(numbers, _max_tasks(client))]
     )
     for task in tasks:
-        filled = _result(task)
-        if filled.data is None and not store.path(filled.number).exists():
-            tasks.add(_submitted(client, store, filled.number, shared=False))  # its folder is another machine's
+        chunk = _result(task)
+        if chunk.data is None and not store.path(chunk.number).exists():
+            tasks.add(_submit(client, store, chunk.number, shared=False))  # its folder is another machine's
             continue
         for number in islice(numbers, max(0, _max_tasks(client) - tasks.count())):
-            tasks.add(_submitted(client, store, number))
-        yield filled
+            tasks.add(_submit(client, store, number))
+        yield chunk
 
 
 def _max_tasks(client: Client) -> int:
@@ -164,7 +164,7 @@ def _max_tasks(client: Client) -> int:
     return _TASKS_A_THREAD * max(2, sum(map(int, client.nthreads().values())))
 
 
-def _submitted(client: Client, store: Store, number: int, shared: bool = True) -> Any:
+def _submit(client: Client, store: Store, number: int, shared: bool = True) -> Any:
     folder = str(store.folder.resolve())
     return client.submit(fill_chunk, folder, store.manifest, number, shared, pure=False, retries=0)
 
@@ -187,7 +187,7 @@ def _result(task: Any) -> WrittenChunk:
 @contextmanager
 def local_cluster(workers: int) -> Iterator[Client]:
     """A cluster of worker processes on this machine, one thread each, reached from this machine only."""
-    distributed = _distributed()
+    distributed = _import_distributed()
     options: dict[str, Any] = {
         "host": _LOCALHOST,
         "dashboard_address": f"{_LOCALHOST}:0",
@@ -205,7 +205,7 @@ def existing_cluster(address: str) -> Iterator[Client]:
     """A cluster that is there already; InvalidInput for what is no address; Unavailable where none answers."""
     if not re.fullmatch(r"(?:[a-z]+://)?[^/\s]+:[0-9]{1,5}", address):
         raise InvalidInput(f"scheduler {shortened(address)!r}: must be an address such as tcp://host:8786.")
-    distributed = _distributed()
+    distributed = _import_distributed()
     try:
         client = distributed.Client(address, timeout=TIMEOUT)
     except (OSError, ValueError, TypeError, ImportError) as error:
@@ -214,7 +214,7 @@ def existing_cluster(address: str) -> Iterator[Client]:
         yield client
 
 
-def _distributed() -> Any:
+def _import_distributed() -> Any:
     with extra_imports("cluster"):
         import distributed
     for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny"):

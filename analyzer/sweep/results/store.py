@@ -37,7 +37,7 @@ MAX_CHUNKS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A space by its canonical TOML, the figures asked for besides, and how many candidates are one chunk."""
+    """What a folder holds: a space as canonical TOML, the extra figures `ask`, and candidates a chunk."""
 
     space: str
     fingerprint: str
@@ -57,12 +57,12 @@ class Manifest:
             )
 
     def checked(self) -> "Manifest":
-        """The manifest itself; TypeError where its text gave it fields of another type."""
-        wanted: dict[str, Any] = dict.fromkeys(("space", "fingerprint", "version"), str)
-        wanted |= {"size": int, "chunk_size": int, "seed": int | None, "ask": tuple}
-        wrong = [name for name, kind in wanted.items() if not isinstance(getattr(self, name), kind)]
-        if wrong or not all(isinstance(each, str) for each in self.ask):
-            raise TypeError(f"{(wrong or ['ask'])[0]} is of another type")
+        """The manifest itself; TypeError where a field is of another type."""
+        types: dict[str, Any] = dict.fromkeys(("space", "fingerprint", "version"), str)
+        types |= {"size": int, "chunk_size": int, "seed": int | None, "ask": tuple}
+        mistyped = [name for name, expected in types.items() if not isinstance(getattr(self, name), expected)]
+        if mistyped or not all(isinstance(figure, str) for figure in self.ask):
+            raise TypeError(f"{(mistyped or ['ask'])[0]} is of another type")
         return self
 
     @property
@@ -98,10 +98,10 @@ def manifest_of(space: Space, ask: tuple[str, ...] = (), chunk_size: int | None 
 def manifest_from(text: str | bytes) -> Manifest:
     """The manifest of such a text; InvalidInput where it holds none."""
     try:
-        facts = json.loads(text)
-        if facts.pop("schema") != 1:
+        fields = json.loads(text)
+        if fields.pop("schema") != 1:
             raise InvalidInput("its schema is not 1")
-        return Manifest(**{**facts, "ask": tuple(facts["ask"])}).checked()
+        return Manifest(**{**fields, "ask": tuple(fields["ask"])}).checked()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InvalidInput(f"not a sweep's manifest ({shortened(error, 120)}).") from None
 
@@ -128,22 +128,22 @@ class Store:
 
     def numbers(self) -> list[int]:
         """The chunks that have a file, in order."""
-        found = (_PART.fullmatch(path.name) for path in self.folder.glob("part-*.parquet"))
-        return sorted(int(match[1]) for match in found if match)
+        matches = (_PART.fullmatch(path.name) for path in self.folder.glob("part-*.parquet"))
+        return sorted(int(match[1]) for match in matches if match)
 
     def missing(self) -> list[int]:
         """The chunks still to be written; a file that is damaged counts as missing, one of another sweep is refused."""
-        whole = {number for number in self.numbers() if self._is_whole(number)}
-        return [number for number in range(self.manifest.num_chunks) if number not in whole]
+        complete = {number for number in self.numbers() if self._is_whole(number)}
+        return [number for number in range(self.manifest.num_chunks) if number not in complete]
 
     def _is_whole(self, number: int) -> bool:
         path = self.path(number)
         try:
             metadata = pq.read_metadata(path).metadata or {}
-            facts = json.loads(metadata[_KEY])
+            fields = json.loads(metadata[_KEY])
         except (pa.ArrowException, OSError, ValueError, KeyError):
             return False
-        if facts != self._facts(number):
+        if fields != self._facts(number):
             raise InvalidInput(f"output {shortened(path, 200)} belongs to another sweep; give another folder.")
         return True
 
@@ -184,7 +184,7 @@ class Store:
         return pd.concat([pd.DataFrame(chunk) for chunk in self.chunks(columns)], ignore_index=True)
 
     def forget_leftovers(self) -> None:
-        """Remove what killed writers left half-written; only once nothing writes here any more."""
+        """Remove the partial files of killed writers; only to be called when nothing writes here any more."""
         for path in self.folder.glob(".part-*"):
             path.unlink(missing_ok=True)
 
@@ -215,7 +215,7 @@ def open_store(folder: Path) -> Store:
 
 
 def prepare_store(folder: Path, manifest: Manifest) -> Store:
-    """The folder made ready, or found so; InvalidInput where it holds another sweep or cannot be written."""
+    """The folder with its manifest, written if new; InvalidInput where it holds another sweep or cannot be written."""
     if not (folder / MANIFEST).exists():
         if any(folder.glob("part-*.parquet")):
             raise InvalidInput(f"output {shortened(folder, 200)} holds parts of an unknown sweep; give another folder.")
@@ -229,15 +229,15 @@ def prepare_store(folder: Path, manifest: Manifest) -> Store:
     return store
 
 
-def _other_sweep(held: Manifest, wanted: Manifest) -> str:
-    """What is held instead, in words."""
-    if held.fingerprint != wanted.fingerprint or held.space != wanted.space:
-        return f"results of another space ({held.fingerprint}, not {wanted.fingerprint})"
-    if held.ask != wanted.ask:
-        return f"other figures ({', '.join(held.ask) or 'none besides the usual'})"
-    if held.version != wanted.version:
-        return f"results of version {shortened(held.version)}, and this is {wanted.version}"
-    return f"results in chunks of {held.chunk_size:,}, not {wanted.chunk_size:,}"
+def _other_sweep(existing: Manifest, wanted: Manifest) -> str:
+    """How the existing results differ from the wanted ones, in words."""
+    if existing.fingerprint != wanted.fingerprint or existing.space != wanted.space:
+        return f"results of another space ({existing.fingerprint}, not {wanted.fingerprint})"
+    if existing.ask != wanted.ask:
+        return f"other figures ({', '.join(existing.ask) or 'none besides the usual'})"
+    if existing.version != wanted.version:
+        return f"results of version {shortened(existing.version)}, and this is {wanted.version}"
+    return f"results in chunks of {existing.chunk_size:,}, not {wanted.chunk_size:,}"
 
 
 Chunk = dict[str, NDArray[Any]]
@@ -245,10 +245,10 @@ Chunk = dict[str, NDArray[Any]]
 
 def copy_to_csv(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
     """The chunks, and once the last has passed, the file with all of them; InvalidInput where it cannot be written."""
-    fresh = path.with_name(f".{path.name[:40]}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}")
     try:
-        yield from _written(chunks, fresh)
-        fresh.replace(path)
+        yield from _write_csv(chunks, temporary)
+        temporary.replace(path)
     except (OSError, ValueError) as error:
         if isinstance(error, InvalidInput):
             raise
@@ -258,10 +258,10 @@ def copy_to_csv(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
         ) from None
     finally:
         with suppress(OSError):
-            fresh.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
-def _opened(file: BinaryIO, schema: pa.Schema) -> csv.CSVWriter:
+def _csv_writer(file: BinaryIO, schema: pa.Schema) -> csv.CSVWriter:
     """The file with its header, in which only names that need quotes have them."""
     header = io.StringIO()
     text_csv.writer(header, lineterminator="\n").writerow(schema.names)
@@ -269,12 +269,12 @@ def _opened(file: BinaryIO, schema: pa.Schema) -> csv.CSVWriter:
     return csv.CSVWriter(file, schema, write_options=csv.WriteOptions(include_header=False))
 
 
-def _written(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
+def _write_csv(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:
     writer: csv.CSVWriter | None = None
     with path.open("wb") as file:
         for chunk in chunks:
             table = pa.table({name: arrow(values) for name, values in chunk.items()})
-            writer = writer or _opened(file, table.schema)
+            writer = writer or _csv_writer(file, table.schema)
             writer.write_table(table)
             yield chunk
         if writer is not None:

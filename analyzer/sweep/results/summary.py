@@ -1,4 +1,4 @@
-"""One pass over a space: how many networks it has, between which figures they lie, and their Pareto front."""
+"""One pass over a space: how many networks it has, the ranges of their figures, and their Pareto front."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,20 +17,22 @@ from analyzer.sweep.space.candidates import Candidates
 from analyzer.sweep.space.space import Space
 
 MAX_EXPLAINED = 2**18
-"""Candidates that are looked at to say how near a space comes to its constraints."""
+"""Candidates that are evaluated to say how near a space comes to its constraints."""
 
 
 def reason_without_networks(space: Space) -> str:
     """The sentence: why none is possible, or how near they come to the constraints."""
     alone = space.size == 1
-    who = "its one candidate" if alone else f"none of its {space.size:,} candidates"
-    told = f"space {shortened(space.title)}: {who}"
-    some = evaluate(replace(space, constraints=()), 0, min(space.size, MAX_EXPLAINED), ask=requested_figures(space, ()))
-    if not len(some["index"]):
+    which = "its one candidate" if alone else f"none of its {space.size:,} candidates"
+    subject = f"space {shortened(space.title)}: {which}"
+    columns = evaluate(
+        replace(space, constraints=()), 0, min(space.size, MAX_EXPLAINED), ask=requested_figures(space, ())
+    )
+    if not len(columns["index"]):
         reason = _reason(space) if alone else f"the first: {_reason(space)}"
-        return f"{told} is {'no' if alone else 'a'} possible network ({reason})."
-    rules = " and ".join(shortened(each.text) for each in space.constraints[:4])
-    return f"{told} {'does not satisfy' if alone else 'satisfies'} {rules}; {_constraint_ranges(space, some)}."
+        return f"{subject} is {'no' if alone else 'a'} possible network ({reason})."
+    rules = " and ".join(shortened(constraint.text) for constraint in space.constraints[:4])
+    return f"{subject} {'does not satisfy' if alone else 'satisfies'} {rules}; {_constraint_ranges(space, columns)}."
 
 
 def _reason(space: Space) -> str:
@@ -41,20 +43,20 @@ def _reason(space: Space) -> str:
     raise AssertionError("a candidate that is a network was counted as none")
 
 
-def _constraint_ranges(space: Space, some: dict[str, NDArray[Any]]) -> str:
+def _constraint_ranges(space: Space, columns: dict[str, NDArray[Any]]) -> str:
     """The ranges of what the constraints name."""
-    named = [name for each in space.constraints for name in (*each.names, *each.latencies)]
-    columns = {**some, "flops": 2 * some["macs"]}
-    numbers = [name for name in dict.fromkeys(named) if name in columns and columns[name].dtype.kind in "iuf"]
-    ranges = [f"{name} {_range(columns[name])}" for name in numbers]
-    whose = (
+    names = [name for constraint in space.constraints for name in (*constraint.names, *constraint.latencies)]
+    with_flops = {**columns, "flops": 2 * columns["macs"]}
+    numbers = [name for name in dict.fromkeys(names) if name in with_flops and with_flops[name].dtype.kind in "iuf"]
+    ranges = [f"{name} {_range(with_flops[name])}" for name in numbers]
+    subject = (
         "it has"
         if space.size == 1
         else "they have"
         if space.size <= MAX_EXPLAINED
         else f"the first {MAX_EXPLAINED:,} have"
     )
-    return f"{whose} {', '.join(ranges)}" if ranges else "no two of them differ in what it names"
+    return f"{subject} {', '.join(ranges)}" if ranges else "no two of them differ in what it names"
 
 
 def _range(values: NDArray[Any]) -> str:
@@ -67,7 +69,7 @@ def _number(value: Any) -> str:
 
 
 STEP = 2**18
-"""Candidates between two reports of progress; what is in memory at once."""
+"""Candidates between two reports of progress: all that are in memory at once."""
 
 Progress = Callable[[int, int], None]
 
@@ -82,7 +84,7 @@ class Summary:
     ranges: dict[str, tuple[float, float]]
     front: Columns
     sample: Columns
-    """At most `gather.SAMPLE` rows, drawn evenly."""
+    """At most `pareto.SAMPLE` rows, drawn evenly."""
 
 
 def chunks(space: Space, ask: Sequence[str], progress: Progress | None = None) -> Iterator[Columns]:
@@ -106,33 +108,33 @@ def summarise(
 
     InvalidInput where no network is left or an objective is no column of numbers.
     """
-    found = FrontCollector(objectives, ask)
+    collector = FrontCollector(objectives, ask)
     for columns in chunks(space, ask, progress) if parts is None else parts:
-        found.add(columns)
-    if not found.networks:
+        collector.add(columns)
+    if not collector.networks:
         raise InvalidInput(reason_without_networks(space))
     return Summary(
         space=space,
         objectives=objectives,
-        networks=found.networks,
-        ranges=found.ranges,
-        front=sorted_by(_distinct_networks(space, found.front), objectives[0]),
-        sample=found.sample,
+        networks=collector.networks,
+        ranges=collector.ranges,
+        front=sorted_by(_distinct_networks(space, collector.front), objectives[0]),
+        sample=collector.sample,
     )
 
 
 def _distinct_networks(space: Space, rows: Columns) -> Columns:
     """The first row of each network at each input size: rounding can make one network of several candidates."""
     figures = list(zip(*(rows[name].tolist() for name in SHOWN_COLUMNS), strict=True))
-    often = Counter(figures)
-    alike = [place for place, each in enumerate(figures) if often[each] > 1]
-    if not alike:
+    counts = Counter(figures)
+    shared = [row for row, row_figures in enumerate(figures) if counts[row_figures] > 1]
+    if not shared:
         return rows
-    some = Candidates.of(space, rows["index"][alike])
-    specs = [make_spec(space.family, some.fields(place)) for place in range(len(alike))]
-    first = {(figures[place], spec): place for place, spec in reversed(list(zip(alike, specs, strict=True)))}
-    again = set(alike).difference(first.values())
-    return rows_of(rows, np.array([place for place in range(len(figures)) if place not in again], dtype=np.int64))
+    candidates = Candidates.of(space, rows["index"][shared])
+    specs = [make_spec(space.family, candidates.fields(row)) for row in range(len(shared))]
+    first = {(figures[row], spec): row for row, spec in reversed(list(zip(shared, specs, strict=True)))}
+    repeated = set(shared).difference(first.values())
+    return rows_of(rows, np.array([row for row in range(len(figures)) if row not in repeated], dtype=np.int64))
 
 
 def sorted_by(columns: Columns, objective: tuple[str, bool]) -> Columns:

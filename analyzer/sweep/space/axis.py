@@ -48,7 +48,7 @@ _RANGE_KEYS = ("from", "to", "step", "times", "count", "multiple_of")
 
 
 def parse_field_values(name: str, rule: Rule | None, raw: object) -> FieldValues:
-    """What TOML or a `--set` says of a field (or, without a rule, of a variable); InvalidInput in one sentence."""
+    """A field's values (or, without a rule, a variable's) from TOML or `--set`; InvalidInput in one sentence."""
     if isinstance(rule, IntList | LayerList):
         return _list_field(name, rule, raw)
     if isinstance(raw, str):
@@ -57,15 +57,15 @@ def parse_field_values(name: str, rule: Rule | None, raw: object) -> FieldValues
         return _choices(name, [_single_value(name, rule, item) for item in raw])
     if isinstance(raw, dict):
         return _choices(name, _range_table(name, rule, raw))
-    return Fixed(_accepted(name, rule, raw))
+    return Fixed(_checked_value(name, rule, raw))
 
 
 def _text(name: str, rule: Rule | None, text: str) -> FieldValues:
     if text.startswith("[") and text.endswith("]"):
         return _choices(name, [value for item in split(text[1:-1]) for value in _item_values(name, rule, item)])
-    found = _RANGE.fullmatch(text)
-    if found:
-        return _choices(name, _range_of(name, rule, found))
+    match = _RANGE.fullmatch(text)
+    if match:
+        return _choices(name, _range_of(name, rule, match))
     value = _literal(rule, text)
     if value is not None or (rule is not None and rule.accepts(None) and rule.parse(text) is None):
         return Fixed(value)
@@ -93,19 +93,19 @@ def _number(text: str) -> int | float:
 
 
 def _item_values(name: str, rule: Rule | None, item: str) -> list[PlainValue]:
-    found = _RANGE.fullmatch(item)
-    return _range_of(name, rule, found) if found else [_single_value(name, rule, item)]
+    match = _RANGE.fullmatch(item)
+    return _range_of(name, rule, match) if match else [_single_value(name, rule, item)]
 
 
 def _single_value(name: str, rule: Rule | None, item: object) -> PlainValue:
     if isinstance(item, str):
         value = _literal(rule, item)
         parsed = rule.parse(item) if rule is not None else value
-        return _accepted(name, rule, parsed if value is None else value)
-    return _accepted(name, rule, item)
+        return _checked_value(name, rule, parsed if value is None else value)
+    return _checked_value(name, rule, item)
 
 
-def _accepted(name: str, rule: Rule | None, value: object) -> PlainValue:
+def _checked_value(name: str, rule: Rule | None, value: object) -> PlainValue:
     if isinstance(value, float) and not isfinite(value):
         raise InvalidInput(f"space: {name}={value} is no number to work with.")
     if rule is None:
@@ -126,19 +126,19 @@ def _choices(name: str, values: list[PlainValue]) -> Choices:
     return Choices(tuple({(type(value), value): value for value in values}.values()))
 
 
-def _range_of(name: str, rule: Rule | None, found: re.Match[str]) -> list[PlainValue]:
-    table: dict[str, object] = {"from": _number(found["from"]), "to": _number(found["to"])}
-    if found["how"]:
-        table[found["how"]] = _number(found["by"])
-    if found["multiple"]:
-        table["multiple_of"] = int(found["multiple"])
+def _range_of(name: str, rule: Rule | None, match: re.Match[str]) -> list[PlainValue]:
+    table: dict[str, object] = {"from": _number(match["from"]), "to": _number(match["to"])}
+    if match["how"]:
+        table[match["how"]] = _number(match["by"])
+    if match["multiple"]:
+        table["multiple_of"] = int(match["multiple"])
     return _range_table(name, rule, table)
 
 
 def _range_table(name: str, rule: Rule | None, table: dict[str, Any]) -> list[PlainValue]:
     """A range: linear by `step` (1), geometric by `times`, or `count` values evenly apart; `multiple_of` rounds."""
     unknown = [key for key in table if key not in _RANGE_KEYS]
-    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in table.values())
+    numbers = all(isinstance(number, int | float) and not isinstance(number, bool) for number in table.values())
     if (
         unknown
         or not {"from", "to"} <= table.keys()
@@ -151,11 +151,11 @@ def _range_table(name: str, rule: Rule | None, table: dict[str, Any]) -> list[Pl
     if not (isfinite(table["from"]) and isfinite(table["to"]) and table["from"] <= table["to"]):
         raise InvalidInput(f"space: {name}: the range from {table['from']} to {table['to']} is empty.")
     multiple = table.get("multiple_of", 0)
-    values = [_rounded(value, multiple) for value in _steps(name, table)]
-    return [_accepted(name, rule, value) for value in dict.fromkeys(values)]
+    values = [_round(value, multiple) for value in _steps(name, table)]
+    return [_checked_value(name, rule, value) for value in dict.fromkeys(values)]
 
 
-def _rounded(value: float, multiple: int) -> int | float:
+def _round(value: float, multiple: int) -> int | float:
     if multiple:
         return max(int(value / multiple + 0.5), 1) * multiple
     return int(value) if value == int(value) else round(value, 6)
@@ -170,11 +170,11 @@ def _steps(name: str, table: dict[str, Any]) -> list[float]:
         low = -(-low // step) * step if "multiple_of" in table else low
     count = int((high - low) / step + 1e-9) + 1 if step > 0 and "count" not in table else table.get("count", 0)
     if not isinstance(count, int) or not 1 <= count <= MAX_VALUES:
-        told = f"the range from {low:,} to {high:,}"
-        raise InvalidInput(f"space: {name}: {told} must step upward and have 1 to {MAX_VALUES:,} values.")
+        given_range = f"the range from {low:,} to {high:,}"
+        raise InvalidInput(f"space: {name}: {given_range} must step upward and have 1 to {MAX_VALUES:,} values.")
     if "count" in table:
         step = (high - low) / max(count - 1, 1)
-    return [low + step * place for place in range(count)]
+    return [low + step * index for index in range(count)]
 
 
 def _geometric(name: str, low: float, high: float, factor: float) -> list[float]:
@@ -193,22 +193,22 @@ def _list_field(name: str, rule: IntList | LayerList, raw: object) -> FieldValue
     if isinstance(raw, dict):
         return _list_table(name, raw)
     if not isinstance(raw, list) or not raw:
-        return Fixed(_accepted(name, rule, raw))
+        return Fixed(_checked_value(name, rule, raw))
     if all(isinstance(item, list) for item in raw):
-        return _choices(name, [_accepted(name, rule, tuple(item)) for item in raw])
+        return _choices(name, [_checked_value(name, rule, tuple(item)) for item in raw])
     if all(isinstance(item, int) or item == "M" for item in raw):
-        return Fixed(_accepted(name, rule, tuple(raw)))
+        return Fixed(_checked_value(name, rule, tuple(raw)))
     if all(isinstance(item, str) and _whole_list(rule, item) for item in raw):
-        return _choices(name, [_accepted(name, rule, rule.parse(item)) for item in raw])
-    return StageElements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(raw)))
+        return _choices(name, [_checked_value(name, rule, rule.parse(item)) for item in raw])
+    return StageElements(tuple(_element(f"{name}[{stage}]", item) for stage, item in enumerate(raw)))
 
 
 def _list_text(name: str, rule: IntList | LayerList, text: str) -> FieldValues:
     if text.startswith("[") and text.endswith("]"):
         items = split(text[1:-1])
         if all(_whole_list(rule, item) for item in items):
-            return _choices(name, [_accepted(name, rule, rule.parse(item)) for item in items])
-        return StageElements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(items)))
+            return _choices(name, [_checked_value(name, rule, rule.parse(item)) for item in items])
+        return StageElements(tuple(_element(f"{name}[{stage}]", item) for stage, item in enumerate(items)))
     value = rule.parse(text)
     return Fixed(value) if rule.accepts(value) else parse(text)
 
@@ -216,10 +216,10 @@ def _list_text(name: str, rule: IntList | LayerList, text: str) -> FieldValues:
 def _list_table(name: str, raw: dict[str, Any]) -> StageElements:
     """`{each = …, stages = 4}`, or `{stage1 = …, stage2 = …}`."""
     if set(raw) == {"each", "stages"} and isinstance(raw["stages"], int) and 1 <= raw["stages"] <= 16:
-        return StageElements(tuple(_element(f"{name}[{place}]", raw["each"]) for place in range(raw["stages"])))
-    if list(raw) != [f"stage{place}" for place in range(1, len(raw) + 1)]:
+        return StageElements(tuple(_element(f"{name}[{stage}]", raw["each"]) for stage in range(raw["stages"])))
+    if list(raw) != [f"stage{stage}" for stage in range(1, len(raw) + 1)]:
         raise InvalidInput(f"space: {name}: a table has each and stages (1 to 16), or stage1, stage2, … in order.")
-    return StageElements(tuple(_element(f"{name}[{place}]", item) for place, item in enumerate(raw.values())))
+    return StageElements(tuple(_element(f"{name}[{stage}]", item) for stage, item in enumerate(raw.values())))
 
 
 def _whole_list(rule: IntList | LayerList, item: str) -> bool:
@@ -227,20 +227,26 @@ def _whole_list(rule: IntList | LayerList, item: str) -> bool:
 
 
 def _element(name: str, raw: object) -> Fixed | Choices | Expression:
-    found = parse_field_values(name, None, raw)
-    values = found.values if isinstance(found, Choices) else (found.value,) if isinstance(found, Fixed) else ()
-    if isinstance(found, StageElements) or any(not isinstance(value, int) for value in values):
+    described = parse_field_values(name, None, raw)
+    values = (
+        described.values
+        if isinstance(described, Choices)
+        else (described.value,)
+        if isinstance(described, Fixed)
+        else ()
+    )
+    if isinstance(described, StageElements) or any(not isinstance(value, int) for value in values):
         raise InvalidInput(f"space: {name} must be whole numbers or an expression.")
-    return found
+    return described
 
 
 def split(text: str) -> list[str]:
-    """The items between a text's commas, those inside brackets left alone."""
+    """The items between a text's commas; commas inside brackets do not separate."""
     items, level, start = [], 0, 0
-    for place, letter in enumerate(text):
+    for position, letter in enumerate(text):
         level += (letter in "([") - (letter in ")]")
         if letter == "," and not level:
-            items.append(text[start:place].strip())
-            start = place + 1
+            items.append(text[start:position].strip())
+            start = position + 1
     items.append(text[start:].strip())
     return [item for item in items if item]

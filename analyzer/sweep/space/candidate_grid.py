@@ -18,34 +18,34 @@ from analyzer.sweep.space.expression import Expression
 _ROUNDS = 4
 
 
-def drawn(index: NDArray[np.int64], seed: int, place: int, count: int) -> NDArray[np.int64]:
+def draw_codes(index: NDArray[np.int64], seed: int, stream: int, count: int) -> NDArray[np.int64]:
     """Evenly drawn numbers below `count` (under 2³²), each depending on seed, candidate and axis alone."""
-    mixed = _mixed(index.astype(np.uint64), seed, place)
+    mixed = _mix(index.astype(np.uint64), seed, stream)
     return ((mixed >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
 
-def shuffled(index: NDArray[np.int64], seed: int, count: int) -> NDArray[np.int64]:
-    """Where each number below `count` comes in one random order of them all: a Feistel network, walked until inside."""
+def shuffle(index: NDArray[np.int64], seed: int, count: int) -> NDArray[np.int64]:
+    """Where each number below `count` comes in one random order of them all: a Feistel network, until inside."""
     half = max((count - 1).bit_length() + 1, 2) // 2
-    found = index.astype(np.uint64)
-    outside = np.arange(len(found))
+    positions = index.astype(np.uint64)
+    outside = np.arange(len(positions))
     while len(outside):
-        found[outside] = _permuted(found[outside], seed, half)
-        outside = outside[found[outside] >= np.uint64(count)]
-    return found.astype(np.int64)
+        positions[outside] = _permute(positions[outside], seed, half)
+        outside = outside[positions[outside] >= np.uint64(count)]
+    return positions.astype(np.int64)
 
 
-def _permuted(numbers: NDArray[np.uint64], seed: int, half: int) -> NDArray[np.uint64]:
-    """Numbers of 2 · `half` bits, each made another one."""
+def _permute(numbers: NDArray[np.uint64], seed: int, half: int) -> NDArray[np.uint64]:
+    """Numbers of 2 · `half` bits, permuted among each other."""
     mask = np.uint64(2**half - 1)
     left, right = numbers >> np.uint64(half), numbers & mask
-    for place in range(_ROUNDS):
-        left, right = right, left ^ (_mixed(right, seed, place) & mask)
+    for round_number in range(_ROUNDS):
+        left, right = right, left ^ (_mix(right, seed, round_number) & mask)
     return left << np.uint64(half) | right
 
 
-def _mixed(numbers: NDArray[np.uint64], seed: int, place: int) -> NDArray[np.uint64]:
-    return splitmix64(numbers, seed * GAMMA + (place + 1) * 0xD1B54A32D192ED03)
+def _mix(numbers: NDArray[np.uint64], seed: int, stream: int) -> NDArray[np.uint64]:
+    return splitmix64(numbers, seed * GAMMA + (stream + 1) * 0xD1B54A32D192ED03)
 
 
 GAMMA = 0x9E3779B97F4A7C15
@@ -77,8 +77,8 @@ class CandidateGrid(Memoizable):
 
     Drawn candidates are different ones, but for grids of more than 2⁶², from which each axis is drawn by itself.
 
-    `fixed` are fields that every candidate shares, `derived` what follows from axes by expressions, in an order in
-    which each reads only what is before it; a name with brackets is one stage's element of a list field, of which
+    `fixed` are fields that every candidate shares, `derived` those that follow from axes by expressions, in an order
+    in which each reads only earlier ones; a name with brackets is one stage's element of a list field, of which
     `lists` says how many elements it has. `constraints` leave only some candidates. Without `input_sizes` each
     network is evaluated at its own default size.
     """
@@ -111,8 +111,8 @@ class CandidateGrid(Memoizable):
             "family": self.family,
             "fixed": {name: _plain(value) for name, value in sorted(self.fixed.items())},
             "axes": [[axis.name, [_plain(value) for value in axis.values]] for axis in self.axes],
-            "derived": [[name, each.text] for name, each in self.derived],
-            "constraints": [each.text for each in self.constraints],
+            "derived": [[name, expression.text] for name, expression in self.derived],
+            "constraints": [expression.text for expression in self.constraints],
             "input_sizes": [_plain(size) for size in self.input_sizes],
             "samples": self.samples,
             "seed": self.seed if self.samples is not None else None,
@@ -123,14 +123,16 @@ class CandidateGrid(Memoizable):
         """Axis (and "input_size") → which of its values each candidate takes."""
         counts = {axis.name: len(axis.values) for axis in self.axes} | {"input_size": max(len(self.input_sizes), 1)}
         if self.samples is not None and self.grid_size > MAX_CANDIDATES:
-            return {name: drawn(index, self.seed, place, count) for place, (name, count) in enumerate(counts.items())}
+            return {
+                name: draw_codes(index, self.seed, stream, count) for stream, (name, count) in enumerate(counts.items())
+            }
         if self.samples is not None:
-            index = shuffled(index, self.seed, self.grid_size)
-        found = {}
+            index = shuffle(index, self.seed, self.grid_size)
+        codes = {}
         for name, count in reversed(counts.items()):
             rest = index // count
-            found[name], index = index - rest * count, rest
-        return found
+            codes[name], index = index - rest * count, rest
+        return codes
 
 
 def _plain(value: Any) -> Any:

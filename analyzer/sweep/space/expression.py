@@ -22,7 +22,7 @@ LATENCY = "latency"
 LATENCY_COLUMN = "latency_ms:"
 
 Value = Any
-"""An array over candidates, a number, a text or truth value, or StageList (a list a candidate)."""
+"""An array over candidates, a number, a text or truth value, or a StageList (one list for each candidate)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Expression:
         """The value for every candidate of `env`; InvalidInput where the arithmetic has none."""
         try:
             with np.errstate(divide="raise", invalid="raise", over="raise"):
-                return _Reader(self.text, env).read(self.tree)
+                return _Evaluator(self.text, env).read(self.tree)
         except (FloatingPointError, ZeroDivisionError, OverflowError) as error:
             raise InvalidInput(f"expression {shortened(self.text)!r}: cannot be worked out ({error}).") from None
         except (TypeError, ValueError) as error:
@@ -63,14 +63,14 @@ def parse(text: str) -> Expression:
         raise InvalidInput(f"expression {shortened(text)!r}: is over {MAX_NODES} terms.")
     for node in nodes:
         _check(text, node)
-    inner = {
+    qualifiers = {
         id(node.func if isinstance(node, ast.Call) else node.value) for node in nodes if isinstance(node, _HOLDERS)
     }
-    names = [_name_of(node) for node in nodes if id(node) not in inner]
+    names = [_name_of(node) for node in nodes if id(node) not in qualifiers]
     latencies = [_latency_name(node) for node in nodes if isinstance(node, ast.Subscript) and _is_latency(node)]
-    known = tuple(dict.fromkeys(name for name in names if name not in ("", LATENCY)))
+    read_names = tuple(dict.fromkeys(name for name in names if name not in ("", LATENCY)))
     calls = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    return Expression(ast.unparse(tree), tree, known, tuple(calls), tuple(dict.fromkeys(latencies)))
+    return Expression(ast.unparse(tree), tree, read_names, tuple(calls), tuple(dict.fromkeys(latencies)))
 
 
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -109,72 +109,74 @@ _ALLOWED = (
 
 
 def _check(text: str, node: ast.AST) -> None:
-    told = f"expression {shortened(text)!r}:"
+    subject = f"expression {shortened(text)!r}:"
     if not isinstance(node, _ALLOWED):
-        raise InvalidInput(f"{told} {type(node).__name__} is not part of the grammar (arithmetic, comparisons, lists).")
+        raise InvalidInput(
+            f"{subject} {type(node).__name__} is not part of the grammar (arithmetic, comparisons, lists)."
+        )
     if isinstance(node, ast.Constant) and not isinstance(node.value, bool | int | float | str):
-        raise InvalidInput(f"{told} {shortened(node.value)} is no number or text.")
+        raise InvalidInput(f"{subject} {shortened(node.value)} is no number or text.")
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and abs(node.value) > 2**62:
-        raise InvalidInput(f"{told} {shortened(node.value)} is a larger number than is worked with.")
+        raise InvalidInput(f"{subject} {shortened(node.value)} is a larger number than is worked with.")
     if isinstance(node, ast.Call):
-        _check_call(told, node)
+        _check_call(subject, node)
     if isinstance(node, ast.Subscript) and not (_is_latency(node) or _is_element(node)):
-        raise InvalidInput(f'{told} square brackets take a stage, as in widths[0], or latency["DEVICE", BATCH].')
+        raise InvalidInput(f'{subject} square brackets take a stage, as in widths[0], or latency["DEVICE", BATCH].')
 
 
-def _check_call(told: str, node: ast.Call) -> None:
+def _check_call(subject: str, node: ast.Call) -> None:
     name = node.func.id if isinstance(node.func, ast.Name) else "?"
-    known = {**FUNCTIONS, **LISTS}
-    if name not in known:
-        raise InvalidInput(f"{told} function {shortened(name)!r} is unknown; there are {', '.join(known)}.")
-    low, high, _ = known[name]
+    functions = {**FUNCTIONS, **LISTS}
+    if name not in functions:
+        raise InvalidInput(f"{subject} function {shortened(name)!r} is unknown; there are {', '.join(functions)}.")
+    low, high, _ = functions[name]
     if node.keywords or not low <= len(node.args) <= high:
-        wanted = str(low) if low == high else f"{low} to {high}"
-        raise InvalidInput(f"{told} {name} takes {wanted} values, separated by commas.")
+        num_args = str(low) if low == high else f"{low} to {high}"
+        raise InvalidInput(f"{subject} {name} takes {num_args} values, separated by commas.")
 
 
 def _is_latency(node: ast.Subscript) -> bool:
     if not (isinstance(node.value, ast.Name) and node.value.id == LATENCY and isinstance(node.slice, ast.Tuple)):
         return False
-    kinds = [type(each.value) if isinstance(each, ast.Constant) else None for each in node.slice.elts]
+    kinds = [type(item.value) if isinstance(item, ast.Constant) else None for item in node.slice.elts]
     return kinds[:2] == [str, int] and all(kind is str for kind in kinds[2:])
 
 
 def _is_element(node: ast.Subscript) -> bool:
-    whole = isinstance(node.slice, ast.Constant) and type(node.slice.value) is int
-    return isinstance(node.value, ast.Name) and node.value.id != LATENCY and whole
+    is_integer = isinstance(node.slice, ast.Constant) and type(node.slice.value) is int
+    return isinstance(node.value, ast.Name) and node.value.id != LATENCY and is_integer
 
 
 def _latency_name(node: ast.Subscript) -> str:
-    """The column: latency_ms:L4@8, or latency_ms:L4@8/amp/cuda_graph; float32 goes without saying."""
-    device, batch, *words = [each.value for each in node.slice.elts]  # type: ignore[attr-defined]  # checked before
-    return f"{LATENCY_COLUMN}{device}@{batch}" + "".join(f"/{word}" for word in words if word != "float32")
+    """The column: latency_ms:L4@8, or latency_ms:L4@8/amp/cuda_graph; float32 is left out."""
+    device, batch, *options = [item.value for item in node.slice.elts]  # type: ignore[attr-defined]  # checked before
+    return f"{LATENCY_COLUMN}{device}@{batch}" + "".join(f"/{option}" for option in options if option != "float32")
 
 
 def _name_of(node: ast.AST) -> str:
     match node:
         case ast.Name():
             return node.id
-        case ast.Subscript(value=ast.Name() as name, slice=ast.Constant(value=int() as place)) if name.id != LATENCY:
-            return f"{name.id}[{place}]"
+        case ast.Subscript(value=ast.Name() as name, slice=ast.Constant(value=int() as stage)) if name.id != LATENCY:
+            return f"{name.id}[{stage}]"
         case _:
             return ""
 
 
 def latency_parts(column: str) -> tuple[str, int, tuple[str, ...]]:
-    """(device, batch size, words of how it runs) of a latency's column; InvalidInput where it is none."""
-    found = re.fullmatch(
+    """(device, batch size, run options) of a latency's column; InvalidInput where it is none."""
+    match = re.fullmatch(
         rf"{LATENCY_COLUMN}(?P<device>[^@]{{1,60}})@(?P<batch>[0-9]{{1,9}})(?P<words>(?:/\w{{1,20}})*)", column
     )
-    if found is None:
+    if match is None:
         raise InvalidInput(
             f"column {shortened(column)!r}: must be {LATENCY_COLUMN}DEVICE@BATCH, or with /PRECISION or /MODE after it."
         )
-    return found["device"], int(found["batch"]), tuple(found["words"].split("/")[1:])
+    return match["device"], int(match["batch"]), tuple(match["words"].split("/")[1:])
 
 
-class _Reader:
-    """One reading of a tree over one set of values."""
+class _Evaluator:
+    """Evaluates a tree over one set of values."""
 
     def __init__(self, text: str, env: Mapping[str, Value]) -> None:
         self._text, self._env = text, env
@@ -192,16 +194,16 @@ class _Reader:
             case ast.UnaryOp():
                 return self._unary(node)
             case ast.BoolOp():
-                return self._joined(isinstance(node.op, ast.And), [self.read(each) for each in node.values])
+                return self._logical(isinstance(node.op, ast.And), [self.read(part) for part in node.values])
             case ast.Compare():
-                return self._compared(node)
+                return self._compare(node)
             case ast.IfExp():
                 return np.where(self.read(node.test), self.read(node.body), self.read(node.orelse))
             case ast.Call(func=ast.Name() as function):
-                values = [self.read(each) for each in node.args]
+                values = [self.read(part) for part in node.args]
                 return {**FUNCTIONS, **LISTS}[function.id][2](*values)
             case ast.List() | ast.Tuple():
-                return StageList(tuple(self.read(each) for each in node.elts), len(node.elts))
+                return StageList(tuple(self.read(part) for part in node.elts), len(node.elts))
             case _:
                 raise InvalidInput(f"expression {shortened(self._text)!r}: cannot be worked out.")
 
@@ -218,24 +220,24 @@ class _Reader:
             return np.logical_not(value)
         return value if isinstance(node.op, ast.UAdd) else np.negative(value)
 
-    def _joined(self, every: bool, values: Sequence[Value]) -> Value:
+    def _logical(self, all_true: bool, values: Sequence[Value]) -> Value:
         result = values[0]
         for value in values[1:]:
-            result = np.logical_and(result, value) if every else np.logical_or(result, value)
+            result = np.logical_and(result, value) if all_true else np.logical_or(result, value)
         return result
 
-    def _compared(self, node: ast.Compare) -> Value:
-        values = [self.read(each) for each in (node.left, *node.comparators)]
+    def _compare(self, node: ast.Compare) -> Value:
+        values = [self.read(operand) for operand in (node.left, *node.comparators)]
         pairs = zip(node.ops, values, values[1:], strict=False)
-        return self._joined(True, [_COMPARISONS[type(op)](left, right) for op, left, right in pairs])
+        return self._logical(True, [_COMPARISONS[type(operator)](left, right) for operator, left, right in pairs])
 
 
 def _power(text: str, base: Value, exponent: Value) -> tuple[Value, Value]:
     """Whole powers where base and exponent are whole and the exponent is not negative, otherwise decimal ones."""
-    whole = np.asarray(exponent).dtype.kind in "iu" and np.min(exponent) >= 0
+    is_whole = np.asarray(exponent).dtype.kind in "iu" and np.min(exponent) >= 0
     if np.max(np.abs(exponent)) > 64:
         raise InvalidInput(f"expression {shortened(text)!r}: exponents go up to 64.")
-    return (base, exponent) if whole else (np.asarray(base, dtype=float), exponent)
+    return (base, exponent) if is_whole else (np.asarray(base, dtype=float), exponent)
 
 
 CONSTRAINED = frozenset({"params", "macs", "flops", "activations", "depth", "memory_bytes"})
@@ -249,11 +251,11 @@ def require_condition(expression: Expression, rules: Mapping[str, Rule]) -> None
 
 
 def holds(expression: Expression, env: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Where a constraint is true; InvalidInput where a variable of other kind makes it none."""
-    found = np.asarray(expression.evaluate(env))
-    if found.dtype.kind != "b":
+    """The candidates for which a constraint is true; InvalidInput where it is no condition."""
+    mask = np.asarray(expression.evaluate(env))
+    if mask.dtype.kind != "b":
         raise _no_condition(expression)
-    return found
+    return mask
 
 
 def _no_condition(expression: Expression) -> InvalidInput:
@@ -266,7 +268,7 @@ def _is_condition(node: ast.expr, rules: Mapping[str, Rule]) -> bool:
         case ast.Compare():
             return True
         case ast.BoolOp(values=values):
-            return all(_is_condition(each, rules) for each in values)
+            return all(_is_condition(operand, rules) for operand in values)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return _is_condition(operand, rules)
         case ast.IfExp(body=body, orelse=orelse):

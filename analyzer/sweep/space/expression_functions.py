@@ -12,7 +12,7 @@ _WHOLE_LIMIT = float(2**62)
 
 
 class StageList(NamedTuple):
-    """A list a candidate: one array (or number) a stage, and how many of them each candidate has."""
+    """One list for each candidate: an array (or number) for each stage, and each candidate's number of stages."""
 
     parts: tuple[Any, ...]
     length: Any
@@ -22,11 +22,11 @@ def checked_operation(operation: Callable[[Any, Any], Any], left: Any, right: An
     """The result of an operation, refused where whole numbers would leave 64 bits or a list is calculated with."""
     if isinstance(left, str | StageList) or isinstance(right, str | StageList):
         raise TypeError("lists and texts are no numbers")
-    whole = np.asarray(left).dtype.kind in "biu" and np.asarray(right).dtype.kind in "biu"
-    if whole and operation in (np.multiply, np.power, np.add, np.subtract):
-        first, second = (float(np.max(np.abs(each), initial=0)) for each in (left, right))
-        most = first + second if operation is np.subtract else operation(first, second)
-        if most > _WHOLE_LIMIT:
+    are_integers = np.asarray(left).dtype.kind in "biu" and np.asarray(right).dtype.kind in "biu"
+    if are_integers and operation in (np.multiply, np.power, np.add, np.subtract):
+        first, second = (float(np.max(np.abs(operand), initial=0)) for operand in (left, right))
+        bound = first + second if operation is np.subtract else operation(first, second)
+        if bound > _WHOLE_LIMIT:
             raise OverflowError("whole numbers over 64 bits")
     return operation(left, right)
 
@@ -68,7 +68,7 @@ def _greatest(*values: Any) -> Any:
 
 
 def _sum(stages: Any) -> Any:
-    """The sum of a list; what a shorter list has past its end is 0."""
+    """The sum of a list; past the end of a shorter list stands 0."""
     return sum(_stages(stages).parts)
 
 
@@ -94,7 +94,7 @@ FUNCTIONS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
     "sum": (1, 1, _sum),
     "len": (1, 1, lambda stages: _stages(stages).length),
 }
-"""Name → least and most values it takes, and what it does."""
+"""Name → least and greatest number of arguments, and the function."""
 
 
 class _Blocks(NamedTuple):
@@ -112,13 +112,13 @@ _latest_blocks: list[_Blocks] = []
 
 
 def _regnet(*numbers: Any) -> _Blocks:
-    """The blocks of a RegNet, worked out once for the functions that are given the same numbers one after the other."""
-    for found in _latest_blocks[:1]:
-        if all(ours is theirs for ours, theirs in zip(found.numbers, numbers, strict=True)):
-            return found
-    found = _blocks(*numbers)
-    _latest_blocks[:] = [found]
-    return found
+    """The blocks of a RegNet, computed once for consecutive calls with the same numbers."""
+    for latest in _latest_blocks[:1]:
+        if all(previous is number for previous, number in zip(latest.numbers, numbers, strict=True)):
+            return latest
+    latest = _blocks(*numbers)
+    _latest_blocks[:] = [latest]
+    return latest
 
 
 def _blocks(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any) -> _Blocks:
@@ -129,39 +129,39 @@ def _blocks(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any) -> 
     """
     numbers = depth, initial, slope, factor, quantum
     depth, initial, slope, factor = np.broadcast_arrays(
-        *(np.atleast_1d(each) for each in (depth, initial, slope, factor))
+        *(np.atleast_1d(values) for values in (depth, initial, slope, factor))
     )
     if int(np.max(depth, initial=1)) > _MOST_BLOCKS:
         raise InvalidInput(f"regnet: depths go up to {_MOST_BLOCKS} blocks.")
-    last = _power(depth - 1, initial, slope, factor)
-    if np.max(last, initial=0) >= _MOST_POWERS:
+    last_power = _power(depth - 1, initial, slope, factor)
+    if np.max(last_power, initial=0) >= _MOST_POWERS:
         raise InvalidInput(f"regnet: makes over {_MOST_POWERS} steps of the width; take a larger width factor.")
-    count = int(np.max(last, initial=0)) + 1
+    count = int(np.max(last_power, initial=0)) + 1
     widths, depths = np.zeros((2, max(count, MAX_STAGES), depth.size), dtype=np.int64)
     stage, width, start = np.full(depth.size, -1), np.zeros(depth.size, np.int64), np.zeros(depth.size, np.int64)
     rows = np.arange(depth.size)
     for power in range(count):
-        rows = rows[last[rows] >= power]
+        rows = rows[last_power[rows] >= power]
         end = _first_block(power + 1, depth[rows], initial[rows], slope[rows], factor[rows])
         blocks = end - start[rows]
         start[rows] = end
-        wide = (np.round(initial[rows] * factor[rows] ** power / quantum) * quantum).astype(np.int64)
-        opens = (blocks > 0) & (wide != width[rows])
-        width[rows] = np.where(blocks > 0, wide, width[rows])
-        stage[rows] += opens
+        new_width = (np.round(initial[rows] * factor[rows] ** power / quantum) * quantum).astype(np.int64)
+        is_new_stage = (blocks > 0) & (new_width != width[rows])
+        width[rows] = np.where(blocks > 0, new_width, width[rows])
+        stage[rows] += is_new_stage
         widths[stage[rows], rows] = width[rows]
         depths[stage[rows], rows] += blocks
-    over = stage >= MAX_STAGES
-    widths[0, over] = depths[0, over] = 0
-    length = np.where(over, 1, stage + 1)
-    most = int(np.max(length, initial=1))
-    return _Blocks(numbers, widths[:most], depths[:most], length)
+    too_many = stage >= MAX_STAGES
+    widths[0, too_many] = depths[0, too_many] = 0
+    length = np.where(too_many, 1, stage + 1)
+    num_stages = int(np.max(length, initial=1))
+    return _Blocks(numbers, widths[:num_stages], depths[:num_stages], length)
 
 
 def _of_stages(parts: Iterable[Any], length: Any) -> StageList:
     """The list, with a 0 for each stage that no candidate has, so that all chunks have the same columns."""
-    made = tuple(parts)
-    return StageList((*made, *[0] * (MAX_STAGES - len(made))), length)
+    stages = tuple(parts)
+    return StageList((*stages, *[0] * (MAX_STAGES - len(stages))), length)
 
 
 def _power(block: Any, initial: Any, slope: Any, factor: Any) -> Any:
@@ -171,9 +171,9 @@ def _power(block: Any, initial: Any, slope: Any, factor: Any) -> Any:
 
 def _first_block(power: int, depth: Any, initial: Any, slope: Any, factor: Any) -> Any:
     """The first block whose power is at least that, or the depth; by the inverse function, put right by the power."""
-    there = initial * (factor ** (power - 0.5) - 1)
-    within = depth * slope > there
-    guess = np.where(within, np.ceil(there / np.where(within, slope, 1)), depth).astype(np.int64)
+    offset = initial * (factor ** (power - 0.5) - 1)
+    is_reached = depth * slope > offset
+    guess = np.where(is_reached, np.ceil(offset / np.where(is_reached, slope, 1)), depth).astype(np.int64)
     guess -= (guess > 0) & (_power(np.maximum(guess - 1, 0), initial, slope, factor) >= power)
     return guess + ((guess < depth) & (_power(guess, initial, slope, factor) < power))
 
@@ -182,24 +182,24 @@ def _regnet_widths(
     depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any = 8, group_width: Any = 1, ratio: Any = 1
 ) -> StageList:
     """Each stage's width, fitted to group widths and bottleneck ratio."""
-    found = _regnet(depth, initial, slope, factor, quantum)
-    parts = (np.where(width > 0, _fitting(width, group_width, ratio), 0) for width in found.widths)
-    return _of_stages(parts, found.length)
+    blocks = _regnet(depth, initial, slope, factor, quantum)
+    parts = (np.where(width > 0, _fitting(width, group_width, ratio), 0) for width in blocks.widths)
+    return _of_stages(parts, blocks.length)
 
 
 def _regnet_depths(depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any = 8) -> StageList:
     """Each stage's blocks."""
-    found = _regnet(depth, initial, slope, factor, quantum)
-    return _of_stages(found.depths, found.length)
+    blocks = _regnet(depth, initial, slope, factor, quantum)
+    return _of_stages(blocks.depths, blocks.length)
 
 
 def _regnet_group_widths(
     depth: Any, initial: Any, slope: Any, factor: Any, quantum: Any, group_width: Any, ratio: Any = 1
 ) -> StageList:
     """Each stage's group width, which is at most its inner width."""
-    found = _regnet(depth, initial, slope, factor, quantum)
-    inner = (np.maximum(np.floor_divide(width, ratio), 1) for width in found.widths)
-    return _of_stages((np.minimum(group_width, each) for each in inner), found.length)
+    blocks = _regnet(depth, initial, slope, factor, quantum)
+    inner = (np.maximum(np.floor_divide(width, ratio), 1) for width in blocks.widths)
+    return _of_stages((np.minimum(group_width, inner_width) for inner_width in inner), blocks.length)
 
 
 LISTS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
@@ -207,4 +207,4 @@ LISTS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
     "regnet_depths": (4, 5, _regnet_depths),
     "regnet_group_widths": (6, 7, _regnet_group_widths),
 }
-"""As FUNCTIONS, those that give a list a candidate."""
+"""As FUNCTIONS; these give one list for each candidate."""

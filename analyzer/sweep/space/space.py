@@ -1,4 +1,4 @@
-"""Design spaces, from TOML files and from the command line."""
+"""Design spaces, read from TOML files and the command line, and written as TOML."""
 
 import ast
 import dataclasses
@@ -81,18 +81,18 @@ _KINDS = {str: "a text", dict: "a table", list: "a list"}
 
 
 def _document(source: Path | str) -> dict[str, Any]:
-    told = shortened(source, 200) if isinstance(source, Path) else "space"
+    source_name = shortened(source, 200) if isinstance(source, Path) else "space"
     try:
         data = source.read_bytes() if isinstance(source, Path) else source.encode()
         if len(data) > MAX_BYTES:
-            raise InvalidInput(f"{told}: is over {MAX_BYTES} bytes.")
+            raise InvalidInput(f"{source_name}: is over {MAX_BYTES} bytes.")
         return tomllib.loads(data.decode())
     except OSError as error:
-        raise InvalidInput(f"{told}: cannot be read ({error.strerror}).") from None
+        raise InvalidInput(f"{source_name}: cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
         if isinstance(error, InvalidInput):
             raise
-        raise InvalidInput(f"{told}: is no TOML ({shortened(error, 80)}).") from None
+        raise InvalidInput(f"{source_name}: is no TOML ({shortened(error, 80)}).") from None
 
 
 def space(
@@ -108,15 +108,15 @@ def space(
     seed: object = 0,
 ) -> Space:
     """A space from what TOML and the command line say; InvalidInput in one sentence where it is none."""
-    name, start = _start(family, variant)
+    name, start = _base_fields(family, variant)
     described_fields = _fields(name, fields)
-    given = {
-        **{each: _described(name, each, raw, False) for each, raw in (variables or {}).items()},
+    described = {
+        **{variable: _field_values(name, variable, raw, False) for variable, raw in (variables or {}).items()},
         **described_fields,
     }
-    fixed, axes, derived, lists = _sort_fields(start, given)
-    known = [*fixed, *(axis.name for axis in axes), *derived, *lists, *_SIZES]
-    ordered = _ordered(derived, known)
+    fixed, axes, derived, lists = _sort_fields(start, described)
+    names = [*fixed, *(axis.name for axis in axes), *derived, *lists, *_SIZES]
+    ordered = _order_derived(derived, names)
     plain = Space(title=title, family=name, fixed=fixed, axes=axes, derived=ordered, lists=lists)
     return restrict_space(plain, constraints, input_sizes, samples, seed)
 
@@ -129,17 +129,17 @@ def restrict_space(
     seed: object = None,
 ) -> Space:
     """The space with more constraints, and with other input sizes, samples and seed where they are given."""
-    known = [*plain.fixed, *(axis.name for axis in plain.axes), *(name for name, _ in plain.derived), *plain.lists]
+    names = [*plain.fixed, *(axis.name for axis in plain.axes), *(name for name, _ in plain.derived), *plain.lists]
     return replace(
         plain,
-        constraints=(*plain.constraints, *(_constraint(text, [*known, *_SIZES], plain.family) for text in constraints)),
+        constraints=(*plain.constraints, *(_constraint(text, [*names, *_SIZES], plain.family) for text in constraints)),
         input_sizes=_input_sizes(input_sizes) or plain.input_sizes,
         samples=plain.samples if samples is None else _whole("samples", samples, 1, MAX_CANDIDATES),
         seed=plain.seed if seed is None else _whole("seed", seed, 0, 2**63),
     )
 
 
-def _start(family: object, variant: object) -> tuple[str, dict[str, Any]]:
+def _base_fields(family: object, variant: object) -> tuple[str, dict[str, Any]]:
     if (family is None) == (variant is None):
         raise InvalidInput(f"space: needs either family (one of {', '.join(FAMILIES)}) or variant (an expression).")
     if isinstance(variant, str):
@@ -151,87 +151,91 @@ def _start(family: object, variant: object) -> tuple[str, dict[str, Any]]:
 
 
 def _fields(family: str, fields: Mapping[str, Any]) -> dict[str, FieldValues]:
-    found: dict[str, FieldValues] = {}
-    for word, raw in fields.items():
-        base, bracket, place = word.partition("[")
-        name = field_name(family, base.strip()) + bracket + place
-        if name in found:
+    described: dict[str, FieldValues] = {}
+    for key, raw in fields.items():
+        base, bracket, rest = key.partition("[")
+        name = field_name(family, base.strip()) + bracket + rest
+        if name in described:
             raise InvalidInput(f"space: field {name} is given more than once.")
-        found[name] = _described(family, name, raw, True)
-    return found
+        described[name] = _field_values(family, name, raw, True)
+    return described
 
 
-def _described(family: str, name: str, raw: object, is_field: bool) -> FieldValues:
-    known = rules(FAMILIES[family].spec)
+def _field_values(family: str, name: str, raw: object, is_field: bool) -> FieldValues:
+    field_rules = rules(FAMILIES[family].spec)
     if not is_field and (
-        name in known or not name.isidentifier() or name in {*CONSTRAINED, *FUNCTIONS, *LISTS, *_SIZES}
+        name in field_rules or not name.isidentifier() or name in {*CONSTRAINED, *FUNCTIONS, *LISTS, *_SIZES}
     ):
         raise InvalidInput(f"space: variable {shortened(name)!r} must be a new name of letters, digits and _.")
-    return parse_field_values(name, known[name] if is_field and "[" not in name else None, raw)
+    return parse_field_values(name, field_rules[name] if is_field and "[" not in name else None, raw)
 
 
 def _sort_fields(
-    start: dict[str, Any], given: dict[str, FieldValues]
+    start: dict[str, Any], described: dict[str, FieldValues]
 ) -> tuple[dict[str, Any], tuple[Axis, ...], dict[str, Expression], dict[str, int]]:
     """Fixed values, axes, expressions, and how many elements each list that is made of elements has."""
     fixed, lists = dict(start), dict[str, int]()
     flat: dict[str, Any] = {}
-    for name, each in given.items():
+    for name, values in described.items():
         base = name.partition("[")[0]
         if base != name:
             _open_list(base, fixed, lists, flat)
         fixed.pop(name, None)
-        if isinstance(each, StageElements):
-            lists[name] = len(each.items)
-            flat.update({f"{name}[{place}]": item for place, item in enumerate(each.items)})
+        if isinstance(values, StageElements):
+            lists[name] = len(values.items)
+            flat.update({f"{name}[{stage}]": item for stage, item in enumerate(values.items)})
         else:
-            flat[name] = each
+            flat[name] = values
     for name in flat:
-        base, bracket, place = name.partition("[")
-        if bracket and not (place[:-1].isdigit() and int(place[:-1]) < lists.get(base, 0)):
+        base, bracket, rest = name.partition("[")
+        if bracket and not (rest[:-1].isdigit() and int(rest[:-1]) < lists.get(base, 0)):
             raise InvalidInput(
                 f"space: {shortened(name)} is no stage; {base} has {lists.get(base, 0)} elements, from 0."
             )
-    fixed.update({name: each.value for name, each in flat.items() if isinstance(each, Fixed)})
-    axes = tuple(Axis(name, each.values) for name, each in flat.items() if isinstance(each, Choices))
-    return fixed, axes, {name: each for name, each in flat.items() if isinstance(each, Expression)}, lists
+    fixed.update({name: values.value for name, values in flat.items() if isinstance(values, Fixed)})
+    axes = tuple(Axis(name, values.values) for name, values in flat.items() if isinstance(values, Choices))
+    return fixed, axes, {name: values for name, values in flat.items() if isinstance(values, Expression)}, lists
 
 
 def _open_list(base: str, fixed: dict[str, Any], lists: dict[str, int], flat: dict[str, Any]) -> None:
     """Take a fixed list apart, so that one of its elements can be described."""
     if base not in lists:
-        whole = fixed.pop(base, None)
-        if not isinstance(whole, tuple):
+        elements = fixed.pop(base, None)
+        if not isinstance(elements, tuple):
             raise InvalidInput(f"space: {base} has no list whose elements could be described; give {base} first.")
-        lists[base] = len(whole)
-        flat.update({f"{base}[{place}]": Fixed(item) for place, item in enumerate(whole)})
+        lists[base] = len(elements)
+        flat.update({f"{base}[{stage}]": Fixed(item) for stage, item in enumerate(elements)})
 
 
-def _ordered(derived: dict[str, Expression], known: list[str]) -> tuple[tuple[str, Expression], ...]:
-    """Expressions in an order in which each reads only what is before it; InvalidInput for a circle."""
-    for name, each in derived.items():
-        _check_names(f"space: {name} =", each, known)
-    left, ordered = dict(derived), []
-    while left:
-        ready = [name for name, each in left.items() if not any(_reads(other, each.names) for other in left)]
+def _order_derived(derived: dict[str, Expression], known: list[str]) -> tuple[tuple[str, Expression], ...]:
+    """Expressions in an order in which each reads only earlier ones; InvalidInput for a cycle."""
+    for name, expression in derived.items():
+        _check_names(f"space: {name} =", expression, known)
+    remaining, ordered = dict(derived), []
+    while remaining:
+        ready = [
+            name
+            for name, expression in remaining.items()
+            if not any(_reads(other, expression.names) for other in remaining)
+        ]
         if not ready:
-            raise InvalidInput(f"space: {' and '.join(list(left)[:4])} follow from each other in a circle.")
-        ordered += [(name, left.pop(name)) for name in ready]
+            raise InvalidInput(f"space: {' and '.join(list(remaining)[:4])} follow from each other in a circle.")
+        ordered += [(name, remaining.pop(name)) for name in ready]
     return tuple(ordered)
 
 
 def _reads(name: str, names: tuple[str, ...]) -> bool:
-    """Whether names mean that one: itself, its list, or an element of it."""
+    """Whether one of `names` refers to that name: itself, its list, or an element of it."""
     base = name.partition("[")[0]
-    return any(each in (name, base) or (name == base and each.startswith(f"{name}[")) for each in names)
+    return any(other in (name, base) or (name == base and other.startswith(f"{name}[")) for other in names)
 
 
-def _check_names(told: str, expression: Expression, known: list[str]) -> None:
-    plain = [name.partition("[")[0] for name in known]
+def _check_names(subject: str, expression: Expression, known: list[str]) -> None:
+    base_names = [name.partition("[")[0] for name in known]
     for name in expression.names:
-        if name.partition("[")[0] not in plain:
+        if name.partition("[")[0] not in base_names:
             raise InvalidInput(
-                f"{told} {shortened(expression.text)}: {shortened(name)!r} is unknown; {suggestion(name, known)}"
+                f"{subject} {shortened(expression.text)}: {shortened(name)!r} is unknown; {suggestion(name, known)}"
             )
 
 
@@ -250,18 +254,18 @@ def packaged_space(name: str) -> Space:
     if name.endswith(".toml"):
         return parse_space(Path(name))
     path = SPACES / f"{name}.toml"
-    known = sorted(each.stem for each in SPACES.glob("*.toml"))
+    known = sorted(file.stem for file in SPACES.glob("*.toml"))
     if name not in known:
-        told = suggestion(name, known)
-        raise InvalidInput(f"space {shortened(name)!r} is unknown; {told} A file of your own ends in .toml.")
+        hint = suggestion(name, known)
+        raise InvalidInput(f"space {shortened(name)!r} is unknown; {hint} A file of your own ends in .toml.")
     return parse_space(path)
 
 
 SPACES = Path(__file__).parents[2] / "spaces"
 
 
-def _input_sizes(given: object) -> tuple[Size, ...]:
-    items = given if isinstance(given, list | tuple) else [given]
+def _input_sizes(sizes: object) -> tuple[Size, ...]:
+    items = sizes if isinstance(sizes, list | tuple) else [sizes]
     return tuple(dict.fromkeys(input_size(item) for item in items))
 
 
@@ -289,9 +293,9 @@ _FEW = 4
 def to_toml(space: Space) -> str:
     """The space as TOML: every field stated, so that it means the same whatever a named variant becomes."""
     fields, variables = _toml_values(space)
-    lines = [f"title = {_quoted(space.title)}", _base_key(space)]
+    lines = [f"title = {_quote(space.title)}", _base_key(space)]
     if space.constraints:
-        lines.append(f"constraints = [{', '.join(_quoted(each.text) for each in space.constraints)}]")
+        lines.append(f"constraints = [{', '.join(_quote(constraint.text) for constraint in space.constraints)}]")
     if space.input_sizes:
         lines.append(f"input_sizes = [{', '.join(map(_size, space.input_sizes))}]")
     if space.samples is not None:
@@ -303,34 +307,34 @@ def to_toml(space: Space) -> str:
 
 
 def _base_key(space: Space) -> str:
-    """The family; or a variant with the least that the family needs, where a field has its default without words."""
+    """The family; or a variant with the fields that the family needs, where a default cannot be written as text."""
     if not _default_lists(space):
-        return f"family = {_quoted(space.family)}"
+        return f"family = {_quote(space.family)}"
     spec = FAMILIES[space.family].spec
-    needed = [each.name for each in dataclasses.fields(spec) if each.default is dataclasses.MISSING]
+    needed = [field.name for field in dataclasses.fields(spec) if field.default is dataclasses.MISSING]
     values = {axis.name: axis.values[0] for axis in space.axes} | dict(space.fixed)
-    given = (f"{name}={rules(spec)[name].text(values.get(name, (1,)))}" for name in needed)
-    return f"variant = {_quoted(space.family + ':' + ','.join(given))}"
+    assignments = (f"{name}={rules(spec)[name].text(values.get(name, (1,)))}" for name in needed)
+    return f"variant = {_quote(space.family + ':' + ','.join(assignments))}"
 
 
 def _default_lists(space: Space) -> list[str]:
     """Lists that follow from other fields: None, for which there is no text."""
-    known = rules(FAMILIES[space.family].spec)
-    return [name for name, value in space.fixed.items() if value is None and isinstance(known[name], IntList)]
+    field_rules = rules(FAMILIES[space.family].spec)
+    return [name for name, value in space.fixed.items() if value is None and isinstance(field_rules[name], IntList)]
 
 
 def _toml_values(space: Space) -> tuple[dict[str, str], dict[str, str]]:
-    """What each field and each variable is, as TOML values, in the order in which candidates are numbered."""
-    known = rules(FAMILIES[space.family].spec)
-    told: dict[str, str] = {}
+    """The TOML values of fields and of variables, in the order in which candidates are numbered."""
+    field_rules = rules(FAMILIES[space.family].spec)
+    values: dict[str, str] = {}
     for name in _in_order(space):
         base = name.partition("[")[0]
-        if base in space.lists and base not in told:
-            told[base] = _stages(space, base)
+        if base in space.lists and base not in values:
+            values[base] = _stages(space, base)
         elif base not in space.lists and name not in _default_lists(space):
-            told[name] = _value(space, name)
-    fields = {name: value for name, value in told.items() if name in known}
-    return fields, {name: value for name, value in told.items() if name not in known}
+            values[name] = _value(space, name)
+    fields = {name: value for name, value in values.items() if name in field_rules}
+    return fields, {name: value for name, value in values.items() if name not in field_rules}
 
 
 def _in_order(space: Space) -> Iterator[str]:
@@ -340,7 +344,7 @@ def _in_order(space: Space) -> Iterator[str]:
 
 
 def _stages(space: Space, name: str) -> str:
-    items = (f"stage{place + 1} = {_value(space, f'{name}[{place}]')}" for place in range(space.lists[name]))
+    items = (f"stage{stage + 1} = {_value(space, f'{name}[{stage}]')}" for stage in range(space.lists[name]))
     return f"{{ {', '.join(items)} }}"
 
 
@@ -350,7 +354,7 @@ def _value(space: Space, name: str) -> str:
     if name in axes:
         return _choices(axes[name], rule)
     derived = dict(space.derived)
-    return _quoted(_expression(derived[name])) if name in derived else _plain(space.fixed[name], rule)
+    return _quote(_expression(derived[name])) if name in derived else _plain(space.fixed[name], rule)
 
 
 def _choices(values: tuple[Any, ...], rule: Rule | None) -> str:
@@ -363,14 +367,14 @@ def _choices(values: tuple[Any, ...], rule: Rule | None) -> str:
 
 def _plain(value: Any, rule: Rule | None) -> str:
     if value is None and rule is not None:
-        return _quoted(rule.text(value))
+        return _quote(rule.text(value))
     if isinstance(value, tuple):
-        return f"[{', '.join(_plain(each, None) for each in value)}]"
-    return repr(value).lower() if isinstance(value, bool | int | float) else _quoted(value)
+        return f"[{', '.join(_plain(item, None) for item in value)}]"
+    return repr(value).lower() if isinstance(value, bool | int | float) else _quote(value)
 
 
 def _expression(expression: Expression) -> str:
-    """Its text; in parentheses where it would be taken for a value or for a list of stages."""
+    """Its text; in parentheses where it would be read as a value or as a list of stages."""
     plain = isinstance(expression.tree, ast.BinOp | ast.Call | ast.IfExp | ast.Compare | ast.BoolOp)
     return expression.text if plain else f"({expression.text})"
 
@@ -379,5 +383,5 @@ def _size(size: int | tuple[int, int]) -> str:
     return str(size) if isinstance(size, int) else f"[{size[0]}, {size[1]}]"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

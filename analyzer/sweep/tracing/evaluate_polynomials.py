@@ -1,4 +1,4 @@
-"""Polynomials worked out for many candidates at once."""
+"""Polynomials evaluated for many candidates at once."""
 
 from collections.abc import Mapping
 from math import prod
@@ -15,14 +15,14 @@ _LIMIT = 2**63
 
 
 class CandidateArrays:
-    """Values of polynomials for candidates whose fields are in `env`, of all or of some `rows`; products are kept."""
+    """Values of polynomials for candidates whose fields are in `env`, of all or of some `rows`; products are cached."""
 
     def __init__(self, atoms: Atoms, env: Mapping[str, Any], count: int, rows: NDArray[np.int64] | None = None) -> None:
         self._atoms, self.env, self.count, self.rows = atoms, env, count, rows
-        self._held: dict[Monomial, NDArray[np.int64]] = {}
+        self._products: dict[Monomial, NDArray[np.int64]] = {}
 
     def of(self, rows: NDArray[np.int64]) -> "CandidateArrays":
-        """Those of other rows of the same fields."""
+        """The arrays of other rows of the same fields."""
         return CandidateArrays(self._atoms, self.env, len(rows), rows)
 
     def field(self, name: str) -> NDArray[np.int64]:
@@ -31,13 +31,13 @@ class CandidateArrays:
         return values if self.rows is None or not values.ndim else values[self.rows]
 
     def holds(self, condition: Condition) -> NDArray[np.bool_]:
-        """For which candidates a condition is as it says."""
+        """The candidates for which a condition is true."""
         value = self.value(dict(condition.terms))
-        found: NDArray[np.bool_] = value < 0 if condition.relation == "<" else value == 0
-        return found if condition.holds else ~found
+        mask: NDArray[np.bool_] = value < 0 if condition.relation == "<" else value == 0
+        return mask if condition.holds else ~mask
 
     def value(self, terms: Terms) -> NDArray[np.int64]:
-        """A polynomial's whole numbers."""
+        """A polynomial's values."""
         total = np.full(self.count, terms.get(ONE, 0), dtype=np.int64)
         for monomial, coefficient in terms.items():
             if monomial != ONE:
@@ -45,16 +45,16 @@ class CandidateArrays:
         return total
 
     def _product(self, monomial: Monomial) -> NDArray[np.int64]:
-        if monomial not in self._held:
+        if monomial not in self._products:
             *rest, (atom, power) = monomial
             if power > 1:
                 rest.append((atom, power - 1))
             single = self._atom(atom)
-            self._held[monomial] = self._product(tuple(rest)) * single if rest else single
-        return self._held[monomial]
+            self._products[monomial] = self._product(tuple(rest)) * single if rest else single
+        return self._products[monomial]
 
-    def _atom(self, place: int) -> NDArray[np.int64]:
-        atom = self._atoms.items[place]
+    def _atom(self, index: int) -> NDArray[np.int64]:
+        atom = self._atoms.items[index]
         if isinstance(atom, str):
             return self.field(atom)
         numerator, denominator = atom
@@ -64,18 +64,18 @@ class CandidateArrays:
 
 
 def check_size(atoms: Atoms, terms: Terms, bounds: Mapping[str, tuple[int, int]]) -> int:
-    """The most that a polynomial's terms come to; InvalidInput where they may go beyond 64 bits."""
-    most: int = sum(
-        abs(coefficient) * prod(_largest_value(atoms, place, bounds) ** power for place, power in monomial)
+    """An upper bound of the sum of a polynomial's terms; InvalidInput where it goes beyond 64 bits."""
+    bound: int = sum(
+        abs(coefficient) * prod(_largest_value(atoms, index, bounds) ** power for index, power in monomial)
         for monomial, coefficient in terms.items()
     )
-    if most >= _LIMIT:
+    if bound >= _LIMIT:
         raise InvalidInput("space: figures go beyond 64-bit whole numbers (9.2e18); take smaller networks or inputs.")
-    return most
+    return bound
 
 
-def _largest_value(atoms: Atoms, place: int, bounds: Mapping[str, tuple[int, int]]) -> int:
-    atom = atoms.items[place]
+def _largest_value(atoms: Atoms, index: int, bounds: Mapping[str, tuple[int, int]]) -> int:
+    atom = atoms.items[index]
     if isinstance(atom, str):
         return max(map(abs, bounds[atom]))
     divisor = dict(atom.denominator)

@@ -1,4 +1,4 @@
-"""The figures of all networks that are built alike, from a few runs on Symbols.
+"""The figures of all networks of one structure, from a few runs on Symbols.
 
 A figure is a polynomial in the fields after one run, but for fields that count: a loop over `range(depth)` runs a
 number of times. Such a field is set to 1, 2, 3 … in turn, and the polynomial in it is Newton's series on the first
@@ -8,11 +8,13 @@ figure, the first difference, the difference of differences, until one vanishes:
     >>> differences = _differences([constant(5), constant(7), constant(11)])
     >>> differences  # 5; 7 − 5 = 2; (11 − 7) − (7 − 5) = 2
     [{(): 5}, {(): 2}, {(): 2}]
-    >>> count = {((Atoms().place("depth"), 1),): 1}
-    >>> _extended(PolynomialFraction(differences[0]), count, differences[1:])  # 5 + 2 (n − 1) + (n − 1)(n − 2) = n² − n + 5
+    >>> count = {((Atoms().index("depth"), 1),): 1}
+    >>> # 5 + 2 (n − 1) + (n − 1)(n − 2) = n² − n + 5
+    >>> _extend(PolynomialFraction(differences[0]), count, differences[1:])
     PolynomialFraction(terms={(): 5, ((0, 1),): -1, ((0, 2),): 1}, denominator=1)
 
-The result must give what a run at the true counts gives (`_figures_agree`), else only networks of the same counts share it.
+The result must equal that of a run at the true counts (`_figures_agree`); otherwise only networks with the same counts
+share it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,7 @@ from math import gcd
 from typing import NamedTuple
 
 from analyzer.sweep.tracing.multiset import GeneralMultiset
-from analyzer.sweep.tracing.polynomial import Atoms, Terms, constant, plus, polynomial_key, scaled, times
+from analyzer.sweep.tracing.polynomial import Atoms, Terms, constant, plus, polynomial_key, scale, times
 from analyzer.sweep.tracing.symbol import Condition
 from analyzer.sweep.tracing.symbolic_run import FIGURES, MultisetReaders, NetworkStructure, SymbolicRun, TraceSource
 
@@ -38,7 +40,7 @@ class PolynomialFraction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TracedNetworks:
-    """Where all conditions are as they say, the figures are those; none where no such network is possible."""
+    """Figures that hold where all conditions do; without figures, no such network is possible, for the `reason`."""
 
     conditions: tuple[Condition, ...]
     figures: Mapping[str, PolynomialFraction]
@@ -48,51 +50,53 @@ class TracedNetworks:
 
 def trace_networks(
     atoms: Atoms,
-    alike: NetworkStructure,
+    structure: NetworkStructure,
     bounds: dict[str, tuple[int, int]],
     values: Mapping[str, int],
     readers: MultisetReaders = (),
 ) -> TracedNetworks:
-    """The figures of the candidates that are built as the one whose varying fields have these values."""
-    exact = TraceSource(atoms, alike, dict(bounds), dict(values), readers, (), {})
+    """The figures of the candidates that take the branches of the one whose varying fields have these values."""
+    exact = TraceSource(atoms, structure, dict(bounds), dict(values), readers, (), {})
     true = exact.run()
-    counted = tuple(str(atoms.items[place]) for place in true.tape.counted)
+    counted = tuple(str(atoms.items[atom]) for atom in true.tape.counted)
     if not counted:
-        return _exact(exact, true)
+        return _exact_figures(exact, true)
     source = exact._replace(values=exact.values | dict.fromkeys(counted, 1), counted=counted, done={})
     base = source.run()
     if true.reason and base.reason:
         return TracedNetworks(_shared_conditions([true, base], counted), {}, {}, true.reason)
-    general = None if true.reason or base.reason else _general(source, base)
+    general = None if true.reason or base.reason else _general_figures(source, base)
     if general is None:
-        return _exact(exact, true)
-    bags = {name: GeneralMultiset(source, name, base) for name, _ in readers}
-    if not _figures_agree(atoms, general[1], true) or not all(bag.agrees(true) for bag in bags.values()):
-        return _exact(exact, true)
-    return TracedNetworks(_shared_conditions([true, base, *general[0]], counted), general[1], bags)
+        return _exact_figures(exact, true)
+    multisets = {name: GeneralMultiset(source, name, base) for name, _ in readers}
+    if not _figures_agree(atoms, general[1], true) or not all(multiset.agrees(true) for multiset in multisets.values()):
+        return _exact_figures(exact, true)
+    return TracedNetworks(_shared_conditions([true, base, *general[0]], counted), general[1], multisets)
 
 
 def _shared_conditions(runs: Sequence[SymbolicRun], counted: Sequence[str]) -> tuple[Condition, ...]:
     """The conditions under which all runs hold, but for those on counted fields alone that came out both ways."""
     true, *probes = runs
     atoms = true.tape.atoms
-    places = {atoms.place(name) for name in counted}
-    kept = dict(true.tape.conditions)
+    counted_atoms = {atoms.index(name) for name in counted}
+    conditions = dict(true.tape.conditions)
     for probe in probes:
         for condition in probe.tape.conditions:
-            reads = atoms.fields(dict(condition.terms))
-            if not reads & places:
-                kept[condition] = None
-            elif reads <= places:
-                kept.pop(condition._replace(holds=not condition.holds), None)
-    return tuple(kept)
+            fields = atoms.fields(dict(condition.terms))
+            if not fields & counted_atoms:
+                conditions[condition] = None
+            elif fields <= counted_atoms:
+                conditions.pop(condition._replace(holds=not condition.holds), None)
+    return tuple(conditions)
 
 
-def _general(source: TraceSource, base: SymbolicRun) -> tuple[list[SymbolicRun], dict[str, PolynomialFraction]] | None:
+def _general_figures(
+    source: TraceSource, base: SymbolicRun
+) -> tuple[list[SymbolicRun], dict[str, PolynomialFraction]] | None:
     """The figures as polynomials in what is counted, by finite differences from one on (Newton's series).
 
     Each counted field adds its own: repeated blocks add equal costs, dense layers ever more. None where a run fails or
-    the differences do not end. The caller holds the result against the run at the true counts.
+    the differences do not end. The caller compares the result with the run at the true counts.
     """
     runs: list[SymbolicRun] = []
     figures = {name: PolynomialFraction(terms) for name, terms in base.figures.items()}
@@ -105,25 +109,25 @@ def _general(source: TraceSource, base: SymbolicRun) -> tuple[list[SymbolicRun],
             runs.append(run)
             table.append(run.figures)
             differences = {name: _differences([row[name] for row in table]) for name in FIGURES}
-            if not any(each[-1] for each in differences.values()):
+            if not any(orders[-1] for orders in differences.values()):
                 break
         else:
             return None
-        steps: Terms = {((source.atoms.place(field), 1),): 1}
-        figures = {name: _extended(figures[name], steps, differences[name][1:]) for name in FIGURES}
+        steps: Terms = {((source.atoms.index(field), 1),): 1}
+        figures = {name: _extend(figures[name], steps, differences[name][1:]) for name in FIGURES}
     return runs, figures
 
 
 def _differences(values: list[Terms]) -> list[Terms]:
     """The first of the values, of their differences, of those differences, and so on."""
-    found = []
+    leading = []
     while values:
-        found.append(values[0])
+        leading.append(values[0])
         values = [plus(after, before, -1) for before, after in pairwise(values)]
-    return found
+    return leading
 
 
-def _extended(figure: PolynomialFraction, count: Terms, differences: Sequence[Terms]) -> PolynomialFraction:
+def _extend(figure: PolynomialFraction, count: Terms, differences: Sequence[Terms]) -> PolynomialFraction:
     """The figure and, for each order k, the binomial coefficient of count − 1 over k times the k-th difference."""
     terms, denominator = figure
     falling, factorial = constant(1), 1
@@ -132,14 +136,16 @@ def _extended(figure: PolynomialFraction, count: Terms, differences: Sequence[Te
         factorial *= order
         if difference:
             common = denominator * factorial // gcd(denominator, factorial)
-            added = scaled(times(falling, difference), common // factorial)
-            terms, denominator = plus(scaled(terms, common // denominator), added), common
-    return _reduced(terms, denominator)
+            added = scale(times(falling, difference), common // factorial)
+            terms, denominator = plus(scale(terms, common // denominator), added), common
+    return _reduce(terms, denominator)
 
 
-def _reduced(terms: Terms, denominator: int) -> PolynomialFraction:
+def _reduce(terms: Terms, denominator: int) -> PolynomialFraction:
     common = gcd(denominator, *terms.values())
-    return PolynomialFraction({monomial: each // common for monomial, each in terms.items()}, denominator // common)
+    return PolynomialFraction(
+        {monomial: coefficient // common for monomial, coefficient in terms.items()}, denominator // common
+    )
 
 
 def _figures_agree(atoms: Atoms, figures: Mapping[str, PolynomialFraction], true: SymbolicRun) -> bool:
@@ -147,17 +153,17 @@ def _figures_agree(atoms: Atoms, figures: Mapping[str, PolynomialFraction], true
     counts = true.tape.counted
     return all(
         atoms.substituted(figures[name].terms, counts)
-        == scaled(atoms.substituted(true.figures[name], counts), figures[name].denominator)
+        == scale(atoms.substituted(true.figures[name], counts), figures[name].denominator)
         for name in FIGURES
     )
 
 
-def _exact(source: TraceSource, true: SymbolicRun) -> TracedNetworks:
+def _exact_figures(source: TraceSource, true: SymbolicRun) -> TracedNetworks:
     """The run's own figures, for candidates with the same counts."""
     counts = [
-        Condition(polynomial_key({((place, 1),): 1} | constant(-value)), "=", True)
-        for place, value in true.tape.counted.items()
+        Condition(polynomial_key({((atom, 1),): 1} | constant(-value)), "=", True)
+        for atom, value in true.tape.counted.items()
     ]
     figures = {name: PolynomialFraction(terms) for name, terms in true.figures.items()}
-    bags = {name: GeneralMultiset(source, name, true) for name in true.multisets}
-    return TracedNetworks((*true.tape.conditions, *counts), figures, bags, true.reason)
+    multisets = {name: GeneralMultiset(source, name, true) for name in true.multisets}
+    return TracedNetworks((*true.tape.conditions, *counts), figures, multisets, true.reason)

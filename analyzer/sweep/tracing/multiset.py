@@ -1,4 +1,4 @@
-"""What a network holds many of (levels of memory, kernels), and how that grows with what is counted."""
+"""What a network has many of (levels of memory, kernels), and how that grows with counted fields."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ from analyzer.sweep.tracing.symbolic_run import Multiset, SymbolicRun, TraceSour
 
 
 class Multiplicity(NamedTuple):
-    """How often candidates hold something: all of them `times`, or with a `field` as often for each it counts over 1.
+    """How many of an item candidates have: `times`; with a `field`, `times` for each that it counts beyond the first.
 
-    With a `value`, only those whose field is that.
+    With a `value`, `times` for the candidates whose field has that value, and none for others.
     """
 
     times: int
@@ -24,75 +24,79 @@ class Multiplicity(NamedTuple):
 
 
 class GeneralMultiset:
-    """A bag of one run, and of those with other counts: they are run when candidates have them.
+    """The multiset of one run, and of runs with other counts, which are made when candidates have them.
 
-    A counted field whose next two values add the same things adds them again with every further one.
+    A counted field whose next two values add the same items adds them again with every further one.
     """
 
     def __init__(self, source: TraceSource, name: str, base: SymbolicRun) -> None:
         self._source, self._name = source, name
         self.base = base.multisets[name]
         self._steady: dict[str, Multiset] = {}
-        self._known: dict[tuple[str, int], Multiset] = {}
+        self._differences: dict[tuple[str, int], Multiset] = {}
         for field in source.counted:
-            first = self._other(field, 2)
+            first = self._difference(field, 2)
             if all(times > 0 for times in first.values()):
-                second = self._other(field, 3)
-                if second == Counter({thing: 2 * times for thing, times in first.items()}):
+                second = self._difference(field, 3)
+                if second == Counter({item: 2 * times for item, times in first.items()}):
                     self._steady[field] = first
 
     def agrees(self, true: SymbolicRun) -> bool:
-        """Whether the bag of a run with other counts is, as polynomials, what is expected of them."""
+        """Whether the multiset of a run with other counts equals, as polynomials, the expected one."""
         atoms, counts = self._source.atoms, true.tape.counted
-        values = {str(atoms.items[place]): value for place, value in counts.items()}
+        values = {str(atoms.items[atom]): value for atom, value in counts.items()}
         expected = Counter(self.base)
         for field in self._source.counted:
             steady = self._steady.get(field)
-            more = self._other(field, values[field]) if steady is None else steady
-            for thing, times in more.items():
-                expected[thing] += times if steady is None else times * (values[field] - 1)
+            added = self._difference(field, values[field]) if steady is None else steady
+            for item, times in added.items():
+                expected[item] += times if steady is None else times * (values[field] - 1)
         return self._with_counts(expected, counts) == self._with_counts(true.multisets[self._name], counts)
 
-    def _with_counts(self, bag: Multiset, counts: dict[int, int]) -> Multiset:
-        """The bag with numbers for counts."""
-        found: Multiset = Counter()
-        for thing, times in bag.items():
+    def _with_counts(self, multiset: Multiset, counts: dict[int, int]) -> Multiset:
+        """The multiset with numbers in place of counted fields."""
+        result: Multiset = Counter()
+        for item, times in multiset.items():
             parts = [
                 polynomial_key(self._source.atoms.substituted(dict(part), counts)) if isinstance(part, tuple) else part
-                for part in thing
+                for part in item
             ]
-            found[tuple(parts)] += times
-        return Counter({thing: times for thing, times in found.items() if times})
+            result[tuple(parts)] += times
+        return Counter({item: times for item, times in result.items() if times})
 
     def items(self, counts: Callable[[str], list[int]]) -> dict[Any, list[Multiplicity]]:
-        """Each thing that candidates hold with how often they do; `counts` are the values of a counted field."""
-        found: dict[Any, list[Multiplicity]] = {thing: [Multiplicity(times)] for thing, times in self.base.items()}
+        """Item → how many of it candidates have; `counts` gives the values of a counted field."""
+        multiplicities: dict[Any, list[Multiplicity]] = {
+            item: [Multiplicity(times)] for item, times in self.base.items()
+        }
         for field in self._source.counted:
             if field in self._steady:
-                for thing, times in self._steady[field].items():
-                    found.setdefault(thing, []).append(Multiplicity(times, field))
+                for item, times in self._steady[field].items():
+                    multiplicities.setdefault(item, []).append(Multiplicity(times, field))
                 continue
             for value in counts(field):
-                for thing, times in self._other(field, value).items():
-                    found.setdefault(thing, []).append(Multiplicity(times, field, value))
-        return found
+                for item, times in self._difference(field, value).items():
+                    multiplicities.setdefault(item, []).append(Multiplicity(times, field, value))
+        return multiplicities
 
-    def _other(self, field: str, value: int) -> Multiset:
-        """What a network with another count holds more than the base, and less."""
-        if (field, value) not in self._known:
-            bag = self._source.run(**{field: value}).multisets.get(self._name, Counter()) if value > 1 else self.base
-            self._known[field, value] = _minus(bag, self.base)
-        return self._known[field, value]
+    def _difference(self, field: str, value: int) -> Multiset:
+        """Items that a network with another count has more of than the base; negative for fewer."""
+        if (field, value) not in self._differences:
+            multiset = (
+                self._source.run(**{field: value}).multisets.get(self._name, Counter()) if value > 1 else self.base
+            )
+            self._differences[field, value] = _minus(multiset, self.base)
+        return self._differences[field, value]
 
 
 def _minus(first: Multiset, second: Multiset) -> Multiset:
     difference = Counter(first)
     difference.subtract(second)
-    return Counter({thing: times for thing, times in difference.items() if times})
+    return Counter({item: times for item, times in difference.items() if times})
 
 
 def multiplicities(arrays: CandidateArrays, items: Sequence[Multiplicity]) -> Any:
-    """How often each candidate holds a thing."""
+    """How many of an item each candidate has."""
     total: Any = 0
     for item in items:
         if not item.field:

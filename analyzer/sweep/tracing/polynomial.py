@@ -1,10 +1,10 @@
-"""Whole-number polynomials over atoms, in one normal form: what a network's numbers are in terms of its fields.
+"""Whole-number polynomials over atoms, in one normal form: a network's numbers in terms of its fields.
 
 An atom is a field, or a quotient ⌊p / q⌋ of two polynomials. A term is a product of atoms with a whole coefficient.
 Equal polynomials are equal dictionaries, since there is one way to write each: (w + 2)² − 4, halved, is
 
     >>> atoms = Atoms()
-    >>> width = {((atoms.place("width"), 1),): 1}
+    >>> width = {((atoms.index("width"), 1),): 1}
     >>> side = plus(width, constant(2))
     >>> square = plus(times(side, side), constant(-4))
     >>> square  # w² + 4 w
@@ -67,8 +67,8 @@ def times(first: Terms, second: Terms) -> Terms:
     return result
 
 
-def scaled(terms: Terms, factor: int) -> Terms:
-    """`factor` times as much."""
+def scale(terms: Terms, factor: int) -> Terms:
+    """`factor` · `terms`."""
     return {monomial: factor * coefficient for monomial, coefficient in terms.items()} if factor else {}
 
 
@@ -81,7 +81,7 @@ def _monomial_product(one: Monomial, other: Monomial) -> Monomial:
     return tuple(sorted(powers.items()))
 
 
-def divided(numerator: Terms, denominator: Terms) -> tuple[Terms, Terms]:
+def divide(numerator: Terms, denominator: Terms) -> tuple[Terms, Terms]:
     """(q, r) with numerator = q · denominator + r, taking out whole terms where the denominator is a single one.
 
     ⌊numerator / denominator⌋ is then q + ⌊r / denominator⌋, whatever the signs.
@@ -89,56 +89,56 @@ def divided(numerator: Terms, denominator: Terms) -> tuple[Terms, Terms]:
     if len(denominator) != 1:
         exact = numerator == denominator
         return (constant(1), {}) if exact else ({}, numerator)
-    ((divisor, by),) = denominator.items()
+    ((divisor, factor),) = denominator.items()
     quotient: Terms = {}
     rest: Terms = {}
     for monomial, coefficient in numerator.items():
-        left = _without(monomial, divisor)
-        if left is None or coefficient % by:
+        reduced = _divide_monomial(monomial, divisor)
+        if reduced is None or coefficient % factor:
             rest[monomial] = coefficient
         else:
-            quotient[left] = coefficient // by
+            quotient[reduced] = coefficient // factor
     return quotient, rest
 
 
-def _without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+def _divide_monomial(monomial: Monomial, divisor: Monomial) -> Monomial | None:
     powers = dict(monomial)
     for atom, power in divisor:
-        left = powers.get(atom, 0) - power
-        if left < 0:
+        remaining = powers.get(atom, 0) - power
+        if remaining < 0:
             return None
-        powers[atom] = left
+        powers[atom] = remaining
     return tuple((atom, power) for atom, power in powers.items() if power)
 
 
 def polynomial_key(terms: Terms) -> tuple[tuple[Monomial, int], ...]:
-    """The polynomial as a key."""
+    """The polynomial as a hashable key."""
     return tuple(sorted(terms.items()))
 
 
 class Atoms:
-    """Numbers for atoms, in the order in which they turn up; quotients stand after what they are made of."""
+    """Indices of atoms, in the order in which they appear; a quotient comes after the atoms in it."""
 
     def __init__(self) -> None:
         self.items: list[Atom] = []
-        self._places: dict[Atom, int] = {}
+        self._indices: dict[Atom, int] = {}
 
-    def place(self, atom: Atom) -> int:
-        """The number of an atom, new or known."""
-        if atom not in self._places:
-            self._places[atom] = len(self.items)
+    def index(self, atom: Atom) -> int:
+        """The index of an atom, new or known."""
+        if atom not in self._indices:
+            self._indices[atom] = len(self.items)
             self.items.append(atom)
-        return self._places[atom]
+        return self._indices[atom]
 
     def quotient(self, numerator: Terms, denominator: Terms) -> Terms:
         """⌊numerator / denominator⌋ as a polynomial."""
-        whole, rest = divided(numerator, denominator)
+        whole, rest = divide(numerator, denominator)
         if not rest:
             return whole
         if set(rest) == set(denominator) == {ONE}:
             return plus(whole, constant(rest[ONE] // denominator[ONE]))
-        place = self.place(FloorQuotient(polynomial_key(rest), polynomial_key(denominator)))
-        return plus(whole, {((place, 1),): 1})
+        atom = self.index(FloorQuotient(polynomial_key(rest), polynomial_key(denominator)))
+        return plus(whole, {((atom, 1),): 1})
 
     def substituted(self, terms: Terms, known: Mapping[int, int]) -> Terms:
         """The polynomial with numbers in place of some fields, in quotients too."""
@@ -152,12 +152,12 @@ class Atoms:
             result = plus(result, product)
         return result
 
-    def _substituted_atom(self, place: int, known: Mapping[int, int]) -> Terms:
-        if place in known:
-            return constant(known[place])
-        atom = self.items[place]
+    def _substituted_atom(self, index: int, known: Mapping[int, int]) -> Terms:
+        if index in known:
+            return constant(known[index])
+        atom = self.items[index]
         if isinstance(atom, str):
-            return {((place, 1),): 1}
+            return {((index, 1),): 1}
         parts = (self.substituted(dict(part), known) for part in atom)
         return self.quotient(*parts)
 
@@ -167,10 +167,10 @@ class Atoms:
 
     def _fields(self, terms: Terms) -> Iterator[int]:
         for monomial in terms:
-            for place, _ in monomial:
-                atom = self.items[place]
+            for index, _ in monomial:
+                atom = self.items[index]
                 if isinstance(atom, str):
-                    yield place
+                    yield index
                 else:
                     for part in atom:
                         yield from self._fields(dict(part))

@@ -1,8 +1,8 @@
-"""One run of a family's own code and of the cost fold on Symbols.
+"""One run of a family's own code and of the cost walk on Symbols.
 
 The fields of a candidate that vary in the space are Symbols, all others plain; `make_spec` builds its spec, `graph` its
-network and `cost_tree` its costs, as for any network. What comes out is a polynomial for each figure, and the tape of what
-was compared and counted on the way; an InvalidInput on the way is a result as well, the reason why there is none.
+network and `cost_tree` its costs, as for any network. The result is a polynomial for each figure, and the tape of the
+comparisons and counts on the way; an InvalidInput is a result as well: the reason why there are no figures.
 """
 
 from collections import Counter
@@ -49,13 +49,13 @@ class _SymbolList(tuple[Any, ...]):
 
 
 Multiset = Counter[Any]
-"""Thing → how often a network holds it; of a difference, negative where it no longer does."""
+"""Item → how many of it a network has; in a difference, negative where it has fewer."""
 MultisetReaders = tuple[tuple[str, Callable[[Analysis], Multiset]], ...]
-"""What is read off each run beside its figures, by name."""
+"""(name, function) pairs of the multisets that are read off each run beside its figures."""
 
 
 class SymbolicRun(NamedTuple):
-    """One run: what it noted, its figures and bags by name, and why there are none."""
+    """One run: its tape, its figures and multisets by name, and the reason where there are none."""
 
     tape: Tape
     figures: dict[str, Terms]
@@ -78,7 +78,7 @@ class TraceSource(NamedTuple):
     done: dict[tuple[tuple[str, int], ...], SymbolicRun]
 
     def run(self, **counts: int) -> SymbolicRun:
-        """A run with other counts, made once."""
+        """The run with other counts; made once."""
         key = tuple(counts.items())
         if key not in self.done:
             self.done[key] = _run(self, self.values | counts)
@@ -86,42 +86,42 @@ class TraceSource(NamedTuple):
 
 
 def _run(source: TraceSource, values: Mapping[str, int]) -> SymbolicRun:
-    alike, tape = source.structure, Tape(source.atoms, source.bounds)
-    fields: dict[str, Any] = dict(alike.shared)
-    for name, length in alike.lengths:
-        parts = [f"{name}[{place}]" for place in range(length)]
+    structure, tape = source.structure, Tape(source.atoms, source.bounds)
+    fields: dict[str, Any] = dict(structure.shared)
+    for name, length in structure.lengths:
+        parts = [f"{name}[{stage}]" for stage in range(length)]
         fields[name] = _SymbolList(
             tape.symbol(part, values[part]) if part in values else fields.pop(part) for part in parts
         )
     fields |= {name: tape.symbol(name, value) for name, value in values.items() if "[" not in name}
     try:
-        spec = make_spec(alike.family, fields)
-        analysis = _analysis(spec, spec.default_input_size if alike.size is None else alike.size)
-        bags = {name: read(analysis) for name, read in source.readers}
+        spec = make_spec(structure.family, fields)
+        analysis = _analysis(spec, spec.default_input_size if structure.size is None else structure.size)
+        multisets = {name: reader(analysis) for name, reader in source.readers}
     except InvalidInput as error:
         return SymbolicRun(tape, {}, {}, reason=str(error))
-    return SymbolicRun(tape, _figures(analysis), bags)
+    return SymbolicRun(tape, _figures(analysis), multisets)
 
 
 def _analysis(spec: Spec, size: Size) -> Analysis:
-    """The cost fold's reading of a network of Symbols, which has no name."""
+    """The analysis of a network of Symbols, which has no name."""
     graph = spec.graph()
     height, width = size if isinstance(size, tuple) else (size, size)
     shape = in_channels(graph), height, width
-    walked = cost_tree(graph, shape)
+    costs = cost_tree(graph, shape)
     network = Network(graph=graph, expression="", title="", spec=spec)
-    return Analysis(network=network, input_shape=shape, stages=(), totals=_totals(walked.total), cost_tree=walked)
+    return Analysis(network=network, input_shape=shape, stages=(), totals=_totals(costs.total), cost_tree=costs)
 
 
 def _totals(total: StageTotals) -> CostTotals:
-    reach, stride, depth = total.receptive
+    extent, stride, depth = total.receptive
     return CostTotals(
         output_shape=total.output_shape,
         params=total.params,
         buffers=total.buffers,
         macs=total.macs,
         activations=total.activations,
-        receptive_field=1 + reach,
+        receptive_field=1 + extent,
         total_stride=stride,
         depth=depth,
     )
@@ -129,6 +129,8 @@ def _totals(total: StageTotals) -> CostTotals:
 
 def _figures(analysis: Analysis) -> dict[str, Terms]:
     _, height, width = analysis.input_shape
-    found = (analysis.params, analysis.macs, analysis.activations, analysis.depth, num_ops(analysis.network.graph))
-    held = params_bytes(analysis) + buffers_bytes(analysis)
-    return {name: terms_of(figure) for name, figure in zip(FIGURES, (*found, height, width, held), strict=True)}
+    figures = (analysis.params, analysis.macs, analysis.activations, analysis.depth, num_ops(analysis.network.graph))
+    state_bytes = params_bytes(analysis) + buffers_bytes(analysis)
+    return {
+        name: terms_of(figure) for name, figure in zip(FIGURES, (*figures, height, width, state_bytes), strict=True)
+    }

@@ -3,16 +3,17 @@
 A network of 200 layers is drawn with a few boxes, by three foldings, none of which knows a family:
 
 - `network_sections`: nodes of one stage that follow one another are drawn together (a stem, a stage, a head).
-- `segments`: a Graph is cut wherever a single tensor is passed on, so that a unit has one way in and one way out: a block,
-  an op, or a dense layer with the concatenation that it feeds.
-- `equal_runs`: neighbouring units that are equal are drawn once, with how often. Equal means the same ops wired alike; the
-  layers of a dense block count as equal, too, though each reads more channels than the one before.
+- `segments`: a Graph is cut wherever a single tensor is passed on, so that a unit has one way in and one way out: a
+  block, an op, or a dense layer with the concatenation that it feeds.
+- `equal_runs`: neighbouring units that are equal are drawn once, with how often. Equal means the same ops wired alike;
+  the layers of a dense block count as equal, too, though each reads more channels than the one before.
 
 The second stage of ResNet-50 is its first block, which strides and projects, and three equal ones; DenseNet-121's first
 dense block is six layers, each with its concatenation:
 
     >>> from analyzer.families.network import network
-    >>> stages = [group.whole for name in ("resnet50", "densenet121") for group in network_sections(network(name).graph)]
+    >>> graphs = [network(name).graph for name in ("resnet50", "densenet121")]
+    >>> stages = [section.whole for graph in graphs for section in network_sections(graph)]
     >>> _, second, _, _, dense, *_ = [stage for stage in stages if stage]
     >>> [[unit[0].name for unit in run] for run in equal_runs(second)]
     [['0'], ['1', '2', '3']]

@@ -110,7 +110,8 @@ def _stage_table(analysis: Analysis) -> str:
     broken = max(map(len, contents)) >= _WIDE
     cells = [rf"\raggedright {latex_escaped(each)}" if broken else latex_escaped(each) for each in contents]
     rows = [_stage_cells(*pair) for pair in zip(analysis.stages, cells, strict=True)]
-    caption = f"{_network_name(analysis)}: stages at an input of {_shape(analysis.input_shape)}. {latex_escaped(CONVENTION_NOTE)}"
+    title = f"{_network_name(analysis)}: stages at an input of {_shape(analysis.input_shape)}"
+    caption = f"{title}. {latex_escaped(CONVENTION_NOTE)}"
     total = ["Total", "", "", *_costs(analysis.totals)]
     align = r"lp{0.3\linewidth}lrrr" if broken else "lllrrr"
     return _table(caption, _label("stages", analysis), align, heads, rows, total)

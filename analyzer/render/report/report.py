@@ -79,8 +79,8 @@ def _published_value(figure: PublishedFigure) -> str:
 def _difference(item: PublishedComparison) -> str:
     figure = item.figure
     return (
-        f"**Differs from** {figure.source} ({_published_value(figure)}): that is `{figure.describes}`, {figure.reason}, "
-        f"{exact(item.described)} against {exact(item.ours)} here."
+        f"**Differs from** {figure.source} ({_published_value(figure)}): that is `{figure.describes}`, "
+        f"{figure.reason}, {exact(item.described)} against {exact(item.ours)} here."
     )
 
 

@@ -87,7 +87,7 @@ DEFAULT_BASELINE = Path("reports") / "baseline.json"
 @click.option("--add", multiple=True, metavar="VARIANT[@SIZE]", help="Add a network to the baseline.")
 @click.option("--remove", multiple=True, metavar="VARIANT[@SIZE]", help="Take a network out of the baseline.")
 @click.option("--tolerance", multiple=True, metavar="QUANTITY=SHARE%|N", help="Let params, macs or activations differ.")
-@click.option("--max", "most", multiple=True, metavar="QUANTITY=N", help="A budget for each network: params=26M.")
+@click.option("--max", "maxima", multiple=True, metavar="QUANTITY=N", help="A budget for each network: params=26M.")
 @click.option("--devices", metavar="FILE.toml", help="Devices of your own, for budgets of latency.")
 @click.option("--live", is_flag=True, help="Compare what the live networks show instead; needs torch.")
 @click.option("--module", metavar="PACKAGE.MODULE:FACTORY[@SIZE]", help="Compare a torch module of your own instead.")

@@ -32,8 +32,6 @@ from analyzer.render.diagram.style import (
 if TYPE_CHECKING:
     from analyzer.render.diagram.drawing import Drawing
 
-_SUFFIX = {"mermaid": "mmd"}
-
 
 @click.command("diagram")
 @click.argument("variant", type=VariantType(), required=False)
@@ -93,16 +91,8 @@ def diagram_verb(
     facts = () if show == "none" else tuple((show or ("shape" if figure else "shape,params,macs")).split(","))
     style = DiagramStyle(theme=theme, direction=direction, page_size=page_size, dense=dense)
     if figure is not None:
-        if (
-            variant is not None
-            or level
-            or stage
-            or path
-            or input_size
-            or heat
-            or on_device["gpu"]
-            or output_format == "html"
-        ):
+        of_network = any((level, stage, path, input_size, heat, on_device["gpu"]))
+        if variant is not None or of_network or output_format == "html":
             raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat, device or html.")
         _draw_figure(figure, replace(style, show=facts), output_format, scale, output)
         return
@@ -113,7 +103,11 @@ def diagram_verb(
     drawing = _drawing(analysis, style, level, stage, path)
     part = [slug(stage or path or "")] if stage or path else []
     name = "-".join([slug(variant.expression), *part, drawing.level])
-    write_output(drawing.content(output_format, scale), output or f"{name}.{_SUFFIX.get(output_format, output_format)}")
+    write_output(drawing.content(output_format, scale), output or f"{name}.{_suffix(output_format)}")
+
+
+def _suffix(output_format: str) -> str:
+    return "mmd" if output_format == "mermaid" else output_format
 
 
 def _times(analysis: Analysis, on_device: Mapping[str, Any], batch_size: int | None) -> OpTimes | None:
@@ -141,7 +135,7 @@ def _draw_figure(figure: str, style: DiagramStyle, output_format: str, scale: fl
         write_output(_figure_list(), output)
     else:
         content = figure_drawing(figure, style).content(output_format, scale)
-        write_output(content, output or f"{figure}.{_SUFFIX.get(output_format, output_format)}")
+        write_output(content, output or f"{figure}.{_suffix(output_format)}")
 
 
 def _figure_list() -> str:

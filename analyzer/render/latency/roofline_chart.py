@@ -108,7 +108,7 @@ class _OccupiedSpace(NamedTuple):
 
 
 def _overlap_penalty(point: tuple[float, float], room: _OccupiedSpace, label: PlacedLabel) -> float:
-    """How bad a label's position is: on an obstacle or a leader, its leader across a text or a point; then its distance."""
+    """How bad a label's position is: on an obstacle or leader, its own leader across others; then its distance."""
     leader = _leader(label, point)
     return (
         1000 * _any_overlap([label.box], room.occupied)

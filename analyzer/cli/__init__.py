@@ -56,7 +56,7 @@ def verbs() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a mistake told in one sentence."""
+    """Run a command line and return its exit status: 0 good, 1 disagreement, 2 a mistake, reported in one sentence."""
     _write_utf8()
     try:
         status = verbs.main(args=arguments, prog_name="analyzer", standalone_mode=False)

@@ -21,18 +21,18 @@ def update_baseline(path: Path, update: bool, add: tuple[str, ...], remove: tupl
     with lock_folder(path):
         old = regression.load_baseline(path) if path.exists() else Baseline({}, {})
         new = Baseline(old.networks, old.modules | own) if own else _with_networks(old, update, added, remove)
-        found = _changes(old, new)
+        changes = _changes(old, new)
         regression.write_baseline(path, new.networks, new.modules)
-    click.echo(update_text(str(path), len(new.networks) + len(new.modules), found))
+    click.echo(update_text(str(path), len(new.networks) + len(new.modules), changes))
     return 0
 
 
 def _with_networks(old: Baseline, update: bool, added: dict[str, Facts], remove: tuple[str, ...]) -> Baseline:
     removed = [_entry(old, key) for key in remove]
-    kept = {key: facts for key, facts in old.networks.items() if key not in removed}
+    networks = {key: facts for key, facts in old.networks.items() if key not in removed}
     if update:
-        kept = regression.current_facts(kept or (() if old.networks or old.modules else variant_names()))
-    return Baseline(kept | added, {key: facts for key, facts in old.modules.items() if key not in removed})
+        networks = regression.current_facts(networks or (() if old.networks or old.modules else variant_names()))
+    return Baseline(networks | added, {key: facts for key, facts in old.modules.items() if key not in removed})
 
 
 def _entry(old: Baseline, key: str) -> str:
@@ -54,21 +54,21 @@ def facts_of_module(name: str) -> tuple[str, Facts]:
     target, at, text = name.partition("@")
     sides = text if at else "224"
     size = regression.parse_key_size(name, sides)
-    net = module_from_factory(target)
-    return f"{target}@{sides}", module_facts(net, input_shape(net, size))
+    module = module_from_factory(target)
+    return f"{target}@{sides}", module_facts(module, input_shape(module, size))
 
 
 def _changes(old: Baseline, new: Baseline) -> list[FigureChange]:
     from analyzer.baseline.baseline import module_changes
 
-    found = [
+    changes = [
         change
         for key in sorted({*old.networks, *new.networks})
         for change in regression.network_changes(key, old.networks.get(key), new.networks.get(key))
     ]
     for key in sorted({*old.modules, *new.modules}):
-        found += module_changes(key, old.modules.get(key), new.modules.get(key))
-    return found
+        changes += module_changes(key, old.modules.get(key), new.modules.get(key))
+    return changes
 
 
 DEFAULT_BASELINE = Path("reports") / "baseline.json"
@@ -87,7 +87,7 @@ DEFAULT_BASELINE = Path("reports") / "baseline.json"
 @click.option("--add", multiple=True, metavar="VARIANT[@SIZE]", help="Add a network to the baseline.")
 @click.option("--remove", multiple=True, metavar="VARIANT[@SIZE]", help="Take a network out of the baseline.")
 @click.option("--tolerance", multiple=True, metavar="QUANTITY=SHARE%|N", help="Let params, macs or activations differ.")
-@click.option("--max", "most", multiple=True, metavar="QUANTITY=N", help="A budget for each network: params=26M.")
+@click.option("--max", "maxima", multiple=True, metavar="QUANTITY=N", help="A budget for each network: params=26M.")
 @click.option("--devices", metavar="FILE.toml", help="Devices of your own, for budgets of latency.")
 @click.option("--live", is_flag=True, help="Compare what the live networks show instead; needs torch.")
 @click.option("--module", metavar="PACKAGE.MODULE:FACTORY[@SIZE]", help="Compare a torch module of your own instead.")
@@ -100,11 +100,11 @@ def check_verb(
     add: tuple[str, ...],
     remove: tuple[str, ...],
     tolerance: tuple[str, ...],
-    most: tuple[str, ...],
+    maxima: tuple[str, ...],
     devices: str | None,
     live: bool,
     module: str | None,
-    form: str,
+    output_format: str,
     output: str | None,
 ) -> int:
     """Compare every network with the baseline, or those named; exit 1 and say which stage and op moved.
@@ -115,19 +115,19 @@ def check_verb(
     may be a TOML file.
     """
     if update or add or remove:
-        _refuse(variants=variants, tolerance=tolerance, max=most, live=live)
+        _refuse(variants=variants, tolerance=tolerance, max=maxima, live=live)
         if module and (add or remove):
             raise InvalidInput("check: --module goes with --update alone; --remove takes a module's key.")
         return update_baseline(baseline, update, add, remove, module)
     if module:
-        _refuse(variants=variants, max=most, live=live)
-        found = _check_module(baseline, module)
-        verdict = _apply_limits(found, {}, tolerance, (), None)
+        _refuse(variants=variants, max=maxima, live=live)
+        outcome = _check_module(baseline, module)
+        verdict = _apply_limits(outcome, {}, tolerance, (), None)
     else:
         networks = _select_networks(baseline, variants)
-        found = _check_live(networks) if live else regression.check_networks(networks)
-        verdict = _apply_limits(found, networks, tolerance, most, devices)
-    write_output(_FORMS[form](verdict, baseline) + "\n", output)
+        outcome = _check_live(networks) if live else regression.check_networks(networks)
+        verdict = _apply_limits(outcome, networks, tolerance, maxima, devices)
+    write_output(_FORMS[output_format](verdict, baseline) + "\n", output)
     return 0 if verdict.passed else 1
 
 
@@ -139,8 +139,8 @@ _FORMS: dict[str, Callable[[CheckResult, Path], str]] = {
 }
 
 
-def _refuse(**given: object) -> None:
-    for name, value in given.items():
+def _refuse(**options: object) -> None:
+    for name, value in options.items():
         if value:
             what = "VARIANT" if name == "variants" else f"--{name}"
             raise InvalidInput(f"check: {what} does not go with --update, --add, --remove or --module.")
@@ -161,22 +161,24 @@ def _apply_limits(
     outcome: Outcome,
     networks: Mapping[str, Facts],
     tolerance: tuple[str, ...],
-    most: tuple[str, ...],
+    maxima: tuple[str, ...],
     devices: str | None,
 ) -> CheckResult:
     """The outcome after tolerances and budgets, which few runs have."""
-    if not tolerance and not most:
+    if not tolerance and not maxima:
         return CheckResult(outcome)
     from analyzer.baseline.budgets import budgets, exceeded_budgets, tolerances, untolerated_changes
 
-    kept = untolerated_changes(outcome.changes, tolerances(tolerance))
-    failing = {change.network for change in kept}
+    untolerated = untolerated_changes(outcome.changes, tolerances(tolerance))
+    failing = {change.network for change in untolerated}
     moved = tuple(item for item in outcome.moved if item.network in failing)
-    limits = budgets(most, devices)
-    undescribed = {change.network for change in kept if change.quantity == "network"}
+    limits = budgets(maxima, devices)
+    undescribed = {change.network for change in untolerated if change.quantity == "network"}
     budgeted = [key for key in networks if limits and key not in undescribed]
-    excess = [each for key in budgeted for each in exceeded_budgets(key, regression.analysis_of(key), limits)]
-    return CheckResult(Outcome(outcome.num_networks, kept, moved), tuple(excess), len(outcome.changes) - len(kept))
+    excess = [item for key in budgeted for item in exceeded_budgets(key, regression.analysis_of(key), limits)]
+    return CheckResult(
+        Outcome(outcome.num_networks, untolerated, moved), tuple(excess), len(outcome.changes) - len(untolerated)
+    )
 
 
 def _check_live(networks: Mapping[str, Facts]) -> Outcome:
@@ -188,12 +190,12 @@ def _check_live(networks: Mapping[str, Facts]) -> Outcome:
     moved: list[regression.MovedOp] = []
     for key, old in networks.items():
         analysis = regression.analysis_of(key)
-        shown, departure = live_facts(analysis)
-        found = tuple(regression.network_changes(key, old, shown | {"fingerprint": old["fingerprint"]}))
-        changes += found
+        facts, departure = live_facts(analysis)
+        differences = tuple(regression.network_changes(key, old, facts | {"fingerprint": old["fingerprint"]}))
+        changes += differences
         if departure:
             moved.append(regression.MovedOp(key, *departure))
-        elif found:
+        elif differences:
             moved += regression.check_network(key, old, analysis).moved
     return Outcome(len(networks), tuple(changes), tuple(moved))
 

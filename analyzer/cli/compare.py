@@ -29,7 +29,7 @@ from analyzer.families.network import Network, Size
 def compare_verb(
     variants: tuple[Network, ...],
     input_size: Size | None,
-    form: str,
+    output_format: str,
     output: str | None,
     on_device: Mapping[str, Any],
     batch_size: int | None,
@@ -43,16 +43,16 @@ def compare_verb(
     from analyzer.render.compare.compare import comparison_markdown, network_comparison
     from analyzer.text.tables import padded_table
 
-    found = network_comparison(
+    comparison = network_comparison(
         [analyze(variant, input_size) for variant in variants], optional_target(on_device, batch_size)
     )
-    match form:
+    match output_format:
         case "json":
-            content = json.dumps(found.to_dict(), ensure_ascii=False) + "\n"
+            content = json.dumps(comparison.to_dict(), ensure_ascii=False) + "\n"
         case "html":
-            content = found.html
+            content = comparison.html
         case "svg":
-            content = found.svg
+            content = comparison.svg
         case _:
-            content = comparison_markdown(found, padded_table) if output in (None, "-") else found.markdown
+            content = comparison_markdown(comparison, padded_table) if output in (None, "-") else comparison.markdown
     write_output(content, output)

@@ -1,4 +1,4 @@
-"""The verb that draws: diagram."""
+"""The verb diagram: a network, a part of it or a figure of the papers, drawn."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,8 +31,6 @@ from analyzer.render.diagram.style import (
 
 if TYPE_CHECKING:
     from analyzer.render.diagram.drawing import Drawing
-
-_SUFFIX = {"mermaid": "mmd"}
 
 
 @click.command("diagram")
@@ -72,7 +70,7 @@ def diagram_verb(
     level: str | None,
     stage: str | None,
     path: str | None,
-    form: str,
+    output_format: str,
     output: str | None,
     input_size: Size | None,
     show: str | None,
@@ -90,49 +88,54 @@ def diagram_verb(
 
     DOT and Mermaid texts need no Graphviz. An HTML page zooms, pans and opens levels by click, without a network.
     """
-    shown = () if show == "none" else tuple((show or ("shape" if figure else "shape,params,macs")).split(","))
-    look = DiagramStyle(theme=theme, direction=direction, page_size=page_size, dense=dense)
+    facts = () if show == "none" else tuple((show or ("shape" if figure else "shape,params,macs")).split(","))
+    style = DiagramStyle(theme=theme, direction=direction, page_size=page_size, dense=dense)
     if figure is not None:
-        if variant is not None or level or stage or path or input_size or heat or on_device["gpu"] or form == "html":
+        of_network = any((level, stage, path, input_size, heat, on_device["gpu"]))
+        if variant is not None or of_network or output_format == "html":
             raise InvalidInput("diagram: --figure takes no VARIANT, part, level, input size, heat, device or html.")
-        _draw_figure(figure, replace(look, show=shown), form, scale, output)
+        _draw_figure(figure, replace(style, show=facts), output_format, scale, output)
         return
     if variant is None:
         raise InvalidInput("diagram: VARIANT is missing; give one, such as resnet50, or --figure NAME.")
     analysis = analyze(variant, input_size)
-    look = replace(look, show=shown, heat=heat, times=_times(analysis, on_device, batch_size))
-    drawn = _drawing(analysis, look, level, stage, path)
+    style = replace(style, show=facts, heat=heat, times=_times(analysis, on_device, batch_size))
+    drawing = _drawing(analysis, style, level, stage, path)
     part = [slug(stage or path or "")] if stage or path else []
-    name = "-".join([slug(variant.expression), *part, drawn.level])
-    write_output(drawn.content(form, scale), output or f"{name}.{_SUFFIX.get(form, form)}")
+    name = "-".join([slug(variant.expression), *part, drawing.level])
+    write_output(drawing.content(output_format, scale), output or f"{name}.{_suffix(output_format)}")
+
+
+def _suffix(output_format: str) -> str:
+    return "mmd" if output_format == "mermaid" else output_format
 
 
 def _times(analysis: Analysis, on_device: Mapping[str, Any], batch_size: int | None) -> OpTimes | None:
-    """What a device takes for each op, where one is named."""
+    """Predicted milliseconds of each op, where a device is named."""
     target = optional_target(on_device, batch_size)
     if target is None:
         return None
-    from analyzer.render.latency.predicted import op_times  # most drawings tell no latency
+    from analyzer.render.latency.predicted import op_times  # most drawings show no latency
 
     return op_times(analysis, target)
 
 
 def _drawing(
-    analysis: Analysis, look: DiagramStyle, level: str | None, stage: str | None, path: str | None
+    analysis: Analysis, style: DiagramStyle, level: str | None, stage: str | None, path: str | None
 ) -> "Drawing":
     from analyzer.render.diagram.drawing import default_level, drawing
 
-    return drawing(analysis, default_level(level, stage, path), look, stage=stage, path=path)
+    return drawing(analysis, default_level(level, stage, path), style, stage=stage, path=path)
 
 
-def _draw_figure(figure: str, look: DiagramStyle, form: str, scale: float, output: str | None) -> None:
+def _draw_figure(figure: str, style: DiagramStyle, output_format: str, scale: float, output: str | None) -> None:
     from analyzer.render.diagram.drawing import figure_drawing
 
     if figure == "list":
         write_output(_figure_list(), output)
     else:
-        content = figure_drawing(figure, look).content(form, scale)
-        write_output(content, output or f"{figure}.{_SUFFIX.get(form, form)}")
+        content = figure_drawing(figure, style).content(output_format, scale)
+        write_output(content, output or f"{figure}.{_suffix(output_format)}")
 
 
 def _figure_list() -> str:

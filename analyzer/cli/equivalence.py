@@ -1,4 +1,4 @@
-"""The verb that proves identities: ResNeXt's three forms, and the others that a network has a place for."""
+"""The verb equivalence: identities proved, ResNeXt's three forms, and the others that a network has a place for."""
 
 import json
 import sys
@@ -25,7 +25,9 @@ from analyzer.families.network import Network
 )
 @format_option("text", "markdown", "json")
 @output_option
-def equivalence_verb(variant: Network, dtypes: tuple[str, ...], full: bool, form: str, output: str | None) -> int:
+def equivalence_verb(
+    variant: Network, dtypes: tuple[str, ...], full: bool, output_format: str, output: str | None
+) -> int:
     """Grouped convolution, split–transform–merge and split–concat are one function, and the other identities.
 
     The three forms of every block share weights; outputs, gradients and running statistics are compared in evaluation
@@ -36,17 +38,19 @@ def equivalence_verb(variant: Network, dtypes: tuple[str, ...], full: bool, form
     from analyzer.api import check_equivalence  # loads torch, which only this verb's run should pay
     from analyzer.render.equivalence.equivalence import markdown_proof, text_proof
 
-    wanted = dtypes or (("float64", "float32", "bfloat16", "float16") if full else ("float64", "float32"))
-    proof = check_equivalence(variant, dtypes=tuple(dict.fromkeys(wanted)), full=full, progress=_progress)
-    if form == "json":
+    compared = dtypes or (("float64", "float32", "bfloat16", "float16") if full else ("float64", "float32"))
+    proof = check_equivalence(variant, dtypes=tuple(dict.fromkeys(compared)), full=full, progress=_progress)
+    if output_format == "json":
         write_output(json.dumps(proof.to_dict(), indent=2, ensure_ascii=False) + "\n", output)
     else:
-        write_output(markdown_proof(proof) if form == "markdown" else text_proof(proof), output)
+        write_output(markdown_proof(proof) if output_format == "markdown" else text_proof(proof), output)
     return 0 if proof.passed else 1
 
 
 def _progress(done: int, total: int, path: str) -> None:
     """Overwrite one line on a terminal; say nothing into a pipe."""
     if sys.stderr.isatty():
-        told = f"block {done} of {total}: {path}" if done <= total else "" if path == "done" else "the other identities"
-        click.echo(f"\r\033[K{told}", err=True, nl=False)
+        words = (
+            f"block {done} of {total}: {path}" if done <= total else "" if path == "done" else "the other identities"
+        )
+        click.echo(f"\r\033[K{words}", err=True, nl=False)

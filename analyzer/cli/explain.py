@@ -1,4 +1,4 @@
-"""The verb that explains: where each number comes from."""
+"""The verb explain: where each number comes from."""
 
 import json
 
@@ -15,7 +15,7 @@ from analyzer.families.network import Network, Size
 @input_size_option
 @format_option("text", "markdown", "json")
 @output_option
-def explain_verb(variant: Network, path: str, input_size: Size | None, form: str, output: str | None) -> None:
+def explain_verb(variant: Network, path: str, input_size: Size | None, output_format: str, output: str | None) -> None:
     """How each number comes about: formulas with their numbers filled in, and the reason for each choice.
 
     PATH is a stage (stage2), or the weight path of a stage, block or op (layer2.0.conv2); without it, the network.
@@ -23,7 +23,7 @@ def explain_verb(variant: Network, path: str, input_size: Size | None, form: str
     from analyzer.render.explain.explain import explanation
 
     explained = explanation(analyze(variant, input_size), path)
-    if form == "json":
+    if output_format == "json":
         write_output(json.dumps(explained.to_dict(), ensure_ascii=False) + "\n", output)
     else:
-        write_output((explained.text if form == "text" else explained.markdown) + "\n", output)
+        write_output((explained.text if output_format == "text" else explained.markdown) + "\n", output)

@@ -1,4 +1,4 @@
-"""The verb that takes a network away: export."""
+"""The verb export: a network as a PyTorch file or as ONNX."""
 
 import re
 from pathlib import Path
@@ -25,15 +25,17 @@ ENDINGS = {"pytorch": "py", "onnx": "onnx"}
 @output_option
 @input_size_option
 @click.option("--weights", type=click.Path(path_type=Path), help="A weight file to put into the ONNX model.")
-def export_verb(variant: Network, form: str, output: str | None, input_size: Size | None, weights: Path | None) -> int:
+def export_verb(
+    variant: Network, output_format: str, output: str | None, input_size: Size | None, weights: Path | None
+) -> int:
     """Write a network as one readable PyTorch file that needs nothing but torch, or as ONNX (extra onnx).
 
     The PyTorch file has the same weight names, shapes, order and arithmetic; ONNX takes any batch, has random weights
     or those of a file, and is checked with onnxruntime. By default into VARIANT.py or VARIANT.onnx in this folder.
     """
     analysis = analyze(variant, input_size)
-    target = output or f"{module_name(analysis)}.{ENDINGS[form]}"
-    if form == "onnx":
+    target = output or f"{module_name(analysis)}.{ENDINGS[output_format]}"
+    if output_format == "onnx":
         return _export_onnx(analysis, target, weights)
     if weights is not None:
         raise InvalidInput(
@@ -60,9 +62,9 @@ def _export_onnx(analysis: Analysis, target: str, weights: Path | None) -> int:
 def _verdict(exported: "OnnxFile") -> str:
     if not exported.checked_by:
         return f"opset {exported.opset}, not checked: onnxruntime is not installed (extra onnx)."
-    found = f"largest difference {exported.difference:.2g}, largest output {exported.magnitude:.4g}"
+    figures = f"largest difference {exported.difference:.2g}, largest output {exported.magnitude:.4g}"
     word = "computes the same" if exported.agrees else "computes something else, so nothing was written"
-    return f"opset {exported.opset}; {exported.checked_by} {word}: {found}."
+    return f"opset {exported.opset}; {exported.checked_by} {word}: {figures}."
 
 
 def module_name(analysis: Analysis) -> str:

@@ -1,12 +1,11 @@
-"""The verb latency: measured on this machine (`time_measured`), or predicted for a named device (`time_predicted`)."""
+"""The verb latency: measured on this machine (`measured_verb`), or predicted for a named device (`predicted_verb`)."""
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -21,16 +20,15 @@ from analyzer.cli.options import (
     target_on,
     write_output,
 )
-from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.network import Network, Size
 from analyzer.files import require_writable
-from analyzer.latency.predict.parse_target import known_devices
-from analyzer.latency.predict.predict import predict_latency
-from analyzer.latency.predict.prediction import Prediction
-from analyzer.latency.predict.target import LatencyTarget
-from analyzer.latency.records.record import Measurement, RecordFile
 from analyzer.latency.run_settings import CACHES, EXECUTIONS, PRECISIONS, TASKS, Effort, RunSettings, grid
+
+if TYPE_CHECKING:
+    from analyzer.latency.predict.prediction import Prediction
+    from analyzer.latency.predict.target import LatencyTarget
+    from analyzer.latency.records.record import Measurement, RecordFile
 
 RECORDS_FOLDER = "reports/data/latency"
 
@@ -74,7 +72,7 @@ _LAYOUTS = {"contiguous": "contiguous", "nchw": "contiguous", "channels_last": "
 
 
 class LayoutList(click.ParamType[tuple[str, ...]]):
-    """LayoutList by torch's words or by NCHW and NHWC, joined by commas."""
+    """Memory layouts by torch's words or by NCHW and NHWC, joined by commas."""
 
     name = "LIST"
 
@@ -89,8 +87,6 @@ def _print_record(context: click.Context, _: click.Parameter, path: str | None) 
     """Print a record's cells and end."""
     if path is None:
         return
-    from pathlib import Path
-
     from analyzer.latency.records.record import read_measurement
     from analyzer.render.latency.measured import measurement_table
 
@@ -188,33 +184,39 @@ def run_settings(options: Mapping[str, Any]) -> tuple[RunSettings, ...]:
 
 def _either(options: Mapping[str, Any], name: str, flag: str, default: str, flagged: str) -> tuple[str, ...]:
     """A list given by its option or by timm's flag; InvalidInput where both are given."""
-    given: tuple[str, ...] | None = options[name]
-    if given is not None and options[flag]:
+    values: tuple[str, ...] | None = options[name]
+    if values is not None and options[flag]:
         raise InvalidInput(f"--{flag.replace('_', '-')} does not go with --{name}; name {flagged} in its list.")
-    return given or ((flagged,) if options[flag] else (default,))
+    return values or ((flagged,) if options[flag] else (default,))
 
 
 def measured_verb(
-    variants: tuple[Network, ...], form: str, output: str | None, input_size: Size | None, options: dict[str, Any]
+    variants: tuple[Network, ...],
+    output_format: str,
+    output: str | None,
+    input_size: Size | None,
+    options: dict[str, Any],
 ) -> int:
     """Measure, store, show; 2 where a cell could not be measured, 1 where an output was wrong, 130 interrupted."""
-    wanted, effort = run_settings(options), _effort(options)
+    from analyzer.latency.records.record import RecordFile
+
+    cells, effort = run_settings(options), _effort(options)
     if output not in (None, "-"):
         require_writable(Path(str(output)))
     store = None if options["no_save"] else RecordFile(Path(options["save_to"]))
-    taken = _measure_all(variants, wanted, effort, store, input_size, str(options["device"]))
-    if taken.records:
-        write_output(_text(taken, form), output)
+    measurement = _measure_all(variants, cells, effort, store, input_size, str(options["device"]))
+    if measurement.records:
+        write_output(_measurement_text(measurement, output_format), output)
     if store is not None and store.path is not None:
         click.echo(f"recorded in {store.path}", err=True)
-    return _status(taken)
+    return _exit_status(measurement)
 
 
 def _effort(options: dict[str, Any]) -> Effort:
-    same = ("num_warm_iter", "num_bench_iter", "cell_seconds", "max_seconds", "caches", "stages", "tf32", "attempts")
+    names = ("num_warm_iter", "num_bench_iter", "cell_seconds", "max_seconds", "caches", "stages", "tf32", "attempts")
     reference = None if options["reference"] == "none" else options["reference"]
     return Effort(
-        **{name: options[name] for name in same}, cudnn_benchmark=options["cudnn_benchmark"], reference=reference
+        **{name: options[name] for name in names}, cudnn_benchmark=options["cudnn_benchmark"], reference=reference
     )
 
 
@@ -222,10 +224,10 @@ def _measure_all(
     variants: tuple[Network, ...],
     cells: tuple[RunSettings, ...],
     effort: Effort,
-    store: RecordFile | None,
+    store: "RecordFile | None",
     input_size: Size | None,
     device: str,
-) -> Measurement:
+) -> "Measurement":
     from analyzer.extras import extra_imports
 
     with extra_imports("live"):
@@ -233,13 +235,15 @@ def _measure_all(
         from analyzer.live.timing.timing import measure_latencies
 
     with _terminated_as_interrupted(), _progress(len(variants) * len(cells)) as progress:
-        watch = MeasurementCallbacks(
+        callbacks = MeasurementCallbacks(
             progress=progress, notice=_print_notice, keep=store.keep if store else lambda _: None
         )
-        taken = measure_latencies(variants, cells, device=device, input_size=input_size, effort=effort, watch=watch)
+        measurement = measure_latencies(
+            variants, cells, device=device, input_size=input_size, effort=effort, watch=callbacks
+        )
     if store is not None:
-        store.keep(taken)
-    return taken
+        store.keep(measurement)
+    return measurement
 
 
 def _print_notice(sentence: str) -> None:
@@ -249,6 +253,8 @@ def _print_notice(sentence: str) -> None:
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM ends the measurement as Ctrl-C does: what is complete is kept."""
+    import signal  # not for `--help`
+
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -272,88 +278,88 @@ def _progress(total: int) -> Iterator[Any]:
         bar.update(total - bar.pos, "done")
 
 
-def _text(taken: Measurement, form: str) -> str:
-    if form == "json":
-        return taken.to_json()
-    if form == "csv":
-        from analyzer.render.latency.measured import latency_csv
+def _measurement_text(measurement: "Measurement", output_format: str) -> str:
+    if output_format == "json":
+        return measurement.to_json()
+    from analyzer.render.latency.measured import latency_csv, measurement_table
 
-        return latency_csv(taken)
-    from analyzer.render.latency.measured import measurement_table
-
-    return measurement_table(taken)
+    return latency_csv(measurement) if output_format == "csv" else measurement_table(measurement)
 
 
-def _status(taken: Measurement) -> int:
-    if taken.cut_short == "interrupted":
+def _exit_status(measurement: "Measurement") -> int:
+    if measurement.cut_short == "interrupted":
         return 130
-    if taken.failures:
+    if measurement.failures:
         return 2
-    wrong = any(record.output is not None and record.output.agrees is False for record in taken.records)
-    return 1 if wrong or all(record.discarded for record in taken.records) else 0
+    wrong = any(record.output is not None and record.output.agrees is False for record in measurement.records)
+    return 1 if wrong or all(record.discarded for record in measurement.records) else 0
 
 
 MAX_DETAILED = 4
-"""Predictions that are told by stage on a terminal; more make one table."""
+"""Predictions that a terminal shows by stage; more make one table."""
 
 
 def predicted_verb(
     variants: Sequence[Network],
     gpus: Sequence[str],
     input_size: Size | None,
-    form: str,
+    output_format: str,
     output: str | None,
     options: Mapping[str, Any],
 ) -> int:
     """Predict every network on every device in every way to run, in the form asked for."""
+    from analyzer.cost.analysis import analyze
+    from analyzer.latency.predict.predict import predict_latency
+
     targets = _targets(gpus, options)
     analyses = [analyze(variant, input_size) for variant in variants]
-    found = [predict_latency(analysis, target) for analysis in analyses for target in targets]
+    predictions = [predict_latency(analysis, target) for analysis in analyses for target in targets]
     if options["roofline"] is not None:
-        _draw_roofline(found, targets, options["roofline"])
-    write_output(_prediction_text(found, form), output)
+        _draw_roofline(predictions, targets, options["roofline"])
+    write_output(_prediction_text(predictions, output_format), output)
     return 0
 
 
-def _draw_roofline(found: Sequence[Prediction], targets: Sequence[LatencyTarget], path: str) -> None:
+def _draw_roofline(predictions: "Sequence[Prediction]", targets: "Sequence[LatencyTarget]", path: str) -> None:
     from analyzer.render.latency.roofline_chart import roofline
 
-    if len(found) > 1:
+    if len(predictions) > 1:
         raise InvalidInput("--roofline: draws one network on one device; give one of each, one batch and precision.")
-    write_output(roofline(found[0], targets[0], Path(path).suffix.removeprefix(".").lower()), path)
+    write_output(roofline(predictions[0], targets[0], Path(path).suffix.removeprefix(".").lower()), path)
 
 
-def _targets(gpus: Sequence[str], options: Mapping[str, Any]) -> list[LatencyTarget]:
-    return [target_on(gpu, run, options) for gpu in gpus for run in run_settings(options)]
+def _targets(gpus: Sequence[str], options: Mapping[str, Any]) -> "list[LatencyTarget]":
+    return [target_on(gpu, settings, options) for gpu in gpus for settings in run_settings(options)]
 
 
-def _prediction_text(found: Sequence[Prediction], form: str) -> str:
-    from analyzer.render.latency import predicted as words
+def _prediction_text(predictions: "Sequence[Prediction]", output_format: str) -> str:
+    from analyzer.render.latency import predicted as render
 
-    match form:
+    match output_format:
         case "json":
-            documents = [each.to_dict() for each in found]
+            documents = [prediction.to_dict() for prediction in predictions]
             document = documents[0] if len(documents) == 1 else {"schema": 1, "predictions": documents}
             return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
         case "csv":
-            from analyzer.render.latency.predicted import predicted_csv
-
-            return predicted_csv(found)
+            return render.predicted_csv(predictions)
         case "markdown":
-            return words.predicted_markdown(found)
+            return render.predicted_markdown(predictions)
         case _:
-            details = [words.predicted_text(each) for each in found if len(found) <= MAX_DETAILED]
-            return "\n".join([words.predictions_table(found), *details]) if len(found) > 1 else details[0]
+            details = [
+                render.predicted_text(prediction) for prediction in predictions if len(predictions) <= MAX_DETAILED
+            ]
+            return "\n".join([render.predictions_table(predictions), *details]) if len(predictions) > 1 else details[0]
 
 
-def list_devices_verb(devices_file: str | None, form: str, output: str | None) -> int:
+def list_devices_verb(devices_file: str | None, output_format: str, output: str | None) -> int:
     """The devices that can be named, with their figures and where these come from."""
+    from analyzer.latency.predict.parse_target import known_devices
     from analyzer.render.latency.predicted import device_document, device_table
 
-    known = list(known_devices(devices_file).values())
-    if form not in ("table", "json", "markdown"):
-        raise InvalidInput(f"--format {form}: the devices come as table, json or markdown.")
-    write_output(device_document(known) if form == "json" else device_table(known, form), output)
+    devices = list(known_devices(devices_file).values())
+    if output_format not in ("table", "json", "markdown"):
+        raise InvalidInput(f"--format {output_format}: the devices come as table, json or markdown.")
+    write_output(device_document(devices) if output_format == "json" else device_table(devices, output_format), output)
     return 0
 
 
@@ -396,7 +402,7 @@ def latency_verb(
     device: str | None,
     gpu: tuple[str, ...],
     list_devices: bool,
-    form: str,
+    output_format: str,
     output: str | None,
     input_size: Size | None,
     **options: Any,
@@ -411,7 +417,7 @@ def latency_verb(
     if device is not None and (gpu or list_devices):
         raise InvalidInput("latency: --device measures and --gpu predicts; give one of them.")
     if list_devices:
-        return list_devices_verb(options["devices"], form, output)
+        return list_devices_verb(options["devices"], output_format, output)
     if not variants:
         raise InvalidInput("latency: VARIANT is missing; give one, such as resnet50, or --list-devices.")
     _apply_flags(options)
@@ -422,11 +428,11 @@ def latency_verb(
             "measured",
             "leave out --gpu",
         )
-        return predicted_verb(variants, gpu, input_size, form, output, options)
+        return predicted_verb(variants, gpu, input_size, output_format, output, options)
     _refuse(context, PREDICTED_OPTIONS, "predicted", "name a device by --gpu")
-    if form == "markdown":
+    if output_format == "markdown":
         raise InvalidInput("--format markdown: a measured latency comes as table, json or csv.")
-    return measured_verb(variants, form, output, input_size, {**options, "device": device or "cpu"})
+    return measured_verb(variants, output_format, output, input_size, {**options, "device": device or "cpu"})
 
 
 def _apply_flags(options: dict[str, Any]) -> None:

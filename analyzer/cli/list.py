@@ -1,4 +1,4 @@
-"""The verb list."""
+"""The verb list: the named variants with their totals."""
 
 import json
 
@@ -15,18 +15,18 @@ from analyzer.text.units import exact, shape, short
 @click.option("--family", default=None, help="Only the variants of this family.")
 @format_option("table", "markdown", "json")
 @output_option
-def list_verb(family: str | None, form: str, output: str | None) -> None:
+def list_verb(family: str | None, output_format: str, output: str | None) -> None:
     """The named variants with their parameters, MACs and depth."""
     analyses = [analyze(name) for name, _, _ in variants(family)]
-    write_output(_list_text(analyses, form) + "\n", output)
+    write_output(_list_text(analyses, output_format) + "\n", output)
 
 
-def _list_text(analyses: list[Analysis], form: str) -> str:
-    if form == "json":
+def _list_text(analyses: list[Analysis], output_format: str) -> str:
+    if output_format == "json":
         return json.dumps(
             {"schema": 1, "variants": [_list_facts(analysis) for analysis in analyses]}, ensure_ascii=False
         )
-    table = terminal_table if form == "table" else padded_table
+    table = terminal_table if output_format == "table" else padded_table
     heads = ["variant", "network", "input", "parameters", "MACs", "activations", "depth"]
     return table(heads, [_list_cells(analysis) for analysis in analyses], "lllrrrr")
 

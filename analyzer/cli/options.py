@@ -74,7 +74,7 @@ def format_option(*formats: str) -> Decorator:
     """`--format`, the first format being the default."""
     return click.option(
         "--format",
-        "form",
+        "output_format",
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
@@ -97,15 +97,15 @@ Command = Callable[..., Any]
 
 
 def optional_target(on_device: Mapping[str, Any], batch_size: int | None = None) -> "LatencyTarget | None":
-    """What `device_options` say, None where no device is named; InvalidInput for a bad one, or for a run alone."""
+    """The target of `device_options`, None where no device is named; InvalidInput for other options without --gpu."""
     if on_device["gpu"] is None:
-        alone = next((name for name in _NAMES if on_device[name] not in (None, False)), None)
-        if alone:
-            raise InvalidInput(f"--{alone.replace('_', '-')}: is about a predicted latency; name a device by --gpu.")
+        orphan = next((name for name in _DEVICE_OPTIONS if on_device[name] not in (None, False)), None)
+        if orphan:
+            raise InvalidInput(f"--{orphan.replace('_', '-')}: is about a predicted latency; name a device by --gpu.")
         return None
     from analyzer.latency.run_settings import RunSettings  # few commands name a device
 
-    run = RunSettings(
+    settings = RunSettings(
         batch_size=1 if batch_size is None else batch_size,
         precision=on_device["precision"] or "float32",
         compiled=on_device["compiled"],
@@ -113,24 +113,34 @@ def optional_target(on_device: Mapping[str, Any], batch_size: int | None = None)
         cuda_graph=on_device["cuda_graph"],
         training=on_device["train"],
     )
-    return target_on(on_device["gpu"], run, on_device)
+    return target_on(on_device["gpu"], settings, on_device)
 
 
-def target_on(gpu: str, run: "RunSettings", options: Mapping[str, Any]) -> "LatencyTarget":
-    """A run on the device of that name; --calibrate, --devices and --host-us are among the options."""
+def target_on(gpu: str, settings: "RunSettings", options: Mapping[str, Any]) -> "LatencyTarget":
+    """The target of a device and how the network runs there; `options` has --calibrate, --devices and --host-us."""
     from analyzer.latency.predict.parse_target import latency_target  # only a prediction needs the devices
 
     host_us = options["host_us"]
     return latency_target(
         gpu,
-        run,
+        settings,
         host_us=_measure_host_us() if isinstance(host_us, str) else host_us,
         calibration_file=options["calibrate"],
         devices_file=options["devices"],
     )
 
 
-_NAMES = ("gpu", "calibrate", "devices", "host_us", "precision", "channels_last", "compiled", "cuda_graph", "train")
+_DEVICE_OPTIONS = (
+    "gpu",
+    "calibrate",
+    "devices",
+    "host_us",
+    "precision",
+    "channels_last",
+    "compiled",
+    "cuda_graph",
+    "train",
+)
 
 
 _MEASURE = "measure"
@@ -138,7 +148,7 @@ _MEASURE = "measure"
 
 @cache
 def _measure_host_us() -> float:
-    """What this machine takes to start one kernel, told on standard error; needs torch."""
+    """Microseconds that this machine takes to start one kernel, reported on standard error; needs torch."""
     from analyzer.extras import extra_imports
 
     with extra_imports("live"):
@@ -150,7 +160,7 @@ def _measure_host_us() -> float:
     return round(cost, 1)
 
 
-class _HostType(click.ParamType[float | str]):
+class _HostMicroseconds(click.ParamType[float | str]):
     """Microseconds, or the word that has them measured."""
 
     name = "µs|measure"
@@ -170,14 +180,14 @@ _CALIBRATE = click.option(
     "--calibrate", metavar="FILE", help="Measured latencies of the device: our records or timm's CSV."
 )
 _DEVICES = click.option("--devices", metavar="FILE.toml", help="Devices of your own, to be named by --gpu.")
-_HOST = click.option(
+_HOST_US = click.option(
     "--host-us",
-    type=_HostType(),
+    type=_HostMicroseconds(),
     metavar="µs|measure",
     help="What the host takes to start one kernel; or measure it on this machine, which needs torch.",
 )
 _GPU_HELP = "Predict latency on this GPU or CPU, such as 'RTX 4090'"
-_RUN = (
+_RUN_OPTIONS = (
     click.option("--channels-last", is_flag=True, help="Keep tensors in channels-last (NHWC) layout."),
     click.option("--compiled", "--torchcompile", is_flag=True, help="Predict for torch.compile instead of eager."),
     click.option("--cuda-graph", is_flag=True, help="Predict for a CUDA graph, whose kernels cost the host nothing."),
@@ -185,7 +195,7 @@ _RUN = (
 )
 
 
-def _add_run_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+def _add_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
@@ -194,17 +204,17 @@ def _add_run_options(command: Command, *options: Callable[[Command], Command]) -
 def gpu_options(command: Command) -> Command:
     """Add `--gpu`, which may be given several times, and where its figures come from."""
     gpu = click.option("--gpu", "--on", multiple=True, metavar="NAME", help=f"{_GPU_HELP}; several for several.")
-    return _add_run_options(command, gpu, _CALIBRATE, _DEVICES, _HOST)
+    return _add_options(command, gpu, _CALIBRATE, _DEVICES, _HOST_US)
 
 
 def device_options(command: Command) -> Command:
-    """Add one device and its run; the command gets them together, as `on_device`."""
+    """Add one device and how the network runs on it; the command gets them as one mapping, `on_device`."""
 
     @wraps(command)
-    def gathered(**options: Any) -> Any:
-        return command(on_device={name: options.pop(name) for name in _NAMES}, **options)
+    def with_device(**options: Any) -> Any:
+        return command(on_device={name: options.pop(name) for name in _DEVICE_OPTIONS}, **options)
 
     gpu = click.option("--gpu", "--on", metavar="NAME", help=f"{_GPU_HELP}.")
-    words = "float32, amp, amp_bfloat16, float16 or bfloat16; by default float32."
-    precision = click.option("--precision", metavar="WORD", help=f"Of the prediction: {words}")
-    return _add_run_options(gathered, gpu, precision, *_RUN, _CALIBRATE, _DEVICES, _HOST)
+    names = "float32, amp, amp_bfloat16, float16 or bfloat16; by default float32."
+    precision = click.option("--precision", metavar="WORD", help=f"Of the prediction: {names}")
+    return _add_options(with_device, gpu, precision, *_RUN_OPTIONS, _CALIBRATE, _DEVICES, _HOST_US)

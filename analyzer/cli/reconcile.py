@@ -22,7 +22,7 @@ def reconcile_verb(
     number: tuple[str, ...],
     quantity: str | None,
     input_size: Size | None,
-    form: str,
+    output_format: str,
     output: str | None,
 ) -> int:
     """Which convention of which tool or paper gives a published NUMBER.
@@ -33,11 +33,11 @@ def reconcile_verb(
     """
     from analyzer.literature.reconcile import reconcile
 
-    found = reconcile(analyze(variant, input_size), parse_printed_number(" ".join(number), quantity))
-    if form == "json":
-        write_output(json.dumps(found.to_dict(), ensure_ascii=False) + "\n", output)
+    result = reconcile(analyze(variant, input_size), parse_printed_number(" ".join(number), quantity))
+    if output_format == "json":
+        write_output(json.dumps(result.to_dict(), ensure_ascii=False) + "\n", output)
     else:
         from analyzer.render.report.reconcile import reconcile_text
 
-        write_output(reconcile_text(found), output)
-    return 0 if found.explained else 1
+        write_output(reconcile_text(result), output)
+    return 0 if result.explained else 1

@@ -58,7 +58,7 @@ SizedAnalyses = tuple[Analysis, tuple[Analysis, ...]]
 def report_verb(
     variants: tuple[Network, ...],
     input_sizes: tuple[tuple[Size, ...], ...],
-    form: str,
+    output_format: str,
     output: str | None,
     check: bool,
     spec: bool,
@@ -82,16 +82,16 @@ def report_verb(
         return _check(FOLDER) if check else _refresh(FOLDER)
     if claims:
         _refuse_variants(variants, "--claims")
-        return _write_claims(form, output)
+        return _write_claims(output_format, output)
     if not variants:
         raise InvalidInput("report: VARIANT is missing; give one or more, such as resnet50, or --check.")
     if spec:
         return _write_specs(variants, output)
-    sizes: tuple[Size | None, ...] = tuple(dict.fromkeys(size for given in input_sizes for size in given)) or (None,)
+    sizes: tuple[Size | None, ...] = tuple(dict.fromkeys(size for option in input_sizes for size in option)) or (None,)
     reports = [_report(variant, sizes) for variant in variants]
     target = optional_target(on_device, batch_size)
-    memory_batch = None if target and form != "json" else batch_size
-    _write(reports, form, output, _memory_options(memory_batch, dtype, trainable, frozen_norm, budget), target)
+    memory_batch = None if target and output_format != "json" else batch_size
+    _write(reports, output_format, output, _memory_options(memory_batch, dtype, trainable, frozen_norm, budget), target)
     return 0
 
 
@@ -101,17 +101,21 @@ def _report(variant: Network, sizes: tuple[Size | None, ...]) -> SizedAnalyses:
 
 
 def _write(
-    reports: list[SizedAnalyses], form: str, output: str | None, asked: "_MemoryOptions", target: "LatencyTarget | None"
+    reports: list[SizedAnalyses],
+    output_format: str,
+    output: str | None,
+    memory: "_MemoryOptions",
+    target: "LatencyTarget | None",
 ) -> None:
-    if form == "json":
-        _write_json(reports, output, asked, target)
-    elif target and asked != _MemoryOptions():
+    if output_format == "json":
+        _write_json(reports, output, memory, target)
+    elif target and memory != _MemoryOptions():
         raise InvalidInput("--gpu: goes with a whole report; leave it out, or what is about memory and training alone.")
-    elif asked != _MemoryOptions():
-        _refuse_form(form)
-        write_output("\n".join(_memory_markdown(each, asked) for each in _flat(reports)), output)
-    elif form != "markdown":
-        _write_form(reports, form, output, target)
+    elif memory != _MemoryOptions():
+        _refuse_form(output_format)
+        write_output("\n".join(_memory_markdown(analysis, memory) for analysis in _flat(reports)), output)
+    elif output_format != "markdown":
+        _write_form(reports, output_format, output, target)
     elif output is None:
         _write_reports(reports, FOLDER, target)
     else:
@@ -122,13 +126,15 @@ def _flat(reports: list[SizedAnalyses]) -> list[Analysis]:
     return [analysis for first, others in reports for analysis in (first, *others)]
 
 
-def _refuse_form(form: str) -> None:
-    if form != "markdown":
-        raise InvalidInput(f"--format {form}: has no form of its own for memory and training; take markdown or json.")
+def _refuse_form(output_format: str) -> None:
+    if output_format != "markdown":
+        raise InvalidInput(
+            f"--format {output_format}: has no form of its own for memory and training; take markdown or json."
+        )
 
 
 class _MemoryOptions(NamedTuple):
-    """What memory and training are asked for, where they are."""
+    """The options about memory and training; all at their defaults where none is set."""
 
     batch_size: int | None = None
     dtype: str | None = None
@@ -148,32 +154,32 @@ def _memory_options(
     )
 
 
-def _memory_markdown(analysis: Analysis, asked: _MemoryOptions) -> str:
+def _memory_markdown(analysis: Analysis, memory: _MemoryOptions) -> str:
     from analyzer.render.report.memory import budget_section, memory_section, transfer_section
     from analyzer.render.report.report import escaped
     from analyzer.text.units import size_bytes
 
-    batch = 1 if asked.batch_size is None else asked.batch_size
+    batch = 1 if memory.batch_size is None else memory.batch_size
     title = f"# {escaped(analysis.network.title)}:"
-    if asked.budget is not None:
-        section = budget_section(analysis, asked.budget, batch, asked.dtype or "float32")
-        return f"{title} what fits {size_bytes(asked.budget)}\n\n{section}\n"
-    if asked.trainable is None:
-        return f"{title} memory\n\n{memory_section(analysis, batch, asked.dtype)}\n"
-    section = transfer_section(analysis, asked.trainable, batch, asked.dtype or "float32", asked.frozen_norm)
-    return f"{title} training {escaped(asked.trainable)}\n\n{section}\n"
+    if memory.budget is not None:
+        section = budget_section(analysis, memory.budget, batch, memory.dtype or "float32")
+        return f"{title} what fits {size_bytes(memory.budget)}\n\n{section}\n"
+    if memory.trainable is None:
+        return f"{title} memory\n\n{memory_section(analysis, batch, memory.dtype)}\n"
+    section = transfer_section(analysis, memory.trainable, batch, memory.dtype or "float32", memory.frozen_norm)
+    return f"{title} training {escaped(memory.trainable)}\n\n{section}\n"
 
 
-def _document(analysis: Analysis, asked: _MemoryOptions, target: "LatencyTarget | None") -> dict[str, Any]:
+def _document(analysis: Analysis, memory: _MemoryOptions, target: "LatencyTarget | None") -> dict[str, Any]:
     latency = _latency(analysis, target) if target else {}
-    if asked == _MemoryOptions():
+    if memory == _MemoryOptions():
         return analysis.to_dict() | latency
     from analyzer.cost.memory_json import budget_facts, memory_facts
 
-    batch, dtype = 1 if asked.batch_size is None else asked.batch_size, asked.dtype or "float32"
-    facts = memory_facts(analysis, batch, dtype, asked.trainable or "all", asked.frozen_norm)
-    if asked.budget is not None:
-        facts["budget"] = budget_facts(analysis, asked.budget, batch, dtype)
+    batch, dtype = 1 if memory.batch_size is None else memory.batch_size, memory.dtype or "float32"
+    facts = memory_facts(analysis, batch, dtype, memory.trainable or "all", memory.frozen_norm)
+    if memory.budget is not None:
+        facts["budget"] = budget_facts(analysis, memory.budget, batch, dtype)
     return analysis.to_dict() | {"memory": facts} | latency
 
 
@@ -197,23 +203,23 @@ def _refuse_variants(variants: tuple[Network, ...], flag: str) -> None:
         raise InvalidInput(f"report: {flag} is about all networks in {FOLDER}/ and takes no VARIANT.")
 
 
-def _write_claims(form: str, output: str | None) -> int:
+def _write_claims(output_format: str, output: str | None) -> int:
     from analyzer.render.report.claims import claims_document, claims_page
 
-    if form not in ("markdown", "json"):
-        raise InvalidInput(f"--format {form}: claims come as markdown or json.")
-    text = json.dumps(claims_document(), ensure_ascii=False) + "\n" if form == "json" else claims_page()
+    if output_format not in ("markdown", "json"):
+        raise InvalidInput(f"--format {output_format}: claims come as markdown or json.")
+    text = json.dumps(claims_document(), ensure_ascii=False) + "\n" if output_format == "json" else claims_page()
     if output is None:
-        _write_and_print(FOLDER / f"claims.{'json' if form == 'json' else 'md'}", text)
+        _write_and_print(FOLDER / f"claims.{'json' if output_format == 'json' else 'md'}", text)
     else:
         write_output(text, output)
     return 0
 
 
 def _write_json(
-    reports: list[SizedAnalyses], output: str | None, asked: _MemoryOptions, target: "LatencyTarget | None"
+    reports: list[SizedAnalyses], output: str | None, memory: _MemoryOptions, target: "LatencyTarget | None"
 ) -> None:
-    documents: list[dict[str, Any]] = [_document(analysis, asked, target) for analysis in _flat(reports)]
+    documents: list[dict[str, Any]] = [_document(analysis, memory, target) for analysis in _flat(reports)]
     document = documents[0] if len(documents) == 1 else {"schema": 1, "reports": documents}
     text = json.dumps(document, ensure_ascii=False) + "\n"
     if output is None:
@@ -225,17 +231,19 @@ def _write_json(
         write_output(text, output)
 
 
-def _write_form(reports: list[SizedAnalyses], form: str, output: str | None, target: "LatencyTarget | None") -> None:
+def _write_form(
+    reports: list[SizedAnalyses], output_format: str, output: str | None, target: "LatencyTarget | None"
+) -> None:
     """One file a network in the folder, or everything in the one document that is asked for."""
     from analyzer.render.report.bundle import report_source
     from analyzer.render.report.formats import SUFFIXES, report_document
 
     if output is None:
         for report in reports:
-            path = FOLDER / f"{report_source(*report, target).stem}.{SUFFIXES[form]}"
-            _write_and_print(path, report_document(form, [report], target))
+            path = FOLDER / f"{report_source(*report, target).stem}.{SUFFIXES[output_format]}"
+            _write_and_print(path, report_document(output_format, [report], target))
     else:
-        write_output(report_document(form, reports, target), output)
+        write_output(report_document(output_format, reports, target), output)
 
 
 def _write_and_print(path: Path, content: str | bytes) -> None:

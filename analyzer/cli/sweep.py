@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LINE_SECONDS = 10
 """Where no terminal shows a bar, a line says at most this often how far the sweep is."""
 MAX_WORKERS = 1024
+_MAX_CANDIDATES = 10**11
 CHARTS = ("svg", "html")
 
 
@@ -62,55 +63,51 @@ _OPTIONS = (
 
 
 def parse_run_options(options: dict[str, Any]) -> SweepOptions:
-    """The options taken out of what the command got; InvalidInput where they do not go together."""
+    """The options of a run, taken out of the command's; InvalidInput where they do not go together."""
     output = options.pop("output")
     folder = Path(output) if output and output != "-" and not Path(output).suffix else None
-    found = SweepOptions(
+    run = SweepOptions(
         folder, None if folder else output, **{name: options.pop(name) for name in SweepOptions._fields[2:]}
     )
-    _check(found)
-    return found
+    _check(run)
+    return run
 
 
-def _check(running: SweepOptions) -> None:
-    if (running.workers or running.scheduler) and not running.folder:
+def _check(run: SweepOptions) -> None:
+    if (run.workers or run.scheduler) and not run.folder:
         raise InvalidInput("--workers and --scheduler need --output FOLDER, which the rows go to.")
-    if running.workers and running.scheduler:
+    if run.workers and run.scheduler:
         raise InvalidInput("--workers starts a cluster and --scheduler names one; give one of them.")
-    for chart in running.charts:
+    for chart in run.charts:
         if Path(chart).suffix[1:].lower() not in CHARTS:
             raise InvalidInput(f"--chart {shortened(chart)!r} must end in .svg or .html.")
 
 
 def stored_results(
-    given: tuple[str, ...], more: dict[str, Any], running: SweepOptions
+    arguments: tuple[str, ...], overrides: dict[str, Any], run: SweepOptions
 ) -> "tuple[Space, tuple[str, ...], SweepOptions] | None":
-    """What a folder of results holds, where that is what is given: its space, what was asked for, and how to go on."""
+    """Space, requested columns and run of a folder of results, where the arguments name one; else None."""
     from analyzer.sweep.results.store import MANIFEST, open_store
 
-    folder = Path(given[0]) if len(given) == 1 else None
+    folder = Path(arguments[0]) if len(arguments) == 1 else None
     if folder is None or not (folder / MANIFEST).exists():
         return None
-    if running.folder or running.chunk_size is not None or more:
+    if run.folder or run.chunk_size is not None or overrides:
         raise InvalidInput(f"sweep: {shortened(folder)} holds results; leave out --output and what changes the space.")
     from analyzer.sweep.space.space import Space
 
     manifest = open_store(folder).manifest
-    return Space.from_toml(manifest.space), manifest.ask, running._replace(folder=folder)
+    return Space.from_toml(manifest.space), manifest.ask, run._replace(folder=folder)
 
 
-def swept_rows(space: "Space", ask: tuple[str, ...], running: SweepOptions) -> Iterator[dict[str, Any]]:
-    """The rows that satisfy the constraints, chunk after chunk, as columns; kept in the folder where one is named."""
-    chunks = (
-        filled_store(space, ask, running).chunks()
-        if running.folder
-        else _rows_in_memory(space, ask, running.chunk_size)
-    )
-    if running.table is None:
+def swept_rows(space: "Space", ask: tuple[str, ...], run: SweepOptions) -> Iterator[dict[str, Any]]:
+    """The rows that satisfy the constraints, chunk after chunk, as columns; stored in the folder where one is named."""
+    chunks = filled_store(space, ask, run).chunks() if run.folder else _rows_in_memory(space, ask, run.chunk_size)
+    if run.table is None:
         return chunks
     from analyzer.sweep.results.store import copy_to_csv
 
-    return _write_table(copy_to_csv(chunks, Path(running.table)), running.table)
+    return _write_table(copy_to_csv(chunks, Path(run.table)), run.table)
 
 
 def _write_table(chunks: Iterator[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
@@ -118,67 +115,67 @@ def _write_table(chunks: Iterator[dict[str, Any]], path: str) -> Iterator[dict[s
     click.echo(f"wrote {path}", err=True)
 
 
-def write_charts(found: "Summary", paths: tuple[str, ...]) -> None:
+def write_charts(summary: "Summary", paths: tuple[str, ...]) -> None:
     """Draw the front, the distributions and named variants into each file."""
     from analyzer.render.sweep.charts import ChartData, chart_document, points_caption, summary_chart
     from analyzer.sweep.results.named_variants import nearby_variants
 
     if not paths:
         return
-    figures = [name for name in found.ranges if found.ranges[name][0] < found.ranges[name][1]]
-    picture = ChartData(found.sample, found.front, nearby_variants(found.space, found.sample, found.front))
-    objectives = [name for name, _ in found.objectives]
-    whole = summary_chart(
-        picture, objectives, figures, found.space.title, points_caption(found.networks, found.space.size, picture)
+    figures = [name for name in summary.ranges if summary.ranges[name][0] < summary.ranges[name][1]]
+    data = ChartData(summary.sample, summary.front, nearby_variants(summary.space, summary.sample, summary.front))
+    objectives = [name for name, _ in summary.objectives]
+    chart = summary_chart(
+        data, objectives, figures, summary.space.title, points_caption(summary.networks, summary.space.size, data)
     )
     for path in paths:
-        write_output(chart_document(whole, Path(path).suffix[1:].lower()), path)
+        write_output(chart_document(chart, Path(path).suffix[1:].lower()), path)
 
 
 def _rows_in_memory(space: "Space", ask: tuple[str, ...], chunk_size: int | None) -> Iterator[dict[str, Any]]:
-    """Rows that are kept nowhere."""
+    """Rows that are not stored."""
     from analyzer.sweep.engine.engine import evaluate
     from analyzer.sweep.results.run import Progress
     from analyzer.sweep.results.store import manifest_of
 
     manifest = manifest_of(space, ask, chunk_size)
     progress = Progress(total=manifest.size, already_done=0, done=0)
-    with progress_bar() as tell:
-        tell(progress)
+    with progress_bar() as callback:
+        callback(progress)
         for start, stop in map(manifest.bounds, range(manifest.num_chunks)):
             columns = evaluate(space, start, stop, ask=ask)
             progress.advance(stop - start, len(columns["index"]))
-            tell(progress)
+            callback(progress)
             yield columns
 
 
-def filled_store(space: "Space", ask: tuple[str, ...], running: SweepOptions) -> "Store":
-    """The folder with all rows in it; what it holds already is not computed again."""
+def filled_store(space: "Space", ask: tuple[str, ...], run: SweepOptions) -> "Store":
+    """The folder with all rows in it; chunks that it has already are not computed again."""
     from analyzer.sweep.results.store import manifest_of, prepare_store
 
-    folder = running.folder or Path()
-    manifest = manifest_of(space, ask, _stored_chunk_size(folder) if running.chunk_size is None else running.chunk_size)
-    with _existing_cluster(running) as client:
+    folder = run.folder or Path()
+    manifest = manifest_of(space, ask, _stored_chunk_size(folder) if run.chunk_size is None else run.chunk_size)
+    with _existing_cluster(run) as client:
         store = prepare_store(folder, manifest)
-        fresh = bool(store.missing())
-        with _resumable(store), progress_bar() as tell:
-            _run(store, running, client, tell)
-    if fresh:
+        incomplete = bool(store.missing())
+        with _resumable(store), progress_bar() as callback:
+            _evaluate_missing(store, run, client, callback)
+    if incomplete:
         click.echo(f"wrote the rows into {folder}; `analyzer sweep {folder}` shows them again", err=True)
     return store
 
 
 @contextmanager
-def _existing_cluster(running: SweepOptions) -> Iterator[Any]:
-    """The cluster that is there already, where one is named: before a folder is made for its rows."""
-    if not running.scheduler:
+def _existing_cluster(run: SweepOptions) -> Iterator[Any]:
+    """A client of the named cluster, or None; connected before a folder is made for its rows."""
+    if not run.scheduler:
         yield None
         return
     from analyzer.sweep.results.run import existing_cluster
 
-    with existing_cluster(running.scheduler) as client:
+    with existing_cluster(run.scheduler) as client:
         if not client.scheduler_info()["workers"]:
-            click.echo(f"The scheduler at {running.scheduler} has no workers yet; waiting for them.", err=True)
+            click.echo(f"The scheduler at {run.scheduler} has no workers yet; waiting for them.", err=True)
         yield client
 
 
@@ -188,16 +185,16 @@ def _stored_chunk_size(folder: Path) -> int | None:
     return open_store(folder).manifest.chunk_size if (folder / MANIFEST).exists() else None
 
 
-def _run(store: "Store", running: SweepOptions, client: Any, tell: "ProgressCallback") -> None:
-    if not (running.workers or client):
-        from analyzer.sweep.results.run import run
+def _evaluate_missing(store: "Store", run: SweepOptions, client: Any, callback: "ProgressCallback") -> None:
+    if not (run.workers or client):
+        from analyzer.sweep.results.run import run as run_in_this_process
 
-        run(store, tell)
+        run_in_this_process(store, callback)
     elif store.missing():
         from analyzer.sweep.results.run import local_cluster, run_on
 
-        with nullcontext(client) if client else local_cluster(running.workers or 1) as workers:
-            run_on(workers, store, tell)
+        with nullcontext(client) if client else local_cluster(run.workers or 1) as workers:
+            run_on(workers, store, callback)
 
 
 @contextmanager
@@ -213,15 +210,15 @@ def _resumable(store: "Store") -> Iterator[None]:
 
 
 def _how_to_resume(store: "Store") -> str:
-    done, whole = exact(len(store.numbers())), exact(store.manifest.num_chunks)
-    return f"{done} of {whole} chunks are whole in {store.folder}; the same command goes on from there."
+    done, total = exact(len(store.numbers())), exact(store.manifest.num_chunks)
+    return f"{done} of {total} chunks are whole in {store.folder}; the same command goes on from there."
 
 
 @contextmanager
 def progress_bar() -> "Iterator[ProgressCallback]":
     """A bar with rate and time left on a terminal's standard error, elsewhere a line now and then."""
     if sys.stderr.isatty():
-        with click.progressbar(length=1, file=sys.stderr, item_show_func=_rate_words) as bar:
+        with click.progressbar(length=1, file=sys.stderr, item_show_func=_rate_text) as bar:
             yield lambda progress: _advance_bar(bar, progress)
     else:
         last = [time.monotonic()]
@@ -230,7 +227,7 @@ def progress_bar() -> "Iterator[ProgressCallback]":
 
 @contextmanager
 def progress_callback() -> Iterator[Callable[[int, int], None]]:
-    """The same for those who report how many candidates are done, and of how many."""
+    """`progress_bar` for a computation that reports (candidates done, candidates in all)."""
     from analyzer.sweep.results.run import Progress
 
     progress = Progress(total=0, already_done=0, done=0)
@@ -238,9 +235,9 @@ def progress_callback() -> Iterator[Callable[[int, int], None]]:
     def report(done: int, size: int) -> None:
         progress.total = size
         progress.advance(done - progress.done, 0)
-        tell(progress)
+        callback(progress)
 
-    with progress_bar() as tell:
+    with progress_bar() as callback:
         yield report
 
 
@@ -249,7 +246,7 @@ def _advance_bar(bar: Any, progress: "Progress") -> None:
     bar.update(progress.done - progress.already_done - bar.pos, progress)
 
 
-def _rate_words(progress: "Progress | None") -> str:
+def _rate_text(progress: "Progress | None") -> str:
     return f"{short(int(progress.rate))}/s" if progress and progress.rate else ""
 
 
@@ -261,12 +258,12 @@ def _print_progress(last: list[float], progress: "Progress") -> None:
     last[0] = now
     left = time.strftime("%H:%M:%S", time.gmtime(progress.seconds_left or 0))
     share = 100 * progress.done // max(progress.total, 1)
-    told = f"{exact(progress.done)} of {exact(progress.total)} candidates ({share} %)"
-    click.echo(f"{told}, {short(int(progress.rate))} a second, {left} left", err=True)
+    counts = f"{exact(progress.done)} of {exact(progress.total)} candidates ({share} %)"
+    click.echo(f"{counts}, {short(int(progress.rate))} a second, {left} left", err=True)
 
 
 @click.command("sweep")
-@click.argument("given", nargs=-1, metavar="[SPACE.toml | NAME | FOLDER] [TARGET…]")
+@click.argument("arguments", nargs=-1, metavar="[SPACE.toml | NAME | FOLDER] [TARGET…]")
 @click.option("--family", default=None, help="Family of a space that is given by --set, such as resnet.")
 @click.option("--variant", default=None, help="Network whose fields hold where --set gives none, such as resnet50.")
 @click.option("--set", "fields", multiple=True, metavar="FIELD=VALUES", help="[1,2,4], 8..64 step 8, or an expression.")
@@ -285,7 +282,7 @@ def _print_progress(last: list[float], progress: "Progress") -> None:
 )
 @format_option("table", "markdown", "csv", "json")
 @run_options
-def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: Any) -> None:
+def sweep_verb(arguments: tuple[str, ...], base: str | None, output_format: str, **options: Any) -> None:
     """Evaluate every network of a design space, and show which none other beats (extra sweep).
 
     A space is a TOML file, one of those that come with the program (resnext, wide_resnet, densenet, regnet, anynet_a to
@@ -297,11 +294,15 @@ def sweep_verb(given: tuple[str, ...], base: str | None, form: str, **options: A
     if base is not None and (run.folder or run.charts):
         raise InvalidInput("--nearest: keeps and draws no rows; leave out the --output folder and --chart.")
     with extra_imports("sweep"):
-        text = _summary(given, form, options, run) if base is None else _nearest(base, given, form, options)
+        text = (
+            _summary(arguments, output_format, options, run)
+            if base is None
+            else _nearest(base, arguments, output_format, options)
+        )
     write_output(text, run.document)
 
 
-def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: SweepOptions) -> str:
+def _summary(arguments: tuple[str, ...], output_format: str, options: dict[str, Any], run: SweepOptions) -> str:
     from analyzer.render.sweep import tables as render
     from analyzer.sweep.engine.engine import requested_figures
     from analyzer.sweep.results.pareto import objectives_of
@@ -311,50 +312,48 @@ def _summary(given: tuple[str, ...], form: str, options: dict[str, Any], run: Sw
     if options["per"] is not None:
         raise InvalidInput("--per: goes with --nearest.")
     objectives = objectives_of(options["pareto"])
-    if held := stored_results(given, _space_overrides(options), run):
-        space, ask, run = held
+    if stored := stored_results(arguments, _space_overrides(options), run):
+        space, ask, run = stored
     else:
-        space = _sweepable(space_from_options(given, options))
+        space = _sweepable(space_from_options(arguments, options))
         ask = tuple(requested_figures(space, requested_columns([name for name, _ in objectives])))
-    found = summarise(space, objectives, ask=ask, parts=swept_rows(space, ask, run))
-    write_charts(found, run.charts)
-    match form:
+    summary = summarise(space, objectives, ask=ask, parts=swept_rows(space, ask, run))
+    write_charts(summary, run.charts)
+    match output_format:
         case "json":
-            return json.dumps(render.summary_facts(found), ensure_ascii=False) + "\n"
+            return json.dumps(render.summary_facts(summary), ensure_ascii=False) + "\n"
         case "csv":
-            return render.summary_csv(found)
+            return render.summary_csv(summary)
         case _:
-            table = padded_table if form == "markdown" else terminal_table
-            return render.summary_text(found, table, options["limit"]) + "\n"
+            table = padded_table if output_format == "markdown" else terminal_table
+            return render.summary_text(summary, table, options["limit"]) + "\n"
 
 
 def _sweepable(space: "Space") -> "Space":
     """The space; InvalidInput where a whole day would not do."""
     if space.size > _MAX_CANDIDATES:
         raise InvalidInput(
-            f"space: its {space.size:.3g} candidates are over the bound of {_MAX_CANDIDATES:.0e}; draw some with --samples."
+            f"space: its {space.size:.3g} candidates are over the bound of {_MAX_CANDIDATES:.0e}; "
+            "draw some with --samples."
         )
     return space
 
 
-_MAX_CANDIDATES = 10**11
-
-
 def requested_columns(names: list[str]) -> list[str]:
-    """The columns that are worked out only where they are asked for."""
+    """The columns that are computed on request only: memory and latencies."""
     return [name for name in names if name == "memory_bytes" or name.startswith("latency_ms:")]
 
 
-def space_from_options(given: tuple[str, ...], options: dict[str, Any]) -> "Space":
-    """The space of a file, of the program, or of --set; InvalidInput where it is not clear which."""
+def space_from_options(arguments: tuple[str, ...], options: dict[str, Any]) -> "Space":
+    """The space of a file, a packaged space, or that of --set; InvalidInput where it is not clear which."""
     from analyzer.sweep.space.space import packaged_space, restrict_space, space
 
-    if len(given) > 1:
-        raise InvalidInput(f"sweep: takes one space, not {len(given)}; targets go with --nearest.")
-    if given:
+    if len(arguments) > 1:
+        raise InvalidInput(f"sweep: takes one space, not {len(arguments)}; targets go with --nearest.")
+    if arguments:
         if options["family"] or options["variant"] or options["fields"] or options["variables"]:
             raise InvalidInput("sweep: give either a space or --family or --variant with --set.")
-        return _sampled_space(restrict_space(packaged_space(given[0]), **_space_overrides(options)), options)
+        return _sampled_space(restrict_space(packaged_space(arguments[0]), **_space_overrides(options)), options)
     family = options["family"]
     if family is None and options["variant"] is None:
         raise InvalidInput(
@@ -362,7 +361,7 @@ def space_from_options(given: tuple[str, ...], options: dict[str, Any]) -> "Spac
         )
     fields = _assignments("--set", options["fields"])
     variables = _assignments("--let", options["variables"])
-    found = space(
+    result = space(
         title=f"around {options['variant']}" if options["variant"] else f"of {family}",
         family=family,
         variant=options["variant"],
@@ -370,66 +369,65 @@ def space_from_options(given: tuple[str, ...], options: dict[str, Any]) -> "Spac
         variables=variables,
         **_space_overrides(options),
     )
-    return _sampled_space(found, options)
+    return _sampled_space(result, options)
 
 
-def _sampled_space(found: "Space", options: dict[str, Any]) -> "Space":
+def _sampled_space(space: "Space", options: dict[str, Any]) -> "Space":
     """The space; InvalidInput where a seed is given and nothing is drawn."""
-    if options["seed"] is not None and found.samples is None:
+    if options["seed"] is not None and space.samples is None:
         raise InvalidInput("--seed: says which candidates are drawn; say how many with --samples.")
-    return found
+    return space
 
 
 def _space_overrides(options: dict[str, Any]) -> dict[str, Any]:
-    """Constraints, sizes and samples that were given."""
-    found = {
+    """Constraints, input sizes, samples and seed, as far as options name them."""
+    overrides = {
         "constraints": list(options["constraints"]),
         "input_sizes": [size for sizes in options["sizes"] for size in sizes.split(",")],
         "samples": options["samples"],
         "seed": options["seed"],
     }
-    return {name: value for name, value in found.items() if value not in (None, [])}
+    return {name: value for name, value in overrides.items() if value not in (None, [])}
 
 
 def _assignments(option: str, texts: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values_by_name: dict[str, str] = {}
     for text in texts:
         name, equals, values = (piece.strip() for piece in text.partition("="))
         if not equals or not name or not values:
             raise InvalidInput(f"{option} {shortened(text)!r}: must be NAME=VALUES, such as cardinality=[1,2,4].")
-        if name in found:
+        if name in values_by_name:
             raise InvalidInput(f"{option}: {shortened(name)} is given more than once.")
-        found[name] = values
-    return found
+        values_by_name[name] = values
+    return values_by_name
 
 
-def _nearest(base: str, given: tuple[str, ...], form: str, options: dict[str, Any]) -> str:
+def _nearest(base: str, arguments: tuple[str, ...], output_format: str, options: dict[str, Any]) -> str:
     from analyzer.cost.analysis import analyze
     from analyzer.families.toml_file import network_at
     from analyzer.render.sweep import tables as render
     from analyzer.sweep.results.nearest import nearest, neighbourhood, targets_of
+    from analyzer.sweep.space.space import input_size
     from analyzer.text.tables import padded_table, terminal_table
 
     if options["family"] or options["variant"]:
         raise InvalidInput("--nearest: names the network itself; leave out --family and --variant.")
-    more = _space_overrides(options)
-    sizes = more.get("input_sizes", [])
+    overrides = _space_overrides(options)
+    sizes = overrides.get("input_sizes", [])
     if len(sizes) > 1:
         raise InvalidInput("--nearest: takes one input size.")
-    from analyzer.sweep.space.space import input_size
-
     start = analyze(network_at(base), input_size(sizes[0]) if sizes else None)
     _, height, width = start.input_shape
-    targets = targets_of(given, start)
+    targets = targets_of(arguments, start)
     variables = _assignments("--let", options["variables"])
-    more |= {"input_sizes": [(height, width)], "variables": variables}
-    within = _sweepable(neighbourhood(start, _assignments("--set", options["fields"]), **more))
+    overrides |= {"input_sizes": [(height, width)], "variables": variables}
+    neighbours = _sweepable(neighbourhood(start, _assignments("--set", options["fields"]), **overrides))
     with progress_callback() as progress:
-        found = nearest(start, within, targets, per=options["per"], progress=progress)
-    match form:
+        result = nearest(start, neighbours, targets, per=options["per"], progress=progress)
+    match output_format:
         case "json":
-            return json.dumps(render.nearest_facts(found), ensure_ascii=False) + "\n"
+            return json.dumps(render.nearest_facts(result), ensure_ascii=False) + "\n"
         case "csv":
-            return render.nearest_csv(found)
+            return render.nearest_csv(result)
         case _:
-            return render.nearest_text(found, padded_table if form == "markdown" else terminal_table) + "\n"
+            return render.nearest_text(result, padded_table if output_format == "markdown" else terminal_table) + "\n"

@@ -1,4 +1,4 @@
-"""The verb that proves: verify."""
+"""The verb verify: closed form against other oracles, torch among them."""
 
 import json
 import sys
@@ -25,26 +25,26 @@ from analyzer.render.equivalence.verification import verifications_markdown
 @format_option("markdown", "json")
 @output_option
 def verify_verb(
-    variants: tuple[Network, ...], input_size: Size | None, weights: Path | None, form: str, output: str | None
+    variants: tuple[Network, ...], input_size: Size | None, weights: Path | None, output_format: str, output: str | None
 ) -> int:
     """Closed form against the live network, its memory, fvcore, torch's counters, torchvision and timm; needs torch.
 
     Without a VARIANT every named one is verified. Exit status 1 where any oracle disagrees.
     """
     analyses = [analyze(variant, input_size) for variant in variants or variant_names()]
-    fitting = _check_weights(analyses, weights)
-    found = [replace(item, checks=(*item.checks, *fitting)) for item in _verifications(analyses)]
-    passed = all(item.passed for item in found)
-    if form == "json":
-        document = {"schema": 1, "passed": passed, "verifications": [item.to_dict() for item in found]}
+    weight_checks = _check_weights(analyses, weights)
+    verifications = [replace(item, checks=(*item.checks, *weight_checks)) for item in _verifications(analyses)]
+    passed = all(item.passed for item in verifications)
+    if output_format == "json":
+        document = {"schema": 1, "passed": passed, "verifications": [item.to_dict() for item in verifications]}
         write_output(json.dumps(document, indent=1, ensure_ascii=False) + "\n", output)
     else:
-        write_output(verifications_markdown(found), output)
+        write_output(verifications_markdown(verifications), output)
     return 0 if passed else 1
 
 
 def _check_weights(analyses: list[Analysis], weights: Path | None) -> tuple[Check, ...]:
-    """The check of a weight file, first of all, since it may not fit."""
+    """The check of a weight file, made before all others, since it may not fit."""
     if weights is None:
         return ()
     if len(analyses) != 1:

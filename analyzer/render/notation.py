@@ -33,7 +33,8 @@ def op_notation(op: Op) -> str:
     """An op as the papers write it: "3×3 conv, 128, /2", "3×3 max pool, /2", "fc, 1000"."""
     match op:
         case Conv2d():
-            return f"{op.kernel}×{op.kernel} conv, {op.out_channels}{_stride_suffix(op.stride)}{_dilation_suffix(op)}{_groups_suffix(op)}"
+            suffixes = f"{_stride_suffix(op.stride)}{_dilation_suffix(op)}{_groups_suffix(op)}"
+            return f"{op.kernel}×{op.kernel} conv, {op.out_channels}{suffixes}"
         case MaxPool2d():
             return f"{op.kernel}×{op.kernel} max pool{_stride_suffix(op.stride)}"
         case AvgPool2d():

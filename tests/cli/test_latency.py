@@ -15,8 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from analyzer.cli import latency as time_measured
-from analyzer.cli import main
+from analyzer.cli import latency, main
 from analyzer.cost.analysis import analyze
 from analyzer.latency.records.conditions import HostCheck, OutputCheck, ReferenceCheck
 from analyzer.latency.records.record import Failure, Measurement, Timing, read_measurement
@@ -221,7 +220,7 @@ def test_exit_status_tells_how_it_went() -> None:
     failure = Failure(variant="x", settings=RunSettings(), reason="no")
 
     def status(*records: Any, **more: Any) -> int:
-        return time_measured._status(Measurement(conditions=CONDITIONS, records=records, **more))
+        return latency._exit_status(Measurement(conditions=CONDITIONS, records=records, **more))
 
     assert status(good) == 0
     assert status(good, drifted) == 0
@@ -261,7 +260,7 @@ def test_a_bar_on_a_terminal_says_what_is_measured(monkeypatch: pytest.MonkeyPat
 
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr("sys.stderr", stream)
-        with time_measured._progress(2) as progress:
+        with latency._progress(2) as progress:
             progress(0, 2, "resnet18, batch 1")
         assert ("resnet18, batch 1" in stream.getvalue()) is shown
         assert ("100%" in stream.getvalue()) is shown

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from analyzer.cli import sweep as sweep_run
+from analyzer.cli import sweep
 from analyzer.cost.analysis import analyze
 from analyzer.render.sweep.charts import LIGHT_PALETTE, ChartData, distribution_chart, front_chart
 from analyzer.sweep.results.named_variants import nearby_variants
@@ -122,8 +122,8 @@ def test_columns_with_brackets_and_dots_are_drawn() -> None:
 def test_progress_is_told_in_lines_where_no_terminal_shows_a_bar(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sweep_run, "LINE_SECONDS", 0)
-    with sweep_run.progress_bar() as tell:
+    monkeypatch.setattr(sweep, "LINE_SECONDS", 0)
+    with sweep.progress_bar() as tell:
         tell(Progress(total=4_000_000, already_done=1_000_000, done=1_000_000))
         tell(Progress(total=4_000_000, already_done=1_000_000, done=2_000_000, seconds=2.0))
     assert capsys.readouterr().err == "2,000,000 of 4,000,000 candidates (50 %), 500 k a second, 00:00:04 left\n"
@@ -138,7 +138,7 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
 
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    with sweep_run.progress_callback() as report:
+    with sweep.progress_callback() as report:
         for done in (1, 50, 100):
             report(done, 100)
     assert "100%" in screen.getvalue()

@@ -92,7 +92,7 @@ def _cards() -> list[str]:
 def _card(told: ClaimText) -> str:
     verdict = told.claim.verdict
     condition = f" {escape(told.condition)}" if told.condition else ""
-    found = markdown_to_html(told.found).strip().removeprefix("<p>").removesuffix("</p>")
+    found = markdown_to_html(told.outcome).strip().removeprefix("<p>").removesuffix("</p>")
     formulas = f"<details><summary>What is counted, and how</summary>{markdown_to_html(told.formulas)}</details>"
     statement = f'<span class="statement">{escape(told.claim.statement)}</span>'
     return (

@@ -183,7 +183,7 @@ def _named(sweeping: IncrementalSweep) -> Columns:
 
 def _show_front(sweeping: IncrementalSweep, picture: ChartData, look: ChartPalette) -> None:
     objectives = [name for name, _ in sweeping.objectives]
-    chart = front_chart(picture, objectives, look, picked=True).properties(
+    chart = front_chart(picture, objectives, look, clickable=True).properties(
         height=_HEIGHT if sweeping.nearest is None else _LOWER
     )
     event: Any = st.altair_chart(chart, key="space_chart", on_select="rerun")

@@ -35,31 +35,31 @@ _STYLE = (
 def bar_chart_svg(analyses: Sequence[Analysis], names: Sequence[str], predictions: "Sequence[Prediction]" = ()) -> str:
     """Stages by parameters, MACs, activations, stored bytes and predicted latency, each column to its own scale."""
     figures = [_figures(analysis) for analysis in analyses]
-    for own, prediction in zip(figures, predictions, strict=False):
+    for by_stage, prediction in zip(figures, predictions, strict=False):
         for time in prediction.stages:
-            own[time.stage][_LATENCY[1]] = time.ms
+            by_stage[time.stage][_LATENCY[1]] = time.ms
     columns = (*_COLUMNS, *([_LATENCY] if predictions else []))
     stages = stage_order(analyses)
     top = _LINE * len(names) + _TOP
     row = _LINE * len(names) + _GAP
     width, height = _LABELS + _COLUMN * len(columns), top + row * len(stages)
     parts = [*_legend(names), *_heads(columns, top)]
-    for place, stage in enumerate(stages):
-        y = top + row * place
+    for number, stage in enumerate(stages):
+        y = top + row * number
         parts.append(text(0, y + 14 + _LINE * (len(names) - 1) / 2, stage_label(stage)))
-        parts += _row_bars(columns, [found.get(stage) for found in figures], figures, y)
+        parts += _row_bars(columns, [figures_by_stage.get(stage) for figures_by_stage in figures], figures, y)
     title = f"{', '.join(names)}: {', '.join(words for words, _, _ in columns)}, by stage"
     return svg_document(parts, width, height, title, _STYLE, margin=8)
 
 
 def _legend(names: Sequence[str]) -> Iterator[str]:
-    for place, name in enumerate(names):
-        yield _bar(_LABELS, _LINE * place + 2, _THICK, place)
-        yield text(_LABELS + _LINE + 4, _LINE * place + 12, name)
+    for number, name in enumerate(names):
+        yield _bar(_LABELS, _LINE * number + 2, _THICK, number)
+        yield text(_LABELS + _LINE + 4, _LINE * number + 12, name)
 
 
 def _figures(analysis: Analysis) -> dict[str, dict[str, Any]]:
-    return {stage: found._asdict() for stage, found in stage_figures(analysis).items()}
+    return {stage: figures._asdict() for stage, figures in stage_figures(analysis).items()}
 
 
 def _heads(columns: "Columns", top: int) -> Iterator[str]:
@@ -69,21 +69,21 @@ def _heads(columns: "Columns", top: int) -> Iterator[str]:
 
 def _row_bars(
     columns: "Columns",
-    found: Sequence[dict[str, Any] | None],
+    stages: Sequence[dict[str, Any] | None],
     all_figures: Sequence[dict[str, dict[str, Any]]],
     y: int,
 ) -> list[str]:
     parts = []
-    for column, (_, name, words) in enumerate(columns):
+    for column, (_, name, label) in enumerate(columns):
         x = _LABELS + _COLUMN * column
-        most = max(stage.get(name, 0) for figures in all_figures for stage in figures.values()) or 1
-        for place, stage in enumerate(found):
+        largest = max(stage.get(name, 0) for figures in all_figures for stage in figures.values()) or 1
+        for number, stage in enumerate(stages):
             count = stage.get(name, 0) if stage else 0
-            length = _BAR * count / most
-            parts.append(_bar(x, y + _LINE * place + 4, length, place) if count else "")
-            parts.append(text(x + length + 4, y + _LINE * place + 14, words(count) if stage else "–", "quiet"))
+            length = _BAR * count / largest
+            parts.append(_bar(x, y + _LINE * number + 4, length, number) if count else "")
+            parts.append(text(x + length + 4, y + _LINE * number + 14, label(count) if stage else "–", "quiet"))
     return [part for part in parts if part]
 
 
-def _bar(x: float, y: float, width: float, place: int) -> str:
-    return rect(x, y, max(width, 1), _THICK, f"network{place % len(NETWORK_COLOURS) + 1}", 2)
+def _bar(x: float, y: float, width: float, number: int) -> str:
+    return rect(x, y, max(width, 1), _THICK, f"network{number % len(NETWORK_COLOURS) + 1}", 2)

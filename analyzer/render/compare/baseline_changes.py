@@ -76,7 +76,7 @@ def verdict_text(verdict: CheckResult, baseline: str) -> str:
     parts = [f"{_sentence(verdict, baseline)}."]
     if outcome.changes:
         parts.append(change_table(outcome.changes))
-    lines = [*first_op_lines(outcome.moved), *(f"{each.network}: {_excess_words(each)}" for each in verdict.excess)]
+    lines = [*first_op_lines(outcome.moved), *(f"{item.network}: {_excess_words(item)}" for item in verdict.excess)]
     return "\n\n".join([*parts, *(["\n".join(lines)] if lines else [])])
 
 
@@ -154,7 +154,7 @@ def verdict_markdown(verdict: CheckResult, baseline: str) -> str:
         f"- `{item.network}`: the first op that differs is `{item.path}` ({item.stage}), now `{_shape_text(item.now)}`"
         for item in outcome.moved
     ]
-    lines += [f"- `{each.network}`: {_excess_words(each)}" for each in verdict.excess]
+    lines += [f"- `{excess.network}`: {_excess_words(excess)}" for excess in verdict.excess]
     if lines:
         parts.append("\n".join(lines[:_MAX_ROWS]))
     if outcome.changes:
@@ -177,9 +177,9 @@ def github_annotations(verdict: CheckResult, baseline: str, text: str) -> str:
         first = next((item for item in outcome.moved if item.network == network), None)
         words = [*first_op_lines([first] if first else []), *(_change_words(change) for change in changes)]
         commands.append(_github_error(baseline, lines.of(changes[0]), f"{network} moved", "\n".join(words)))
-    for each in verdict.excess:
-        line = lines.of(FigureChange(each.network, "total", each.quantity, None, None))
-        commands.append(_github_error(baseline, line, f"{each.network} is over budget", _excess_words(each)))
+    for excess in verdict.excess:
+        line = lines.of(FigureChange(excess.network, "total", excess.quantity, None, None))
+        commands.append(_github_error(baseline, line, f"{excess.network} is over budget", _excess_words(excess)))
     return "\n".join(commands)
 
 
@@ -217,5 +217,7 @@ class _FactLines:
         line = 0
         for name in names:
             start = json.dumps(name, ensure_ascii=False) + ":"
-            line = next((at for at in range(line, len(self._lines)) if self._lines[at].startswith(start)), line)
+            line = next(
+                (number for number in range(line, len(self._lines)) if self._lines[number].startswith(start)), line
+            )
         return line + 1

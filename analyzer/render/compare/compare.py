@@ -78,7 +78,7 @@ class NetworkComparison:
             return ()
         from analyzer.latency.predict.predict import predict_latency  # few comparisons have one
 
-        return tuple(predict_latency(each, self.target) for each in self.analyses)
+        return tuple(predict_latency(analysis, self.target) for analysis in self.analyses)
 
     @property
     def markdown(self) -> str:
@@ -114,36 +114,40 @@ def network_comparison(analyses: Sequence[Analysis], target: "LatencyTarget | No
     return NetworkComparison(tuple(analyses), target)
 
 
-def comparison_markdown(found: NetworkComparison, table: TableWriter) -> str:
+def comparison_markdown(comparison: NetworkComparison, table: TableWriter) -> str:
     """Markdown whose tables that function makes: bare for files, padded for a terminal."""
     folded = (
         f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
-        for title, content in detail_parts(found, table)
+        for title, content in detail_parts(comparison, table)
     )
-    return "\n\n".join([f"# {comparison_heading(found)}", *summary_parts(found, table), *folded]) + "\n"
+    return "\n\n".join([f"# {comparison_heading(comparison)}", *summary_parts(comparison, table), *folded]) + "\n"
 
 
-def comparison_heading(found: NetworkComparison) -> str:
+def comparison_heading(comparison: NetworkComparison) -> str:
     """The networks' titles, with their input sizes where these differ."""
-    sizes = len({analysis.input_shape[1:] for analysis in found.analyses}) > 1
+    sizes = len({analysis.input_shape[1:] for analysis in comparison.analyses}) > 1
     *first, last = (
-        escaped(each.network.title) + (f" at {shape(each.input_shape)}" if sizes else "") for each in found.analyses
+        escaped(analysis.network.title) + (f" at {shape(analysis.input_shape)}" if sizes else "")
+        for analysis in comparison.analyses
     )
     return f"{', '.join(first)} and {last}"
 
 
-def summary_parts(found: NetworkComparison, table: TableWriter = markdown_table) -> list[str]:
+def summary_parts(comparison: NetworkComparison, table: TableWriter = markdown_table) -> list[str]:
     """The first screen: totals, a sentence and the reasons for each difference, the stages side by side."""
-    parts = [_totals(found.analyses, table)]
-    for number, difference in enumerate(found.differences, 1):
-        parts += [_sentence(found, number), *_reasons(found, difference, table)]
-    parts += ["**Stage by stage**", _stages(found.analyses, table), CONVENTION_NOTE]
-    return [*parts, *latency_parts([_code(name) for name in network_names(found.analyses)], found.predictions, table)]
+    parts = [_totals(comparison.analyses, table)]
+    for number, difference in enumerate(comparison.differences, 1):
+        parts += [_sentence(comparison, number), *_reasons(comparison, difference, table)]
+    parts += ["**Stage by stage**", _stages(comparison.analyses, table), CONVENTION_NOTE]
+    return [
+        *parts,
+        *latency_parts([_code(name) for name in network_names(comparison.analyses)], comparison.predictions, table),
+    ]
 
 
-def detail_parts(found: NetworkComparison, table: TableWriter = markdown_table) -> Iterator[tuple[str, str]]:
+def detail_parts(comparison: NetworkComparison, table: TableWriter = markdown_table) -> Iterator[tuple[str, str]]:
     """(title, content) of what is folded: every difference by stage and kind of op."""
-    for difference in found.differences:
+    for difference in comparison.differences:
         if not difference.equal:
             ours, theirs = network_names((difference.first, difference.second))
             title = f"By stage and kind of op: {theirs} against {ours}"
@@ -159,13 +163,13 @@ def network_names(analyses: Sequence[Analysis]) -> list[str]:
     ]
 
 
-def compare_command(found: NetworkComparison) -> str:
+def compare_command(comparison: NetworkComparison) -> str:
     """The command line that compares the networks again, where one input size or each one's own was taken."""
-    own = all(each.input_shape == each.network.input_shape() for each in found.analyses)
-    height, width = found.analyses[0].input_shape[1:]
+    own = all(each.input_shape == each.network.input_shape() for each in comparison.analyses)
+    height, width = comparison.analyses[0].input_shape[1:]
     size = "" if own else f" --input-size {size_text(size_of_sides(height, width))}"
-    device = f" {found.target.arguments}" if found.target else ""
-    return f"python -m analyzer compare {' '.join(each.variant for each in found.analyses)}{size}{device}"
+    device = f" {comparison.target.arguments}" if comparison.target else ""
+    return f"python -m analyzer compare {' '.join(each.variant for each in comparison.analyses)}{size}{device}"
 
 
 def _code(text: str) -> str:
@@ -192,18 +196,18 @@ def _quantity_cells(analysis: Analysis, first: dict[str, int]) -> Iterator[str]:
         yield words if count == first[name] else f"{words} ({ratio(count, first[name])}×)"
 
 
-def _sentence(found: NetworkComparison, number: int) -> str:
-    difference = found.differences[number - 1]
+def _sentence(comparison: NetworkComparison, number: int) -> str:
+    difference = comparison.differences[number - 1]
     ours, theirs = network_names((difference.first, difference.second))
     if difference.equal:
         return f"**{_code(theirs)} is {_code(ours)}**: one graph, fingerprint `{difference.first.fingerprint}`."
-    told = [
+    facts = [
         _difference_phrase(_WORDS[name], was, now)
         for name, (was, now) in difference.totals.items()
         if name not in _BYTES
     ]
-    told += latency_difference(found.predictions, number)
-    return f"**{_code(theirs)} against {_code(ours)}**: {', '.join(told)}."
+    facts += latency_difference(comparison.predictions, number)
+    return f"**{_code(theirs)} against {_code(ours)}**: {', '.join(facts)}."
 
 
 def _difference_phrase(words: str, was: int, now: int) -> str:
@@ -213,18 +217,18 @@ def _difference_phrase(words: str, was: int, now: int) -> str:
     return f"{exact(abs(now - was))} {'more' if now > was else 'fewer'} {words}{share}"
 
 
-def _reasons(found: NetworkComparison, difference: NetworkDifference, table: TableWriter) -> list[str]:
+def _reasons(comparison: NetworkComparison, difference: NetworkDifference, table: TableWriter) -> list[str]:
     if difference.equal:
         return []
     if difference.by_field:
-        return [_by_field(found, difference, table), ORDER_NOTE]
+        return [_by_field(comparison, difference, table), ORDER_NOTE]
     apart = "Networks of different families share no fields; their difference by role and kind of op, the head apart:"
     return [apart, _by_kind(difference, by_role(difference.parts), table)]
 
 
-def _by_field(found: NetworkComparison, difference: NetworkDifference, table: TableWriter) -> str:
-    heads = ["due to", *_WORDS.values(), *(["predicted ms"] if found.target else [])]
-    latency = step_cells(found.target, difference) if found.target else [[]] * (len(difference.steps) + 1)
+def _by_field(comparison: NetworkComparison, difference: NetworkDifference, table: TableWriter) -> str:
+    heads = ["due to", *_WORDS.values(), *(["predicted ms"] if comparison.target else [])]
+    latency = step_cells(comparison.target, difference) if comparison.target else [[]] * (len(difference.steps) + 1)
     rows = [[_step_words(step), *_shares(step.shares)] for step in difference.steps]
     rows.append(["**all together**", *_shares({name: now - was for name, (was, now) in difference.totals.items()})])
     return table(heads, [row + own for row, own in zip(rows, latency, strict=True)], "l" + "r" * (len(heads) - 1))
@@ -289,62 +293,63 @@ def _stages(analyses: Sequence[Analysis], table: TableWriter) -> str:
     rows = []
     for stage in stage_order(analyses):
         first = figures[0].get(stage)
-        for place, (name, found) in enumerate(zip(network_names(analyses), figures, strict=True)):
-            label = "" if place else stage_label(stage)
-            rows.append([label, _code(name), *_stage_cells(found.get(stage), first, reference=not place)])
+        for number, (name, comparison) in enumerate(zip(network_names(analyses), figures, strict=True)):
+            label = "" if number else stage_label(stage)
+            rows.append([label, _code(name), *_stage_cells(comparison.get(stage), first, reference=not number)])
     return table(heads, rows, "lll" + "r" * 8)
 
 
-def _stage_cells(found: StageFigures | None, first: StageFigures | None, reference: bool) -> list[str]:
-    if found is None:
+def _stage_cells(comparison: StageFigures | None, first: StageFigures | None, reference: bool) -> list[str]:
+    if comparison is None:
         return ["–"] * 9
-    cells = [shape(found.output_shape)]
+    cells = [shape(comparison.output_shape)]
     for name in ("params", "macs", "activations", "stored_bytes"):
-        count = getattr(found, name)
+        count = getattr(comparison, name)
         cells.append(size_bytes(count) if name in _BYTES else short(count))
         cells.append("" if reference else ratio(count, getattr(first, name)) if first else "–")
     return cells
 
 
-def _page(found: NetworkComparison) -> str:
+def _page(comparison: NetworkComparison) -> str:
     """One self-contained page, the markdown's content and the chart: nothing to fetch, nothing to run."""
     from analyzer.render.report.html import html_page, markdown_to_html  # few comparisons are a page
 
-    title = escape(re.sub(r"\\(.)", r"\1", comparison_heading(found)))
-    first, *rest = summary_parts(found)
+    title = escape(re.sub(r"\\(.)", r"\1", comparison_heading(comparison)))
+    first, *rest = summary_parts(comparison)
     folded = "".join(
         f"<details><summary>{escape(title)}</summary>\n{markdown_to_html(content)}</details>\n"
-        for title, content in detail_parts(found)
+        for title, content in detail_parts(comparison)
     )
-    chart = f'<figure><div class="wide" tabindex="0" role="region" aria-label="Chart">{found.svg}</div></figure>\n'
+    chart = f'<figure><div class="wide" tabindex="0" role="region" aria-label="Chart">{comparison.svg}</div></figure>\n'
     reasons = markdown_to_html("\n\n".join(rest))
+    footer = f"<footer>Made by <code>{escape(compare_command(comparison))} --format html</code></footer>"
     body = (
         f"<main>\n<article>\n<h1>{title}</h1>\n{markdown_to_html(first)}{chart}{reasons}{folded}"
-        f"<footer>Made by <code>{escape(compare_command(found))} --format html</code></footer>\n</article>\n</main>"
+        f"{footer}\n</article>\n</main>"
     )
     return html_page(title, body)
 
 
-def _document(found: NetworkComparison) -> dict[str, Any]:
+def _document(comparison: NetworkComparison) -> dict[str, Any]:
     """Networks with totals and stages; each difference to the first, whole, by field, and by stage and kind of op."""
-    networks = [_network_json(analysis) for analysis in found.analyses]
-    differences = [_difference_json(difference) for difference in found.differences]
-    for network, prediction in zip(networks, found.predictions, strict=False):
+    networks = [_network_json(analysis) for analysis in comparison.analyses]
+    differences = [_difference_json(difference) for difference in comparison.differences]
+    for network, prediction in zip(networks, comparison.predictions, strict=False):
         network["latency"] = prediction.to_dict()
-    if found.target:
-        for told, difference in zip(differences, found.differences, strict=True):
-            _add_latency(found.target, told, difference)
+    if comparison.target:
+        for facts, difference in zip(differences, comparison.differences, strict=True):
+            _add_latency(comparison.target, facts, difference)
     return {"schema": 1, "networks": networks, "differences": differences}
 
 
-def _add_latency(target: "LatencyTarget", told: dict[str, Any], difference: NetworkDifference) -> None:
+def _add_latency(target: "LatencyTarget", facts: dict[str, Any], difference: NetworkDifference) -> None:
     """What the difference, and each step of it, changes in the predicted milliseconds."""
     from analyzer.latency.predict.predict import predict_latency  # only a device needs it
 
     states = [difference.first, *(step.after for step in difference.steps)]
     times = [predict_latency(state, target).ms for state in states]
-    told["predicted_ms"] = predict_latency(difference.second, target).ms - times[0]
-    for step, (was, now) in zip(told["by_field"] or (), pairwise(times), strict=True):
+    facts["predicted_ms"] = predict_latency(difference.second, target).ms - times[0]
+    for step, (was, now) in zip(facts["by_field"] or (), pairwise(times), strict=True):
         step["predicted_ms"] = now - was
 
 

@@ -44,15 +44,15 @@ def _totals(names: Sequence[str], predictions: "Sequence[Prediction]", table: Ta
     rows = [
         [
             name,
-            device_words(found),
-            f"{found.batch_size:,}",
-            significant(found.ms),
-            ratio(found.ms, first) if found is not predictions[0] else "",
-            _interval(found),
-            significant(found.images_per_second),
-            f"{found.max_batch_size:,}" if found.max_batch_size else "–",
+            device_words(prediction),
+            f"{prediction.batch_size:,}",
+            significant(prediction.ms),
+            ratio(prediction.ms, first) if prediction is not predictions[0] else "",
+            _interval(prediction),
+            significant(prediction.images_per_second),
+            f"{prediction.max_batch_size:,}" if prediction.max_batch_size else "–",
         ]
-        for name, found in zip(names, predictions, strict=True)
+        for name, prediction in zip(names, predictions, strict=True)
     ]
     return table(heads, rows, "llrrrrrr")
 
@@ -61,16 +61,18 @@ def _stages(names: Sequence[str], predictions: "Sequence[Prediction]", table: Ta
     heads = ["stage", "network", "predicted ms", "ratio", "90 % interval, ms", "%", "bound by"]
     rows = []
     for stage in stage_names(predictions):
-        times = [next((each for each in found.stages if each.stage == stage), None) for found in predictions]
-        for place, (name, found, time) in enumerate(zip(names, predictions, times, strict=True)):
-            label = "" if place else stage_label(stage)
-            rows.append([label, name, *_stage_cells(time, times[0] if place else None, found.ms, reference=not place)])
+        times = [next((time for time in prediction.stages if time.stage == stage), None) for prediction in predictions]
+        for number, (name, prediction, time) in enumerate(zip(names, predictions, times, strict=True)):
+            label = "" if number else stage_label(stage)
+            rows.append(
+                [label, name, *_stage_cells(time, times[0] if number else None, prediction.ms, reference=not number)]
+            )
     return table(heads, rows, "llrrrrl")
 
 
 def stage_names(predictions: "Sequence[Prediction]") -> list[str]:
     """The stages that any of the networks has, in the order of `stage_order`."""
-    return in_order(stage.stage for found in predictions for stage in found.stages)
+    return in_order(stage.stage for prediction in predictions for stage in prediction.stages)
 
 
 def _interval(part: "Prediction | StageTime") -> str:

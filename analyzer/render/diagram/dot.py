@@ -54,7 +54,7 @@ _EQUAL_WIDTH_ROLES = ("conv", "pool", "slim")
 def dot_source(
     analysis: Analysis,
     level: str,
-    look: DiagramStyle = DEFAULT_STYLE,
+    style: DiagramStyle = DEFAULT_STYLE,
     *,
     stage: str | None = None,
     path: str | None = None,
@@ -63,13 +63,13 @@ def dot_source(
 
     InvalidInput for an unknown level or part, or a drawing of over 1,500 boxes.
     """
-    return dot_text(box_diagram(analysis, level, look, stage=stage, path=path), look)
+    return dot_text(box_diagram(analysis, level, style, stage=stage, path=path), style)
 
 
 def box_diagram(
     analysis: Analysis,
     level: str,
-    look: DiagramStyle = DEFAULT_STYLE,
+    style: DiagramStyle = DEFAULT_STYLE,
     *,
     stage: str | None = None,
     path: str | None = None,
@@ -77,58 +77,58 @@ def box_diagram(
     """The drawing as data; InvalidInput as `dot_source`."""
     if level not in LEVELS:
         raise InvalidInput(f"level {shortened(level)!r} is unknown; levels are {', '.join(LEVELS)}.")
-    seen = diagram_selection(analysis, look, stage, path)
-    if level == "op" and seen.num_ops > MAX_BOXES:
-        raise _too_large(analysis, level, f"{seen.num_ops} ops are over the bound of {MAX_BOXES}")
-    drawn = LEVELS[level](seen)
-    boxes = sum(bool(box.paths) for box in drawn.boxes)
-    if boxes > MAX_BOXES or len(drawn.arrows) > MAX_ARROWS:
-        told = f"{boxes} boxes and {len(drawn.arrows)} arrows are over the bound of {MAX_BOXES} and {MAX_ARROWS}"
-        raise _too_large(analysis, level, told)
-    if told := times_legend(look):
-        drawn = replace(drawn, legend="\n".join(text for text in (drawn.legend, told) if text))
-    return with_heat(drawn, seen.ledger) if look.heat else drawn
+    selection = diagram_selection(analysis, style, stage, path)
+    if level == "op" and selection.num_ops > MAX_BOXES:
+        raise _too_large(analysis, level, f"{selection.num_ops} ops are over the bound of {MAX_BOXES}")
+    diagram = LEVELS[level](selection)
+    boxes = sum(bool(box.paths) for box in diagram.boxes)
+    if boxes > MAX_BOXES or len(diagram.arrows) > MAX_ARROWS:
+        note = f"{boxes} boxes and {len(diagram.arrows)} arrows are over the bound of {MAX_BOXES} and {MAX_ARROWS}"
+        raise _too_large(analysis, level, note)
+    if note := times_legend(style):
+        diagram = replace(diagram, legend="\n".join(text for text in (diagram.legend, note) if text))
+    return with_heat(diagram, selection.costs) if style.heat else diagram
 
 
-def _too_large(analysis: Analysis, level: str, told: str) -> InvalidInput:
+def _too_large(analysis: Analysis, level: str, excess: str) -> InvalidInput:
     coarser = f"level {COARSER_LEVEL[level]}, or " if level in COARSER_LEVEL else ""
     return InvalidInput(
-        f"{level} level of {shortened(analysis.variant)}: {told}; take {coarser}one part by its stage or path."
+        f"{level} level of {shortened(analysis.variant)}: {excess}; take {coarser}one part by its stage or path."
     )
 
 
-def dot_text(drawn: BoxDiagram, look: DiagramStyle = DEFAULT_STYLE) -> str:
+def dot_text(diagram: BoxDiagram, style: DiagramStyle = DEFAULT_STYLE) -> str:
     """A picture as DOT text; the first two lines, comments, are its title and description."""
-    return _DotWriter(drawn, look).text()
+    return _DotWriter(diagram, style).text()
 
 
 class _DotWriter:
     """A picture on its way to DOT."""
 
-    def __init__(self, drawn: BoxDiagram, look: DiagramStyle) -> None:
-        self._drawn, self._look, self._colours = drawn, look, look.palette
-        self._role_attributes = _role_attributes(look.palette)
+    def __init__(self, diagram: BoxDiagram, style: DiagramStyle) -> None:
+        self._diagram, self._style, self._colours = diagram, style, style.palette
+        self._role_attributes = _role_attributes(style.palette)
 
     def text(self) -> str:
-        drawn, title = self._drawn, one_line(self._drawn.title, 160)
-        graph = Digraph(name=node_id(title), comment=f"{title}\n// {one_line(drawn.description, 2000)}")
+        diagram, title = self._diagram, one_line(self._diagram.title, 160)
+        graph = Digraph(name=node_id(title), comment=f"{title}\n// {one_line(diagram.description, 2000)}")
         self._set_defaults(graph)
         self._draw_frames(graph)
-        roles = {box.name: box.role for box in drawn.boxes}
-        for arrow in drawn.arrows:
+        roles = {box.name: box.role for box in diagram.boxes}
+        for arrow in diagram.arrows:
             if arrow.flow != "jump":
                 self._draw_arrow(graph, arrow, roles)
-        if not drawn.columns:
-            self._align(graph, {frame.name for frame in drawn.frames})
+        if not diagram.columns:
+            self._align(graph, {frame.name for frame in diagram.frames})
         return str(graph.source)
 
     def _set_defaults(self, graph: Digraph) -> None:
-        colours, drawn = self._colours, self._drawn
+        colours, diagram = self._colours, self._diagram
         general = {"fontname": FONT, "fontcolor": colours.ink}
-        page = {"size": "{:.2f},{:.2f}".format(*page_inches(self._look.page_size))} if self._look.page_size else {}
-        grid = {"packmode": f"array_ti{drawn.columns}", "pack": "7"} if drawn.columns else {"newrank": "true"}
+        page = {"size": "{:.2f},{:.2f}".format(*page_inches(self._style.page_size))} if self._style.page_size else {}
+        grid = {"packmode": f"array_ti{diagram.columns}", "pack": "7"} if diagram.columns else {"newrank": "true"}
         graph.attr("graph", **general, **_GRAPH, **page, **grid, bgcolor=colours.paper, label=self._heading())
-        graph.attr("graph", rankdir="LR" if drawn.across else "TB", ranksep=f"{drawn.gap:g}")
+        graph.attr("graph", rankdir="LR" if diagram.across else "TB", ranksep=f"{diagram.gap:g}")
         graph.attr(
             "node", **general, fontsize=f"{FONT_SIZE}", style="filled", margin="0.06,0.04", width="0.2", height="0.2"
         )
@@ -136,31 +136,31 @@ class _DotWriter:
         graph.attr("edge", color=colours.line, arrowsize="0.45")
 
     def _heading(self) -> str:
-        drawn, colours = self._drawn, self._colours
-        rows = [f"<B>{label_escaped(one_line(drawn.title, 160))}</B>"]
-        rows += [small_print(line, colours.quiet) for line in drawn.legend.splitlines()]
-        if drawn.scale:
-            words, *steps = drawn.scale
+        diagram, colours = self._diagram, self._colours
+        rows = [f"<B>{label_escaped(one_line(diagram.title, 160))}</B>"]
+        rows += [small_print(line, colours.quiet) for line in diagram.legend.splitlines()]
+        if diagram.scale:
+            caption, *steps = diagram.scale
             swatches = "".join(
                 f'<TD BGCOLOR="{colour}" BORDER="1" COLOR="{colours.rim}">{small_print(f" {step} ", colours.ink)}</TD>'
                 for step, colour in zip(steps, colours.heats, strict=False)
             )
-            told = f"<TR><TD>{small_print(words, colours.quiet)}</TD>{swatches}</TR>"
-            rows.append(f'<TABLE BORDER="0" CELLSPACING="2" CELLPADDING="2">{told}</TABLE>')
-        return label_table([*rows, _GAP] if drawn.columns else rows, ' ALIGN="LEFT"')
+            scale_row = f"<TR><TD>{small_print(caption, colours.quiet)}</TD>{swatches}</TR>"
+            rows.append(f'<TABLE BORDER="0" CELLSPACING="2" CELLPADDING="2">{scale_row}</TABLE>')
+        return label_table([*rows, _GAP] if diagram.columns else rows, ' ALIGN="LEFT"')
 
     def _draw_frames(self, graph: Digraph) -> None:
-        """In a grid empty cells are held by boxes that are not seen."""
-        taken = {frame.cell: frame for frame in self._drawn.frames}
-        if not self._drawn.columns:
-            for frame in self._drawn.frames:
+        """In a grid, empty cells get frames that are not visible."""
+        frames_by_cell = {frame.cell: frame for frame in self._diagram.frames}
+        if not self._diagram.columns:
+            for frame in self._diagram.frames:
                 self._draw_frame(graph, frame)
             return
-        last = max(taken)
+        last = max(frames_by_cell)
         for row in range(last[0] + 1):
-            for column in range(self._drawn.columns):
-                if (row, column) in taken:
-                    self._draw_frame(graph, taken[row, column])
+            for column in range(self._diagram.columns):
+                if (row, column) in frames_by_cell:
+                    self._draw_frame(graph, frames_by_cell[row, column])
                 elif (row, column) < last:
                     _add_empty_cell(graph, f"empty {row + 1}.{column + 1}")
 
@@ -174,23 +174,23 @@ class _DotWriter:
             label = (
                 label_html(frame.title.strip(), frame.lines, frame.facts, colours.quiet) if frame.title.strip() else ""
             )
-            look = _FRAME | {
+            attributes = _FRAME | {
                 "fillcolor": colours.tint,
                 "color": colours.rim,
-                "margin": f"{8 + 20 * self._drawn.gap:.0f}",
+                "margin": f"{8 + 20 * self._diagram.gap:.0f}",
             }
-            cluster.attr("graph", **look, id=node_id(frame.name), label=label, tooltip=dot_escaped(frame.tip))
+            cluster.attr("graph", **attributes, id=node_id(frame.name), label=label, tooltip=dot_escaped(frame.tip))
             widest = max([94, *(text_width_points(box) + 9 for box in frame.boxes if box.role in _EQUAL_WIDTH_ROLES)])
             for box in frame.boxes:
                 self._draw_box(cluster, box, {"width": _inches(widest)} if box.role in _EQUAL_WIDTH_ROLES else {})
-            if self._drawn.columns:
+            if self._diagram.columns:
                 self._align(cluster, {frame.name})
 
-    def _align(self, graph: Digraph, within: Collection[str]) -> None:
-        """Rows of boxes on one height; in a grid they are told inside the frame, which is laid out by itself."""
-        inside = {box.name for frame in self._drawn.frames if frame.name in within for box in frame.boxes}
-        for names in self._drawn.aligned:
-            if inside.issuperset(names):
+    def _align(self, graph: Digraph, frame_names: Collection[str]) -> None:
+        """Rows of boxes on one height; in a grid they are stated inside the frame, which is laid out by itself."""
+        box_names = {box.name for frame in self._diagram.frames if frame.name in frame_names for box in frame.boxes}
+        for names in self._diagram.aligned:
+            if box_names.issuperset(names):
                 with graph.subgraph() as level:
                     level.attr(rank="same")
                     for name in names:
@@ -200,8 +200,8 @@ class _DotWriter:
         attributes = {"id": node_id(box.name), "class": box.role, "tooltip": dot_escaped(box.tip)}
         attributes |= self._role_attributes[box.role] | width
         if box.role == "transition":
-            attributes |= _trapezium(box, self._drawn.across)
-        if not self._drawn.columns and box.role != "port":
+            attributes |= _trapezium(box, self._diagram.across)
+        if not self._diagram.columns and box.role != "port":
             attributes |= {"group": "trunk"}
         if box.heat is not None:
             attributes |= {"fillcolor": self._colours.heats[box.heat]}
@@ -235,16 +235,16 @@ class _DotWriter:
         weight = 10
         if arrow.flow not in ("data", "guide"):
             weight = 1 if roles[arrow.head] in _MERGE_ROLES else 2 if roles[arrow.tail] == "port" else 10
-        ways = {"weight": f"{weight if arrow.weight is None else arrow.weight}"}
+        attributes = {"weight": f"{weight if arrow.weight is None else arrow.weight}"}
         if arrow.side:
-            return ways | _SIDES[self._drawn.across, arrow.side]
+            return attributes | _SIDES[self._diagram.across, arrow.side]
         if roles[arrow.tail] == "port":
-            ways |= {"tailport": "e" if self._drawn.across else "s"}
-        return ways
+            attributes |= {"tailport": "e" if self._diagram.across else "s"}
+        return attributes
 
 
 def _add_empty_cell(graph: Digraph, name: str) -> None:
-    """A frame that is not seen; Graphviz places frames before boxes without one, so that a box would not do."""
+    """An invisible frame; Graphviz places frames before boxes without one, so that a box would not do."""
     with graph.subgraph(name=f"cluster_{name}") as cluster:
         cluster.attr("graph", style="invis", label="")
         cluster.node(name, label="", style="invis", width="0", height="0")

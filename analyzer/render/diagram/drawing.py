@@ -1,4 +1,4 @@
-"""A drawing as people hold it: its DOT text, laid out when asked, shown by notebooks, saved by suffix."""
+"""A drawing: its DOT text, laid out on demand, shown by notebooks, saved in the format of a file name's suffix."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,23 +40,23 @@ class Drawing:
 
         return mermaid_text(self.picture, self.look)
 
-    def content(self, form: str, scale: float = 1.0) -> str | bytes:
+    def content(self, output_format: str, scale: float = 1.0) -> str | bytes:
         """The drawing in one of the formats; `scale` enlarges a PNG's pixels."""
-        if form == "dot":
+        if output_format == "dot":
             return self.dot
-        if form == "mermaid":
+        if output_format == "mermaid":
             return self.mermaid
-        if form == "html":
+        if output_format == "html":
             return self.page()
-        return render(self.dot, form, scale)
+        return render(self.dot, output_format, scale)
 
     def save(self, path: str | Path, scale: float = 1.0) -> None:
         """Write it as its suffix says: .svg, .png, .pdf, .dot, .mmd or .html; InvalidInput for another suffix."""
         target = Path(path)
-        form = target.suffix.removeprefix(".").lower()
-        if form not in _SUFFIXES:
+        suffix = target.suffix.removeprefix(".").lower()
+        if suffix not in _SUFFIXES:
             raise InvalidInput(f"file {target.name!r} must end in .svg, .png, .pdf, .dot, .mmd or .html.")
-        write_whole(target, self.content("mermaid" if form == "mmd" else form, scale))
+        write_whole(target, self.content("mermaid" if suffix == "mmd" else suffix, scale))
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -71,7 +71,7 @@ class Drawing:
 def drawing(
     analysis: Analysis,
     level: str,
-    look: DiagramStyle = DEFAULT_STYLE,
+    style: DiagramStyle = DEFAULT_STYLE,
     *,
     stage: str | None = None,
     path: str | None = None,
@@ -81,11 +81,11 @@ def drawing(
     def page() -> str:
         from analyzer.render.diagram.html_viewer import network_page
 
-        return network_page(analysis, level, look, stage=stage, path=path)
+        return network_page(analysis, level, style, stage=stage, path=path)
 
-    drawn = box_diagram(analysis, level, look, stage=stage, path=path)
+    diagram = box_diagram(analysis, level, style, stage=stage, path=path)
     return Drawing(
-        title=analysis.network.title, level=level, dot=dot_text(drawn, look), picture=drawn, look=look, page=page
+        title=analysis.network.title, level=level, dot=dot_text(diagram, style), picture=diagram, look=style, page=page
     )
 
 
@@ -96,13 +96,15 @@ def default_level(level: str | None, stage: str | None, path: str | None) -> str
     return "op" if path else "stage" if stage else "network"
 
 
-def figure_drawing(name: str, look: DiagramStyle) -> Drawing:
+def figure_drawing(name: str, style: DiagramStyle) -> Drawing:
     """A figure of the papers, drawn from our own Graphs; InvalidInput with all names for an unknown one."""
     from analyzer.render.diagram.paper_figures import figure_diagram
 
-    drawn = figure_diagram(name, look)
+    diagram = figure_diagram(name, style)
 
     def page() -> str:
         raise InvalidInput(f"figure {name}: has no levels, so there is no page of it; take svg, png or pdf.")
 
-    return Drawing(title=drawn.title, level="figure", dot=dot_text(drawn, look), picture=drawn, look=look, page=page)
+    return Drawing(
+        title=diagram.title, level="figure", dot=dot_text(diagram, style), picture=diagram, look=style, page=page
+    )

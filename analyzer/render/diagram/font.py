@@ -68,9 +68,9 @@ def with_text_widths(svg: str) -> str:
     return _TEXT.sub(_with_width, svg)
 
 
-def _with_width(found: re.Match[str]) -> str:
-    size, attributes, text = found.groups()
-    bold = found.string.endswith('"bold" ', 0, found.start())  # Graphviz writes the weight before the size
+def _with_width(match: re.Match[str]) -> str:
+    size, attributes, text = match.groups()
+    bold = match.string.endswith('"bold" ', 0, match.start())  # Graphviz writes the weight before the size
     return f'font-size="{size}"{attributes}{_length(text, float(size), bold)}>{text}</text>'
 
 

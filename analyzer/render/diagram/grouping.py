@@ -3,16 +3,17 @@
 A network of 200 layers is drawn with a few boxes, by three foldings, none of which knows a family:
 
 - `network_sections`: nodes of one stage that follow one another are drawn together (a stem, a stage, a head).
-- `segments`: a Graph is cut wherever a single tensor is passed on, so that a unit has one way in and one way out: a block,
-  an op, or a dense layer with the concatenation that it feeds.
-- `equal_runs`: neighbouring units that are equal are drawn once, with how often. Equal means the same ops wired alike; the
-  layers of a dense block count as equal, too, though each reads more channels than the one before.
+- `segments`: a Graph is cut wherever a single tensor is passed on, so that a unit has one way in and one way out: a
+  block, an op, or a dense layer with the concatenation that it feeds.
+- `equal_runs`: neighbouring units that are equal are drawn once, with how often. Equal means the same ops wired alike;
+  the layers of a dense block count as equal, too, though each reads more channels than the one before.
 
 The second stage of ResNet-50 is its first block, which strides and projects, and three equal ones; DenseNet-121's first
 dense block is six layers, each with its concatenation:
 
     >>> from analyzer.families.network import network
-    >>> stages = [group.whole for name in ("resnet50", "densenet121") for group in network_sections(network(name).graph)]
+    >>> graphs = [network(name).graph for name in ("resnet50", "densenet121")]
+    >>> stages = [section.whole for graph in graphs for section in network_sections(graph)]
     >>> _, second, _, _, dense, *_ = [stage for stage in stages if stage]
     >>> [[unit[0].name for unit in run] for run in equal_runs(second)]
     [['0'], ['1', '2', '3']]
@@ -56,7 +57,7 @@ class PathNode(NamedTuple):
 
 
 class DiagramSection(NamedTuple):
-    """Nodes drawn together: a stage, or a chain of ops; `name` is the stage word where the group is all of it."""
+    """Nodes drawn together: a stage, or a chain of ops; `name` is the stage word where the section is all of it."""
 
     name: str
     stage: str
@@ -64,22 +65,22 @@ class DiagramSection(NamedTuple):
 
     @property
     def whole(self) -> Graph | None:
-        """The stage's Graph, where the group is a stage of blocks."""
+        """The stage's Graph, where the section is a stage of blocks."""
         op = self.nodes[0].op
         return op if isinstance(op, Graph) and op.kind == "stage" else None
 
 
 def network_sections(graph: Graph, prefix: str = "") -> list[DiagramSection]:
     """The network, or the sub-graph at `prefix`, from stem to head; graphs that only hold sections are opened."""
-    placed, _ = _section_nodes(graph, prefix, "", INPUT)
-    readers = Counter(name for item in placed for name in item.inputs)
-    grouped = []
-    for stage, section in groupby(placed, lambda item: item.stage):
-        chains = list(_chains(list(section), readers))
+    nodes, _ = _section_nodes(graph, prefix, "", INPUT)
+    readers = Counter(name for node in nodes for name in node.inputs)
+    sections = []
+    for stage, stage_nodes in groupby(nodes, lambda node: node.stage):
+        chains = list(_chains(list(stage_nodes), readers))
         for chain in chains:
             name = stage if stage and len(chains) == 1 else chain[0].path
-            grouped.append(DiagramSection(name, stage, tuple(chain)))
-    return grouped
+            sections.append(DiagramSection(name, stage, tuple(chain)))
+    return sections
 
 
 def _chains(nodes: list[PathNode], readers: Counter[str]) -> Iterator[list[PathNode]]:
@@ -99,18 +100,18 @@ def _is_stage(op: Op | Graph) -> bool:
 
 
 def _section_nodes(graph: Graph, prefix: str, stage: str, entry: str) -> tuple[list[PathNode], str]:
-    placed: list[PathNode] = []
+    nodes: list[PathNode] = []
     outputs = {INPUT: entry}
     for node in graph.nodes:
         path, word = f"{prefix}{node.name}", node.stage or stage
         inputs = tuple(outputs[name] for name in node.inputs)
         if isinstance(node.op, Graph) and not word and any(inner.stage for inner in node.op.nodes):
-            inside, outputs[node.name] = _section_nodes(node.op, f"{path}.", word, inputs[0])
-            placed += inside
+            inner_nodes, outputs[node.name] = _section_nodes(node.op, f"{path}.", word, inputs[0])
+            nodes += inner_nodes
         else:
-            placed.append(PathNode(path, word, node.op, inputs))
+            nodes.append(PathNode(path, word, node.op, inputs))
             outputs[node.name] = path
-    return placed, outputs[graph.nodes[-1].name]
+    return nodes, outputs[graph.nodes[-1].name]
 
 
 Segment = tuple[Node, ...]
@@ -120,14 +121,14 @@ Segment = tuple[Node, ...]
 def segments(graph: Graph) -> list[Segment]:
     """A Graph's nodes cut wherever a single tensor is passed on: a block, an op, or a dense layer with its concat."""
     last_use = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
-    cut: list[Segment] = []
+    units: list[Segment] = []
     start, alive = 0, last_use.get(INPUT, -1)
     for index, node in enumerate(graph.nodes):
         if alive <= index:
-            cut.append(graph.nodes[start : index + 1])
+            units.append(graph.nodes[start : index + 1])
             start = index + 1
         alive = max(alive, last_use.get(node.name, -1))
-    return cut
+    return units
 
 
 def equal_runs(graph: Graph) -> Iterator[list[Segment]]:
@@ -143,10 +144,10 @@ def equal_runs(graph: Graph) -> Iterator[list[Segment]]:
 
 def _segment_key(unit: Segment, entry: str) -> tuple[object, ...]:
     """What makes units equal: ops, and inputs counted from the unit's start."""
-    places = {entry: -1} | {node.name: index for index, node in enumerate(unit)}
+    indices = {entry: -1} | {node.name: index for index, node in enumerate(unit)}
     widens = isinstance(unit[-1].op, Concat) and entry in unit[-1].inputs
     ops = [_dense_layer_key(node.op) if widens and node.inputs == (entry,) else node.op for node in unit]
-    return tuple((op, tuple(places[name] for name in node.inputs)) for op, node in zip(ops, unit, strict=True))
+    return tuple((op, tuple(indices[name] for name in node.inputs)) for op, node in zip(ops, unit, strict=True))
 
 
 def _dense_layer_key(op: Op | Graph) -> object:
@@ -185,11 +186,11 @@ class ResidualParts(NamedTuple):
 
 def residual_parts(graph: Graph) -> ResidualParts | None:
     """A block's parts where it is F(x) + shortcut(x) of one tensor x; None where it is anything else."""
-    cut = segments(graph)
-    place = next((index for index, unit in enumerate(cut) if len(unit) > 1), None)
-    if place is None:
+    units = segments(graph)
+    index = next((index for index, unit in enumerate(units) if len(unit) > 1), None)
+    if index is None:
         return None
-    before, unit = tuple(node for alone in cut[:place] for node in alone), cut[place]
+    before, unit = tuple(node for alone in units[:index] for node in alone), units[index]
     after = graph.nodes[len(before) + len(unit) :]
     entry, add = before[-1].name if before else INPUT, unit[-1]
     if not isinstance(add.op, Add) or len(add.inputs) != 2:
@@ -213,85 +214,85 @@ def shortcut_flow(node: Node) -> Flow | None:
 
 @dataclass(frozen=True, kw_only=True)
 class DiagramSelection:
-    """The groups of nodes to draw, with the ledger of the network's costs; `part` is "" for the whole network."""
+    """The sections to draw, with the network's costs; `part` is "" for the whole network."""
 
-    ledger: CostsByPath
-    groups: tuple[DiagramSection, ...]
+    costs: CostsByPath
+    sections: tuple[DiagramSection, ...]
     part: str = ""
 
     @property
-    def look(self) -> DiagramStyle:
+    def style(self) -> DiagramStyle:
         """The drawing's choices."""
-        return self.ledger.look
+        return self.costs.style
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
         """Weight paths of all that is drawn."""
-        return tuple(node.path for group in self.groups for node in group.nodes)
+        return tuple(node.path for section in self.sections for node in section.nodes)
 
     @property
     def words(self) -> str:
         """The part in words, where it is one."""
-        return stage_label(self.part) if all(group.stage == self.part for group in self.groups) else self.part
+        return stage_label(self.part) if all(section.stage == self.part for section in self.sections) else self.part
 
     @property
     def num_ops(self) -> int:
         """Ops that the drawing stands for."""
-        return sum(stop - start for start, stop in self.ledger.row_ranges(self.paths))
+        return sum(stop - start for start, stop in self.costs.row_ranges(self.paths))
 
     @property
     def title(self) -> str:
         """The network's name, the part's, the input it reads, and the costs of all that is drawn."""
-        rows = self.ledger.rows(self.paths)
+        rows = self.costs.rows(self.paths)
         params, macs = (short(sum(map(ADDITIVE_COSTS[name][0], rows))) for name in ("params", "macs"))
-        network = self.ledger.analysis.network.title
+        network = self.costs.analysis.network.title
         name = f"{network}, {self.words}" if self.part else network
         return f"{name} · input {shape(rows[0].input_shapes[0])} · {params} params · {macs} MACs"
 
     @property
     def description(self) -> str:
         """The drawing in words, for those who hear it."""
-        analysis = self.ledger.analysis
-        drawn = {group.stage for group in self.groups}
-        stages = [row for row in analysis.stages if row.stage in drawn]
+        analysis = self.costs.analysis
+        stage_names = {section.stage for section in self.sections}
+        stages = [row for row in analysis.stages if row.stage in stage_names]
         return "; ".join(
             f"{stage_label(row.stage)}: {stage_contents(analysis, row, analysis.blocks)}" for row in stages
         )
 
 
 def diagram_selection(
-    analysis: Analysis, look: DiagramStyle = DEFAULT_STYLE, stage: str | None = None, path: str | None = None
+    analysis: Analysis, style: DiagramStyle = DEFAULT_STYLE, stage: str | None = None, path: str | None = None
 ) -> DiagramSelection:
     """The whole network, one stage ("stage3", "stem") or what is at a weight path; InvalidInput for another name."""
     if stage is not None and path is not None:
         raise InvalidInput("diagram: give either a stage or a path, since a path tells its stage.")
-    ledger = CostsByPath(analysis, look)
+    costs = CostsByPath(analysis, style)
     whole = network_sections(analysis.network.graph)
     if stage is not None:
-        return DiagramSelection(ledger=ledger, groups=_stage_sections(whole, stage), part=stage)
-    if path is not None and section_at(analysis, path or " ").path in {group.stage for group in whole}:
-        return DiagramSelection(ledger=ledger, groups=_stage_sections(whole, path), part=path)
+        return DiagramSelection(costs=costs, sections=_stage_sections(whole, stage), part=stage)
+    if path is not None and section_at(analysis, path or " ").path in {section.stage for section in whole}:
+        return DiagramSelection(costs=costs, sections=_stage_sections(whole, path), part=path)
     if path is not None:
-        return DiagramSelection(ledger=ledger, groups=tuple(_path_sections(analysis, whole, path)), part=path)
-    return DiagramSelection(ledger=ledger, groups=tuple(whole))
+        return DiagramSelection(costs=costs, sections=tuple(_path_sections(analysis, whole, path)), part=path)
+    return DiagramSelection(costs=costs, sections=tuple(whole))
 
 
 def _stage_sections(whole: list[DiagramSection], stage: str) -> tuple[DiagramSection, ...]:
-    found = tuple(group for group in whole if group.stage == stage)
-    if not found:
-        names = ", ".join(dict.fromkeys(group.stage for group in whole if group.stage))
+    sections = tuple(section for section in whole if section.stage == stage)
+    if not sections:
+        names = ", ".join(dict.fromkeys(section.stage for section in whole if section.stage))
         raise InvalidInput(f"stage {shortened(stage)!r} is not in this network; its stages are {names}.")
-    return found
+    return sections
 
 
 def _path_sections(analysis: Analysis, whole: list[DiagramSection], path: str) -> list[DiagramSection]:
-    for group in whole:
-        if len(group.nodes) == 1 and group.nodes[0].path == path:
-            return [group]
-    placed = _node_at(analysis.network.graph, path)
-    if isinstance(placed.op, Graph) and any(node.stage for node in placed.op.nodes):
-        return network_sections(placed.op, f"{path}.")
-    return [DiagramSection(path, placed.stage, (placed,))]
+    for section in whole:
+        if len(section.nodes) == 1 and section.nodes[0].path == path:
+            return [section]
+    node = _node_at(analysis.network.graph, path)
+    if isinstance(node.op, Graph) and any(child.stage for child in node.op.nodes):
+        return network_sections(node.op, f"{path}.")
+    return [DiagramSection(path, node.stage, (node,))]
 
 
 def _node_at(graph: Graph, path: str, prefix: str = "", stage: str = "") -> PathNode:

@@ -27,16 +27,16 @@ _DASHED = ("projection", "zero-pad")
 _ESCAPED = {ord(sign): f"#{ord(sign)};" for sign in '"#&<>`%;\\{}|'}
 
 
-def mermaid_text(picture: BoxDiagram, look: DiagramStyle = DEFAULT_STYLE) -> str:
+def mermaid_text(diagram: BoxDiagram, style: DiagramStyle = DEFAULT_STYLE) -> str:
     """The picture as a flowchart; InvalidInput where it has over 500 arrows or 50,000 characters."""
-    ids = {box.name: f"n{number}" for number, box in enumerate(picture.boxes, 1)}
-    lines = ["---", f"title: {json.dumps(one_line(picture.title, 160), ensure_ascii=False)}", *_CONFIG, "---"]
-    lines += [f"flowchart {'LR' if picture.across else 'TB'}", f"  accDescr: {_escaped_line(picture.description)}"]
-    for number, frame in enumerate(picture.frames, 1):
+    ids = {box.name: f"n{number}" for number, box in enumerate(diagram.boxes, 1)}
+    lines = ["---", f"title: {json.dumps(one_line(diagram.title, 160), ensure_ascii=False)}", *_CONFIG, "---"]
+    lines += [f"flowchart {'LR' if diagram.across else 'TB'}", f"  accDescr: {_escaped_line(diagram.description)}"]
+    for number, frame in enumerate(diagram.frames, 1):
         lines += _subgraph(frame, number, ids)
-    arrows = [arrow for arrow in picture.arrows if arrow.flow != "guide"]
+    arrows = [arrow for arrow in diagram.arrows if arrow.flow != "guide"]
     lines += [f"  {ids[arrow.tail]} {_link(arrow)} {ids[arrow.head]}" for arrow in arrows]
-    lines += _class_definitions(picture, ids, look)
+    lines += _class_definitions(diagram, ids, style)
     text = "\n".join(lines) + "\n"
     if len(arrows) > MAX_ARROWS or len(text) > MAX_CHARACTERS:
         raise InvalidInput(
@@ -50,10 +50,11 @@ def _subgraph(frame: Frame, number: int, ids: dict[str, str]) -> list[str]:
     """A frame's heading is one line, since Mermaid leaves room for no more; its facts stand where it is left."""
     if not frame.title:
         return [f"  {ids[box.name]}{_shape(box)}" for box in frame.boxes]
-    bearer = next((box for box in reversed(frame.boxes) if box.role in ("port", "fork")), None)
-    facts = [f"→ {fact}" if "×" in fact and bearer and bearer.role == "fork" else fact for fact in frame.facts]
+    facts_box = next((box for box in reversed(frame.boxes) if box.role in ("port", "fork")), None)
+    facts = [f"→ {fact}" if "×" in fact and facts_box and facts_box.role == "fork" else fact for fact in frame.facts]
     boxes = [
-        replace(box, facts=tuple(dict.fromkeys((*box.facts, *facts)))) if box is bearer else box for box in frame.boxes
+        replace(box, facts=tuple(dict.fromkeys((*box.facts, *facts)))) if box is facts_box else box
+        for box in frame.boxes
     ]
     heading = _escaped_line(" · ".join((frame.title, *frame.lines)))
     return [f'  subgraph f{number}["{heading}"]', *(f"    {ids[box.name]}{_shape(box)}" for box in boxes), "  end"]
@@ -80,15 +81,15 @@ def _link(arrow: Arrow) -> str:
     return "-.->" if dashed else "-->"
 
 
-def _class_definitions(picture: BoxDiagram, ids: dict[str, str], look: DiagramStyle) -> list[str]:
+def _class_definitions(diagram: BoxDiagram, ids: dict[str, str], style: DiagramStyle) -> list[str]:
     """A class for each role and shade, so that the colours are those of the other formats."""
-    colours = look.palette
+    colours = style.palette
     white, grey = (colours.paper, colours.accent), (colours.grey, colours.rim)
     fills: dict[Role, tuple[str, str]] = dict.fromkeys(("block", "conv", "add", "concat"), white)
     fills |= dict.fromkeys(("section", "transition", "pool", "slim"), grey)
     fills |= {"port": ("none", "none")}
     members: dict[tuple[Role, int | None], list[str]] = {}
-    for box in picture.boxes:
+    for box in diagram.boxes:
         role: Role = "port" if box.role == "fork" else box.role
         members.setdefault((role, box.heat), []).append(ids[box.name])
     lines = []
@@ -98,7 +99,7 @@ def _class_definitions(picture: BoxDiagram, ids: dict[str, str], look: DiagramSt
         fill = fill if heat is None else colours.heats[heat]
         lines.append(f"  classDef {name} fill:{fill},stroke:{stroke},color:{colours.ink}")
         lines.append(f"  class {','.join(names)} {name}")
-    framed = [f"f{number}" for number, frame in enumerate(picture.frames, 1) if frame.title]
+    framed = [f"f{number}" for number, frame in enumerate(diagram.frames, 1) if frame.title]
     if framed:
         lines.append(f"  classDef frame fill:{colours.tint},stroke:{colours.rim},color:{colours.ink}")
         lines.append(f"  class {','.join(framed)} frame")

@@ -47,7 +47,7 @@ class FigureOp(NamedTuple):
 
     path: str
     op: Op
-    ties: tuple[OpInput, ...]
+    inputs: tuple[OpInput, ...]
 
 
 def _is_drawn(op: Op) -> bool:
@@ -62,78 +62,79 @@ def _is_drawn(op: Op) -> bool:
 
 def figure_ops(graph: Graph) -> list[FigureOp]:
     """The ops to draw, in execution order; an Add that reads its block's input reads it as an identity shortcut."""
-    found: list[FigureOp] = []
-    _collect_figure_ops(graph, "", OpInput(INPUT, "data"), found)
-    return found
+    ops: list[FigureOp] = []
+    _collect_figure_ops(graph, "", OpInput(INPUT, "data"), ops)
+    return ops
 
 
-def _collect_figure_ops(graph: Graph, prefix: str, entry: OpInput, found: list[FigureOp]) -> OpInput:
-    ties = {INPUT: entry}
+def _collect_figure_ops(graph: Graph, prefix: str, entry: OpInput, ops: list[FigureOp]) -> OpInput:
+    sources = {INPUT: entry}
     for node in graph.nodes:
-        path, read = f"{prefix}{node.name}", tuple(ties[name] for name in node.inputs)
+        path, read = f"{prefix}{node.name}", tuple(sources[name] for name in node.inputs)
         flow = shortcut_flow(node)
         if flow:
-            ties[node.name] = OpInput(read[0].tail, flow)
+            sources[node.name] = OpInput(read[0].tail, flow)
         elif isinstance(node.op, Graph):
-            ties[node.name] = _collect_figure_ops(node.op, f"{path}.", OpInput(read[0].tail, "data"), found)
+            sources[node.name] = _collect_figure_ops(node.op, f"{path}.", OpInput(read[0].tail, "data"), ops)
         elif _is_drawn(node.op):
             if isinstance(node.op, Add):
                 read = tuple(
-                    OpInput(tie.tail, "identity") if name == INPUT else tie
-                    for name, tie in zip(node.inputs, read, strict=True)
+                    OpInput(source.tail, "identity") if name == INPUT else source
+                    for name, source in zip(node.inputs, read, strict=True)
                 )
-            found.append(FigureOp(path, node.op, read))
-            ties[node.name] = OpInput(path, "data")
+            ops.append(FigureOp(path, node.op, read))
+            sources[node.name] = OpInput(path, "data")
         else:
-            ties[node.name] = read[0]
-    return ties[graph.nodes[-1].name]
+            sources[node.name] = read[0]
+    return sources[graph.nodes[-1].name]
 
 
 class _NetworkColumn:
     """One network: its boxes and arrows, and the boxes of each output size in order."""
 
-    def __init__(self, expression: str, look: DiagramStyle) -> None:
-        self.ledger = CostsByPath(analyze(expression), look)
+    def __init__(self, expression: str, style: DiagramStyle) -> None:
+        self.costs = CostsByPath(analyze(expression), style)
         self._name = expression
-        self.shorts = figure_ops(self.ledger.analysis.network.graph)
+        self.ops = figure_ops(self.costs.analysis.network.graph)
         self.sizes: dict[int, list[str]] = {}
-        for short in self.shorts:
-            if not isinstance(short.op, Add):
-                shape = self.ledger.rows([short.path])[0].output_shape
-                self.sizes.setdefault(shape[1] if len(shape) == 3 else 1, []).append(self.named(short.path))
+        for figure_op in self.ops:
+            if not isinstance(figure_op.op, Add):
+                shape = self.costs.rows([figure_op.path])[0].output_shape
+                self.sizes.setdefault(shape[1] if len(shape) == 3 else 1, []).append(self.named(figure_op.path))
 
     def named(self, path: str) -> str:
         return f"{self._name} {path}"
 
     def frame(self) -> Frame:
-        analysis = self.ledger.analysis
-        boxes = tuple(self._box(short) for short in self.shorts)
-        costs = f"{short_number(analysis.macs)} MACs"
-        return Frame(name=self._name, boxes=boxes, title=analysis.network.title, facts=(costs,))
+        analysis = self.costs.analysis
+        boxes = tuple(self._box(figure_op) for figure_op in self.ops)
+        return Frame(
+            name=self._name, boxes=boxes, title=analysis.network.title, facts=(f"{short_number(analysis.macs)} MACs",)
+        )
 
-    def _box(self, short: FigureOp) -> Box:
-        joins = isinstance(short.op, Add)
+    def _box(self, figure_op: FigureOp) -> Box:
+        joins = isinstance(figure_op.op, Add)
         return Box(
-            name=self.named(short.path),
-            role=box_role(short.op),
-            paths=(short.path,),
+            name=self.named(figure_op.path),
+            role=box_role(figure_op.op),
+            paths=(figure_op.path,),
             title="+" if joins else "",
-            lines=() if joins else (op_notation(short.op),),
-            tip=self.ledger.tip(short.path, [short.path]),
+            lines=() if joins else (op_notation(figure_op.op),),
+            tip=self.costs.tip(figure_op.path, [figure_op.path]),
         )
 
     def arrows(self) -> list[Arrow]:
         return [
-            Arrow(tail=self.named(tie.tail), head=self.named(short.path), flow=tie.flow)
-            for short in self.shorts
-            for tie in short.ties
-            if tie.tail != INPUT
+            Arrow(tail=self.named(source.tail), head=self.named(figure_op.path), flow=source.flow)
+            for figure_op in self.ops
+            for source in figure_op.inputs
+            if source.tail != INPUT
         ]
 
 
-def columns_diagram(expressions: Sequence[str], look: DiagramStyle) -> BoxDiagram:
+def columns_diagram(expressions: Sequence[str], style: DiagramStyle) -> BoxDiagram:
     """A column a network; boxes of the first op of each output size stand on one height."""
-    columns = [_NetworkColumn(expression, look) for expression in expressions]
+    columns = [_NetworkColumn(expression, style) for expression in expressions]
     sizes = sorted({size for column in columns for size in column.sizes}, reverse=True)
     labels = [Box(name=f"size {size}", role="port", lines=(f"output size: {size}",)) for size in sizes]
     guides = [Arrow(tail=above.name, head=below.name, flow="guide") for above, below in pairwise(labels)]
@@ -144,7 +145,7 @@ def columns_diagram(expressions: Sequence[str], look: DiagramStyle) -> BoxDiagra
     return BoxDiagram(
         title="",
         legend=f"each convolution with its BN and ReLU, where it has them · {arrow_legend(arrows)}",
-        description="; ".join(f"{column.ledger.analysis.network.title}" for column in columns),
+        description="; ".join(f"{column.costs.analysis.network.title}" for column in columns),
         across=False,
         frames=(Frame(name="sizes", boxes=tuple(labels)), *(column.frame() for column in columns)),
         arrows=(*guides, *arrows),
@@ -156,10 +157,10 @@ def _aligned(columns: Sequence[_NetworkColumn], sizes: Sequence[int]) -> list[tu
     """Rows: the first ops of each size with its label, and the n-th ones of networks with equally many."""
     rows: list[tuple[str, ...]] = []
     for size in sizes:
-        having = [column for column in columns if size in column.sizes]
-        rows.append((f"size {size}", *(column.sizes[size][0] for column in having)))
+        columns_with_size = [column for column in columns if size in column.sizes]
+        rows.append((f"size {size}", *(column.sizes[size][0] for column in columns_with_size)))
         equal: dict[int, list[list[str]]] = {}
-        for column in having:
+        for column in columns_with_size:
             equal.setdefault(len(column.sizes[size]), []).append(column.sizes[size])
         rows += [row for names in equal.values() if len(names) > 1 for row in list(zip(*names, strict=True))[1:]]
     return rows
@@ -169,25 +170,29 @@ _MAX_PATHS = 3
 """So many paths are drawn at most; of more, the first two and the last."""
 
 
-def form_cells(block: Graph, side: int, look: DiagramStyle) -> list[FrameCell]:
+def form_cells(block: Graph, side: int, style: DiagramStyle) -> list[FrameCell]:
     """A frame for each form (a), (b), (c) of a block that reads a map of that side."""
-    return [_cell(form, cardinality(block), side, look) for form in forms(block)]
+    return [_cell(form, cardinality(block), side, style) for form in forms(block)]
 
 
-def _cell(form: ResNeXtForm, count: int, side: int, look: DiagramStyle) -> FrameCell:
-    ledger = CostsByPath(analyze(form.graph, side), look)
-    first, last = ledger.analysis.rows[0], ledger.analysis.rows[-1]
-    drawn = [short for short in figure_ops(form.graph) if _shown(short.path, count)]
+def _cell(form: ResNeXtForm, count: int, side: int, style: DiagramStyle) -> FrameCell:
+    costs = CostsByPath(analyze(form.graph, side), style)
+    first, last = costs.analysis.rows[0], costs.analysis.rows[-1]
+    ops = [figure_op for figure_op in figure_ops(form.graph) if _shown(figure_op.path, count)]
     boxes = [_port("in", f"{first.input_shapes[0][0]}-d in")]
     arrows: list[Arrow] = []
-    for short in drawn:
-        if count > _MAX_PATHS and _path_number(short.path) == count - 1 and "elided" not in {box.name for box in boxes}:
+    for figure_op in ops:
+        if (
+            count > _MAX_PATHS
+            and _path_number(figure_op.path) == count - 1
+            and "elided" not in {box.name for box in boxes}
+        ):
             boxes.append(_port("elided", f"… total {count} paths …"))
             arrows.append(Arrow(tail="in", head="elided"))
-        boxes.append(_box(short, ledger))
-        arrows += _arrows(short, count)
+        boxes.append(_box(figure_op, costs))
+        arrows += _arrows(figure_op, count)
     boxes.append(_port("out", f"{last.output_shape[0]}-d out"))
-    arrows.append(Arrow(tail=drawn[-1].path, head="out"))
+    arrows.append(Arrow(tail=ops[-1].path, head="out"))
     frame = Frame(name=form.letter, boxes=tuple(boxes), title=f"({form.letter})", lines=(FORM_TITLES[form.letter],))
     return FrameCell(frame, tuple(arrows), "out")
 
@@ -206,31 +211,36 @@ def _shown(path: str, count: int) -> bool:
     return _path_number(path) in (None, 0, 1, count - 1)
 
 
-def _joins_all_paths(short: FigureOp, count: int) -> bool:
-    """Whether an op joins all paths, those between the second and the last being told in words."""
-    return sum(_path_number(tie.tail) is not None for tie in short.ties) == count
+def _joins_all_paths(figure_op: FigureOp, count: int) -> bool:
+    """Whether an op joins all paths, those between the second and the last being one box of text."""
+    return sum(_path_number(source.tail) is not None for source in figure_op.inputs) == count
 
 
-def _box(short: FigureOp, ledger: CostsByPath) -> Box:
-    box = Box(name=short.path, role=box_role(short.op), paths=(short.path,), tip=ledger.tip(short.path, [short.path]))
-    if not isinstance(short.op, Conv2d):
-        return replace(box, facts=("concatenate",)) if isinstance(short.op, Concat) else replace(box, title="+")
-    conv = short.op
+def _box(figure_op: FigureOp, costs: CostsByPath) -> Box:
+    box = Box(
+        name=figure_op.path,
+        role=box_role(figure_op.op),
+        paths=(figure_op.path,),
+        tip=costs.tip(figure_op.path, [figure_op.path]),
+    )
+    if not isinstance(figure_op.op, Conv2d):
+        return replace(box, facts=("concatenate",)) if isinstance(figure_op.op, Concat) else replace(box, title="+")
+    conv = figure_op.op
     grouped = (f"group = {conv.groups}",) if conv.groups > 1 else ()
     return replace(box, lines=(f"{conv.in_channels}, {conv.kernel}×{conv.kernel}, {conv.out_channels}", *grouped))
 
 
-def _arrows(short: FigureOp, count: int) -> Iterator[Arrow]:
-    if count > _MAX_PATHS and _joins_all_paths(short, count):
-        yield Arrow(tail="elided", head=short.path)
-    for tie in short.ties:
-        if _shown(tie.tail, count):
-            along = _path_number(tie.tail) is not None and _path_number(short.path) is not None
-            yield Arrow(tail=_tail_box(tie), head=short.path, flow=tie.flow, weight=100 if along else None)
+def _arrows(figure_op: FigureOp, count: int) -> Iterator[Arrow]:
+    if count > _MAX_PATHS and _joins_all_paths(figure_op, count):
+        yield Arrow(tail="elided", head=figure_op.path)
+    for source in figure_op.inputs:
+        if _shown(source.tail, count):
+            along = _path_number(source.tail) is not None and _path_number(figure_op.path) is not None
+            yield Arrow(tail=_tail_box(source), head=figure_op.path, flow=source.flow, weight=100 if along else None)
 
 
-def _tail_box(tie: OpInput) -> str:
-    return "in" if tie.tail == INPUT else tie.tail
+def _tail_box(source: OpInput) -> str:
+    return "in" if source.tail == INPUT else source.tail
 
 
 class PaperFigure(NamedTuple):
@@ -241,26 +251,26 @@ class PaperFigure(NamedTuple):
     draw: Callable[[DiagramStyle], BoxDiagram]
 
 
-def figure_diagram(name: str, look: DiagramStyle) -> BoxDiagram:
+def figure_diagram(name: str, style: DiagramStyle) -> BoxDiagram:
     """The picture of a figure; InvalidInput with all names for an unknown one."""
     if name not in PAPER_FIGURES:
         raise InvalidInput(f"figure {shortened(name)!r} is unknown; figures are {', '.join(PAPER_FIGURES)}.")
     title, source, draw = PAPER_FIGURES[name]
-    drawn = draw(look)
-    return replace(drawn, title=f"{title} ({source})", description=f"{title}. {drawn.description}")
+    diagram = draw(style)
+    return replace(diagram, title=f"{title} ({source})", description=f"{title}. {diagram.description}")
 
 
-def side_by_side(cells: Sequence[FrameCell], look: DiagramStyle, said: str, facts: bool = True) -> BoxDiagram:
-    """Frames next to each other; what they say is read out as `said`, `facts` that their boxes have small print."""
-    apart = [_with_prefix(cell, f"{number}") for number, cell in enumerate(cells, 1)]
-    arrows = tuple(arrow for cell in apart for arrow in cell.arrows)
-    frames, columns = arrange_in_grid([[cell] for cell in apart])
-    told = " · ".join(text for text in (facts_legend(look) if facts else "", arrow_legend(arrows)) if text)
+def side_by_side(cells: Sequence[FrameCell], style: DiagramStyle, description: str, facts: bool = True) -> BoxDiagram:
+    """Frames next to each other; `description` is for screen readers, `facts` says whether boxes have small print."""
+    distinct = [_with_prefix(cell, f"{number}") for number, cell in enumerate(cells, 1)]
+    arrows = tuple(arrow for cell in distinct for arrow in cell.arrows)
+    frames, columns = arrange_in_grid([[cell] for cell in distinct])
+    legend = " · ".join(text for text in (facts_legend(style) if facts else "", arrow_legend(arrows)) if text)
     return BoxDiagram(
         title="",
-        legend=told,
-        description=said,
-        across=look.across(False),
+        legend=legend,
+        description=description,
+        across=style.across(False),
         frames=frames,
         arrows=arrows,
         columns=columns,
@@ -278,84 +288,84 @@ def _with_prefix(cell: FrameCell, prefix: str) -> FrameCell:
     return FrameCell(replace(cell.frame, name=named(cell.frame.name), boxes=boxes), arrows, named(cell.output))
 
 
-def block_cell(expression: str, path: str, look: DiagramStyle, title: str, *lines: str) -> FrameCell:
+def block_cell(expression: str, path: str, style: DiagramStyle, title: str, *lines: str) -> FrameCell:
     """What is at a path of a network, drawn open under a heading."""
-    seen = diagram_selection(analyze(expression), look, path=path)
-    placed = seen.groups[0].nodes[0]
-    assert isinstance(placed.op, Graph)
-    parts = [FoldedNode(node, (f"{path}.{node.name}",)) for node in placed.op.nodes]
-    frame = Frame(name=path, boxes=(), title=title, lines=lines, tip=seen.ledger.tip(title, [path]))
-    return opened_cell(seen.ledger, frame, parts, ("",))
+    selection = diagram_selection(analyze(expression), style, path=path)
+    block = selection.sections[0].nodes[0]
+    assert isinstance(block.op, Graph)
+    parts = [FoldedNode(node, (f"{path}.{node.name}",)) for node in block.op.nodes]
+    frame = Frame(name=path, boxes=(), title=title, lines=lines, tip=selection.costs.tip(title, [path]))
+    return opened_cell(selection.costs, frame, parts, ("",))
 
 
-def stage_cell(expression: str, stage: str, look: DiagramStyle, title: str, *lines: str) -> FrameCell:
+def stage_cell(expression: str, stage: str, style: DiagramStyle, title: str, *lines: str) -> FrameCell:
     """A stage with its repeats folded, under a heading."""
-    seen = diagram_selection(analyze(expression), look, stage=stage)
-    cell = section_cell(seen.ledger, seen.groups[0], ("",))
+    selection = diagram_selection(analyze(expression), style, stage=stage)
+    cell = section_cell(selection.costs, selection.sections[0], ("",))
     return cell._replace(frame=replace(cell.frame, title=title, lines=lines, facts=()))
 
 
-def _basic_bottleneck(look: DiagramStyle) -> BoxDiagram:
+def _basic_bottleneck(style: DiagramStyle) -> BoxDiagram:
     cells = [
-        block_cell("resnet34", "layer1.1", look, "basic block", "ResNet-18, 34"),
-        block_cell("resnet50", "layer1.1", look, "bottleneck", "ResNet-50, 101, 152"),
+        block_cell("resnet34", "layer1.1", style, "basic block", "ResNet-18, 34"),
+        block_cell("resnet50", "layer1.1", style, "bottleneck", "ResNet-50, 101, 152"),
     ]
-    return side_by_side(cells, look, "Left two 3×3 convolutions, right 1×1, 3×3 and 1×1; both with an identity.")
+    return side_by_side(cells, style, "Left two 3×3 convolutions, right 1×1, 3×3 and 1×1; both with an identity.")
 
 
-def _shortcuts(look: DiagramStyle) -> BoxDiagram:
+def _shortcuts(style: DiagramStyle) -> BoxDiagram:
     cells = [
-        stage_cell("resnet34:shortcut=A", "stage2", look, "option A", "zero-pad, no parameters"),
-        stage_cell("resnet34", "stage2", look, "option B", "projection where shapes change"),
-        stage_cell("resnet34:shortcut=C", "stage2", look, "option C", "projection everywhere"),
-        stage_cell("resnet34:shortcut=none", "stage2", look, "none", "plain network"),
+        stage_cell("resnet34:shortcut=A", "stage2", style, "option A", "zero-pad, no parameters"),
+        stage_cell("resnet34", "stage2", style, "option B", "projection where shapes change"),
+        stage_cell("resnet34:shortcut=C", "stage2", style, "option C", "projection everywhere"),
+        stage_cell("resnet34:shortcut=none", "stage2", style, "none", "plain network"),
     ]
-    return side_by_side(cells, look, "Stage 2 of ResNet-34 with each of the shortcuts.")
+    return side_by_side(cells, style, "Stage 2 of ResNet-34 with each of the shortcuts.")
 
 
-def _preactivation(look: DiagramStyle) -> BoxDiagram:
+def _preactivation(style: DiagramStyle) -> BoxDiagram:
     cells = [
-        block_cell("resnet34", "layer1.1", look, "original", "conv, BN, ReLU; ReLU after the sum"),
-        block_cell("resnet34:preactivation=true", "layer1.1", look, "pre-activation", "BN, ReLU, conv; nothing after"),
+        block_cell("resnet34", "layer1.1", style, "original", "conv, BN, ReLU; ReLU after the sum"),
+        block_cell("resnet34:preactivation=true", "layer1.1", style, "pre-activation", "BN, ReLU, conv; nothing after"),
     ]
-    return side_by_side(cells, look, "The same block in both orders.")
+    return side_by_side(cells, style, "The same block in both orders.")
 
 
-def _tricks(look: DiagramStyle) -> BoxDiagram:
+def _tricks(style: DiagramStyle) -> BoxDiagram:
     cells = [
-        block_cell("resnet50_v1", "layer2.0", look, "ResNet-50, original", "stride on the first 1×1"),
-        block_cell("resnet50", "layer2.0", look, "ResNet-B", "stride on the 3×3"),
-        block_cell("resnet50d", "layer2.0", look, "ResNet-D", "average pool before the projection"),
-        _stem("resnet50", look, "original stem", "one 7×7"),
-        _stem("resnet50c", look, "ResNet-C", "three 3×3"),
+        block_cell("resnet50_v1", "layer2.0", style, "ResNet-50, original", "stride on the first 1×1"),
+        block_cell("resnet50", "layer2.0", style, "ResNet-B", "stride on the 3×3"),
+        block_cell("resnet50d", "layer2.0", style, "ResNet-D", "average pool before the projection"),
+        _stem("resnet50", style, "original stem", "one 7×7"),
+        _stem("resnet50c", style, "ResNet-C", "three 3×3"),
     ]
-    return side_by_side(cells, look, "The first block of stage 2, original, B and D; the stem, original and C.")
+    return side_by_side(cells, style, "The first block of stage 2, original, B and D; the stem, original and C.")
 
 
-def _stem(expression: str, look: DiagramStyle, title: str, *lines: str) -> FrameCell:
-    seen = diagram_selection(analyze(expression), look, stage="stem")
-    nodes = [node for group in seen.groups for node in group.nodes]
+def _stem(expression: str, style: DiagramStyle, title: str, *lines: str) -> FrameCell:
+    selection = diagram_selection(analyze(expression), style, stage="stem")
+    nodes = [node for section in selection.sections for node in section.nodes]
     parts = [FoldedNode(Node(node.path, node.op, node.inputs), (node.path,)) for node in nodes]
-    frame = Frame(name="stem", boxes=(), title=title, lines=lines, tip=seen.ledger.tip(title, seen.paths))
-    return opened_cell(seen.ledger, frame, parts, ("",))
+    frame = Frame(name="stem", boxes=(), title=title, lines=lines, tip=selection.costs.tip(title, selection.paths))
+    return opened_cell(selection.costs, frame, parts, ("",))
 
 
-def _paths(look: DiagramStyle) -> BoxDiagram:
-    block = diagram_selection(analyze("resnext50_32x4d"), look, path="layer1.1").groups[0].nodes[0].op
+def _paths(style: DiagramStyle) -> BoxDiagram:
+    block = diagram_selection(analyze("resnext50_32x4d"), style, path="layer1.1").sections[0].nodes[0].op
     assert isinstance(block, Graph)
-    return forms_diagram(block, 56, look)
+    return forms_diagram(block, 56, style)
 
 
-def forms_diagram(block: Graph, side: int, look: DiagramStyle) -> BoxDiagram:
+def forms_diagram(block: Graph, side: int, style: DiagramStyle) -> BoxDiagram:
     """The three equal forms of a block with a grouped convolution that reads a map of that side."""
     count = cardinality(block)
-    said = f"One block as {count} paths summed, concatenated, and grouped; in, kernel, out of each convolution."
-    drawn = side_by_side(form_cells(block, side, look), look, said, facts=False)
-    told = f"in, kernel, out of each convolution with its BN and ReLU · {drawn.legend}"
-    rows = [[box.name for box in frame.boxes if _in_the_middle(box)] for frame in drawn.frames]
+    description = f"One block as {count} paths summed, concatenated, and grouped; in, kernel, out of each convolution."
+    diagram = side_by_side(form_cells(block, side, style), style, description, facts=False)
+    legend = f"in, kernel, out of each convolution with its BN and ReLU · {diagram.legend}"
+    rows = [[box.name for box in frame.boxes if _in_the_middle(box)] for frame in diagram.frames]
     guides = [Arrow(tail=left, head=right, flow="guide") for row in rows for left, right in pairwise(row)]
     aligned = tuple(tuple(row) for row in rows if len(row) > 1)
-    return replace(drawn, legend=told, arrows=(*drawn.arrows, *guides), aligned=aligned, gap=0.3)
+    return replace(diagram, legend=legend, arrows=(*diagram.arrows, *guides), aligned=aligned, gap=0.3)
 
 
 def _in_the_middle(box: Box) -> bool:
@@ -367,18 +377,18 @@ _DENSE = "densenet:depths=5,growth_rate=4,init_features=6,bottleneck_ratio=none,
 
 
 def _dense(dense: str) -> Callable[[DiagramStyle], BoxDiagram]:
-    def draw(look: DiagramStyle) -> BoxDiagram:
-        return stage_diagram(diagram_selection(analyze(_DENSE), replace(look, dense=dense), stage="stage1"))
+    def draw(style: DiagramStyle) -> BoxDiagram:
+        return stage_diagram(diagram_selection(analyze(_DENSE), replace(style, dense=dense), stage="stage1"))
 
     return draw
 
 
-def _overview(look: DiagramStyle) -> BoxDiagram:
-    return network_diagram(diagram_selection(analyze("densenet_bc100_k12_cifar"), look))
+def _overview(style: DiagramStyle) -> BoxDiagram:
+    return network_diagram(diagram_selection(analyze("densenet_bc100_k12_cifar"), style))
 
 
-def _columns(look: DiagramStyle) -> BoxDiagram:
-    return columns_diagram(("vgg19", "plain34", "resnet34"), look)
+def _columns(style: DiagramStyle) -> BoxDiagram:
+    return columns_diagram(("vgg19", "plain34", "resnet34"), style)
 
 
 _HE, _HE2 = "He et al. 2015", "He et al. 2016"

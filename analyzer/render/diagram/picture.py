@@ -17,7 +17,7 @@ Role = Literal["section", "transition", "block", "conv", "pool", "slim", "add", 
 Flow = Literal["data", "identity", "projection", "zero-pad", "reuse", "jump", "guide"]
 """What an arrow carries: the trunk, a residual block's shortcut, or a concat's channels so far.
 
-A jump leads from one frame to the next and is not drawn: the frames' order and ports tell it. A guide is not drawn,
+A jump leads from one frame to the next and is not drawn: the frames' order and ports show it. A guide is not drawn,
 either, and only keeps one box below the other.
 
 Projection and zero-pad shortcuts are dashed, as in He et al. 2015, Fig. 3.
@@ -127,8 +127,8 @@ def arrange_in_grid(sections: Sequence[Sequence[FrameCell]]) -> tuple[tuple[Fram
     height = max(map(len, sections))
     columns = _num_columns(widths)
     frames = [
-        replace(cell.frame, cell=(height * (place // columns) + row, place % columns))
-        for place, section in enumerate(sections)
+        replace(cell.frame, cell=(height * (index // columns) + row, index % columns))
+        for index, section in enumerate(sections)
         for row, cell in enumerate(section)
     ]
     return tuple(sorted(frames, key=lambda frame: frame.cell)), columns
@@ -147,9 +147,17 @@ def _frame_width(cell: FrameCell) -> int:
     """About how wide a frame gets."""
     widest = max([0, *(len(line) for box in cell.frame.boxes for line in (*box.lines, *box.facts))])
     flows = {arrow.flow for arrow in cell.arrows}
-    opened = sum(box.role == "conv" and box.facts[:1] == ("projection",) for box in cell.frame.boxes)
-    beside = 95 if opened else 60 if flows & {"projection", "zero-pad"} else 20 if flows & {"identity", "reuse"} else 0
-    return max(115, 5 * widest + 30) + beside
+    num_projections = sum(box.role == "conv" and box.facts[:1] == ("projection",) for box in cell.frame.boxes)
+    extra = (
+        95
+        if num_projections
+        else 60
+        if flows & {"projection", "zero-pad"}
+        else 20
+        if flows & {"identity", "reuse"}
+        else 0
+    )
+    return max(115, 5 * widest + 30) + extra
 
 
 FONT = "Helvetica,Arial,sans-serif"

@@ -14,7 +14,7 @@ HEAT_QUANTITIES = ("params", "macs", "activations", "latency", "memory")
 """What a box's shade can stand for."""
 
 NO_DEVICE = "latency depends on a device; name one: --gpu 'RTX 4090' (`latency --list-devices` lists them)."
-"""Why a drawing without a device tells no latency."""
+"""Why a drawing without a device shows no latency."""
 
 DIRECTIONS = ("right", "down")
 DENSE_LAYOUTS = ("folded", "rail", "all")
@@ -110,8 +110,8 @@ class DiagramStyle:
             _check_choice("direction", self.direction, DIRECTIONS)
         if self.page_size is not None:
             page_inches(self.page_size)
-        for name, wanted in (("show", "latency" in self.show), ("heat", self.heat == "latency")):
-            if wanted and self.times is None:
+        for name, needs_times in (("show", "latency" in self.show), ("heat", self.heat == "latency")):
+            if needs_times and self.times is None:
                 raise InvalidInput(f"{name} latency: {NO_DEVICE}")
 
     @property
@@ -119,32 +119,32 @@ class DiagramStyle:
         """The theme's colours."""
         return THEMES[self.theme]
 
-    def across(self, own: bool) -> bool:
-        """Whether the network flows from left to right, where the level's own way is given."""
-        return own if self.direction is None else self.direction == "right"
+    def across(self, default: bool) -> bool:
+        """Whether the network flows from left to right, where `default` is the level's own way."""
+        return default if self.direction is None else self.direction == "right"
 
 
-def _check_choice(name: str, word: str, known: tuple[str, ...]) -> None:
-    if word not in known:
-        raise InvalidInput(f"{name} {shortened(word)!r} is unknown; it is one of {', '.join(known)}.")
+def _check_choice(name: str, word: str, choices: tuple[str, ...]) -> None:
+    if word not in choices:
+        raise InvalidInput(f"{name} {shortened(word)!r} is unknown; it is one of {', '.join(choices)}.")
 
 
 def page_inches(text: str) -> tuple[float, float]:
     """Width and height in inches that a page leaves within its margins: "a4", "a4-landscape" or "160x120" (mm)."""
-    name, _, turned = text.lower().partition("-")
+    name, _, orientation = text.lower().partition("-")
     sides = _PAGES.get(name) or _millimetres(text)
-    if sides is None or turned not in ("", "landscape"):
+    if sides is None or orientation not in ("", "landscape"):
         raise InvalidInput(
             f"page size {shortened(text)!r}: must be one of {', '.join(_PAGES)}, with -landscape where it lies, "
             "or WIDTHxHEIGHT in millimetres from 30 to 5000."
         )
-    width, height = sides[::-1] if turned else sides
+    width, height = sides[::-1] if orientation else sides
     return (width - 2 * _MARGIN_MM) / _INCH_MM, (height - 2 * _MARGIN_MM) / _INCH_MM
 
 
 def _millimetres(text: str) -> tuple[float, float] | None:
-    found = re.fullmatch(r"([0-9]{2,4})x([0-9]{2,4})", text, re.ASCII)
-    sides = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    match = re.fullmatch(r"([0-9]{2,4})x([0-9]{2,4})", text, re.ASCII)
+    sides = (float(match[1]), float(match[2])) if match else (0.0, 0.0)
     return sides if all(30 <= side <= 5000 for side in sides) else None
 
 

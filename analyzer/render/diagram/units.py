@@ -1,4 +1,4 @@
-"""RunDrawer of equal units, each drawn once: a residual block, a dense layer with its concat, or one closed box."""
+"""How units are drawn: an open frame of ops, or runs of equal units, each one closed box or block with its shortcut."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -44,10 +44,10 @@ class TensorSource(NamedTuple):
 class FrameBuilder:
     """The boxes and arrows of one frame, gathered while its parts are opened."""
 
-    def __init__(self, ledger: CostsByPath) -> None:
+    def __init__(self, costs: CostsByPath) -> None:
         self.boxes: list[Box] = []
         self.arrows: list[Arrow] = []
-        self._ledger = ledger
+        self._costs = costs
         self._entries: set[str] = set()
 
     def port(self, name: str, dimensions: Shape) -> TensorSource:
@@ -92,16 +92,16 @@ class FrameBuilder:
         return "reuse" if isinstance(op, Concat) else "data"
 
     def _box(self, op: Op, paths: tuple[str, ...]) -> Box:
-        box = Box(name=paths[0], role=box_role(op), paths=paths, tip=self._ledger.tip(path_range(paths), paths))
+        box = Box(name=paths[0], role=box_role(op), paths=paths, tip=self._costs.tip(path_range(paths), paths))
         match box.role:
             case "add":
                 return replace(box, title="×" if isinstance(op, Multiply) else "+")
             case "slim":
-                return replace(box, lines=(short_words(op),), facts=self._ledger.elementwise_facts(paths))
+                return replace(box, lines=(short_words(op),), facts=self._costs.elementwise_facts(paths))
             case "concat":
-                return replace(box, facts=("concat", self._ledger.shapes(paths)))
+                return replace(box, facts=("concat", self._costs.shapes(paths)))
             case _:
-                return replace(box, lines=wrapped_lines(op_notation(op)), facts=self._ledger.op_facts(paths))
+                return replace(box, lines=wrapped_lines(op_notation(op)), facts=self._costs.op_facts(paths))
 
 
 def port_box(name: str, dimensions: Shape) -> Box:
@@ -137,10 +137,10 @@ class Fragment(NamedTuple):
 class RunDrawer:
     """Draws a stage's runs; `detailed` boxes say which units they stand for and what those cost."""
 
-    def __init__(self, ledger: CostsByPath, prefix: str, detailed: bool) -> None:
-        self._ledger, self._prefix, self._detailed = ledger, prefix, detailed
+    def __init__(self, costs: CostsByPath, prefix: str, detailed: bool) -> None:
+        self._costs, self._prefix, self._detailed = costs, prefix, detailed
 
-    def piece(self, run: list[Segment], number: int, entry: str) -> Fragment:
+    def fragment(self, run: list[Segment], number: int, entry: str) -> Fragment:
         """The run that starts with unit `number` and reads the box `entry`."""
         first = run[0]
         if len(first) == 1 and isinstance(first[0].op, Graph):
@@ -156,16 +156,16 @@ class RunDrawer:
         return tuple(f"{self._prefix}.{node.name}" for unit in run for node in unit)
 
     def _box(self, paths: tuple[str, ...], nodes: Iterable[Node], number: int, times: int, unit: str = "block") -> Box:
-        box = Box(name=paths[0], role="block", paths=paths, tip=self._ledger.tip(path_range(paths), paths))
+        box = Box(name=paths[0], role="block", paths=paths, tip=self._costs.tip(path_range(paths), paths))
         if not self._detailed:
             return replace(box, title=f"× {times}" if times > 1 else "", lines=ops_notation(nodes, short_op_notation))
         lines = tuple(line for text in ops_notation(nodes, op_notation) for line in wrapped_lines(text, 24))
-        return replace(box, title=range_title(unit, number, times), lines=lines, facts=self._costs(paths, times))
+        return replace(box, title=range_title(unit, number, times), lines=lines, facts=self._part_facts(paths, times))
 
-    def _costs(self, paths: tuple[str, ...], times: int) -> tuple[str, ...]:
+    def _part_facts(self, paths: tuple[str, ...], times: int) -> tuple[str, ...]:
         """Output shape and costs of each of the equal parts."""
         size = len(paths) // times
-        return self._ledger.part_facts([paths[place : place + size] for place in range(0, len(paths), size)])
+        return self._costs.part_facts([paths[start : start + size] for start in range(0, len(paths), size)])
 
     def _residual_block(self, run: list[Segment], number: int, parts: ResidualParts, entry: str) -> Fragment:
         blocks = self._paths(run)
@@ -189,7 +189,7 @@ class RunDrawer:
             return Fragment((), (), entry)
         paths = paths_below(blocks, nodes)
         words = ", ".join(short_op_notation(op) for node in nodes for op in _leaves(node))
-        tip = self._ledger.tip(path_range(paths), paths)
+        tip = self._costs.tip(path_range(paths), paths)
         box = Box(name=paths[0], role="section", paths=paths, lines=(words,), tip=tip)
         return Fragment((box,), (Arrow(tail=entry, head=box.name),), box.name)
 
@@ -197,9 +197,9 @@ class RunDrawer:
         layers, concats = (tuple(f"{self._prefix}.{unit[index].name}" for unit in run) for index in (0, 1))
         box = self._box(layers, run[0][:1], number, len(run), "layer")
         if self._detailed and len(run) > 1:
-            box = replace(box, lines=(*box.lines, channels_read_label(self._ledger, layers)))
+            box = replace(box, lines=(*box.lines, channels_read_label(self._costs, layers)))
         tip = "concatenation: the channels so far, then those of the dense layer"
-        facts = ("concat", self._ledger.shapes(concats)) if self._detailed else ("concat",)
+        facts = ("concat", self._costs.shapes(concats)) if self._detailed else ("concat",)
         concat = Box(name=concats[0], role="concat", paths=concats, facts=facts, tip=tip)
         arrows = (
             Arrow(tail=entry, head=box.name),
@@ -219,9 +219,9 @@ def range_title(unit: str, number: int, times: int) -> str:
     return f"{unit} {number}" if times == 1 else f"{unit}s {number}–{number + times - 1} · × {times}"
 
 
-def channels_read_label(ledger: CostsByPath, layers: Sequence[str]) -> str:
+def channels_read_label(costs: CostsByPath, layers: Sequence[str]) -> str:
     """Channels that dense layer l reads: "reads 64 + 32(l − 1)"."""
-    first, second = (ledger.rows([path])[0].input_shapes[0][0] for path in layers[:2])
+    first, second = (costs.rows([path])[0].input_shapes[0][0] for path in layers[:2])
     return f"reads {first} + {second - first}(l − 1)"
 
 

@@ -62,8 +62,8 @@ def identity_rows(proof: "Proof", item: "Identity") -> "list[TensorComparison]":
 
 
 def _paragraph(item: "Identity") -> str:
-    found = f" Here: {item.found}." if item.found else ""
-    return f"**{item.title}** `{item.formula}`. {item.why}{found}"
+    example = f" Here: {item.found}." if item.found else ""
+    return f"**{item.title}** `{item.formula}`. {item.why}{example}"
 
 
 def _cells(proof: "Proof", item: "Identity", dtypes: Sequence[str]) -> list[str]:
@@ -202,10 +202,12 @@ def proof_verdict(proof: "Proof") -> str:
         return f"**Nothing to prove.**{reason}"
     if proof.passed:
         return _passed_text(proof) + reason
-    told = [f"{exact(len(failed))} of {exact(len(proof.rows))} comparisons are over their bound" if failed else ""]
-    told += [f"{len(missed)} of {len(proof.controls)} planted faults went unseen" if missed else ""]
-    told += ["" if proof.costs_equal else "the forms' parameters or MACs differ"]
-    return f"**Not equal.** For `{proof.variant}` {'; '.join(filter(None, told))}.{_worst_sentence(failed)}{reason}"
+    sentences = [f"{exact(len(failed))} of {exact(len(proof.rows))} comparisons are over their bound" if failed else ""]
+    sentences += [f"{len(missed)} of {len(proof.controls)} planted faults went unseen" if missed else ""]
+    sentences += ["" if proof.costs_equal else "the forms' parameters or MACs differ"]
+    return (
+        f"**Not equal.** For `{proof.variant}` {'; '.join(filter(None, sentences))}.{_worst_sentence(failed)}{reason}"
+    )
 
 
 def _passed_text(proof: "Proof") -> str:
@@ -213,8 +215,8 @@ def _passed_text(proof: "Proof") -> str:
     faults = f"all {exact(len(proof.controls))} planted faults were seen"
     others = f"; {len(applicable_identities(proof))} other identities hold" if applicable_identities(proof) else ""
     if not proof.blocks:
-        held = f"{len(applicable_identities(proof))} identities hold in `{proof.variant}`"
-        return f"**Equal.** {held} up to rounding ({compared}), and {faults}."
+        number = f"{len(applicable_identities(proof))} identities hold in `{proof.variant}`"
+        return f"**Equal.** {number} up to rounding ({compared}), and {faults}."
     paths = "/".join(map(str, sorted(set(proof.blocks.values()))))
     return (
         f"**Equal.** In all {len(proof.blocks)} blocks of `{proof.variant}` ({paths} paths each) the forms have "
@@ -227,9 +229,9 @@ def _worst_sentence(failed: "Sequence[TensorComparison]") -> str:
     if not failed:
         return ""
     row = worst_row(failed)
-    place = f"block {row.block}" if row.block else "the whole network"
+    part = f"block {row.block}" if row.block else "the whole network"
     case = f"{row.identity}, {row.dtype}, {row.mode}"
-    return f" Worst is the {row.what} ({row.where}) of {place}, {case}: {error_and_bound(row)}."
+    return f" Worst is the {row.what} ({row.where}) of {part}, {case}: {error_and_bound(row)}."
 
 
 def cost_table(proof: "Proof", draw: TableWriter = padded_table) -> str:
@@ -253,8 +255,8 @@ def summary_table(proof: "Proof", draw: TableWriter = padded_table) -> str:
     """One line for each identity, dtype and mode: the worst errors over the blocks, with their bounds."""
     lines: dict[tuple[str, str, str, str], list[TensorComparison]] = {}
     for row in form_rows(proof):
-        place = "every block" if row.block else "whole network"
-        lines.setdefault((row.identity, place, row.dtype, row.mode), []).append(row)
+        part = "every block" if row.block else "whole network"
+        lines.setdefault((row.identity, part, row.dtype, row.mode), []).append(row)
     heads = ["identity", "where", "dtype", "mode", *_GROUPS, ""]
     cells = [
         [*line, *(_worst_cell(rows, whats) for whats in _GROUPS.values()), pass_mark(rows)]
@@ -277,14 +279,21 @@ def fault_table(proof: "Proof", draw: TableWriter = padded_table) -> str:
         if control.identity not in others:
             lines.setdefault((control.fault, control.identity), []).append(control)
     heads = ["fault", "breaks", "seen", "smallest difference", "bound", "in"]
-    return draw(heads, [_fault_cells(*line, found) for line, found in lines.items()], "llrrrl")
+    return draw(heads, [_fault_cells(*line, controls) for line, controls in lines.items()], "llrrrl")
 
 
-def _fault_cells(fault: str, identity: str, found: "list[FaultControl]") -> list[str]:
-    nearest = min(found, key=lambda control: control.max_rel / control.tolerance)
-    seen = sum(control.detected for control in found)
-    place = f"`{nearest.block}`, {nearest.dtype}"
-    return [fault, identity, f"{seen} of {len(found)}", f"{nearest.max_rel:.2g}", error_text(nearest.tolerance), place]
+def _fault_cells(fault: str, identity: str, controls: "list[FaultControl]") -> list[str]:
+    nearest = min(controls, key=lambda control: control.max_rel / control.tolerance)
+    num_detected = sum(control.detected for control in controls)
+    where = f"`{nearest.block}`, {nearest.dtype}"
+    return [
+        fault,
+        identity,
+        f"{num_detected} of {len(controls)}",
+        f"{nearest.max_rel:.2g}",
+        error_text(nearest.tolerance),
+        where,
+    ]
 
 
 def block_table(proof: "Proof") -> str:
@@ -323,26 +332,26 @@ def _worst_cell(rows: "Iterable[TensorComparison]", whats: Sequence[str]) -> str
 
 def conditions_sentence(proof: "Proof") -> str:
     """What the proof was run on, in one sentence."""
-    given = proof.conditions
+    conditions = proof.conditions
     crossed = sum(row.crossed for row in form_rows(proof) if row.what == "output")
-    sizes = {f"{batch}×C×{side}×{side}" for batch, side in given["block_inputs"].values()}
-    told = [
-        f"Seed {given['seed']}; each block with its own random weights and batch norm statistics, "
+    sizes = {f"{batch}×C×{side}×{side}" for batch, side in conditions["block_inputs"].values()}
+    sentences = [
+        f"Seed {conditions['seed']}; each block with its own random weights and batch norm statistics, "
         f"inputs {' and '.join(sorted(sizes))}",
         _whole_network_words(proof),
         f"at {exact(crossed)} of the ReLUs' inputs rounding crossed zero, where no gradient exists, and the forms "
         "take one side"
         if crossed
         else "",
-        f"torch {given['torch']} on the CPU, {given['threads']} thread{'s' * (given['threads'] > 1)}",
+        f"torch {conditions['torch']} on the CPU, {conditions['threads']} thread{'s' * (conditions['threads'] > 1)}",
     ]
-    return "; ".join(filter(None, told)) + "."
+    return "; ".join(filter(None, sentences)) + "."
 
 
 def _whole_network_words(proof: "Proof") -> str:
-    given = proof.conditions
+    conditions = proof.conditions
     if any(not row.block for row in proof.rows):
-        return f"the whole network at {shape((given['network_batch_size'], *given['network_input_shape']))}"
+        return f"the whole network at {shape((conditions['network_batch_size'], *conditions['network_input_shape']))}"
     return ""
 
 
@@ -368,12 +377,12 @@ def block_rows_table(check: "BlockCheck") -> str:
     """One line a tensor compared, the forms beside each other."""
     identities = list(dict.fromkeys(row.identity for row in check.rows))
     whats = list(dict.fromkeys(row.what for row in check.rows))
-    found = {(row.identity, row.what): row for row in check.rows}
+    comparisons = {(row.identity, row.what): row for row in check.rows}
     rows = [
         [
             what,
             *(
-                f"{error_and_bound(found[name, what])} {'✓' if found[name, what].passed else '✗'}"
+                f"{error_and_bound(comparisons[name, what])} {'✓' if comparisons[name, what].passed else '✗'}"
                 for name in identities
             ),
         ]

@@ -1,4 +1,4 @@
-"""Measured latencies as tables for the terminal, with their warnings and conditions."""
+"""Measured latencies: as tables for the terminal with their warnings and conditions, as CSV, as the page of records."""
 
 import csv
 import io
@@ -15,19 +15,21 @@ from analyzer.text.tables import markdown_table, terminal_table
 from analyzer.text.units import exact, percent, shape, size_bytes, stage_label
 
 
-def measurement_table(taken: Measurement) -> str:
-    """One network's stages, or a line each of several cells; then what to beware of, and the conditions."""
-    return latency_table(taken.records[0]) if len(taken.records) == 1 else cells_table(taken)
+def measurement_table(measurement: Measurement) -> str:
+    """One network's stages, or a line each of several cells; then the warnings, and the conditions."""
+    return latency_table(measurement.records[0]) if len(measurement.records) == 1 else cells_table(measurement)
 
 
 def latency_table(record: LatencyRecord) -> str:
-    """Stages, whole, their sum against it, throughput, what to beware of, and the conditions; times of one batch."""
-    given = record.conditions
-    lead = f"{record.variant}, measured on {given.device_name} ({given.device}), {_task(record)} of {_batch(record)}"
+    """Stages, whole, their sum against it, throughput, the warnings, and the conditions; times of one batch."""
+    conditions = record.conditions
+    device = f"{conditions.device_name} ({conditions.device})"
+    lead = f"{record.variant}, measured on {device}, {_task(record)} of {_batch(record)}"
     heads = ["", "median ms", "p10–p90 ms", "share"]
     table = terminal_table(heads, [*_stage_rows(record), *_sum_rows(record)], "lrrr")
     return (
-        "\n".join([lead, "", table, "", *_facts(record), *record_warnings(record), _conditions(given, [record])]) + "\n"
+        "\n".join([lead, "", table, "", *_facts(record), *record_warnings(record), _conditions(conditions, [record])])
+        + "\n"
     )
 
 
@@ -62,8 +64,8 @@ def _spread(timing: Timing, record: LatencyRecord) -> str:
 
 def _ms(value: float, record: LatencyRecord) -> str:
     """With decimals that leave the whole at least four significant digits."""
-    middle = record.network.median_ms
-    return f"{value:.{1 if middle >= 100 else 2 if middle >= 10 else 3}f}"
+    median = record.network.median_ms
+    return f"{value:.{1 if median >= 100 else 2 if median >= 10 else 3}f}"
 
 
 def _facts(record: LatencyRecord) -> Iterator[str]:
@@ -92,24 +94,27 @@ def _rate(record: LatencyRecord) -> str:
     return exact(round(rate)) if rate >= 1000 else f"{rate:.1f}"
 
 
-def cells_table(taken: Measurement) -> str:
+def cells_table(measurement: Measurement) -> str:
     """A line for each cell: how it was run, latency, throughput and marks, explained below."""
-    lead = f"Measured on {taken.conditions.device_name} ({taken.conditions.device}); times of one batch"
+    lead = f"Measured on {measurement.conditions.device_name} ({measurement.conditions.device}); times of one batch"
     heads = ["", "size", "batch", "how", "median ms", "p10–p90 ms", "images/s", "marks"]
-    rows = [_cell_row(record) for record in taken.records]
+    rows = [_cell_row(record) for record in measurement.records]
     table = terminal_table(heads, rows, "lrrlrrrl")
-    used = dict.fromkeys(mark for record in taken.records for mark in _marks(record))
-    told = [f"{mark}: {_MEANINGS[mark]}" for mark in used]
-    ends = [f"Cut short ({taken.cut_short}): what is shown is complete."] if taken.cut_short else []
-    ends += [f"Not measured: {failure.reason}" for failure in taken.failures]
-    return "\n".join([lead, "", table, "", *told, *ends, _conditions(taken.conditions, taken.records)]) + "\n"
+    used = dict.fromkeys(mark for record in measurement.records for mark in _marks(record))
+    meanings = [f"{mark}: {_MEANINGS[mark]}" for mark in used]
+    ends = [f"Cut short ({measurement.cut_short}): what is shown is complete."] if measurement.cut_short else []
+    ends += [f"Not measured: {failure.reason}" for failure in measurement.failures]
+    return (
+        "\n".join([lead, "", table, "", *meanings, *ends, _conditions(measurement.conditions, measurement.records)])
+        + "\n"
+    )
 
 
 def _cell_row(record: LatencyRecord) -> list[str]:
-    chosen = record.settings
-    task = "" if chosen.task == "inference" else f"{chosen.task}, "
+    settings = record.settings
+    task = "" if settings.task == "inference" else f"{settings.task}, "
     layout = ", channels_last" if record.channels_last else ""
-    how = f"{task}{chosen.execution.replace('_', ' ')}, {chosen.precision}{layout}"
+    how = f"{task}{settings.execution.replace('_', ' ')}, {settings.precision}{layout}"
     size = "×".join(map(str, record.input_shape[1:]))
     spread, marks = _spread(record.network, record), " ".join(_marks(record))
     median = "discarded" if record.discarded else _ms(record.network.median_ms, record)
@@ -146,21 +151,21 @@ def _marks(record: LatencyRecord) -> Iterator[str]:
 
 def record_warnings(record: LatencyRecord) -> list[str]:
     """What makes the figures doubtful, a sentence each."""
-    told = []
+    warnings = []
     if record.reference is not None and record.discarded:
         drift = percent(abs(record.reference.drift), 1)
-        told.append(f"Discarded: {record.reference.variant}'s time changed by {drift} % meanwhile (over 2 %).")
+        warnings.append(f"Discarded: {record.reference.variant}'s time changed by {drift} % meanwhile (over 2 %).")
     if record.reference is None:
-        told.append("Not guarded against drift: no reference network was measured.")
+        warnings.append("Not guarded against drift: no reference network was measured.")
     if record.network.unsteady:
         spread = percent(record.network.iqr_ms, record.network.median_ms, 0)
-        told.append(f"Unsteady: the middle half of the samples spreads over {spread} % of the median (over 5 %).")
+        warnings.append(f"Unsteady: the middle half of the samples spreads over {spread} % of the median (over 5 %).")
     if record.split_differs:
         ratio = percent(record.stage_sum_ratio, 1)
-        told.append(f"The stages add up to {ratio} % of the whole (more than 5 % off): read the shares with care.")
+        warnings.append(f"The stages add up to {ratio} % of the whole (more than 5 % off): read the shares with care.")
     if not record.warm_up.settled:
-        told.append(f"The times had not settled after {record.warm_up.seconds:.1f} s of warm-up.")
-    return told + _output_warning(record) + list(record.disturbances)
+        warnings.append(f"The times had not settled after {record.warm_up.seconds:.1f} s of warm-up.")
+    return warnings + _output_warning(record) + list(record.disturbances)
 
 
 def _output_warning(record: LatencyRecord) -> list[str]:
@@ -172,31 +177,31 @@ def _output_warning(record: LatencyRecord) -> list[str]:
     return [f"The output is {check.error:.1e} away from eager float32's (bound {check.bound:.1e})."]
 
 
-def _conditions(given: Conditions, records: list[LatencyRecord] | tuple[LatencyRecord, ...]) -> str:
-    facts = [_fact(name, value) for name, value in _known(given)]
-    told = [*(_run_conditions(records[0]) if len(records) == 1 else ()), given.order, given.mode]
-    told += [f"{given.input}; {given.weights}", f"{given.clock}, {', '.join(facts)}"]
-    told += [f"torch {given.torch}, Python {given.python}, {given.platform}, {given.date}"]
-    lines = [textwrap.fill(fact, 116, subsequent_indent="    ", break_on_hyphens=False) for fact in told]
-    return "Conditions: " + ";\n  ".join(lines) + "."
+def _conditions(conditions: Conditions, records: list[LatencyRecord] | tuple[LatencyRecord, ...]) -> str:
+    facts = [_fact(name, value) for name, value in _known(conditions)]
+    lines = [*(_run_conditions(records[0]) if len(records) == 1 else ()), conditions.order, conditions.mode]
+    lines += [f"{conditions.input}; {conditions.weights}", f"{conditions.clock}, {', '.join(facts)}"]
+    lines += [f"torch {conditions.torch}, Python {conditions.python}, {conditions.platform}, {conditions.date}"]
+    wrapped = [textwrap.fill(line, 116, subsequent_indent="    ", break_on_hyphens=False) for line in lines]
+    return "Conditions: " + ";\n  ".join(wrapped) + "."
 
 
 def _run_conditions(record: LatencyRecord) -> Iterator[str]:
-    chosen, warm_up = record.settings, record.warm_up
+    settings, warm_up = record.settings, record.warm_up
     yield (
         f"{len(record.network.samples_ms)} samples after {warm_up.num_runs} warm-up runs "
         f"(the first took {warm_up.first_run_s:.2f} s)"
     )
-    precision = f"{chosen.precision} (autocast {record.autocast})" if record.autocast else chosen.precision
-    yield f"{precision}, {chosen.layout.replace('_', ' ')} layout, {chosen.execution.replace('_', ' ')}"
+    precision = f"{settings.precision} (autocast {record.autocast})" if record.autocast else settings.precision
+    yield f"{precision}, {settings.layout.replace('_', ' ')} layout, {settings.execution.replace('_', ' ')}"
     yield f"{record.caches} caches"
     if record.reference is not None:
         yield f"{record.reference.variant} before and after: {percent(record.reference.drift, 1)} % drift"
 
 
-def _known(given: Conditions) -> Iterator[tuple[str, object]]:
-    choices = {"cudnn_benchmark": given.cudnn_benchmark, "tf32": given.tf32}
-    for name, value in {**given.machine, **choices}.items():
+def _known(conditions: Conditions) -> Iterator[tuple[str, object]]:
+    choices = {"cudnn_benchmark": conditions.cudnn_benchmark, "tf32": conditions.tf32}
+    for name, value in {**conditions.machine, **choices}.items():
         if value is not None:
             yield name, value
 
@@ -242,12 +247,12 @@ _COLUMNS = (
 count as timm does, in units of 10⁹ and 10⁶, params in 10⁶."""
 
 
-def latency_csv(taken: Measurement) -> str:
+def latency_csv(measurement: Measurement) -> str:
     """A row for each cell; a column that has no meaning for it is empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    for record in taken.records:
+    for record in measurement.records:
         writer.writerow(dict([*_timm_columns(record), *_counts(record), *_own_columns(record)]))
     return text.getvalue()
 
@@ -296,17 +301,17 @@ over more than 5 % of the median, as they do where a host sets the pace; a dash:
 
 def records_page(measurements: Mapping[str, Measurement]) -> str:
     """Markdown of the records by file name, oldest first."""
-    return "\n".join([_HEAD, *(_section(name, taken) for name, taken in sorted(measurements.items()))])
+    return "\n".join([_HEAD, *(_section(name, measurement) for name, measurement in sorted(measurements.items()))])
 
 
-def _section(name: str, taken: Measurement) -> str:
-    given = taken.conditions
-    facts = f"{given.device_name} · torch {given.torch} · {given.date[:10]} · {_state(taken)}"
-    ways = list(dict.fromkeys(_run_label(record) for record in taken.records))
-    rows = [[f"`{variant}`", *cells] for variant, cells in _rows(taken, ways)]
+def _section(name: str, measurement: Measurement) -> str:
+    conditions = measurement.conditions
+    facts = f"{conditions.device_name} · torch {conditions.torch} · {conditions.date[:10]} · {_state(measurement)}"
+    ways = list(dict.fromkeys(_settings_label(record) for record in measurement.records))
+    rows = [[f"`{variant}`", *cells] for variant, cells in _rows(measurement, ways)]
     table = markdown_table(["network", *ways], rows, "l" + "r" * len(ways))
-    told = "; ".join(_checks(taken.records))
-    return f"## [{name.removesuffix('.json')}]({name})\n\n{facts}\n\n{table}\n\n{told}.\n"
+    checks = "; ".join(_checks(measurement.records))
+    return f"## [{name.removesuffix('.json')}]({name})\n\n{facts}\n\n{table}\n\n{checks}.\n"
 
 
 def _checks(records: tuple[LatencyRecord, ...]) -> Iterator[str]:
@@ -327,27 +332,27 @@ def _checks(records: tuple[LatencyRecord, ...]) -> Iterator[str]:
         yield f"eager takes {min(ratios):.2f} to {max(ratios):.2f} × the time of the same as a CUDA graph"
 
 
-def _state(taken: Measurement) -> str:
-    lost = sum(record.discarded for record in taken.records)
-    cells = f"{len(taken.records)} cells" + (f", {lost} of them discarded" if lost else "")
-    return cells if taken.cut_short is None else f"{cells}, ended by {taken.cut_short}"
+def _state(measurement: Measurement) -> str:
+    num_discarded = sum(record.discarded for record in measurement.records)
+    cells = f"{len(measurement.records)} cells" + (f", {num_discarded} of them discarded" if num_discarded else "")
+    return cells if measurement.cut_short is None else f"{cells}, ended by {measurement.cut_short}"
 
 
-def _run_label(record: LatencyRecord) -> str:
-    chosen = record.settings
-    task = "" if chosen.task == "inference" else f"{chosen.task}, "
+def _settings_label(record: LatencyRecord) -> str:
+    settings = record.settings
+    task = "" if settings.task == "inference" else f"{settings.task}, "
     layout = ", channels last" if record.channels_last else ""
-    return f"{task}{chosen.execution.replace('_', ' ')}, {chosen.precision}{layout}, batch {chosen.batch_size}"
+    return f"{task}{settings.execution.replace('_', ' ')}, {settings.precision}{layout}, batch {settings.batch_size}"
 
 
-def _rows(taken: Measurement, ways: list[str]) -> Iterator[tuple[str, list[str]]]:
-    found = {(record.variant, _run_label(record)): _median(record) for record in taken.records}
-    for variant in dict.fromkeys(record.variant for record in taken.records):
-        yield variant, [found.get((variant, way), "–") for way in ways]
+def _rows(measurement: Measurement, ways: list[str]) -> Iterator[tuple[str, list[str]]]:
+    medians = {(record.variant, _settings_label(record)): _median(record) for record in measurement.records}
+    for variant in dict.fromkeys(record.variant for record in measurement.records):
+        yield variant, [medians.get((variant, way), "–") for way in ways]
 
 
 def _median(record: LatencyRecord) -> str:
     if record.discarded:
         return "–"
-    middle = record.network.median_ms
-    return f"{middle:.{1 if middle >= 100 else 2 if middle >= 10 else 3}f}{'*' if record.network.unsteady else ''}"
+    median = record.network.median_ms
+    return f"{median:.{1 if median >= 100 else 2 if median >= 10 else 3}f}{'*' if record.network.unsteady else ''}"

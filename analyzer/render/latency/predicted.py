@@ -1,4 +1,7 @@
-"""A predicted latency as people read it; every table and sentence says that it is predicted, and how sure that is."""
+"""Predicted latencies as text, markdown and CSV, the milliseconds of single ops for drawings, and the list of devices.
+
+Every table and sentence says that it is predicted, and how sure that is.
+"""
 
 import csv
 import io
@@ -47,72 +50,78 @@ _MEANINGS = {
 }
 
 
-def predicted_text(found: Prediction) -> str:
-    """For the terminal: the answer, stages, kinds of kernels, and what to know."""
+def predicted_text(prediction: Prediction) -> str:
+    """For the terminal: the answer, stages, kinds of kernels, and the note."""
     facts = [
-        ("latency", f"{milliseconds_text(found)} predicted for one batch, 90 % interval {interval_text(found)} ms"),
-        ("throughput", f"{throughput_text(found)} predicted"),
-        ("evidence", evidence_words(found)),
-        ("largest batch", batch_words(found)),
-        ("host", host_words(found)),
+        (
+            "latency",
+            f"{milliseconds_text(prediction)} predicted for one batch, 90 % interval {interval_text(prediction)} ms",
+        ),
+        ("throughput", f"{throughput_text(prediction)} predicted"),
+        ("evidence", evidence_words(prediction)),
+        ("largest batch", batch_words(prediction)),
+        ("host", host_words(prediction)),
     ]
     width = max(len(name) for name, _ in facts)
-    stages = terminal_table(LATENCY_STAGE_HEADS, [*stage_cells(found), network_cells(found)], "lrrrlr")
-    kernels = terminal_table(KERNEL_HEADS, kernel_cells(found), "lrrrll")
+    stages = terminal_table(LATENCY_STAGE_HEADS, [*stage_cells(prediction), network_cells(prediction)], "lrrrlr")
+    kernels = terminal_table(KERNEL_HEADS, kernel_cells(prediction), "lrrrll")
     lines = [f"{name:{width}}  {words}" for name, words in facts]
-    lead = f"{found.variant} on {device_words(found)}: predicted for {found.batch_size} × {shape(found.input_shape)}"
+    batch = f"{prediction.batch_size} × {shape(prediction.input_shape)}"
+    lead = f"{prediction.variant} on {device_words(prediction)}: predicted for {batch}"
     return "\n".join([lead, "", *lines, "", stages, "", kernels, "", note_lines()]) + "\n"
 
 
 def predictions_table(predictions: Sequence[Prediction]) -> str:
     """For the terminal: several predictions as one table, a row each."""
-    rows = [summary_cells(found) for found in predictions]
+    rows = [summary_cells(prediction) for prediction in predictions]
     return terminal_table(SUMMARY_HEADS, rows, "lllrlrrrlr") + f"\n\n{note_lines()}\n"
 
 
 def predicted_markdown(predictions: Sequence[Prediction]) -> str:
     """For a file: each prediction below a heading, as markdown; several first as one table."""
-    rows = [summary_cells(found) for found in predictions]
+    rows = [summary_cells(prediction) for prediction in predictions]
     summary = [markdown_table(SUMMARY_HEADS, rows, "lllrlrrrlr")] if len(rows) > 1 else []
-    parts = [f"# {_heading(found)}\n\n{latency_section(found)}" for found in predictions]
+    parts = [f"# {_heading(prediction)}\n\n{latency_section(prediction)}" for prediction in predictions]
     return "\n\n".join([*summary, *parts]) + "\n"
 
 
-def _heading(found: Prediction) -> str:
-    return f"{escaped(found.variant)} on {escaped(found.device)}, predicted"
+def _heading(prediction: Prediction) -> str:
+    return f"{escaped(prediction.variant)} on {escaped(prediction.device)}, predicted"
 
 
-def latency_section(found: Prediction) -> str:
-    """For a report: the sentence that answers, stages, kinds of kernels, and what to know, as markdown."""
+def latency_section(prediction: Prediction) -> str:
+    """For a report: the sentence that answers, stages, kinds of kernels, and the note, as markdown."""
     return "\n\n".join(
         [
-            answer_sentence(found),
-            markdown_table(LATENCY_STAGE_HEADS, [*stage_cells(found), network_cells(found)], "lrrrlr"),
-            markdown_table(KERNEL_HEADS, kernel_cells(found), "lrrrll"),
-            f"{_capitalised(host_words(found))}. {_capitalised(batch_words(found))}. {PREDICTION_NOTE}",
+            answer_sentence(prediction),
+            markdown_table(LATENCY_STAGE_HEADS, [*stage_cells(prediction), network_cells(prediction)], "lrrrlr"),
+            markdown_table(KERNEL_HEADS, kernel_cells(prediction), "lrrrll"),
+            f"{_capitalised(host_words(prediction))}. {_capitalised(batch_words(prediction))}. {PREDICTION_NOTE}",
         ]
     )
 
 
-def table_caption(found: Prediction) -> str:
+def table_caption(prediction: Prediction) -> str:
     """The answer in plain words, for a table's caption."""
     return (
-        f"latency predicted for one batch of {exact(found.batch_size)} on {device_words(found)}, not measured: "
-        f"{milliseconds_text(found)}, 90 % interval {interval_text(found)} ms. Evidence: {evidence_words(found)}. {CAPTION}"
+        f"latency predicted for one batch of {exact(prediction.batch_size)} on {device_words(prediction)}, "
+        f"not measured: {milliseconds_text(prediction)}, 90 % interval {interval_text(prediction)} ms. "
+        f"Evidence: {evidence_words(prediction)}. {CAPTION}"
     )
 
 
-def answer_sentence(found: Prediction) -> str:
+def answer_sentence(prediction: Prediction) -> str:
     """The answer in one sentence of markdown."""
     return (
-        f"Predicted: **{milliseconds_text(found)}** for one batch of {exact(found.batch_size)} on {device_words(found)}, "
-        f"90 % interval {interval_text(found)} ms; {throughput_text(found)}. Evidence: {evidence_words(found)}."
+        f"Predicted: **{milliseconds_text(prediction)}** for one batch of {exact(prediction.batch_size)} "
+        f"on {device_words(prediction)}, 90 % interval {interval_text(prediction)} ms; {throughput_text(prediction)}. "
+        f"Evidence: {evidence_words(prediction)}."
     )
 
 
-def device_words(found: Prediction) -> str:
+def device_words(prediction: Prediction) -> str:
     """Device and how it runs: "RTX 4090 (amp, eager)"."""
-    return f"{found.device} ({run_words(found)})"
+    return f"{prediction.device} ({run_words(prediction)})"
 
 
 def target_words(target: LatencyTarget) -> str:
@@ -120,104 +129,111 @@ def target_words(target: LatencyTarget) -> str:
     return f"{shortened(target.device.name)} ({run_words(target.run)}), batch {exact(target.run.batch_size)}"
 
 
-def run_words(found: Prediction | RunSettings) -> str:
+def run_words(prediction: Prediction | RunSettings) -> str:
     """How the network runs: "amp, torch.compile, channels last"."""
-    mode = "torch.compile" if found.compiled else "eager"
-    graph = ["CUDA graph"] if found.cuda_graph else []
-    layout = ["channels last"] if found.channels_last else []
-    return ", ".join([found.precision, mode, *graph, *layout, *(["training step"] if found.training else [])])
+    mode = "torch.compile" if prediction.compiled else "eager"
+    graph = ["CUDA graph"] if prediction.cuda_graph else []
+    layout = ["channels last"] if prediction.channels_last else []
+    return ", ".join([prediction.precision, mode, *graph, *layout, *(["training step"] if prediction.training else [])])
 
 
-def milliseconds_text(found: Prediction) -> str:
+def milliseconds_text(prediction: Prediction) -> str:
     """The whole's time: "48.3 ms"."""
-    return f"{significant(found.ms)} ms"
+    return f"{significant(prediction.ms)} ms"
 
 
-def interval_text(found: Prediction) -> str:
+def interval_text(prediction: Prediction) -> str:
     """The whole's 90 % interval in milliseconds: "44.1–52.9"."""
-    return f"{significant(found.low_ms)}–{significant(found.high_ms)}"
+    return f"{significant(prediction.low_ms)}–{significant(prediction.high_ms)}"
 
 
-def throughput_text(found: Prediction) -> str:
+def throughput_text(prediction: Prediction) -> str:
     """Images a second with their interval: "5,300 images/s (4,840–5,810)"."""
-    low, high = (1000 * found.batch_size / ms for ms in (found.high_ms, found.low_ms))
-    return f"{significant(found.images_per_second)} images/s ({significant(low)}–{significant(high)})"
+    low, high = (1000 * prediction.batch_size / ms for ms in (prediction.high_ms, prediction.low_ms))
+    return f"{significant(prediction.images_per_second)} images/s ({significant(low)}–{significant(high)})"
 
 
-def evidence_words(found: Prediction) -> str:
+def evidence_words(prediction: Prediction) -> str:
     """The evidence class, and what it means."""
-    return f"{_EVIDENCE[found.evidence]} ({_MEANINGS[found.evidence]})"
+    return f"{_EVIDENCE[prediction.evidence]} ({_MEANINGS[prediction.evidence]})"
 
 
-def batch_words(found: Prediction) -> str:
+def batch_words(prediction: Prediction) -> str:
     """The largest batch that fits the device's memory."""
-    if not found.max_batch_size:
+    if not prediction.max_batch_size:
         return "not even one input fits the device's memory, or its size is not known"
-    over = "; this batch does not" if found.batch_size > found.max_batch_size else ""
-    return f"up to {exact(found.max_batch_size)} inputs fit nine tenths of the device's memory{over}"
+    over = "; this batch does not" if prediction.batch_size > prediction.max_batch_size else ""
+    return f"up to {exact(prediction.max_batch_size)} inputs fit nine tenths of the device's memory{over}"
 
 
-def host_words(found: Prediction) -> str:
+def host_words(prediction: Prediction) -> str:
     """What starting the kernels takes against computing them."""
-    if not found.host_ms:
-        return f"starting its {exact(found.num_kernels)} kernels costs the host nothing here"
-    host, device = (f"{significant(ms)} ms" for ms in (found.host_ms, found.device_ms))
-    started = f"starting {exact(found.num_kernels)} kernels takes the host {host}"
-    if found.host_bound:
+    if not prediction.host_ms:
+        return f"starting its {exact(prediction.num_kernels)} kernels costs the host nothing here"
+    host, device = (f"{significant(ms)} ms" for ms in (prediction.host_ms, prediction.device_ms))
+    started = f"starting {exact(prediction.num_kernels)} kernels takes the host {host}"
+    if prediction.host_bound:
         return f"host-bound: {started}, longer than the {device} that the device computes"
     return f"{started}, within the {device} that the device computes"
 
 
-def stage_cells(found: Prediction) -> list[list[str]]:
+def stage_cells(prediction: Prediction) -> list[list[str]]:
     """A row a stage below LATENCY_STAGE_HEADS."""
     return [
         [
             stage_label(stage.stage),
-            _ms(stage.ms, found),
-            _between(stage, found),
-            percent(stage.ms, found.ms),
+            _ms(stage.ms, prediction),
+            _between(stage, prediction),
+            percent(stage.ms, prediction.ms),
             _BOUNDS[stage.bound],
             f"{percent(stage.achieved, 1, 0)} %",
         ]
-        for stage in found.stages
+        for stage in prediction.stages
     ]
 
 
-def kernel_cells(found: Prediction) -> list[list[str]]:
+def kernel_cells(prediction: Prediction) -> list[list[str]]:
     """A row a kind of kernels below KERNEL_HEADS, the longest first."""
     return [
         [
             kernel.kind,
             exact(kernel.num_kernels),
-            _ms(kernel.ms, found),
-            percent(kernel.ms, found.ms),
+            _ms(kernel.ms, prediction),
+            percent(kernel.ms, prediction.ms),
             _BOUNDS[kernel.bound],
             _achieved(kernel),
         ]
-        for kernel in sorted(found.kernels, key=lambda each: -each.ms)
+        for kernel in sorted(prediction.kernels, key=lambda kernel: -kernel.ms)
     ]
 
 
-def summary_cells(found: Prediction) -> list[str]:
+def summary_cells(prediction: Prediction) -> list[str]:
     """A prediction's cells below SUMMARY_HEADS."""
     return [
-        found.variant,
-        shape(found.input_shape),
-        found.device,
-        exact(found.batch_size),
-        run_words(found),
-        significant(found.ms),
-        interval_text(found),
-        significant(found.images_per_second),
-        _EVIDENCE[found.evidence],
-        exact(found.max_batch_size) if found.max_batch_size else "–",
+        prediction.variant,
+        shape(prediction.input_shape),
+        prediction.device,
+        exact(prediction.batch_size),
+        run_words(prediction),
+        significant(prediction.ms),
+        interval_text(prediction),
+        significant(prediction.images_per_second),
+        _EVIDENCE[prediction.evidence],
+        exact(prediction.max_batch_size) if prediction.max_batch_size else "–",
     ]
 
 
-def network_cells(found: Prediction) -> list[str]:
+def network_cells(prediction: Prediction) -> list[str]:
     """The whole network's cells below LATENCY_STAGE_HEADS."""
-    reached = fsum(stage.achieved * stage.ms for stage in found.stages) / found.ms if found.ms else 0.0
-    return ["whole network", _ms(found.ms, found), _between(found, found), "100.0", "", f"{percent(reached, 1, 0)} %"]
+    reached = fsum(stage.achieved * stage.ms for stage in prediction.stages) / prediction.ms if prediction.ms else 0.0
+    return [
+        "whole network",
+        _ms(prediction.ms, prediction),
+        _between(prediction, prediction),
+        "100.0",
+        "",
+        f"{percent(reached, 1, 0)} %",
+    ]
 
 
 def _achieved(part: KernelTime) -> str:
@@ -226,21 +242,19 @@ def _achieved(part: KernelTime) -> str:
     return f"{percent(part.achieved, 1, 0)} % of {'peak rate' if part.bound == 'compute' else 'bandwidth'}"
 
 
-def _between(part: Prediction | StageTime, found: Prediction) -> str:
-    return f"{_ms(part.low_ms, found)}–{_ms(part.high_ms, found)}"
+def _between(part: Prediction | StageTime, prediction: Prediction) -> str:
+    return f"{_ms(part.low_ms, prediction)}–{_ms(part.high_ms, prediction)}"
 
 
-def _ms(ms: float, found: Prediction) -> str:
+def _ms(ms: float, prediction: Prediction) -> str:
     """Milliseconds with decimals that leave the whole four significant digits, so that small stages keep some."""
-    whole = found.ms
+    whole = prediction.ms
     places = 0 if whole >= 1000 else 1 if whole >= 100 else 2 if whole >= 10 else 3
     return f"{ms:,.{places}f}"
 
 
 def note_lines() -> str:
-    """What to know, in lines for the terminal."""
-    from textwrap import fill
-
+    """The note on every prediction, in lines for the terminal."""
     return fill(PREDICTION_NOTE, WIDTH)
 
 
@@ -253,14 +267,17 @@ def predicted_csv(predictions: Sequence[Prediction]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_CONDITIONS, *_FIGURES])
-    for found in predictions:
-        given = [shape(found.input_shape) if name == "input_shape" else getattr(found, name) for name in _CONDITIONS]
-        whole = ["network", found.ms, found.low_ms, found.high_ms, 1.0, "", "", found.num_kernels]
-        writer.writerow([*given, *whole, found.images_per_second])
-        for stage in found.stages:
-            share = stage.ms / found.ms if found.ms else 0.0
+    for prediction in predictions:
+        conditions = [
+            shape(prediction.input_shape) if name == "input_shape" else getattr(prediction, name)
+            for name in _CONDITIONS
+        ]
+        whole = ["network", prediction.ms, prediction.low_ms, prediction.high_ms, 1.0, "", "", prediction.num_kernels]
+        writer.writerow([*conditions, *whole, prediction.images_per_second])
+        for stage in prediction.stages:
+            share = stage.ms / prediction.ms if prediction.ms else 0.0
             times = [stage.stage, stage.ms, stage.low_ms, stage.high_ms, share]
-            writer.writerow([*given, *times, stage.bound, stage.achieved, stage.num_kernels, ""])
+            writer.writerow([*conditions, *times, stage.bound, stage.achieved, stage.num_kernels, ""])
     return text.getvalue()
 
 
@@ -312,12 +329,12 @@ DEVICES_NOTE = (
 )
 
 
-def device_table(known: Sequence[Device], form: str = "table") -> str:
+def device_table(devices: Sequence[Device], form: str = "table") -> str:
     """A row a device, for the terminal or as markdown."""
     heads = ["device", "kind", *_HEADS.values(), "what is known of the figures"]
-    rows = [[device.name, _kind(device), *_figures(device), device.note] for device in known]
+    rows = [[device.name, _kind(device), *_figures(device), device.note] for device in devices]
     table = markdown_table if form == "markdown" else terminal_table
-    note = DEVICES_NOTE if form == "markdown" else fill(DEVICES_NOTE, 110)
+    note = DEVICES_NOTE if form == "markdown" else fill(DEVICES_NOTE, WIDTH)
     return f"{table(heads, rows, 'll' + 'r' * len(_HEADS) + 'l')}\n\n{note}\n"
 
 
@@ -335,7 +352,7 @@ def _figure(device: Device, name: str) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".") + unsure if value else "–"
 
 
-def device_document(known: Sequence[Device]) -> str:
+def device_document(devices: Sequence[Device]) -> str:
     """One JSON object: every device with its figures and their sources."""
-    told = {"schema": 1, "figures": FIGURES, "devices": [device.to_dict() for device in known]}
-    return json.dumps(told, ensure_ascii=False) + "\n"
+    document = {"schema": 1, "figures": FIGURES, "devices": [device.to_dict() for device in devices]}
+    return json.dumps(document, ensure_ascii=False) + "\n"

@@ -61,9 +61,9 @@ class PixelBox(NamedTuple):
 
 
 class PlacedLabel(NamedTuple):
-    """A text with its middle in pixels and its box; `led` where it is so far from its point that a line leads there.
+    """A text with its middle in pixels and its box.
 
-    `edge` is where on the box that line ends.
+    `has_leader` where it is so far from its point that a line leads there; `edge` is where on the box that line ends.
     """
 
     text: str
@@ -86,16 +86,16 @@ def place_labels(
     the text stands further off, led by a line.
     """
     points = [_box_around(across, down, _HALF) for _, across, down in labels]
-    taken = [*reserved, *points, *(_box_around(*point, 3) for point in lines)]
+    obstacles = [*reserved, *points, *(_box_around(*point, 3) for point in lines)]
     texts, leaders = list(reserved), list[PixelBox]()
-    found: list[PlacedLabel] = []
+    placed: list[PlacedLabel] = []
     for text, across, down in labels:
-        room = _OccupiedSpace([*taken, *texts], texts, leaders, points)
+        room = _OccupiedSpace([*obstacles, *texts], texts, leaders, points)
         label = min(_candidates(text, across, down, size), key=partial(_overlap_penalty, (across, down), room))
-        found.append(label)
+        placed.append(label)
         texts.append(label.box)
         leaders += _leader(label, (across, down))
-    return found
+    return placed
 
 
 class _OccupiedSpace(NamedTuple):
@@ -108,7 +108,7 @@ class _OccupiedSpace(NamedTuple):
 
 
 def _overlap_penalty(point: tuple[float, float], room: _OccupiedSpace, label: PlacedLabel) -> float:
-    """How bad a place is: on something taken, on a leader, a leader across a text or a point; then how far away."""
+    """How bad a label's position is: on an obstacle or leader, its own leader across others; then its distance."""
     leader = _leader(label, point)
     return (
         1000 * _any_overlap([label.box], room.occupied)
@@ -130,11 +130,11 @@ def _candidates(text: str, across: float, down: float, size: float) -> Iterator[
 
 
 def _any_overlap(some: Sequence[PixelBox], others: Sequence[PixelBox]) -> bool:
-    return any(each.overlaps(other) for each in some for other in others)
+    return any(box.overlaps(other) for box in some for other in others)
 
 
 def _num_overlaps(some: Sequence[PixelBox], others: Sequence[PixelBox]) -> int:
-    return sum(each.overlaps(other) for each in some for other in others)
+    return sum(box.overlaps(other) for box in some for other in others)
 
 
 def _leader(label: PlacedLabel, point: tuple[float, float]) -> list[PixelBox]:
@@ -143,7 +143,7 @@ def _leader(label: PlacedLabel, point: tuple[float, float]) -> list[PixelBox]:
         return []
     (x0, y0), (x1, y1) = point, label.edge
     steps = max(int(max(abs(x1 - x0), abs(y1 - y0)) / 4), 1)
-    return [_box_around(x0 + (x1 - x0) * at / steps, y0 + (y1 - y0) * at / steps, 1) for at in range(steps + 1)]
+    return [_box_around(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps, 1) for step in range(steps + 1)]
 
 
 def _box_around(across: float, down: float, half: float) -> PixelBox:
@@ -196,7 +196,7 @@ class Roof(NamedTuple):
         return [(left, left * self.bandwidth), (self.peak / self.bandwidth, self.peak), (self.scale.right, self.peak)]
 
 
-def roofline(found: Prediction, target: LatencyTarget, form: str) -> str:
+def roofline(prediction: Prediction, target: LatencyTarget, form: str) -> str:
     """The picture as SVG, as one HTML page or as Vega-Lite JSON.
 
     InvalidInput for another form, or a network that multiplies nothing; Unavailable without altair or vl-convert.
@@ -204,18 +204,20 @@ def roofline(found: Prediction, target: LatencyTarget, form: str) -> str:
     if form not in FORMATS:
         raise InvalidInput(f"--roofline: the file's name must end in .svg, .html or .json, not {shortened(form)!r}.")
     with extra_imports("picture"):
-        specification = _specification(found, target)
+        specification = _specification(prediction, target)
     if form == "json":
         return json.dumps(specification, ensure_ascii=False, indent=1) + "\n"
     svg = _svg(specification)
-    return svg if form == "svg" else _page(found, svg)
+    return svg if form == "svg" else _page(prediction, svg)
 
 
-def roofline_points(found: Prediction, target: LatencyTarget) -> list[RooflinePoint]:
+def roofline_points(prediction: Prediction, target: LatencyTarget) -> list[RooflinePoint]:
     """The stages that multiply, in order, then the whole network."""
-    macs, moved = (sum(getattr(stage, name) for stage in found.stages) for name in ("macs", "bytes"))
-    whole = StageTime(WHOLE_NETWORK, found.ms, found.low_ms, found.high_ms, "", 0, macs, moved, found.num_kernels)
-    return [_point(stage, target) for stage in (*found.stages, whole) if stage.macs]
+    macs, moved = (sum(getattr(stage, name) for stage in prediction.stages) for name in ("macs", "bytes"))
+    whole = StageTime(
+        WHOLE_NETWORK, prediction.ms, prediction.low_ms, prediction.high_ms, "", 0, macs, moved, prediction.num_kernels
+    )
+    return [_point(stage, target) for stage in (*prediction.stages, whole) if stage.macs]
 
 
 def _point(stage: StageTime, target: LatencyTarget) -> RooflinePoint:
@@ -233,26 +235,29 @@ def _bandwidth(target: LatencyTarget) -> float:
     return target.device.mem_bw_gbs / 1e3
 
 
-def _specification(found: Prediction, target: LatencyTarget) -> dict[str, Any]:
+def _specification(prediction: Prediction, target: LatencyTarget) -> dict[str, Any]:
     """The picture as a Vega-Lite specification, its data inside."""
-    shown = roofline_points(found, target)
-    if not shown:
-        raise InvalidInput(f"roofline of {shortened(found.variant)}: nothing in it multiplies, so there is no rate.")
-    across = [*(point.intensity for point in shown), _peak(target) / _bandwidth(target)]
-    rates = [point.rate for point in shown]
+    points = roofline_points(prediction, target)
+    if not points:
+        raise InvalidInput(
+            f"roofline of {shortened(prediction.variant)}: nothing in it multiplies, so there is no rate."
+        )
+    across = [*(point.intensity for point in points), _peak(target) / _bandwidth(target)]
+    rates = [point.rate for point in points]
     scale = LogAxes(min(across) / 2.5, max(across) * 4, min(rates) / 3, max(*rates, _peak(target)) * 2.5)
     roof = Roof(_peak(target), _bandwidth(target), scale)
-    layers = [*_roof_layers(roof), *_point_layers(shown, scale), *_label_layers(shown, roof)]
-    return _chart(layers, found)
+    layers = [*_roof_layers(roof), *_point_layers(points, scale), *_label_layers(points, roof)]
+    return _chart(layers, prediction)
 
 
-def _chart(layers: Sequence["altair.Chart"], found: Prediction) -> dict[str, Any]:
+def _chart(layers: Sequence["altair.Chart"], prediction: Prediction) -> dict[str, Any]:
     import altair
 
     title = altair.TitleParams(
-        f"{shortened(found.variant)} on {shortened(device_words(found))}, batch {found.batch_size}: predicted roofline",
+        f"{shortened(prediction.variant)} on {shortened(device_words(prediction))}, batch {prediction.batch_size}: "
+        "predicted roofline",
         subtitle=[
-            f"whole network: {milliseconds_text(found)}, {throughput_text(found)}; predicted, not measured",
+            f"whole network: {milliseconds_text(prediction)}, {throughput_text(prediction)}; predicted, not measured",
             "dotted: what the roof allows above a stage, at the arithmetic intensity it has",
         ],
         anchor="start",
@@ -262,13 +267,13 @@ def _chart(layers: Sequence["altair.Chart"], found: Prediction) -> dict[str, Any
         offset=12,
     )
     chart = altair.layer(*layers, title=title, width=WIDTH, height=HEIGHT)
-    told: dict[str, Any] = (
+    specification: dict[str, Any] = (
         chart.configure(font=_FONT, background="#ffffff", padding=14)
         .configure_axis(labelFontSize=_SIZE, titleFontSize=_SIZE, gridColor="#eef1f5", titleFontWeight="normal")
         .configure_view(stroke="#c3cfdd")
         .to_dict()
     )
-    return told
+    return specification
 
 
 def _marks(rows: ChartRows) -> "altair.Chart":
@@ -297,42 +302,42 @@ def _roof_layers(roof: Roof) -> list["altair.Chart"]:
     """The roof, and at each of its sides what it is."""
     axes = _axes(roof.scale)
     line = _marks([_row(*corner) for corner in roof.corners]).mark_line(color=_INK, strokeWidth=2).encode(**axes)
-    rows = [_row(*roof.scale.values(box.right, box.bottom), words=text) for text, box in _roof_words(roof)]
+    rows = [_row(*roof.scale.values(box.right, box.bottom), words=text) for text, box in _roof_labels(roof)]
     words = _marks(rows).mark_text(color=_INK, fontSize=_SIZE, fontWeight="bold", align="right", baseline="bottom")
     return [line, words.encode(text="words:N", **axes)]
 
 
-def _roof_words(roof: Roof) -> list[tuple[str, PixelBox]]:
+def _roof_labels(roof: Roof) -> list[tuple[str, PixelBox]]:
     """What stands above the flat part and above the middle of the slope, and the room it takes."""
     (x0, y0), (x1, y1), _ = (roof.scale.pixels(*corner) for corner in roof.corners)
-    told = [
+    labels = [
         (f"peak: {significant(roof.peak, 4)} TFLOP/s", WIDTH - 6, y1 - 6),
         (f"memory: {significant(roof.bandwidth * 1e3, 4)} GB/s", (x0 + x1) / 2 - 8, (y0 + y1) / 2 - 8),
     ]
-    return [(text, PixelBox(x - 1.1 * _SIZE * text_width_ems(text), y - _SIZE - 2, x, y)) for text, x, y in told]
+    return [(text, PixelBox(x - 1.1 * _SIZE * text_width_ems(text), y - _SIZE - 2, x, y)) for text, x, y in labels]
 
 
-def _point_layers(shown: Sequence[RooflinePoint], scale: LogAxes) -> list["altair.Chart"]:
+def _point_layers(points: Sequence[RooflinePoint], scale: LogAxes) -> list["altair.Chart"]:
     """A disc a stage, a diamond for the whole, and a dotted line up to the roof."""
     axes = _axes(scale)
-    rows = [_row(each.intensity, each.rate, attainable=each.attainable) for each in shown]
+    rows = [_row(point.intensity, point.rate, attainable=point.attainable) for point in points]
     lines = _marks(rows).mark_rule(color=_QUIET, strokeDash=[1, 3]).encode(**axes, y2="attainable:Q")
     stages = _marks(rows[:-1]).mark_point(filled=True, size=70, color=_ACCENT, opacity=1).encode(**axes)
     whole = _marks(rows[-1:]).mark_point(filled=True, size=110, color=_STRONG, shape="diamond", opacity=1)
     return [lines, stages, whole.encode(**axes)]
 
 
-def _label_layers(shown: Sequence[RooflinePoint], roof: Roof) -> list["altair.Chart"]:
+def _label_layers(points: Sequence[RooflinePoint], roof: Roof) -> list["altair.Chart"]:
     """Each stage's name and time beside its point, led by a line where there is no room near by."""
     scale, axes = roof.scale, _axes(roof.scale)
-    shown = sorted(shown, key=lambda each: each.intensity)
-    labels = [(_label(each), *scale.pixels(each.intensity, each.rate)) for each in shown]
-    found = place_labels(labels, _roof_pixels(roof), _SIZE, [box for _, box in _roof_words(roof)])
-    rows = [_row(*scale.values(each.across, each.down), words=each.text) for each in found]
+    points = sorted(points, key=lambda each: each.intensity)
+    labels = [(_label(each), *scale.pixels(each.intensity, each.rate)) for each in points]
+    placed = place_labels(labels, _roof_pixels(roof), _SIZE, [box for _, box in _roof_labels(roof)])
+    rows = [_row(*scale.values(each.across, each.down), words=each.text) for each in placed]
     texts = _marks(rows).mark_text(fontSize=_SIZE, color=_INK).encode(text="words:N", **axes)
     ends = [
         _row(point.intensity, point.rate) | dict(zip(("x2", "y2"), scale.values(*each.edge), strict=True))
-        for point, each in zip(shown, found, strict=True)
+        for point, each in zip(points, placed, strict=True)
         if each.has_leader
     ]
     leaders = _marks(ends).mark_rule(color=_QUIET, strokeWidth=0.7).encode(**axes, x2="x2:Q", y2="y2:Q")
@@ -360,13 +365,13 @@ def _svg(specification: dict[str, Any]) -> str:
     return svg + "\n"
 
 
-def _page(found: Prediction, svg: str) -> str:
+def _page(prediction: Prediction, svg: str) -> str:
     """The picture and the tables behind it on one page that fetches and runs nothing."""
     from analyzer.render.report.html import html_page, markdown_to_html
 
-    title = escape(f"{found.variant} on {found.device}: roofline, predicted")
-    drawn = f'<figure><div class="wide" tabindex="0" role="region" aria-label="{title}">{svg}</div></figure>\n'
+    title = escape(f"{prediction.variant} on {prediction.device}: roofline, predicted")
+    figure = f'<figure><div class="wide" tabindex="0" role="region" aria-label="{title}">{svg}</div></figure>\n'
     return html_page(
         title,
-        f"<main>\n<article>\n<h1>{title}</h1>\n{drawn}{markdown_to_html(latency_section(found))}</article>\n</main>",
+        f"<main>\n<article>\n<h1>{title}</h1>\n{figure}{markdown_to_html(latency_section(prediction))}</article>\n</main>",
     )

@@ -32,19 +32,19 @@ def residual_dot() -> str:
 
 def shortcuts_dot(expression: str, options: Sequence[str]) -> str:
     """The second stage of a residual network with each of the shortcut options."""
-    words = {"A": "zero-pad", "B": "projection where shapes change", "C": "projection everywhere", "none": "plain"}
+    captions = {"A": "zero-pad", "B": "projection where shapes change", "C": "projection everywhere", "none": "plain"}
     cells = [
         stage_cell(
             _with_field(expression, f"shortcut={option}"),
             "stage2",
             _SHAPE_STYLE,
             option if option == "none" else f"option {option}",
-            words[option],
+            captions[option],
         )
         for option in options
     ]
-    said = "One stage with each of the shortcut options."
-    return _titled(side_by_side(cells, _SHAPE_STYLE, said), "Stage 2 with each of the shortcuts")
+    title = "One stage with each of the shortcut options."
+    return _titled(side_by_side(cells, _SHAPE_STYLE, title), "Stage 2 with each of the shortcuts")
 
 
 def stride_dot(expression: str) -> str:
@@ -53,8 +53,8 @@ def stride_dot(expression: str) -> str:
         block_cell(_with_field(expression, "stride_on=1x1"), "layer2.0", _COST_STYLE, "v1", "stride on the first 1×1"),
         block_cell(_with_field(expression, "stride_on=3x3"), "layer2.0", _COST_STYLE, "v1.5", "stride on the 3×3"),
     ]
-    said = "The same block with the stride in two places."
-    return _titled(side_by_side(cells, _COST_STYLE, said), "The first block of stage 2")
+    title = "The same block with the stride in two places."
+    return _titled(side_by_side(cells, _COST_STYLE, title), "The first block of stage 2")
 
 
 def preactivation_dot(expression: str) -> str:
@@ -87,5 +87,5 @@ def _with_field(expression: str, change: str) -> str:
     return f"{expression}{',' if ':' in expression else ':'}{change}"
 
 
-def _titled(drawn: BoxDiagram, title: str) -> str:
-    return dot_text(replace(drawn, title=title), _SHAPE_STYLE)
+def _titled(diagram: BoxDiagram, title: str) -> str:
+    return dot_text(replace(diagram, title=title), _SHAPE_STYLE)

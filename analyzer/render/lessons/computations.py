@@ -97,11 +97,11 @@ def equal_cost_paths(
 
     Xie et al. 2017, Table 2: C·(256·d + 3·3·d·d + d·256) against C = 1, d = 64.
     """
-    wanted = _grouped_bottleneck(1, width, channels).weights
+    target = _grouped_bottleneck(1, width, channels).weights
     return tuple(
         min(
-            (_grouped_bottleneck(count, each, channels) for each in range(1, width + 1)),
-            key=lambda paths: abs(paths.weights - wanted),
+            (_grouped_bottleneck(count, base_width, channels) for base_width in range(1, width + 1)),
+            key=lambda paths: abs(paths.weights - target),
         )
         for count in cardinalities
     )

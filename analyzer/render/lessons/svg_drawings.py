@@ -1,4 +1,4 @@
-"""A dense block drawn: every connection from layer to layer, and below each layer what it reads."""
+"""The lessons' SVG drawings: a convolution's windows on its map, a dense block's connections, and columns of bars."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -112,8 +112,8 @@ def dense_block_svg(layers: Sequence[DenseLayerCost]) -> str:
         *(part for layer in layers for part in _column(layer, layers[0].reads, bottom, tallest)),
         *_block_output(layers, bottom, tallest),
     ]
-    said = f"A dense block of {count} layers that add {layers[0].adds} channels each to {layers[0].reads}."
-    return svg_document(parts, width, bottom + 26, said)
+    title = f"A dense block of {count} layers that add {layers[0].adds} channels each to {layers[0].reads}."
+    return svg_document(parts, width, bottom + 26, title)
 
 
 def _layer_x(number: int) -> float:
@@ -124,8 +124,8 @@ def _layer_x(number: int) -> float:
 def _arcs(layer: DenseLayerCost, trunk: int) -> str:
     """All that a layer reads, so that pointing at the layer brings it out."""
     lines = [path(_arc(source, layer.number, trunk), "arc") for source in range(layer.number)]
-    hidden = rect(_layer_x(layer.number) - _STEP / 2, trunk - 8, _STEP, _HIGH + 16, "hold")
-    return group([hidden, *lines], "layer", f"layer {layer.number} reads {layer.reads} channels")
+    area = rect(_layer_x(layer.number) - _STEP / 2, trunk - 8, _STEP, _HIGH + 16, "hold")
+    return group([area, *lines], "layer", f"layer {layer.number} reads {layer.reads} channels")
 
 
 def _arc(source: int, target: int, trunk: int) -> str:
@@ -148,10 +148,10 @@ def _column(layer: DenseLayerCost, first: int, bottom: int, tallest: int) -> Ite
 
 def _stack(number: int, heights: Sequence[int], bottom: int, tallest: int) -> Iterator[str]:
     y = float(bottom)
-    for place, channels in enumerate(heights):
+    for index, channels in enumerate(heights):
         height = _BARS * channels / tallest
         y -= height
-        kind = "given" if not place else "grown" if place % 2 else "grown other"
+        kind = "given" if not index else "grown" if index % 2 else "grown other"
         yield rect(_layer_x(number) - _BOX / 2, y, _BOX, max(height - 0.75, 0.5), kind)
 
 

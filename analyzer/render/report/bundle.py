@@ -39,7 +39,8 @@ class Report(NamedTuple):
 class ReportSource(NamedTuple):
     """What a report was made from: an expression or a TOML file, and an input size, None for the variant's own.
 
-    `others` are the further sizes of a report on several, `device` the options that name a device and a run on it.
+    `others` are the further sizes of a report on several, `device` the options that name a device and how the network
+    runs on it.
     """
 
     expression: str
@@ -61,7 +62,7 @@ class ReportSource(NamedTuple):
 
     @property
     def target(self) -> "LatencyTarget | None":
-        """The device and the run, where they are named; InvalidInput where they cannot be."""
+        """The device and how the network runs on it, None where none is named; InvalidInput for unknown ones."""
         if not self.device:
             return None
         from analyzer.latency.predict.parse_target import target_from
@@ -76,7 +77,7 @@ class ReportSource(NamedTuple):
 def report_source(
     analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None
 ) -> ReportSource:
-    """The shortest recipe of an analysis, or of a report on it and the same network at other input sizes."""
+    """The shortest source of an analysis, or of a report on it and the same network at other input sizes."""
     source = analysis.network.path or analysis.variant
     device = target.arguments if target else ""
     if analysis.input_shape == analysis.network.input_shape() and not others:
@@ -89,11 +90,11 @@ def _size_of(analysis: Analysis) -> Size:
     return size_of_sides(height, width)
 
 
-def build_report(recipe: ReportSource) -> Report:
-    """What a recipe asks for."""
-    network = network_at(recipe.expression)
-    others = tuple(analyze(network, size) for size in recipe.others)
-    return Report(analyze(network, recipe.input_size), others, recipe.target)
+def build_report(source: ReportSource) -> Report:
+    """The report of a source: its network analysed at each size, and its target."""
+    network = network_at(source.expression)
+    others = tuple(analyze(network, size) for size in source.others)
+    return Report(analyze(network, source.input_size), others, source.target)
 
 
 def report_files(
@@ -121,45 +122,47 @@ def why_not_drawn(dot: str) -> str:
 
 def _drawings(analysis: Analysis, stem: str) -> dict[str, str]:
     """File name without suffix → DOT text: the network, and its distinct blocks where it has any."""
-    drawn = {stem: dot_source(analysis, "network")}
-    return drawn | ({f"{stem}{BLOCKS_SUFFIX}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
+    dots = {stem: dot_source(analysis, "network")}
+    return dots | ({f"{stem}{BLOCKS_SUFFIX}": dot_source(analysis, "block")} if has_blocks(analysis) else {})
 
 
 def report_text(analysis: Analysis, others: Sequence[Analysis] = (), target: "LatencyTarget | None" = None) -> str:
     """The markdown of a report in a folder, which shows the SVG beside it."""
-    recipe = report_source(analysis, others, target)
-    return markdown_report(analysis, recipe.command, f"{recipe.stem}.svg", others, target)
+    source = report_source(analysis, others, target)
+    return markdown_report(analysis, source.command, f"{source.stem}.svg", others, target)
 
 
 def report_sources(folder: Path) -> Iterator[ReportSource]:
-    """The recipes of the reports in a folder, by file name; InvalidInput for a report that does not tell its own."""
+    """The sources of the reports in a folder, by file name; InvalidInput for a report without its own."""
     for path in sorted(folder.glob("*.md")):
         if path.name not in (INDEX_FILE, CLAIMS_FILE):
             yield _read_source(path)
 
 
 def _read_source(path: Path) -> ReportSource:
-    found = _MADE_BY.search(path.read_text(encoding="utf-8"))
-    if found is None:
+    match = _MADE_BY.search(path.read_text(encoding="utf-8"))
+    if match is None:
         raise InvalidInput(f"report {path}: has no line that tells how it was made; make it again with `{_COMMAND}`.")
-    expression, listed, device = found.groups()
+    expression, listed, device = match.groups()
     size, *others = [parse_size(text) for text in listed.split(",")] if listed else [None]
     return ReportSource(expression, size, tuple(other for other in others if other), device or "")
 
 
-def index_text(reports: Sequence[Report], claims: bool) -> str:
+def index_text(reports: Sequence[Report], has_claims: bool) -> str:
     """The index of a folder of reports as markdown, in the order of the named variants, the others after them.
 
-    `claims` says whether the page of claims is beside it.
+    `has_claims` says whether the page of claims is beside it.
     """
     heads = ["network", "input", "parameters", "MACs", "activations", "receptive field", "depth"]
     rows = [_index_cells(report) for report in _ordered(reports)]
     table = markdown_table(heads, rows, "llrrrrr")
-    linked = (
-        f"[Claims checked]({CLAIMS_FILE}): what is said of these networks, and whether it holds.\n\n" if claims else ""
+    claims_link = (
+        f"[Claims checked]({CLAIMS_FILE}): what is said of these networks, and whether it holds.\n\n"
+        if has_claims
+        else ""
     )
     note = "MACs and activations are those of one input; each report states its conventions."
-    return f"# Reports\n\n{linked}{table}\n\n{note}\n"
+    return f"# Reports\n\n{claims_link}{table}\n\n{note}\n"
 
 
 def index_files(folder: Path, reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
@@ -167,9 +170,7 @@ def index_files(folder: Path, reports: Sequence[Report]) -> Iterator[tuple[str, 
     has_claims = (folder / CLAIMS_FILE).exists()
     yield INDEX_FILE, index_text(reports, has_claims)
     if has_claims:
-        from analyzer.render.report.claims import (
-            claims_page,  # weighs every claim, which only a folder with that page needs
-        )
+        from analyzer.render.report.claims import claims_page  # only a folder with that page needs all claims
 
         yield CLAIMS_FILE, claims_page()
 
@@ -189,20 +190,20 @@ def _index_cells(report: Report) -> list[str]:
 
 
 def _ordered(reports: Sequence[Report]) -> list[Report]:
-    places = {name: place for place, name in enumerate(variant_names())}
+    order = {name: index for index, name in enumerate(variant_names())}
 
-    def place(report: Report) -> tuple[object, ...]:
+    def sort_key(report: Report) -> tuple[object, ...]:
         first = report.analysis
         shapes = [other.input_shape for other in report.others]
         words = report.target.words if report.target else ()
-        return places.get(first.variant, len(places)), first.variant, first.input_shape, shapes, words
+        return order.get(first.variant, len(order)), first.variant, first.input_shape, shapes, words
 
-    return sorted(reports, key=place)
+    return sorted(reports, key=sort_key)
 
 
 def stale_files(folder: Path) -> Iterator[str]:
     """One sentence for each file in a folder of reports that is missing or no longer what the program would write."""
-    reports = [build_report(recipe) for recipe in report_sources(folder)]
+    reports = [build_report(source) for source in report_sources(folder)]
     if not reports:
         raise InvalidInput(f"folder {folder}: holds no reports to check; write some with `{_COMMAND} VARIANT`.")
     for report in reports:
@@ -220,16 +221,16 @@ def _stale_gallery(folder: Path) -> Iterator[str]:
 
     figures = folder / gallery.GALLERY_FOLDER
     if figures.is_dir():
-        shown = gallery.gallery_drawings()
-        yield from _stale_text(figures / INDEX_FILE, gallery.index_text(shown))
-        for name, drawing in shown.items():
+        drawings = gallery.gallery_drawings()
+        yield from _stale_text(figures / INDEX_FILE, gallery.index_text(drawings))
+        for name, drawing in drawings.items():
             yield from _stale_picture(figures / name, drawing.dot)
 
 
-def _stale_text(path: Path, wanted: str) -> Iterator[str]:
-    given = path.read_text(encoding="utf-8") if path.exists() else ""
-    if given != wanted:
-        lines = zip([*given.splitlines(), ""], [*wanted.splitlines(), ""], strict=False)
+def _stale_text(path: Path, expected: str) -> Iterator[str]:
+    actual = path.read_text(encoding="utf-8") if path.exists() else ""
+    if actual != expected:
+        lines = zip([*actual.splitlines(), ""], [*expected.splitlines(), ""], strict=False)
         number, (old, new) = next((item for item in enumerate(lines, 1) if item[1][0] != item[1][1]), (1, ("", "")))
         yield f"{path} is out of date at line {number}: {old[:120]!r} should be {new[:120]!r}."
 

@@ -28,7 +28,7 @@ _UNITS = {1: "", 10**6: " million", 10**9: " billion"}
 _SHARED = 3
 """So many first words in common are said once: "the network is resnet18 or resnet50"."""
 _SMALL = Fraction(1, 9)
-"""Expectation shares up to this are told as fractions."""
+"""Expected shares up to this are written as fractions."""
 _CONVENTIONS = (
     "A verdict is computed: a statement **holds** where all of its readings do, **does not hold** where none does, and "
     "**holds only if** a reading is meant for which it does. “About” is within a tenth, “negligible” less than a "
@@ -39,28 +39,28 @@ _CONVENTIONS = (
 
 
 class ClaimText(NamedTuple):
-    """A claim as a page tells it; `found`, `cases`, `why` and `formulas` are markdown."""
+    """A claim's texts for a page; `outcome`, `cases`, `why` and `formulas` are markdown."""
 
     number: int
     group: str
     claim: Claim
     condition: str
     """What completes "holds only if", "" for the other verdicts."""
-    found: str
+    outcome: str
     cases: str
     why: str
     formulas: str
 
 
 def claim_texts() -> tuple[ClaimText, ...]:
-    """Every claim with its verdict's condition, what was found, and how, in order."""
+    """Every claim in order, with its verdict's condition, outcome, reason and formulas."""
     return tuple(
         ClaimText(
             number=number,
             group=group,
             claim=claim,
             condition=_condition(claim),
-            found=_outcome_text(claim.cases),
+            outcome=_outcome_text(claim.cases),
             cases=_case_table(claim.cases),
             why=_why(claim),
             formulas=_formula_list(claim.cases),
@@ -77,24 +77,25 @@ def claims_page() -> str:
     """Every claim as markdown: an overview, then the readings of each with figures, formulas and the reason."""
     numbered = _numbered()
     parts = [f"# {TITLE}", _lead([claim for _, _, claim in numbered]), _CONVENTIONS]
-    for heading, members in GROUPS.items():
-        inside = [(number, claim) for number, group, claim in numbered if group == heading]
-        parts += [f"## {heading}", _overview(inside), *(_section(*item) for item in inside if item[1] in members)]
+    for heading, group_claims in GROUPS.items():
+        claims = [(number, claim) for number, group, claim in numbered if group == heading]
+        parts += [f"## {heading}", _overview(claims), *(_section(*item) for item in claims if item[1] in group_claims)]
     return "\n\n".join([*parts, "<!-- made by: python -m analyzer report --claims -->"]) + "\n"
 
 
 def _numbered() -> list[tuple[int, str, Claim]]:
-    listed = [(group, claim) for group, claims in GROUPS.items() for claim in claims]
-    return [(number, group, claim) for number, (group, claim) in enumerate(listed, 1)]
+    grouped_claims = [(group, claim) for group, claims in GROUPS.items() for claim in claims]
+    return [(number, group, claim) for number, (group, claim) in enumerate(grouped_claims, 1)]
 
 
 def _lead(claims: Sequence[Claim]) -> str:
     verdicts = [claim.verdict for claim in claims]
-    held, partly, failed = (verdicts.count(verdict) for verdict in Verdict)
+    num_holding, num_conditional, num_failing = (verdicts.count(verdict) for verdict in Verdict)
     return (
-        f"{len(claims)} statements that papers, tutorials and forums make about these networks: {held} hold, {partly} "
-        f"hold only under a condition that is seldom told, {failed} do not hold. Every figure is computed from the "
-        "networks' graphs; none is typed in. `python -m analyzer explain NETWORK PATH` shows each in full."
+        f"{len(claims)} statements that papers, tutorials and forums make about these networks: {num_holding} hold, "
+        f"{num_conditional} hold only under a condition that is seldom told, {num_failing} do not hold. Every figure "
+        "is computed from the networks' graphs; none is typed in. `python -m analyzer explain NETWORK PATH` shows each "
+        "in full."
     )
 
 
@@ -114,21 +115,21 @@ def _condition(claim: Claim) -> str:
     """What completes "holds only if"; nothing for the other verdicts."""
     if claim.verdict is not Verdict.ONLY_IF:
         return ""
-    held = [case.condition.split() for case in claim.cases if case.holds]
-    shared = [words[0] for words in takewhile(lambda words: len(set(words)) == 1, zip(*held, strict=False))]
-    if len(held) == 1 or len(shared) < _SHARED:
-        return "; or if ".join(map(" ".join, held))
-    *first, last = (" ".join(words[len(shared) :]) for words in held)
+    conditions = [case.condition.split() for case in claim.cases if case.holds]
+    shared = [words[0] for words in takewhile(lambda words: len(set(words)) == 1, zip(*conditions, strict=False))]
+    if len(conditions) == 1 or len(shared) < _SHARED:
+        return "; or if ".join(map(" ".join, conditions))
+    *first, last = (" ".join(words[len(shared) :]) for words in conditions)
     return f"{' '.join(shared)} {', '.join(first)} or {last}"
 
 
 def _outcome_text(cases: Sequence[ClaimCase]) -> str:
     """What each reading comes to, in bold where the statement holds for it."""
-    words = (
+    outcomes = (
         (_figure_value(case.figure) if isinstance(case.expectation, Printed) else _ratio_words(case), case)
         for case in cases
     )
-    return " · ".join(dict.fromkeys(f"**{text}**" if case.holds else text for text, case in words))
+    return " · ".join(dict.fromkeys(f"**{text}**" if case.holds else text for text, case in outcomes))
 
 
 def _section(number: int, claim: Claim) -> str:
@@ -188,12 +189,12 @@ def _ratio_words(case: ClaimCase) -> str:
         return "equal"
     if ratio > Fraction(5, 4):
         return f"{float(ratio):.3g} ×"
-    wanted = case.expectation.target if isinstance(case.expectation, Exactly | About) else Fraction(1)
-    if wanted <= _SMALL:
+    target = case.expectation.target if isinstance(case.expectation, Exactly | About) else Fraction(1)
+    if target <= _SMALL:
         return f"1/{float(1 / ratio):.3g}"
     fine = ratio < Fraction(2, 100) or abs(ratio - 1) < Fraction(1, 100)
-    shown = percent(ratio.numerator, ratio.denominator, 2 if fine else 1)
-    return f"{shown} % (1/{float(1 / ratio):.2g})" if wanted < 1 and ratio < _SMALL else f"{shown} %"
+    share = percent(ratio.numerator, ratio.denominator, 2 if fine else 1)
+    return f"{share} % (1/{float(1 / ratio):.2g})" if target < 1 and ratio < _SMALL else f"{share} %"
 
 
 def _claimed_words(case: ClaimCase) -> str:

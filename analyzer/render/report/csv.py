@@ -75,16 +75,16 @@ def csv_document(reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target:
 def _timed_rows(analysis: Analysis, target: "LatencyTarget") -> Iterator[list[CsvValue]]:
     from analyzer.latency.predict.predict import predict_op_times  # few reports have one
 
-    run = target.run
-    modes: list[CsvValue] = [run.precision, *(int(mode) for mode in run[2:])]
+    settings = target.run
+    modes: list[CsvValue] = [settings.precision, *(int(mode) for mode in settings[2:])]
     for row, time in zip(_rows(analysis), predict_op_times(analysis, target), strict=True):
-        yield [*row, target.device.name, run.batch_size, *modes, time.num_kernels, f"{time.ms:.6g}"]
+        yield [*row, target.device.name, settings.batch_size, *modes, time.num_kernels, f"{time.ms:.6g}"]
 
 
 def _rows(analysis: Analysis) -> Iterator[list[CsvValue]]:
     blocks = {index: span.path for span in analysis.spans if span.block for index in range(span.start, span.stop)}
     for index, row in enumerate(analysis.rows):
-        place: list[CsvValue] = [
+        location: list[CsvValue] = [
             analysis.variant,
             *analysis.input_shape,
             row.stage,
@@ -92,7 +92,7 @@ def _rows(analysis: Analysis) -> Iterator[list[CsvValue]]:
             row.path,
             row.op,
         ]
-        yield [*place, *_window(row), *_costs(row)]
+        yield [*location, *_window(row), *_costs(row)]
 
 
 def _window(row: OpCost) -> list[CsvValue]:

@@ -14,13 +14,13 @@ SUFFIXES = {"csv": "csv", "html": "html", "latex": "tex"}
 
 
 def report_document(
-    form: str, reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None
+    output_format: str, reports: Sequence[tuple[Analysis, Sequence[Analysis]]], target: "LatencyTarget | None" = None
 ) -> str:
     """One document of all reports, each a network at its first and its other input sizes, with latency if `target`.
 
     Only the format that is asked for is imported. InvalidInput for another one.
     """
-    match form:
+    match output_format:
         case "csv":
             from analyzer.render.report import csv as spreadsheet
 
@@ -34,4 +34,6 @@ def report_document(
 
             return latex.latex_document(reports, target)
         case _:
-            raise InvalidInput(f"format {shortened(form)!r} is unknown; documents come as {', '.join(SUFFIXES)}.")
+            raise InvalidInput(
+                f"format {shortened(output_format)!r} is unknown; documents come as {', '.join(SUFFIXES)}."
+            )

@@ -28,29 +28,29 @@ class GalleryDrawing(NamedTuple):
 
 def gallery_drawings() -> dict[str, GalleryDrawing]:
     """File name → drawing, the papers' figures first."""
-    plain = DiagramStyle(show=("shape",))
-    shown = {
+    shape_only = DiagramStyle(show=("shape",))
+    drawings = {
         f"{name}.svg": GalleryDrawing(
             f"{figure.title} ({figure.source})",
             f"{_COMMAND} --figure {name}",
-            dot_text(figure_diagram(name, plain), plain),
+            dot_text(figure_diagram(name, shape_only), shape_only),
         )
         for name, figure in PAPER_FIGURES.items()
     }
-    for name, (title, variant, level, look, options) in _DRAWINGS.items():
-        dot = dot_source(analyze(variant), level, look)
-        shown[f"{name}.svg"] = GalleryDrawing(title, f"{_COMMAND} {variant} {options}", dot)
-    shown["resnet50-latency.svg"] = _latency()
-    return shown
+    for name, (title, variant, level, style, options) in _DRAWINGS.items():
+        dot = dot_source(analyze(variant), level, style)
+        drawings[f"{name}.svg"] = GalleryDrawing(title, f"{_COMMAND} {variant} {options}", dot)
+    drawings["resnet50-latency.svg"] = _latency()
+    return drawings
 
 
 def _latency() -> GalleryDrawing:
     """ResNet-50 by latency, on the target that reports take, too."""
     analysis, target = analyze("resnet50"), reference_target()
-    look = DiagramStyle(show=("shape", "latency"), heat="latency", times=op_times(analysis, target))
+    style = DiagramStyle(show=("shape", "latency"), heat="latency", times=op_times(analysis, target))
     title = f"ResNet-50, shaded by its share of the latency predicted for {target_words(target)}"
     command = f"{_COMMAND} resnet50 --show shape,latency --heat latency {target.arguments}"
-    return GalleryDrawing(title, command, dot_source(analysis, "network", look))
+    return GalleryDrawing(title, command, dot_source(analysis, "network", style))
 
 
 _DRAWINGS = {
@@ -82,19 +82,19 @@ def gallery_files(folder: Path) -> dict[Path, str | bytes]:
     """Path → content of the gallery below a folder of reports, nothing where that has none or no renderer is here."""
     if not (folder / GALLERY_FOLDER).is_dir():
         return {}
-    shown = gallery_drawings()
+    drawings = gallery_drawings()
     try:
         files: dict[Path, str | bytes] = {
-            folder / GALLERY_FOLDER / name: render(drawing.dot, "svg") for name, drawing in shown.items()
+            folder / GALLERY_FOLDER / name: render(drawing.dot, "svg") for name, drawing in drawings.items()
         }
     except Unavailable:
         return {}
-    return files | {folder / GALLERY_FOLDER / "README.md": index_text(shown)}
+    return files | {folder / GALLERY_FOLDER / "README.md": index_text(drawings)}
 
 
-def index_text(shown: dict[str, GalleryDrawing]) -> str:
+def index_text(drawings: dict[str, GalleryDrawing]) -> str:
     """The gallery's index as markdown."""
     parts = ["# Figures", "Each is drawn from our own graphs by the command below it."]
-    for name, drawing in shown.items():
+    for name, drawing in drawings.items():
         parts += [f"## {drawing.title}", f"![{drawing.title}]({name})", f"`{drawing.command}`"]
     return "\n\n".join(parts) + "\n"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page may fetch nothing and run nothing."""
 DotRenderer = Callable[[str, str], bytes]
-"""Lays a DOT text out in a format, as `layout.render` does."""
+"""Lays a DOT text out in a format, as `graphviz.render` does."""
 _DRAWING = "ANALYZER-DIAGRAM"
 _SHARES = "%"
 _WIDE = '<div class="wide" tabindex="0" role="region" aria-label="Table">'
@@ -115,44 +115,44 @@ def _inline_html(markdown: str) -> str:
 def _draw_shares(tokens: Sequence[Token]) -> None:
     """Give every cell below a head "%" its number as --share, which the style sheet draws."""
     shares: list[int] = []
-    for column, opened, inside in _cells(tokens):
-        if opened.type == "th_open":
-            shares = [*(shares if column else []), *([column] if inside.content == _SHARES else [])]
-        elif column in shares and re.fullmatch(r"[0-9.]+", inside.content):
-            opened.attrSet("style", f"{opened.attrGet('style')};--share:{inside.content}%")
-            opened.attrJoin("class", "share")
+    for column, cell, content in _cells(tokens):
+        if cell.type == "th_open":
+            shares = [*(shares if column else []), *([column] if content.content == _SHARES else [])]
+        elif column in shares and re.fullmatch(r"[0-9.]+", content.content):
+            cell.attrSet("style", f"{cell.attrGet('style')};--share:{content.content}%")
+            cell.attrJoin("class", "share")
 
 
 def _cells(tokens: Sequence[Token]) -> Iterator[tuple[int, Token, Token]]:
     column = 0
-    for place, token in enumerate(tokens):
+    for index, token in enumerate(tokens):
         if token.type == "tr_open":
             column = 0
         elif token.type in ("th_open", "td_open"):
-            yield column, token, tokens[place + 1]
+            yield column, token, tokens[index + 1]
             column += 1
 
 
 def _with_drawing(html: str, number: int, analysis: Analysis, draw: DotRenderer) -> str:
     """The page's image replaced by the diagram's SVG, its ids made the report's own."""
     image = re.compile(rf'<p><img src="{_DRAWING}" alt="([^"]*)" ?/?></p>')
-    return image.sub(lambda found: _figure(number, analysis, draw, found[1]), html)
+    return image.sub(lambda match: _figure(number, analysis, draw, match[1]), html)
 
 
 def _open_blocks_figure(number: int, analysis: Analysis, draw: DotRenderer) -> str:
     """The distinct blocks drawn open, folded."""
     if not has_blocks(analysis):
         return ""
-    drawn = _figure(
+    figure = _figure(
         number, analysis, draw, f"{escape(analysis.network.title)}, its distinct blocks drawn open", "block"
     )
-    return f"<details><summary>{BLOCKS_TITLE}</summary>\n{drawn}</details>\n" if drawn else ""
+    return f"<details><summary>{BLOCKS_TITLE}</summary>\n{figure}</details>\n" if figure else ""
 
 
-def _figure(number: int, analysis: Analysis, draw: DotRenderer, words: str, level: str = "network") -> str:
+def _figure(number: int, analysis: Analysis, draw: DotRenderer, label: str, level: str = "network") -> str:
     try:
-        drawn = draw(dot_source(analysis, level), "svg").decode()
+        svg = draw(dot_source(analysis, level), "svg").decode()
     except Unavailable:
         return ""
-    svg = re.sub(r'\bid="', f'id="{level}{number}-', drawn[drawn.index("<svg") :])
-    return f'<figure><div class="wide" tabindex="0" role="region" aria-label="{words}">{svg}</div></figure>\n'
+    svg = re.sub(r'\bid="', f'id="{level}{number}-', svg[svg.index("<svg") :])
+    return f'<figure><div class="wide" tabindex="0" role="region" aria-label="{label}">{svg}</div></figure>\n'

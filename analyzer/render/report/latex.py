@@ -62,15 +62,18 @@ def latex_document(
     if len(reports) > 1:
         tables.insert(0, _network_table([first for first, _ in reports]))
     recipes = [report_source(first, others, target).command for first, others in reports]
-    made = [_comment(f"Made by: {command} --format latex") for command in recipes]
-    needs = r"% Tables by resnet-analyzer. The preamble needs \usepackage{booktabs}."
-    return "\n".join([needs, *made]) + "\n\n" + "\n".join(tables)
+    comments = [_comment(f"Made by: {command} --format latex") for command in recipes]
+    preamble = r"% Tables by resnet-analyzer. The preamble needs \usepackage{booktabs}."
+    return "\n".join([preamble, *comments]) + "\n\n" + "\n".join(tables)
 
 
 def latex_escaped(text: str) -> str:
     """A text as LaTeX that shows it as it is; a character that LaTeX may lack becomes a question mark."""
     return "".join(
-        _SPECIALS.get(each, each if each.isascii() and each.isprintable() else _latex_character(each)) for each in text
+        _SPECIALS.get(
+            character, character if character.isascii() and character.isprintable() else _latex_character(character)
+        )
+        for character in text
     )
 
 
@@ -91,12 +94,12 @@ def _latency_table(analysis: Analysis, target: "LatencyTarget") -> str:
     from analyzer.latency.predict.predict import predict_latency  # few reports have one
     from analyzer.render.latency.predicted import LATENCY_STAGE_HEADS, network_cells, stage_cells, table_caption
 
-    found = predict_latency(analysis, target)
+    prediction = predict_latency(analysis, target)
     heads = dict.fromkeys((_capitalised(latex_escaped(head)) for head in LATENCY_STAGE_HEADS), "")
-    rows = [[latex_escaped(cell) for cell in cells] for cells in stage_cells(found)]
-    total = [latex_escaped(cell) for cell in network_cells(found)]
-    words = f"{_network_name(analysis)} at {_shape(analysis.input_shape)}: {latex_escaped(table_caption(found))}"
-    return _table(words, _label("latency", analysis), "lrrrlr", heads, rows, total)
+    rows = [[latex_escaped(cell) for cell in cells] for cells in stage_cells(prediction)]
+    total = [latex_escaped(cell) for cell in network_cells(prediction)]
+    caption = f"{_network_name(analysis)} at {_shape(analysis.input_shape)}: {latex_escaped(table_caption(prediction))}"
+    return _table(caption, _label("latency", analysis), "lrrrlr", heads, rows, total)
 
 
 def _capitalised(text: str) -> str:
@@ -107,12 +110,13 @@ def _stage_table(analysis: Analysis) -> str:
     blocks = analysis.blocks
     heads = {"Stage": "", "Blocks": "", "Output": "", **_COSTS}
     contents = [stage_contents(analysis, stage, blocks) for stage in analysis.stages]
-    broken = max(map(len, contents)) >= _WIDE
-    cells = [rf"\raggedright {latex_escaped(each)}" if broken else latex_escaped(each) for each in contents]
+    wraps = max(map(len, contents)) >= _WIDE
+    cells = [rf"\raggedright {latex_escaped(text)}" if wraps else latex_escaped(text) for text in contents]
     rows = [_stage_cells(*pair) for pair in zip(analysis.stages, cells, strict=True)]
-    caption = f"{_network_name(analysis)}: stages at an input of {_shape(analysis.input_shape)}. {latex_escaped(CONVENTION_NOTE)}"
+    title = f"{_network_name(analysis)}: stages at an input of {_shape(analysis.input_shape)}"
+    caption = f"{title}. {latex_escaped(CONVENTION_NOTE)}"
     total = ["Total", "", "", *_costs(analysis.totals)]
-    align = r"lp{0.3\linewidth}lrrr" if broken else "lllrrr"
+    align = r"lp{0.3\linewidth}lrrr" if wraps else "lllrrr"
     return _table(caption, _label("stages", analysis), align, heads, rows, total)
 
 

@@ -31,35 +31,35 @@ _BUDGETS = (8, 24, 80)
 
 def memory_section(analysis: Analysis, batch_size: int = 1, dtype: str | None = None) -> str:
     """Bytes by dtype (or of the one given), what lives at the peak, stored bytes by stage, the batches that fit."""
-    shown = (dtype,) if dtype else _DTYPES
-    found = [memory(analysis, batch_size, each) for each in shown]
-    parts = [_byte_table(analysis, found), _peak_words(found[0])]
-    if shown[0] not in NO_GRADIENT:
-        trained = transfer(analysis, batch_size=batch_size, dtype=shown[0])
-        parts += [_training_words(trained), _stage_table(trained)]
-    return "\n\n".join([*parts, _batch_words(analysis, shown[0]), MEMORY_CONVENTION])
+    dtypes = (dtype,) if dtype else _DTYPES
+    memories = [memory(analysis, batch_size, name) for name in dtypes]
+    parts = [_byte_table(analysis, memories), _peak_words(memories[0])]
+    if dtypes[0] not in NO_GRADIENT:
+        training = transfer(analysis, batch_size=batch_size, dtype=dtypes[0])
+        parts += [_training_words(training), _stage_table(training)]
+    return "\n\n".join([*parts, _batch_words(analysis, dtypes[0]), MEMORY_CONVENTION])
 
 
 def transfer_section(
     analysis: Analysis, mode: str, batch_size: int = 1, dtype: str = "float32", frozen_norm: bool = False
 ) -> str:
     """What training in a mode of transfer learning costs, by stage and beside training everything."""
-    trained = transfer(analysis, mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
+    training = transfer(analysis, mode, frozen_norm=frozen_norm, batch_size=batch_size, dtype=dtype)
     whole = transfer(analysis, batch_size=batch_size, dtype=dtype)
     heads = ["training", "parameters that learn", "backward MACs", "stored", "peak of activations"]
-    rows = [[_mode_words(each), *_training_cells(each)] for each in dict.fromkeys((trained, whole))]
+    rows = [[_mode_words(way), *_training_cells(way)] for way in dict.fromkeys((training, whole))]
     return "\n\n".join(
         [
             f"{_batch(batch_size).capitalize()}, {dtype}.",
             markdown_table(heads, rows, "lrrrr"),
-            _stage_table(trained),
+            _stage_table(training),
             MEMORY_CONVENTION,
         ]
     )
 
 
-def _mode_words(trained: Training) -> str:
-    return f"`{trained.mode}`{', batch norm frozen' if trained.frozen_norm else ''}"
+def _mode_words(training: Training) -> str:
+    return f"`{training.mode}`{', batch norm frozen' if training.frozen_norm else ''}"
 
 
 def budget_section(analysis: Analysis, budget_bytes: int, batch_size: int = 1, dtype: str = "float32") -> str:
@@ -69,8 +69,8 @@ def budget_section(analysis: Analysis, budget_bytes: int, batch_size: int = 1, d
     deepest = [facts[way]["deepest"] or {} for way in ways]
     rows = [
         ["largest batch", *(exact(facts[way]["largest_batch"]) for way in ways)],
-        [f"deepest, {_batch(batch_size)}", *(f"`{each['expression']}`" if each else "–" for each in deepest)],
-        ["it needs", *(size_bytes(each["needed_bytes"]) if each else "–" for each in deepest)],
+        [f"deepest, {_batch(batch_size)}", *(f"`{network['expression']}`" if network else "–" for network in deepest)],
+        ["it needs", *(size_bytes(network["needed_bytes"]) if network else "–" for network in deepest)],
     ]
     return "\n\n".join(
         [
@@ -81,65 +81,65 @@ def budget_section(analysis: Analysis, budget_bytes: int, batch_size: int = 1, d
     )
 
 
-def _training_cells(trained: Training) -> list[str]:
+def _training_cells(training: Training) -> list[str]:
     return [
-        exact(trained.trainable_params),
-        exact(trained.backward_macs),
-        size_bytes(trained.stored_bytes),
-        size_bytes(trained.peak_bytes),
+        exact(training.trainable_params),
+        exact(training.backward_macs),
+        size_bytes(training.stored_bytes),
+        size_bytes(training.peak_bytes),
     ]
 
 
-def _byte_table(analysis: Analysis, found: Sequence[Memory]) -> str:
-    batch = _batch(found[0].batch_size)
+def _byte_table(analysis: Analysis, memories: Sequence[Memory]) -> str:
+    batch = _batch(memories[0].batch_size)
     rows = {
-        "parameters": [size_bytes(each.params_bytes) for each in found],
-        "buffers": [size_bytes(each.buffers_bytes) for each in found],
-        f"peak of activations in inference, {batch}": [size_bytes(each.peak_bytes) for each in found],
-        f"stored for training, {batch}": [_stored(analysis, each) for each in found],
+        "parameters": [size_bytes(memory.params_bytes) for memory in memories],
+        "buffers": [size_bytes(memory.buffers_bytes) for memory in memories],
+        f"peak of activations in inference, {batch}": [size_bytes(memory.peak_bytes) for memory in memories],
+        f"stored for training, {batch}": [_stored(analysis, memory) for memory in memories],
     }
-    heads = ["bytes", *(_WORDS.get(each.dtype, each.dtype) for each in found)]
-    return markdown_table(heads, [[name, *cells] for name, cells in rows.items()], "l" + "r" * len(found))
+    heads = ["bytes", *(_WORDS.get(memory.dtype, memory.dtype) for memory in memories)]
+    return markdown_table(heads, [[name, *cells] for name, cells in rows.items()], "l" + "r" * len(memories))
 
 
-def _stored(analysis: Analysis, each: Memory) -> str:
-    if each.dtype in NO_GRADIENT:
+def _stored(analysis: Analysis, memory: Memory) -> str:
+    if memory.dtype in NO_GRADIENT:
         return "–"
-    return size_bytes(transfer(analysis, batch_size=each.batch_size, dtype=each.dtype).stored_bytes)
+    return size_bytes(transfer(analysis, batch_size=memory.batch_size, dtype=memory.dtype).stored_bytes)
 
 
-def _peak_words(found: Memory) -> str:
-    alive = " · ".join(_alive_words(each) for each in found.alive)
+def _peak_words(memory: Memory) -> str:
+    alive = " · ".join(_alive_words(storage) for storage in memory.alive)
+    peak = f"{exact(memory.peak_bytes)} B in {memory.dtype}"
+    return f"The peak in inference is during `{memory.peak_path}` ({peak}): {alive}."
+
+
+def _alive_words(storage: LiveStorage) -> str:
+    name = "the image" if storage.path == "input" else f"`{storage.path}`"
+    return f"{name} {shape(storage.shape)} {size_bytes(storage.bytes)}"
+
+
+def _training_words(training: Training) -> str:
+    ratio = training.macs / max(training.forward_macs, 1)
     return (
-        f"The peak in inference is during `{found.peak_path}` ({exact(found.peak_bytes)} B in {found.dtype}): {alive}."
+        f"Training takes {exact(training.macs)} MACs an image, {ratio:.2f} × the forward pass: "
+        f"forward {exact(training.forward_macs)}, input gradients {exact(training.input_gradient_macs)}, "
+        f"weight gradients {exact(training.weight_gradient_macs)}."
     )
 
 
-def _alive_words(alive: LiveStorage) -> str:
-    name = "the image" if alive.path == "input" else f"`{alive.path}`"
-    return f"{name} {shape(alive.shape)} {size_bytes(alive.bytes)}"
-
-
-def _training_words(trained: Training) -> str:
-    return (
-        f"Training takes {exact(trained.macs)} MACs an image, {trained.macs / max(trained.forward_macs, 1):.2f} × the "
-        f"forward pass: forward {exact(trained.forward_macs)}, input gradients {exact(trained.input_gradient_macs)}, "
-        f"weight gradients {exact(trained.weight_gradient_macs)}."
-    )
-
-
-def _stage_table(trained: Training) -> str:
+def _stage_table(training: Training) -> str:
     heads = ["stage", "parameters that learn", "backward MACs", "%", "stored for training", "%"]
     rows = [
         [
             stage_label(stage.stage),
             exact(stage.trainable_params),
             short(stage.backward_macs),
-            percent(stage.backward_macs, trained.backward_macs),
+            percent(stage.backward_macs, training.backward_macs),
             size_bytes(stage.stored_bytes),
-            percent(stage.stored_bytes, trained.stored_bytes),
+            percent(stage.stored_bytes, training.stored_bytes),
         ]
-        for stage in trained.stages
+        for stage in training.stages
     ]
     return markdown_table(heads, rows, "lrrrrr")
 

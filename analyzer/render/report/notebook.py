@@ -1,4 +1,4 @@
-"""An analysis that shows itself: a stage table in a notebook, as markdown, and in a terminal."""
+"""Analyses and predictions that show themselves: tables in a notebook, as markdown, and in a terminal."""
 
 from dataclasses import fields
 from typing import Self
@@ -49,9 +49,9 @@ class NotebookPrediction(Prediction):
     __slots__ = ()
 
     @classmethod
-    def of(cls, found: Prediction) -> Self:
+    def of(cls, prediction: Prediction) -> Self:
         """The same prediction, able to show itself."""
-        return cls(**{item.name: getattr(found, item.name) for item in fields(found)})
+        return cls(**{item.name: getattr(prediction, item.name) for item in fields(prediction)})
 
     def __repr__(self) -> str:
         from analyzer.render.latency.predicted import device_words, interval_text, milliseconds_text

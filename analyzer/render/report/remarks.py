@@ -90,14 +90,14 @@ def _saved(analysis: Analysis) -> str:
 
 def remarks(analysis: Analysis, blocks: Sequence[BlockCost]) -> list[str]:
     """Up to six sentences, each with the figures that it rests on."""
-    found = [
+    sentences = [
         _where_costs_live(analysis),
         _level_blocks(blocks),
         _bottleneck(blocks),
         _grouping(analysis),
         *dense_remarks(analysis, blocks),
     ]
-    return [sentence for sentence in found if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
 def _where_costs_live(analysis: Analysis) -> str:
@@ -141,8 +141,8 @@ def _level_blocks(blocks: Sequence[BlockCost]) -> str:
     why = "Each time the map halves the width doubles, so a block" if _halves_and_doubles(shapes) else "A block"
     what = " with an identity shortcut" if shortcut_notation(level[0]) == "identity" else " that keeps its shape"
     first, last = level[0].params, level[-1].params
-    grown = f"; its parameters grow from {exact(first)} to {exact(last)}" if first < last else ""
-    return f"{why}{what} costs exactly the same in each of {len(stages)} stages: {exact(level[0].macs)} MACs{grown}."
+    growth = f"; its parameters grow from {exact(first)} to {exact(last)}" if first < last else ""
+    return f"{why}{what} costs exactly the same in each of {len(stages)} stages: {exact(level[0].macs)} MACs{growth}."
 
 
 def _keeps_its_shape(block: BlockCost) -> bool:

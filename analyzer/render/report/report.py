@@ -79,8 +79,8 @@ def _published_value(figure: PublishedFigure) -> str:
 def _difference(item: PublishedComparison) -> str:
     figure = item.figure
     return (
-        f"**Differs from** {figure.source} ({_published_value(figure)}): that is `{figure.describes}`, {figure.reason}, "
-        f"{exact(item.described)} against {exact(item.ours)} here."
+        f"**Differs from** {figure.source} ({_published_value(figure)}): that is `{figure.describes}`, "
+        f"{figure.reason}, {exact(item.described)} against {exact(item.ours)} here."
     )
 
 
@@ -120,11 +120,11 @@ def summary_parts(
     target: "LatencyTarget | None" = None,
 ) -> list[str]:
     """The first screen below the headline as paragraphs of markdown."""
-    drawn = f"![{escaped(analysis.network.title)}, stem to head]({picture})"
+    image = f"![{escaped(analysis.network.title)}, stem to head]({picture})"
     return [
         *_size_table(analysis, others),
         stage_table(analysis, blocks),
-        *([drawn] if picture else []),
+        *([image] if picture else []),
         *_latency(analysis, target),
         *_bullet_list("**What stands out**", remarks(analysis, blocks)),
         *agreement_lines(analysis),
@@ -174,8 +174,8 @@ def detail_parts(
 
 
 BLOCKS_SUFFIX = "-blocks"
-BLOCKS_TITLE = "Distinct blocks drawn open"
 """What the file name of the drawing of the distinct blocks has after that of the network's."""
+BLOCKS_TITLE = "Distinct blocks drawn open"
 
 
 def has_blocks(analysis: Analysis) -> bool:
@@ -189,11 +189,11 @@ def _blocks_section(analysis: Analysis, picture: str) -> str:
 
 
 def lead_line(analysis: Analysis) -> str:
-    """The paper, what to know, the expression and the input in one line of markdown."""
+    """The paper, the network's note, its expression and the input in one line of markdown."""
     network = analysis.network
-    told = "; ".join(part for part in (network.paper, network.note) if part)
-    about = f"*{told}.* " if told else ""
-    return f"{about}`{network.expression}` · input {shape(analysis.input_shape)}"
+    notes = "; ".join(part for part in (network.paper, network.note) if part)
+    lead = f"*{notes}.* " if notes else ""
+    return f"{lead}`{network.expression}` · input {shape(analysis.input_shape)}"
 
 
 def headline_figures(analysis: Analysis) -> dict[str, str]:

@@ -66,29 +66,29 @@ def column_label(column: str) -> str:
 
 
 def front_chart(
-    picture: ChartData, objectives: Sequence[str], look: ChartPalette = LIGHT_PALETTE, picked: bool = False
+    data: ChartData, objectives: Sequence[str], palette: ChartPalette = LIGHT_PALETTE, clickable: bool = False
 ) -> Any:
     """The second objective over the first, for each row of the sample, the front above it, named variants marked.
 
-    The front is joined where these two are all that it weighs. With `picked`, clicks on points are selections.
+    The front is joined where these two are all that it weighs. With `clickable`, clicks on points are selections.
     """
     x, y = objectives[:2]
-    axes = {"x": _axis(alt.X, x, picture), "y": _axis(alt.Y, y, picture)}
-    layers = {"sample": _sample_layer(picture.sample, axes, look)}
-    layers |= {"line": _line(picture.front, axes, x, look)} if len(objectives) == 2 else {}
-    layers |= {"front": _front_points(picture.front, axes, look)} | _named_layers(picture, x, axes, look)
-    if picked:
+    axes = {"x": _axis(alt.X, x, data), "y": _axis(alt.Y, y, data)}
+    layers = {"sample": _sample_layer(data.sample, axes, palette)}
+    layers |= {"line": _line(data.front, axes, x, palette)} if len(objectives) == 2 else {}
+    layers |= {"front": _front_points(data.front, axes, palette)} | _named_layers(data, x, axes, palette)
+    if clickable:
         layers |= {name: layers[name].add_params(_click_selection(name)) for name in SELECTION_FIELDS if name in layers}
     return alt.layer(*layers.values())
 
 
-def _axis(channel: Any, column: str, picture: ChartData) -> Any:
-    scale = _scale(_values(column, picture))
+def _axis(channel: Any, column: str, data: ChartData) -> Any:
+    scale = _scale(_values(column, data))
     return channel(field=_key(column), type="quantitative", title=column_label(column), scale=scale, axis=_AXIS)
 
 
-def _values(column: str, picture: ChartData) -> NDArray[Any]:
-    return np.concatenate([part[column] for part in picture if len(part.get(column, ()))] or [np.ones(1)])
+def _values(column: str, data: ChartData) -> NDArray[Any]:
+    return np.concatenate([part[column] for part in data if len(part.get(column, ()))] or [np.ones(1)])
 
 
 def _scale(values: NDArray[Any]) -> Any:
@@ -102,46 +102,46 @@ def _is_logarithmic(values: NDArray[Any]) -> bool:
 
 def _key(column: str) -> str:
     """A column's name in the chart's data, where dots, brackets and colons would mean something else."""
-    return "".join(each if each.isalnum() else f"_{ord(each):x}_" for each in column)
+    return "".join(character if character.isalnum() else f"_{ord(character):x}_" for character in column)
 
 
-def _sample_layer(sample: Columns, axes: dict[str, Any], look: ChartPalette) -> Any:
-    drawn = alt.Chart(_table(sample)).mark_point(size=14, filled=True, color=look.cloud, opacity=0.45, aria=False)
-    return drawn.encode(**axes, tooltip=_tooltips(sample))
+def _sample_layer(sample: Columns, axes: dict[str, Any], palette: ChartPalette) -> Any:
+    chart = alt.Chart(_table(sample)).mark_point(size=14, filled=True, color=palette.cloud, opacity=0.45, aria=False)
+    return chart.encode(**axes, tooltip=_tooltips(sample))
 
 
-def _line(front: Columns, axes: dict[str, Any], x: str, look: ChartPalette) -> Any:
+def _line(front: Columns, axes: dict[str, Any], x: str, palette: ChartPalette) -> Any:
     order = alt.Order(field=_key(x), type="quantitative")
-    drawn = alt.Chart(_table(front)).mark_line(color=look.accent, strokeWidth=1.5, tooltip=False)
-    return drawn.encode(**axes, order=order)
+    chart = alt.Chart(_table(front)).mark_line(color=palette.accent, strokeWidth=1.5, tooltip=False)
+    return chart.encode(**axes, order=order)
 
 
-def _front_points(front: Columns, axes: dict[str, Any], look: ChartPalette) -> Any:
-    drawn = alt.Chart(_table(front)).mark_point(size=46, filled=True, color=look.accent, opacity=1, cursor="pointer")
-    return drawn.encode(**axes, tooltip=_tooltips(front))
+def _front_points(front: Columns, axes: dict[str, Any], palette: ChartPalette) -> Any:
+    chart = alt.Chart(_table(front)).mark_point(size=46, filled=True, color=palette.accent, opacity=1, cursor="pointer")
+    return chart.encode(**axes, tooltip=_tooltips(front))
 
 
-def _named_layers(picture: ChartData, x: str, axes: dict[str, Any], look: ChartPalette) -> dict[str, Any]:
-    named = picture.named
+def _named_layers(data: ChartData, x: str, axes: dict[str, Any], palette: ChartPalette) -> dict[str, Any]:
+    named = data.named
     if not len(named.get(NAME, ())):
         return {}
-    base = alt.Chart(_table(named).assign(side=_label_sides(picture, x))).encode(**axes, tooltip=_tooltips(named))
-    points = base.mark_point(shape="diamond", size=70, filled=True, color=look.named, opacity=1, cursor="pointer")
+    base = alt.Chart(_table(named).assign(side=_label_sides(data, x))).encode(**axes, tooltip=_tooltips(named))
+    points = base.mark_point(shape="diamond", size=70, filled=True, color=palette.named, opacity=1, cursor="pointer")
     text: dict[str, Any] = {"align": {"expr": "datum.side"}, "dx": {"expr": _ASIDE}, "fontSize": 11}
-    halo = base.mark_text(**text, stroke=look.ground, strokeWidth=3, opacity=0.8, aria=False)
-    labels = base.mark_text(**text, color=look.text)
+    halo = base.mark_text(**text, stroke=palette.ground, strokeWidth=3, opacity=0.8, aria=False)
+    labels = base.mark_text(**text, color=palette.text)
     return {"halo": halo.encode(text=f"{NAME}:N"), "known": points, "labels": labels.encode(text=f"{NAME}:N")}
 
 
 _ASIDE = "datum.side === 'left' ? 8 : -8"
 
 
-def _label_sides(picture: ChartData, x: str) -> list[str]:
+def _label_sides(data: ChartData, x: str) -> list[str]:
     """How names are aligned: those of the last fifth of the axis end at their points, so that they stay inside."""
-    values = _values(x, picture)
+    values = _values(x, data)
     scaled = np.log if _is_logarithmic(values) else np.asarray
     low, high = scaled(values.min()), scaled(values.max())
-    return ["right" if each > low + 0.8 * (high - low) else "left" for each in scaled(picture.named[x])]
+    return ["right" if value > low + 0.8 * (high - low) else "left" for value in scaled(data.named[x])]
 
 
 def _click_selection(name: str) -> Any:
@@ -165,14 +165,14 @@ def _tooltip(name: str, values: NDArray[Any]) -> Any:
     return alt.Tooltip(field=_key(name), type="nominal", title=column_label(name))
 
 
-def distribution_chart(spaces: Mapping[str, Columns], figure: str, look: ChartPalette = LIGHT_PALETTE) -> Any:
+def distribution_chart(spaces: Mapping[str, Columns], figure: str, palette: ChartPalette = LIGHT_PALETTE) -> Any:
     """The empirical distribution of a figure; one line a space, by its name."""
     tables = [_steps(columns[figure], name) for name, columns in spaces.items() if len(columns.get(figure, ()))]
     table = pd.concat(tables) if tables else pd.DataFrame({"x": [1.0], "share": [0.0], "space": [""]})
     colour = alt.Color("space:N", title=None, scale=alt.Scale(range=list(NETWORK_COLOURS)), sort=list(spaces))
     x = alt.X("x:Q", title=column_label(figure), scale=_scale(table["x"].to_numpy()), axis=_AXIS)
     share = alt.Axis(format="%", gridOpacity=0.4, titleFontWeight="normal")
-    lines = alt.Chart(table).mark_line(color=look.accent, interpolate="step-after")
+    lines = alt.Chart(table).mark_line(color=palette.accent, interpolate="step-after")
     lines = lines.encode(x=x, y=alt.Y("share:Q", title="share of networks", axis=share))
     return lines.encode(color=colour) if len(spaces) > 1 else lines
 
@@ -184,21 +184,19 @@ def _steps(values: NDArray[Any], space: str) -> pd.DataFrame:
     return pd.DataFrame({"x": quantiles, "share": shares, "space": space})
 
 
-def summary_chart(
-    picture: ChartData, objectives: Sequence[str], figures: Sequence[str], title: str, subtitle: str
-) -> Any:
+def summary_chart(data: ChartData, objectives: Sequence[str], figures: Sequence[str], title: str, subtitle: str) -> Any:
     """One chart of all: the front over the first two objectives, and below it the distribution of each figure."""
     heading = alt.TitleParams(title, subtitle=subtitle, anchor="start", offset=12, subtitlePadding=6)
-    front = front_chart(picture, objectives).properties(width=_WIDTH, height=420)
-    panels = [distribution_chart({title: picture.sample}, figure) for figure in figures]
+    front = front_chart(data, objectives).properties(width=_WIDTH, height=420)
+    panels = [distribution_chart({title: data.sample}, figure) for figure in figures]
     narrow = (_WIDTH - _GAP) // 2
     below = alt.concat(*(panel.properties(width=narrow, height=190) for panel in panels), columns=2, spacing=20)
     return alt.vconcat(front, below, spacing=24, title=heading)
 
 
-def points_caption(networks: int, candidates: int, picture: ChartData) -> str:
+def points_caption(networks: int, candidates: int, data: ChartData) -> str:
     """What the points are."""
-    sample, front = exact(len(picture.sample[INDEX])), exact(len(picture.front[INDEX]))
+    sample, front = exact(len(data.sample[INDEX])), exact(len(data.front[INDEX]))
     return (
         f"{exact(networks)} networks of {exact(candidates)} candidates. Grey: {sample} of them, drawn evenly. "
         f"Colour: the front, {front} that no other beats. Diamonds: named variants."
@@ -209,10 +207,10 @@ def chart_document(chart: Any, ending: str) -> str:
     """A chart as "svg", or as one "html" page that fetches nothing; Unavailable without vl-convert."""
     with extra_imports("picture"):
         import vl_convert
-    whole = chart.configure(background="#ffffff", font="Helvetica, Arial, sans-serif")
+    styled = chart.configure(background="#ffffff", font="Helvetica, Arial, sans-serif")
     if ending == "svg":
-        return str(vl_convert.vegalite_to_svg(whole.to_json()))
-    page = str(whole.to_html(inline=True, embed_options={"renderer": "svg", "actions": False}))
+        return str(vl_convert.vegalite_to_svg(styled.to_json()))
+    page = str(styled.to_html(inline=True, embed_options={"renderer": "svg", "actions": False}))
     return page.replace("<head>", f"<head>{_FITTED}", 1)
 
 

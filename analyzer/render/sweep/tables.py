@@ -30,9 +30,9 @@ def column_title(column: str) -> str:
     """A column's name as people read it: latency_ms:L4@8 as "L4, batch 8, float32, ms"."""
     if column.startswith(LATENCY_COLUMN):
         device, batch, words = latency_parts(column)
-        told = [] if set(words) & set(PRECISIONS) else ["float32"]
-        told += [_RUN_WORDS.get(word, word) for word in words]
-        return ", ".join([device_named(device).name, f"batch {batch}", *told, "ms"])
+        words_shown = [] if set(words) & set(PRECISIONS) else ["float32"]
+        words_shown += [_RUN_WORDS.get(word, word) for word in words]
+        return ", ".join([device_named(device).name, f"batch {batch}", *words_shown, "ms"])
     return _TITLES.get(column, column)
 
 
@@ -74,19 +74,19 @@ def _front(summary: Summary, table: TableWriter, limit: int) -> str:
     front = summary.front
     figures = [name for name in summary.ranges if name in front]
     rows = [
-        [expression, *(_cell(name, front[name][place].item()) for name in figures)]
-        for place, expression in enumerate(_expressions(summary.space, front, limit))
+        [expression, *(_cell(name, front[name][row].item()) for name in figures)]
+        for row, expression in enumerate(_expressions(summary.space, front, limit))
     ]
     return table(["network", *map(column_title, figures)], rows, "l" + "r" * len(figures))
 
 
 def _expressions(space: Space, columns: Columns, limit: int | None = None) -> list[str]:
     """Each row's variant expression, with its input size where the space has several."""
-    found = []
+    expressions = []
     for index in islice(columns["index"].tolist(), limit):
         size = f" at {_size(space.input_size(index))}" if len(space.input_sizes) > 1 else ""
-        found.append(space.expression(index) + size)
-    return found
+        expressions.append(space.expression(index) + size)
+    return expressions
 
 
 def _size(size: Size) -> str:
@@ -135,27 +135,27 @@ def _space_facts(space: Space) -> dict[str, Any]:
         "family": space.family,
         "fingerprint": space.fingerprint,
         "candidates": space.size,
-        "constraints": [each.text for each in space.constraints],
+        "constraints": [constraint.text for constraint in space.constraints],
         "samples": space.samples,
         "seed": space.seed if space.samples is not None else None,
     }
 
 
-def nearest_text(found: NearestNetworks, table: TableWriter) -> str:
+def nearest_text(result: NearestNetworks, table: TableWriter) -> str:
     """What was wanted, and the nearest networks beside the one that they start from."""
-    wanted = ", ".join(map(_target_text, found.targets))
-    names = list(found.found[0].figures)
-    own = [_cell(name, own_figure(found.base, name)) for name in names]
-    head = [] if found.per is None else [found.per]
-    first = [[*(["–"] if head else []), found.base.variant, *own, "–"]]
-    rows = [_near_row(found, near, names) for near in found.found]
+    wanted = ", ".join(map(_target_text, result.targets))
+    names = list(result.found[0].figures)
+    own = [_cell(name, own_figure(result.base, name)) for name in names]
+    head = [] if result.per is None else [result.per]
+    first = [[*(["–"] if head else []), result.base.variant, *own, "–"]]
+    rows = [_near_row(result, near, names) for near in result.found]
     heads = [*head, "network", *map(column_title, names), "worst off"]
     lines = [
-        f"Nearest to {wanted}, of {exact(found.space.size)} candidates around {found.base.variant}:",
+        f"Nearest to {wanted}, of {exact(result.space.size)} candidates around {result.base.variant}:",
         "",
         table(heads, first + rows, "l" * (1 + len(head)) + "r" * (len(names) + 1)),
     ]
-    ties = [f"{near.ties} more just as near" for near in found.found if near.ties]
+    ties = [f"{near.ties} more just as near" for near in result.found if near.ties]
     if ties:
         lines += ["", f"Ties: {'; '.join(ties)}; the first of the space is shown."]
     return "\n".join(lines)
@@ -168,42 +168,42 @@ def _target_text(target: Target) -> str:
     return f"{title} {exact(round(value)) if value < 1e6 else short(round(value), 4)}"
 
 
-def _near_row(found: NearestNetworks, near: NearCandidate, names: list[str]) -> list[str]:
-    group = [] if found.per is None else [str(near.group)]
-    cells = [f"{_cell(name, near.figures[name])} ({_relative_change(found, near, name)})" for name in names]
-    return [*group, found.space.expression(near.candidate), *cells, f"{100 * near.distance:.2f} %"]
+def _near_row(result: NearestNetworks, near: NearCandidate, names: list[str]) -> list[str]:
+    group = [] if result.per is None else [str(near.group)]
+    cells = [f"{_cell(name, near.figures[name])} ({_relative_change(result, near, name)})" for name in names]
+    return [*group, result.space.expression(near.candidate), *cells, f"{100 * near.distance:.2f} %"]
 
 
-def _relative_change(found: NearestNetworks, near: NearCandidate, name: str) -> str:
-    own = own_figure(found.base, name)
+def _relative_change(result: NearestNetworks, near: NearCandidate, name: str) -> str:
+    own = own_figure(result.base, name)
     change = 100 * (near.figures[name] / own - 1)
     return "=" if near.figures[name] == own else f"{change:+.1f} %".replace("-", "−")
 
 
-def nearest_facts(found: NearestNetworks) -> dict[str, Any]:
+def nearest_facts(result: NearestNetworks) -> dict[str, Any]:
     """The JSON object of `sweep --nearest --format json`, valid against schemas/sweep-1.json."""
     return {
         "schema": 1,
-        "space": _space_facts(found.space),
-        "base": {"network": found.base.variant}
-        | {name: own_figure(found.base, name) for name in found.found[0].figures},
-        "targets": [{"figure": each.name, "value": each.value, "text": each.text} for each in found.targets],
-        "per": found.per,
+        "space": _space_facts(result.space),
+        "base": {"network": result.base.variant}
+        | {name: own_figure(result.base, name) for name in result.found[0].figures},
+        "targets": [{"figure": target.name, "value": target.value, "text": target.text} for target in result.targets],
+        "per": result.per,
         "nearest": [
-            {"network": found.space.expression(near.candidate), "index": near.candidate, "distance": near.distance}
+            {"network": result.space.expression(near.candidate), "index": near.candidate, "distance": near.distance}
             | {"ties": near.ties, "group": near.group, "figures": near.figures}
-            for near in found.found
+            for near in result.found
         ],
     }
 
 
-def nearest_csv(found: NearestNetworks) -> str:
+def nearest_csv(result: NearestNetworks) -> str:
     """One row a network."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    names = list(found.found[0].figures)
-    writer.writerow([found.per or "group", "network", *names, "distance", "ties"])
-    for near in found.found:
+    names = list(result.found[0].figures)
+    writer.writerow([result.per or "group", "network", *names, "distance", "ties"])
+    for near in result.found:
         figures = [near.figures[name] for name in names]
-        writer.writerow([near.group, found.space.expression(near.candidate), *figures, near.distance, near.ties])
+        writer.writerow([near.group, result.space.expression(near.candidate), *figures, near.distance, near.ties])
     return out.getvalue()

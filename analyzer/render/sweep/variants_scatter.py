@@ -54,17 +54,17 @@ def variant_points(recipes: Sequence[str], target: LatencyTarget | None = None) 
 
     Latency is that of one batch on a target, by default the reference's.
     """
-    found: list[VariantPoint] = []
+    points: list[VariantPoint] = []
     for name in variant_names():
         analysis = analyze(name)
         costs = {key: axis.value(analysis) for key, axis in AXES.items() if axis.value is not None}
         costs[LATENCY] = predict_latency(analysis, target or reference_target()).ms
-        told = [item for item in accuracies() if item.variant == name and item.recipe in recipes]
+        published = [item for item in accuracies() if item.variant == name and item.recipe in recipes]
         title = find_variant(name)[1].title
-        about = name, title, network_kind(title), analysis.input_shape[1]
-        found += [VariantPoint(*about, {**costs, TOP1: item.top1}, item.recipe, item.source) for item in told]
-        found += [] if told else [VariantPoint(*about, costs, "", "")]
-    return found
+        identity = name, title, network_kind(title), analysis.input_shape[1]
+        points += [VariantPoint(*identity, {**costs, TOP1: item.top1}, item.recipe, item.source) for item in published]
+        points += [] if published else [VariantPoint(*identity, costs, "", "")]
+    return points
 
 
 def network_kind(title: str) -> str:
@@ -82,11 +82,11 @@ def network_kinds() -> tuple[str, ...]:
     return tuple(dict.fromkeys(network_kind(find_variant(name)[1].title) for name in variant_names()))
 
 
-def variant_front(shown: Sequence[VariantPoint], x: str, y: str) -> list[VariantPoint]:
+def variant_front(points: Sequence[VariantPoint], x: str, y: str) -> list[VariantPoint]:
     """The points on the Pareto front of two figures; of those that are equal in both, the first."""
-    figures = {key: np.array([point.figures[key] for point in shown]) for key in (x, y)}
+    figures = {key: np.array([point.figures[key] for point in points]) for key in (x, y)}
     unbeaten = pareto.front(figures, [(key, not AXES[key].less_is_better) for key in (x, y)])
     distinct: dict[tuple[float, float], VariantPoint] = {}
-    for point in compress(shown, unbeaten):
+    for point in compress(points, unbeaten):
         distinct.setdefault((point.figures[x], point.figures[y]), point)
     return list(distinct.values())

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import cached
 from analyzer.pages.explore.spec_form import FORM_KEY
 from benchmarks.page_reruns import synced_widget
 
@@ -24,7 +24,7 @@ SECONDS = 60
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
     forget()
-    monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
+    monkeypatch.setattr(cached, "layout_safely", lambda *_: DRAWING.encode())
     yield
     forget()
 
@@ -32,7 +32,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def forget() -> None:
     """Let the pages work everything out, and draw, anew."""
     st.cache_data.clear()
-    readings._layout_future.clear()
+    cached._layout_future.clear()
 
 
 def opened(expression: str | None = None, page: str | None = None, **parameters: str | list[str]) -> AppTest:

@@ -12,8 +12,7 @@ from analyzer.errors import InvalidInput
 from analyzer.latency.predict.parse_target import latency_target
 from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.run_settings import RunSettings
-from analyzer.pages.explore import cached as readings
-from analyzer.pages.explore import downloads
+from analyzer.pages.explore import cached, downloads
 from analyzer.pages.state.style import code_span
 from analyzer.render.compare.compare import network_comparison, summary_parts
 from analyzer.render.diagram.dot import dot_source
@@ -92,7 +91,7 @@ def test_the_diagram_is_shaded_by_predicted_latency(monkeypatch: pytest.MonkeyPa
         laid_out.append(dot)
         return DRAWING.encode()
 
-    monkeypatch.setattr(readings, "layout_safely", lay_out)
+    monkeypatch.setattr(cached, "layout_safely", lay_out)
     opened("resnet18", heat="predicted latency", level="stage", **ON)
     analysis = analyze("resnet18")
     look = DiagramStyle(heat="latency", times=op_times(analysis, TARGET))

@@ -12,7 +12,7 @@ from analyzer.families.expression import parse
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.families.toml_file import toml_text
-from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import cached
 from analyzer.pages.state.style import code_span
 from analyzer.render.diagram.dot import LEVELS, dot_source
 from analyzer.render.diagram.style import DiagramStyle
@@ -224,7 +224,7 @@ def test_a_part_can_be_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         laid_out.append(dot)
         return DRAWING.encode()
 
-    monkeypatch.setattr(readings, "layout_safely", lay_out)
+    monkeypatch.setattr(cached, "layout_safely", lay_out)
     app = opened("resnet18")
     assert app.toggle(key="only").disabled
     app.selectbox(key="part").set_value("stage2").run()
@@ -261,7 +261,7 @@ def test_shades_come_from_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
         laid_out.append(dot)
         return DRAWING.encode()
 
-    monkeypatch.setattr(readings, "layout_safely", lay_out)
+    monkeypatch.setattr(cached, "layout_safely", lay_out)
     app = opened("resnet18", heat="MACs", level="stage")
     assert app.selectbox(key="heat").value == "macs"
     assert laid_out == [dot_source(analyze("resnet18"), "stage", DiagramStyle(heat="macs"))]

@@ -18,10 +18,10 @@ from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.literature.claims.catalogue import CLAIMS, GROUPS
 from analyzer.literature.claims.claim import Verdict
-from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import cached
 from analyzer.pages.explore.cached import part_labels
+from analyzer.pages.learn.chapter import _THEME_COLOURS, fill_figures
 from analyzer.pages.learn.learn import CHAPTERS
-from analyzer.pages.learn.parts import _COLOURS, fill_figures
 from analyzer.pages.state.style import code_span
 from analyzer.render.diagram.dot import LEVELS
 from analyzer.render.diagram.style import HEAT_QUANTITIES
@@ -34,14 +34,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
 SECONDS = 60
-CHAPTER_FILES = sorted(set((ROOT / "analyzer/pages").glob("learn*.py")) - {ROOT / "analyzer/pages/learn/parts.py"})
+CHAPTER_FILES = sorted(set((ROOT / "analyzer/pages/learn").glob("*.py")) - {ROOT / "analyzer/pages/learn/chapter.py"})
 
 
 @pytest.fixture(autouse=True)
 def _drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
     forget()
-    monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
+    monkeypatch.setattr(cached, "layout_safely", lambda *_: DRAWING.encode())
     yield
     forget()
 
@@ -205,7 +205,7 @@ def links() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in CHAPTER_FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Link":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "PageLink":
                 page, _, parameters = map(ast.unparse, node.args)
                 found.setdefault(ast.literal_eval(page), set()).update(re.findall(r"'(\w+)':", parameters))
     return found
@@ -226,7 +226,7 @@ def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.Monk
         raise Unavailable("drawing needs Graphviz.")
 
     forget()
-    monkeypatch.setattr(readings, "layout_safely", missing)
+    monkeypatch.setattr(cached, "layout_safely", missing)
     app = opened("stride")
     assert "The first block of stage 2" in app.get("graphviz_chart")[0].proto.spec
     assert any("drawing needs Graphviz" in item.value for item in app.caption)
@@ -238,9 +238,9 @@ def test_no_chapter_imports_torch() -> None:
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         "from tests.pages.conftest import switch\n"
-        "from analyzer.pages.explore import cached as readings\n"
+        "from analyzer.pages.explore import cached\n"
         "from analyzer.pages.learn.learn import CHAPTERS\n"
-        f"readings.layout_safely = lambda *_: {DRAWING.encode()!r}\n"
+        f"cached.layout_safely = lambda *_: {DRAWING.encode()!r}\n"
         "app = AppTest.from_file('app.py', default_timeout=60)\n"
         f"switch(app, {LEARN!r})\n"
         "for chapter in CHAPTERS:\n"
@@ -254,8 +254,8 @@ def test_no_chapter_imports_torch() -> None:
 
 
 def test_drawings_take_the_viewers_colours() -> None:
-    assert '[fill="#eef3fb"]' in _COLOURS
-    assert ".viewer" not in _COLOURS
+    assert '[fill="#eef3fb"]' in _THEME_COLOURS
+    assert ".viewer" not in _THEME_COLOURS
 
 
 def test_prose_without_its_figure_is_refused() -> None:

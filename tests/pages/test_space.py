@@ -12,10 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analyzer.cost.analysis import analyze
-from analyzer.pages.space import background as sweeping
 from analyzer.pages.space import form as space_form
-from analyzer.pages.space.background import IncrementalSweep
+from analyzer.pages.space import incremental_sweep
 from analyzer.pages.space.form import example_spaces
+from analyzer.pages.space.incremental_sweep import IncrementalSweep
 from analyzer.sweep.space.space import Space, packaged_space, space, to_toml
 from benchmarks.page_reruns import synced_widget
 from tests.pages.conftest import SPACE, switch
@@ -175,25 +175,25 @@ def test_a_large_space_can_be_drawn_from() -> None:
 
 
 def test_a_stopped_sweep_shows_what_it_found_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "_CHUNK", 10)
-    monkeypatch.setattr(sweeping, "MAX_SECONDS", 0)
+    monkeypatch.setattr(incremental_sweep, "_CHUNK", 10)
+    monkeypatch.setattr(incremental_sweep, "MAX_SECONDS", 0)
     given = space(variant="resnet20_cifar", fields={"depths": "[1..3, 1..3, 1..3]"})
     running = IncrementalSweep(given, (("macs", False), ("params", True)))
     running.step()
     running.stop()
-    assert (running.finished, running.whole, running.done) == (True, False, 10)
+    assert (running.finished, running.complete, running.done) == (True, False, 10)
     running.resume()
-    monkeypatch.setattr(sweeping, "MAX_SECONDS", 60)
+    monkeypatch.setattr(incremental_sweep, "MAX_SECONDS", 60)
     running.resume()
     assert list(running.steps()) == [10, 20]
-    assert (running.whole, running.found.networks) == (True, 27)
+    assert (running.complete, running.collector.networks) == (True, 27)
 
 
 def test_every_widget_is_in_the_address_or_fills_those_that_are() -> None:
     app = opened()
     widgets = [*app.text_input, *app.text_area, *app.number_input, *app.multiselect, *app.selectbox]
     bound = {each.key for each in widgets if each.label != "Example"}
-    named = {space_form.START, space_form.VARY, space_form.ALSO, space_form.SIDE, space_form.DRAWN}
+    named = {space_form.START, space_form.VARIABLES, space_form.OTHER_LIMITS, space_form.SIDE, space_form.SAMPLES}
     assert bound == named | {space_form.FRONT, space_form.TARGET, *map(space_form.limit_key, space_form.LIMITS)}
 
 

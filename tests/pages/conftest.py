@@ -23,13 +23,13 @@ SECONDS = 60
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
-    forget()
+    clear_caches()
     monkeypatch.setattr(cached, "layout_safely", lambda *_: DRAWING.encode())
     yield
-    forget()
+    clear_caches()
 
 
-def forget() -> None:
+def clear_caches() -> None:
     """Let the pages work everything out, and draw, anew."""
     st.cache_data.clear()
     cached._layout_future.clear()
@@ -80,6 +80,6 @@ def typed(app: AppTest, expression: str) -> AppTest:
     return app
 
 
-def told(app: AppTest) -> str:
+def tables_html(app: AppTest) -> str:
     """The tables and sentences that a page shows, apart from the headline."""
     return "".join(body for body in map(body, app.get("html")) if 'class="told' in body)

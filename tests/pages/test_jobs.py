@@ -84,13 +84,13 @@ def test_a_measurement_tells_stages_conditions_and_its_mistakes(
     monkeypatch.setattr(measure, "measure_latency", quick)
     lines = _said(capsys, "resnet20_cifar", "16x8", "2", "cpu")
     assert [line["share"] for line in lines[:-1]] == [0, 0.5]
-    found = lines[-1]
-    assert [line["stage"] for line in found["stages"]] == ["stem", "stage 1", "stage 2", "stage 3", "head"]
-    assert all(0 < line["low"] <= line["median"] <= line["high"] for line in [*found["stages"], found["network"]])
-    assert sum(line["share"] for line in found["stages"]) == pytest.approx(100, abs=0.5)
-    assert "2 × 3×16×8" in found["conditions"]
-    assert "Conditions: " in found["conditions"]
-    assert json.loads(found["record"])["schema"] == 1
+    result = lines[-1]
+    assert [line["stage"] for line in result["stages"]] == ["stem", "stage 1", "stage 2", "stage 3", "head"]
+    assert all(0 < line["low"] <= line["median"] <= line["high"] for line in [*result["stages"], result["network"]])
+    assert sum(line["share"] for line in result["stages"]) == pytest.approx(100, abs=0.5)
+    assert "2 × 3×16×8" in result["conditions"]
+    assert "Conditions: " in result["conditions"]
+    assert json.loads(result["record"])["schema"] == 1
     assert "device 'nonsense'" in _said(capsys, "resnet18", "8", "1", "nonsense")[-1]["problem"]
 
 

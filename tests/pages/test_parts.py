@@ -15,7 +15,7 @@ from analyzer.render.diagram.graphviz import layout_safely, render
 from analyzer.render.diagram.style import DiagramStyle
 from analyzer.render.report.remarks import remarks
 from tests.conftest import loaded_pygraphviz
-from tests.pages.conftest import DRAWING, ROOT, forget, opened
+from tests.pages.conftest import DRAWING, ROOT, clear_caches, opened
 
 
 @pytest.mark.parametrize("text", ["plain", "`code`", "a ``b`` ` c", "![x](http://x/y.png) <b> $x$ :smile:", "a\nb"])
@@ -36,14 +36,14 @@ def test_literal_is_one_code_span(text: str) -> None:
 def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> None:
     analysis = analyze(name)
     svg = cached.cached_svg(dot_source(analysis, level))
-    found = cached.parts_by_svg_id(analysis, svg)
-    options = cached.part_labels(analysis)
+    parts = cached.parts_by_svg_id(analysis, svg)
+    labels = cached.part_labels(analysis)
     inner = {"stage1", "stage4"} if level == "network" else {analysis.blocks[0].path}
-    assert {"stem", *inner, "head"} <= set(found.values()) <= set(options)
-    assert options["stage1"] == "stage 1"
-    assert "input" not in found
+    assert {"stem", *inner, "head"} <= set(parts.values()) <= set(labels)
+    assert labels["stage1"] == "stage 1"
+    assert "input" not in parts
     if level == "block":
-        assert found[analysis.rows[0].path] == "stem"
+        assert parts[analysis.rows[0].path] == "stem"
     sizes = [len(cached.rows_of_part(analysis, stage.stage)) for stage in analysis.stages]
     assert sum(sizes) == len(analysis.rows)
 
@@ -62,8 +62,8 @@ def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: s
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg16", "alexnet", "resnet20"])
 def test_every_stage_and_block_can_be_explained(name: str) -> None:
-    for place in cached.part_labels(analyze(name)):
-        assert "<h2>" in cached.cached_explanation_html(name, None, place)
+    for part in cached.part_labels(analyze(name)):
+        assert "<h2>" in cached.cached_explanation_html(name, None, part)
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,10 +146,10 @@ def test_networks_share_their_blocks_and_are_analysed_as_alone(monkeypatch: pyte
 
 @pytest.mark.usefixtures("drawn")
 def test_a_drawing_is_laid_out_once_while_the_page_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, go_on = [], threading.Event()
+    laid_out, go_on = [], threading.Event()
 
     def waiting(dot: str, *_: object) -> bytes:
-        asked.append(dot)
+        laid_out.append(dot)
         assert go_on.wait(30)
         return DRAWING.encode()
 
@@ -158,7 +158,7 @@ def test_a_drawing_is_laid_out_once_while_the_page_goes_on(monkeypatch: pytest.M
     cached.start_layout("digraph {}")
     go_on.set()
     assert cached.cached_svg("digraph {}") == DRAWING
-    assert asked == ["digraph {}"]
+    assert laid_out == ["digraph {}"]
 
 
 def test_a_drawing_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_a_drawing_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
         tries.append(1)
         raise Unavailable("drawing took more than 10 seconds and was stopped; take a coarser level.")
 
-    forget()
+    clear_caches()
     with monkeypatch.context() as patch:
         patch.setattr(cached, "layout_safely", failing)
         for _ in range(2):

@@ -50,7 +50,7 @@ _LINK_HTML = f"""<div class="link">
 <button type="button" title="Copy the address of this page as it is shown">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="{_CHAIN}"/></svg>
 <span>Copy link</span></button>
-<span class="said" role="status" aria-live="polite"></span>
+<span class="status" role="status" aria-live="polite"></span>
 <label hidden>The link of this page, to be copied from here<input type="text" readonly></label>
 </div>"""
 _LINK_COMPONENT: Any = st.components.v2.component(

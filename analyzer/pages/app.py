@@ -1,4 +1,4 @@
-"""The entry of the page: its pages, look and history; no arithmetic, no torch.
+"""The entry of the page: its pages, style sheet and history; no arithmetic, no torch.
 
 `analyzer page` has Streamlit run this file, with the settings that stand beside it in `.streamlit/config.toml`; in the
 repository `streamlit run app.py` does the same, by a link to that file.
@@ -6,22 +6,22 @@ repository `streamlit run app.py` does the same, by a link to that file.
 
 import streamlit as st
 
-from analyzer.pages.navigation import register
 from analyzer.pages.state.history import freeze_loaded_objects, show_copy_link, track_history
+from analyzer.pages.state.navigation import register_pages
 from analyzer.pages.state.server_values import detect_history_navigation, start_page_visit
 from analyzer.pages.state.style import ICON, apply_page_style
 from analyzer.pages.state.url_parameters import clear_refused, show_refused
 
 
 def show() -> None:
-    """The page that the address names, in answer to a visitor."""
+    """Show the page that the address names; Streamlit runs this for every action of a visitor."""
     detect_history_navigation()
     st.set_page_config(page_title="resnet-analyzer", page_icon=ICON, layout="wide")
     apply_page_style()
     show_copy_link()
     track_history()
     clear_refused()
-    page = st.navigation(register(_pages()), position="top")
+    page = st.navigation(register_pages(_pages()), position="top")
     start_page_visit(page.url_path)
     refused = st.container(key="refused")
     page.run()

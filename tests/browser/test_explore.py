@@ -37,8 +37,8 @@ def test_picked_variant_shows_the_analysers_own_figures(open_page: OpenPage) -> 
 def test_first_screen_answers_without_scrolling(open_page: OpenPage) -> None:
     page = open_page()
     table = page.locator('[data-testid="stDataFrame"]').first
-    for place in (page.locator(".figures"), page.locator(".canvas"), table):
-        box = place.bounding_box()
+    for region in (page.locator(".figures"), page.locator(".canvas"), table):
+        box = region.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 800
         assert box["x"] + box["width"] <= 1280

@@ -141,9 +141,9 @@ def test_a_text_that_the_next_click_ends_is_taken(open_page: OpenPage) -> None:
     assert "variant=densenet121" in page.url
 
 
-def press(page: Page, place: Locator) -> None:
+def press(page: Page, target: Locator) -> None:
     """Click as a hand does, which takes a moment from pressing to letting go."""
-    box = place.bounding_box()
+    box = target.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 12, box["y"] + 12)
     page.mouse.down()

@@ -25,7 +25,7 @@ def elsewhere(page: Page) -> str:
     return re.sub(r"^https?://[^/]+", "", page.url)
 
 
-def plate(page: Page, label: str) -> Locator:
+def drawing(page: Page, label: str) -> Locator:
     return page.get_by_role("region", name=label)
 
 
@@ -38,26 +38,26 @@ def go_to(page: Page, chapter: str) -> None:
 def test_a_slider_changes_the_drawing_the_formula_and_the_link(open_page: OpenPage) -> None:
     """Oracle: the analyser; 4 × 4 outputs of an 8 × 8 map worked out by hand."""
     page = open_page("/learn")
-    elements = plate(page, "A kernel on its padded map").locator(".position")
+    elements = drawing(page, "A kernel on its padded map").locator(".position")
     expect(elements).to_have_count(16)
     assert "= 4" in formulas(page)[0]
     page.get_by_role("slider", name="Stride s").press("ArrowRight")
-    found = sliding_window(8, 3, 3, 1)
-    expect(elements).to_have_count(found.positions**2)
+    window = sliding_window(8, 3, 3, 1)
+    expect(elements).to_have_count(window.positions**2)
     settle(page)
-    assert formulas(page)[0] == equation(found.positions)
+    assert formulas(page)[0] == equation(window.positions)
     last = elements.last
     assert last.locator(".window").evaluate("window => getComputedStyle(window).opacity") == "0"
     last.locator(".out").hover()
     assert last.locator(".window").evaluate("window => getComputedStyle(window).opacity") == "1"
     other = open_page(elsewhere(page), scheme="dark")
-    expect(plate(other, "A kernel on its padded map").locator(".position")).to_have_count(found.positions**2)
+    expect(drawing(other, "A kernel on its padded map").locator(".position")).to_have_count(window.positions**2)
     assert formulas(other) == formulas(page)
 
 
 def test_chapters_are_links_and_history_brings_back_their_sliders(open_page: OpenPage) -> None:
     page = open_page("/learn?chapter=dense&layers=7")
-    arcs = plate(page, "A dense block").locator(".arc")
+    arcs = drawing(page, "A dense block").locator(".arc")
     expect(arcs).to_have_count(28)
     page.get_by_role("slider", name="Growth rate k").press("ArrowRight")
     settle(page)

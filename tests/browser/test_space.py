@@ -40,9 +40,9 @@ def test_an_example_solved_for_a_budget_shows_the_same_from_its_link(open_page: 
     page = open_page("/space")
     shown(page)
     for part in (page.locator(CHART).first, page.get_by_text("the front in colour")):
-        place = part.bounding_box()
-        assert place is not None
-        assert place["y"] + place["height"] <= 800
+        rectangle = part.bounding_box()
+        assert rectangle is not None
+        assert rectangle["y"] + rectangle["height"] <= 800
     page.get_by_role("combobox", name="Example").click()
     page.get_by_role("option", name="ResNeXt").click()
     settle(page)
@@ -57,16 +57,16 @@ def test_an_example_solved_for_a_budget_shows_the_same_from_its_link(open_page: 
     other = open_page(page.url.removeprefix(page.url.split("/space")[0]), scheme="dark", alone=True)
     shown(other)
     assert other.locator(NEAREST).inner_text() == page.locator(NEAREST).inner_text()
-    for each, width in ((page, 1280), (other, 390)):
-        each.set_viewport_size({"width": width, "height": 800})
-        settle(each)
-        assert serious_violations(each) == []
-        assert each.evaluate("document.documentElement.scrollWidth") <= width
+    for tab, width in ((page, 1280), (other, 390)):
+        tab.set_viewport_size({"width": width, "height": 800})
+        settle(tab)
+        assert serious_violations(tab) == []
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_hostile_link_shows_one_sentence_and_runs_nothing(open_page: OpenPage) -> None:
-    given = {"start": "<img src=x onerror=alert(1)>", "vary": "a = __import__('os').system('true')", "drawn": "-1"}
-    page = open_page(f"/space?{urlencode(given)}")
+    parameters = {"start": "<img src=x onerror=alert(1)>", "vary": "a = __import__('os').system('true')", "drawn": "-1"}
+    page = open_page(f"/space?{urlencode(parameters)}")
     expect(page.get_by_role("alert")).to_have_count(2)
     expect(page.get_by_role("alert").first).to_contain_text("drawn=-1 in the address must be a whole number")
     expect(page.get_by_role("alert").last).to_contain_text("is unknown")

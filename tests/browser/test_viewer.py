@@ -23,7 +23,7 @@ SHOW = """svg => {
   document.body.innerHTML = '<div class="viewer"><div class="canvas" style="width: 360px; height: 300px"></div></div>';
   document.querySelector(".viewer").style.width = "360px";
   window.picked = [];
-  window.viewer({ data: { svg, label: "a drawing", places: { layer1: "stage1" }, chosen: "stage1" },
+  window.viewer({ data: { svg, label: "a drawing", parts: { layer1: "stage1" }, chosen: "stage1" },
     parentElement: document.body, setTriggerValue: (_, id) => window.picked.push(id) });
 }"""
 

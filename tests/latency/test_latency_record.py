@@ -262,8 +262,8 @@ def test_every_rule_of_measuring_names_its_tests() -> None:
         r"^\| (\d+) \|.*\| (.*) \| (.*) \|$", (root / "docs/latency.md").read_text("utf-8"), re.MULTILINE
     )
     assert [int(number) for number, _, _ in rules] == list(range(1, 18))
-    for _, files, shown in rules:
-        assert all((root / "analyzer" / file).exists() for file in re.findall(r"`([^`]+)`", files))
+    for _, sources, shown in rules:
+        assert all((root / "analyzer" / file).exists() for file in re.findall(r"`([^`]+)`", sources))
         assert all(f"def {name}(" in tests for name in re.findall(r"`([^`]+)`", shown)), shown
 
 

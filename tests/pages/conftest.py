@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import cached
 from analyzer.pages.explore.spec_form import FORM_KEY
 from benchmarks.page_reruns import synced_widget
 
@@ -23,16 +23,16 @@ SECONDS = 60
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
-    forget()
-    monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
+    clear_caches()
+    monkeypatch.setattr(cached, "layout_safely", lambda *_: DRAWING.encode())
     yield
-    forget()
+    clear_caches()
 
 
-def forget() -> None:
+def clear_caches() -> None:
     """Let the pages work everything out, and draw, anew."""
     st.cache_data.clear()
-    readings._layout_future.clear()
+    cached._layout_future.clear()
 
 
 def opened(expression: str | None = None, page: str | None = None, **parameters: str | list[str]) -> AppTest:
@@ -80,6 +80,6 @@ def typed(app: AppTest, expression: str) -> AppTest:
     return app
 
 
-def told(app: AppTest) -> str:
+def tables_html(app: AppTest) -> str:
     """The tables and sentences that a page shows, apart from the headline."""
     return "".join(body for body in map(body, app.get("html")) if 'class="told' in body)

@@ -8,7 +8,7 @@ from analyzer.families.registry import variant_names
 from analyzer.pages.state.style import code_span
 from analyzer.render.compare.compare import network_comparison, summary_parts
 from analyzer.render.report.html import markdown_to_html
-from tests.pages.conftest import COMPARE, EXPLORE, opened, switch, told
+from tests.pages.conftest import COMPARE, EXPLORE, opened, switch, tables_html
 
 
 @pytest.mark.usefixtures("drawn")
@@ -16,7 +16,7 @@ def test_compare_page_shows_the_command_lines_tables() -> None:
     """Oracle: the markdown that `compare` prints, and ResNeXt-50's published 25,028,904 parameters."""
     app = opened(page=COMPARE)
     assert app.multiselect(key="networks").value == ["resnet50", "resnext50_32x4d"]
-    shown = told(app)
+    shown = tables_html(app)
     assert "25,028,904" in shown
     for part in summary_parts(network_comparison([analyze("resnet50"), analyze("resnext50_32x4d")])):
         assert markdown_to_html(part).strip() in shown
@@ -33,7 +33,7 @@ def test_compare_page_takes_free_expressions_and_one_size_and_keeps_them() -> No
     switch(app, COMPARE).run()
     assert not app.exception
     for expression in ("resnet18", "resnet18:depths=1-1-1-1", "vgg11"):
-        assert f"{analyze(expression, 64).macs:,}" in told(app)
+        assert f"{analyze(expression, 64).macs:,}" in tables_html(app)
 
 
 @pytest.mark.usefixtures("drawn")
@@ -52,23 +52,23 @@ def test_compare_page_shows_mistakes_in_place(typed: list[str]) -> None:
     app.multiselect(key="networks").set_value(typed).run()
     assert not app.exception
     assert [item.value for item in app.error] == [code_span(sentence) for sentence in _mistakes(typed)]
-    assert told(app) == ""
+    assert tables_html(app) == ""
 
 
 def _mistakes(typed: list[str]) -> list[str]:
-    found = []
+    sentences = []
     for text in typed:
         try:
             analyze(text)
         except InvalidInput as error:
-            found.append(str(error))
-    if not found and len(typed) < 2:
+            sentences.append(str(error))
+    if not sentences and len(typed) < 2:
         with pytest.raises(InvalidInput) as raised:
             network_comparison([analyze(text) for text in typed])
-        found.append(str(raised.value))
-    num_ops = sum(len(analyze(text).rows) for text in typed) if not found else 0
+        sentences.append(str(raised.value))
+    num_ops = sum(len(analyze(text).rows) for text in typed) if not sentences else 0
     over = f"compare: {num_ops:,} ops are over the page's bound of 10,000; use the command line."
-    return found or [over]
+    return sentences or [over]
 
 
 @pytest.mark.slow

@@ -12,15 +12,14 @@ from analyzer.errors import InvalidInput
 from analyzer.latency.predict.parse_target import latency_target
 from analyzer.latency.predict.predict import predict_latency
 from analyzer.latency.run_settings import RunSettings
-from analyzer.pages.explore import cached as readings
-from analyzer.pages.explore import downloads
+from analyzer.pages.explore import cached, downloads
 from analyzer.pages.state.style import code_span
 from analyzer.render.compare.compare import network_comparison, summary_parts
 from analyzer.render.diagram.dot import dot_source
 from analyzer.render.diagram.style import DiagramStyle
 from analyzer.render.latency.predicted import interval_text, latency_section, milliseconds_text, op_times
 from analyzer.render.report.html import markdown_to_html
-from tests.pages.conftest import COMPARE, DRAWING, EXPLORE, body, opened, switch, told, typed
+from tests.pages.conftest import COMPARE, DRAWING, EXPLORE, body, opened, switch, tables_html, typed
 
 pytestmark = pytest.mark.slow
 
@@ -35,12 +34,13 @@ def headline(app: AppTest) -> str:
 @pytest.mark.usefixtures("drawn")
 def test_headline_and_table_show_the_prediction_that_the_link_asks_for() -> None:
     app = opened("resnet18", **ON)
-    found = predict_latency(analyze("resnet18"), TARGET)
-    assert f"<b>{milliseconds_text(found)}</b> <small>predicted, 90 %: {interval_text(found)} ms</small>" in headline(
-        app
+    prediction = predict_latency(analyze("resnet18"), TARGET)
+    assert (
+        f"<b>{milliseconds_text(prediction)}</b> <small>predicted, 90 %: {interval_text(prediction)} ms</small>"
+        in headline(app)
     )
     assert "<dt>RTX 3090, batch 32, amp_bfloat16, torch.compile</dt>" in headline(app)
-    assert markdown_to_html(latency_section(found)).strip() in told(app)
+    assert markdown_to_html(latency_section(prediction)).strip() in tables_html(app)
 
 
 @pytest.mark.usefixtures("drawn")
@@ -51,10 +51,10 @@ def test_every_widget_changes_the_prediction_and_stands_in_the_address() -> None
     for mode in ("nhwc", "train"):
         app.toggle(key=mode).set_value(True).run()
     app.number_input(key="batch").set_value(4).run()
-    found = predict_latency(
+    prediction = predict_latency(
         analyze("resnet18"), latency_target("t4", RunSettings(batch_size=4, channels_last=True, training=True))
     )
-    assert markdown_to_html(latency_section(found)).strip() in told(app)
+    assert markdown_to_html(latency_section(prediction)).strip() in tables_html(app)
     modes = dict.fromkeys(("nhwc", "train"), "true")
     assert headline(opened("resnet18", device="t4", precision="float32", batch="4", **modes)) == headline(app)
 
@@ -88,44 +88,44 @@ def test_the_diagram_is_shaded_by_predicted_latency(monkeypatch: pytest.MonkeyPa
     """Oracle: the DOT text that the command line lays out for the same choices."""
     laid_out: list[str] = []
 
-    def lay_out(dot: str, form: str, timeout: float, *_: object) -> bytes:
+    def lay_out(dot: str, output_format: str, timeout: float, *_: object) -> bytes:
         laid_out.append(dot)
         return DRAWING.encode()
 
-    monkeypatch.setattr(readings, "layout_safely", lay_out)
+    monkeypatch.setattr(cached, "layout_safely", lay_out)
     opened("resnet18", heat="predicted latency", level="stage", **ON)
     analysis = analyze("resnet18")
-    look = DiagramStyle(heat="latency", times=op_times(analysis, TARGET))
-    assert laid_out == [dot_source(analysis, "stage", look)]
+    style = DiagramStyle(heat="latency", times=op_times(analysis, TARGET))
+    assert laid_out == [dot_source(analysis, "stage", style)]
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "md", "html", "tex"])
 def test_what_is_taken_away_tells_the_same_latency(ending: str) -> None:
     _, _, make = next(files[ending] for files in downloads.DOWNLOADS.values() if ending in files)
     content = make(downloads.ExploreView("resnet18", None, "network", None, True, None, TARGET))
-    found = predict_latency(analyze("resnet18"), TARGET)
+    prediction = predict_latency(analyze("resnet18"), TARGET)
     assert isinstance(content, str)
     if ending == "json":
-        assert json.loads(content)["latency"] == found.to_dict()
+        assert json.loads(content)["latency"] == prediction.to_dict()
     elif ending == "csv":
         assert "predicted_batch_ms" in content
     else:
-        assert milliseconds_text(found) in content
+        assert milliseconds_text(prediction) in content
 
 
 @pytest.mark.usefixtures("drawn")
 def test_networks_are_compared_by_latency_where_a_device_is_picked() -> None:
     """Oracle: the markdown that `compare --gpu` prints."""
     app = opened(page=COMPARE)
-    assert not re.search("predicted", told(app))
+    assert not re.search("predicted", tables_html(app))
     app.number_input(key="compared_batch").set_value(16).run()
     app.selectbox(key="compared_device").set_value("RTX 3090").run()
-    setting = latency_target("RTX 3090", RunSettings(batch_size=16, precision="amp"))
-    for part in summary_parts(network_comparison([analyze("resnet50"), analyze("resnext50_32x4d")], setting)):
-        assert markdown_to_html(part).strip() in told(app)
+    target = latency_target("RTX 3090", RunSettings(batch_size=16, precision="amp"))
+    for part in summary_parts(network_comparison([analyze("resnet50"), analyze("resnext50_32x4d")], target)):
+        assert markdown_to_html(part).strip() in tables_html(app)
     app = opened(page=COMPARE, compared_device="RTX 9999")
     assert "device 'RTX 9999' is unknown" in app.error[0].value
-    assert told(app) == ""
+    assert tables_html(app) == ""
 
 
 @pytest.mark.usefixtures("drawn")

@@ -84,10 +84,10 @@ def smaller(family: str) -> str:
     return few.get(family, "num_classes=10")
 
 
-def _check_shown(app: AppTest, place: object) -> None:
+def _check_shown(app: AppTest, subject: object) -> None:
     sentence, params = _answer(str(synced_widget(app.text_input, "variant").value))
-    assert [item.value for item in app.error] == ([code_span(sentence)] if sentence else []), place
-    assert sentence or figures(app)[0] == f"{params:,}", place
+    assert [item.value for item in app.error] == ([code_span(sentence)] if sentence else []), subject
+    assert sentence or figures(app)[0] == f"{params:,}", subject
 
 
 def _answer(expression: str) -> tuple[str, int]:
@@ -156,37 +156,44 @@ CHOICES: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[str, ...]] = {
 
 @pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("text", HOSTILE[:6])
-@pytest.mark.parametrize("place", TEXTS)
-def test_hostile_text_in_every_text_of_a_link_is_a_sentence(place: str, text: str) -> None:
-    app = opened(page=place, **dict.fromkeys(TEXTS[place], text))
+@pytest.mark.parametrize("page_name", TEXTS)
+def test_hostile_text_in_every_text_of_a_link_is_a_sentence(page_name: str, text: str) -> None:
+    app = opened(page=page_name, **dict.fromkeys(TEXTS[page_name], text))
     assert not app.exception
     assert 1 <= len(app.error) <= 2
     assert all(len(item.value) < 320 for item in app.error)
 
 
 @pytest.mark.usefixtures("drawn")
-@pytest.mark.parametrize("place", CHOICES, ids=str)
+@pytest.mark.parametrize("link", CHOICES, ids=str)
 def test_every_choice_of_a_link_that_does_not_exist_is_told_once(
-    place: tuple[str, tuple[tuple[str, str], ...]],
+    link: tuple[str, tuple[tuple[str, str], ...]],
 ) -> None:
     """One sentence a parameter, with its name; gone with the next run, as the parameter is from the address."""
-    page, right = place
+    page, right = link
     app = opened(
         page=page if page != EXPLORE else None,
         **dict(right),
-        **dict.fromkeys(CHOICES[place], HOSTILE[0] + "x" * 20_000),
+        **dict.fromkeys(CHOICES[link], HOSTILE[0] + "x" * 20_000),
     )
-    told = [item.value for item in app.error]
-    assert sorted(value.split("=")[0].strip("` ") for value in told) == sorted(CHOICES[place])
-    assert all("in the address must be" in value and len(value) < 320 for value in told)
+    sentences = [item.value for item in app.error]
+    assert sorted(value.split("=")[0].strip("` ") for value in sentences) == sorted(CHOICES[link])
+    assert all("in the address must be" in value and len(value) < 320 for value in sentences)
     app.run()
-    assert len(app.error) == ("chapter" in CHOICES[place])
+    assert len(app.error) == ("chapter" in CHOICES[link])
 
 
 @pytest.mark.usefixtures("drawn")
 def test_what_a_link_asks_for_rightly_is_not_refused() -> None:
-    asked = {"batch": "4", "level": "block", "heat": "MACs", "exact": "TRUE", "precision": "float32", "part": "stage 2"}
-    app = opened(**asked)
+    parameters = {
+        "batch": "4",
+        "level": "block",
+        "heat": "MACs",
+        "exact": "TRUE",
+        "precision": "float32",
+        "part": "stage 2",
+    }
+    app = opened(**parameters)
     assert not app.error
     synced_widget(app.text_input, "variant").set_value("resnet20_cifar").run()
     app.selectbox(key="part").set_value("stage 3").run()
@@ -198,5 +205,5 @@ def test_what_a_link_asks_for_rightly_is_not_refused() -> None:
 @pytest.mark.usefixtures("drawn")
 def test_a_seventh_network_of_a_link_is_told() -> None:
     seven = [f"resnet18:num_classes={number}" for number in range(1, 8)]
-    told = opened(page=COMPARE, networks=seven).error[0].value
-    assert "networks=resnet18:num_classes=7 in the address is one too many: at most 6 are taken." in told
+    sentence = opened(page=COMPARE, networks=seven).error[0].value
+    assert "networks=resnet18:num_classes=7 in the address is one too many: at most 6 are taken." in sentence

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from analyzer import extras
 from analyzer.cost.analysis import analyze
 from analyzer.graph.resnext_forms import cardinality, grouped_blocks
-from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import cached
 from analyzer.pages.jobs import jobs
 from benchmarks.page_reruns import synced_widget
 from tests.pages.conftest import DRAWING, EQUIVALENCE, SECONDS, opened
@@ -63,7 +63,7 @@ def test_the_slider_cuts_the_same_width_into_other_paths_and_draws_them(monkeypa
         laid_out.append(dot)
         return DRAWING.encode()
 
-    monkeypatch.setattr(readings, "layout_safely", lay_out)
+    monkeypatch.setattr(cached, "layout_safely", lay_out)
     app = proof_open(block="layer2.1")
     assert "total 32 paths" in laid_out[-1]
     assert synced_widget(app.select_slider, "cardinality").value == 32
@@ -83,19 +83,19 @@ def test_the_slider_cuts_the_same_width_into_other_paths_and_draws_them(monkeypa
 
 def answering(monkeypatch: pytest.MonkeyPatch, **facts: object) -> list[tuple[str, ...]]:
     """Programs answer with these facts at once; what they were started with is noted."""
-    asked: list[tuple[str, ...]] = []
+    commands: list[tuple[str, ...]] = []
 
     def program(*arguments: str) -> tuple[str, ...]:
-        asked.append(arguments)
+        commands.append(arguments)
         return sys.executable, "-c", f"print({json.dumps(json.dumps(facts))})"
 
     monkeypatch.setattr(jobs, "job_command", program)
-    return asked
+    return commands
 
 
-def wait_for(app: AppTest, said: str) -> None:
+def wait_for(app: AppTest, text: str) -> None:
     deadline = time.monotonic() + SECONDS
-    while said not in "".join(item.value for item in [*app.success, *app.error]):
+    while text not in "".join(item.value for item in [*app.success, *app.error]):
         assert time.monotonic() < deadline, "waited in vain"
         app.run()
     assert not app.exception
@@ -107,12 +107,12 @@ def test_a_wrong_slice_is_asked_for_and_its_differences_are_shown(monkeypatch: p
         {"identity": name, "what": "output", "equal": 5, "bins": [[-3.0, 7]]} for name in ("(a) = (c)", "(b) = (c)")
     ]
     rows = [{"identity": "(a) = (c)", "tolerance": 1e-13}]
-    told = {"passed": False, "verdict": "Not equal, and seen.", "table": "| a |\n|---|", "bin_width": 0.25}
-    asked = answering(monkeypatch, **told, rows=rows, spreads=spreads)
+    result = {"passed": False, "verdict": "Not equal, and seen.", "table": "| a |\n|---|", "bin_width": 0.25}
+    commands = answering(monkeypatch, **result, rows=rows, spreads=spreads)
     app = proof_open(wrong_slice="true", mode="evaluation")
     button(app, "Compare the forms").click().run()
     wait_for(app, "Not equal, and seen.")
-    assert asked == [("prove_block", "resnext50_32x4d", "layer1.0", "float64", "eval", "wrong slice")]
+    assert commands == [("prove", "block", "resnext50_32x4d", "layer1.0", "float64", "eval", "wrong slice")]
     assert len(app.get("arrow_vega_lite_chart") or app.get("vega_lite_chart")) == 2
     assert sum("5 numbers equal bit for bit, 7 different" in item.proto.body for item in app.get("html")) == 2
     app.toggle(key="wrong_slice").set_value(False).run()
@@ -122,12 +122,17 @@ def test_a_wrong_slice_is_asked_for_and_its_differences_are_shown(monkeypatch: p
 @pytest.mark.usefixtures("drawn")
 def test_one_proof_serves_both_tabs_and_only_its_network(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = dict.fromkeys(("errors", "faults", "costs", "blocks", "identities"), "| a |\n|---|")
-    told = {"proof": {"passed": True}, "verdict": "Equal.", "identity_words": "**Folding** `w`.", "elsewhere": "- none"}
-    asked = answering(monkeypatch, **told, **tables, report="# r")
+    result = {
+        "proof": {"passed": True},
+        "verdict": "Equal.",
+        "identity_words": "**Folding** `w`.",
+        "elsewhere": "- none",
+    }
+    commands = answering(monkeypatch, **result, **tables, report="# r")
     app = proof_open()
     button(app, "Prove it").click().run()
     wait_for(app, "Equal.")
-    assert asked == [("prove_network", "resnext50_32x4d")]
+    assert commands == [("prove", "network", "resnext50_32x4d")]
     app.session_state["identities"] = "Other identities"
     app.run()
     assert app.success[0].value == "Equal."

@@ -12,7 +12,7 @@ from analyzer.families.expression import parse
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.families.toml_file import toml_text
-from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import cached
 from analyzer.pages.state.style import code_span
 from analyzer.render.diagram.dot import LEVELS, dot_source
 from analyzer.render.diagram.style import DiagramStyle
@@ -29,7 +29,7 @@ from tests.pages.conftest import (
     figures,
     opened,
     switch,
-    told,
+    tables_html,
     typed,
 )
 
@@ -224,7 +224,7 @@ def test_a_part_can_be_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         laid_out.append(dot)
         return DRAWING.encode()
 
-    monkeypatch.setattr(readings, "layout_safely", lay_out)
+    monkeypatch.setattr(cached, "layout_safely", lay_out)
     app = opened("resnet18")
     assert app.toggle(key="only").disabled
     app.selectbox(key="part").set_value("stage2").run()
@@ -261,7 +261,7 @@ def test_shades_come_from_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
         laid_out.append(dot)
         return DRAWING.encode()
 
-    monkeypatch.setattr(readings, "layout_safely", lay_out)
+    monkeypatch.setattr(cached, "layout_safely", lay_out)
     app = opened("resnet18", heat="MACs", level="stage")
     assert app.selectbox(key="heat").value == "macs"
     assert laid_out == [dot_source(analyze("resnet18"), "stage", DiagramStyle(heat="macs"))]
@@ -284,14 +284,14 @@ def test_wrong_parameters_of_a_link_are_told_and_unknown_ones_ignored() -> None:
     app = opened("resnet18", level='"]; evil ["', batch="-1", only="x", nonsense="<script>", part="\u202e")
     assert app.segmented_control(key="level").value == "network"
     assert figures(app)[0] == "11,689,512"
-    wanted = {
+    expected = {
         'level="]; evil [" in the address must be one of network, stage, block, op.',
         "batch=-1 in the address must be a whole number from 1 to 1,024.",
         "only=x in the address must be true or false.",
         "part=? in the address must be one of stem, stage 1, stage 1 · layer1.0, stage 1 · layer1.1, stage 2, "
         "stage 2 · layer2.0, stage 2 · layer2.1, stage 3 … (14 in all).",
     }
-    assert {each.value.strip("` ") for each in app.error} == wanted
+    assert {item.value.strip("` ") for item in app.error} == expected
 
 
 def test_no_page_imports_torch_before_a_button_asks() -> None:
@@ -325,11 +325,11 @@ def test_choosing_a_block_fills_its_formulas_in() -> None:
     """Oracle: 3·3·256·256 = 589,824 weights of a 3×3 of 256 channels, and the sum over the stage."""
     app = opened("resnet50")
     app.selectbox(key="part").set_value("layer3.0").run()
-    assert "params: k·k·C_in·C_out = 3·3·256·256 = 589,824" in told(app)
+    assert "params: k·k·C_in·C_out = 3·3·256·256 = 589,824" in tables_html(app)
     app.selectbox(key="part").set_value("stage3").run()
     assert not app.exception
-    assert "1,512,448 + 5 × 1,117,184 = 7,098,368" in told(app)
-    assert "C_in" not in told(app)
+    assert "1,512,448 + 5 × 1,117,184 = 7,098,368" in tables_html(app)
+    assert "C_in" not in tables_html(app)
     assert typed(app, "densenet121").selectbox(key="part").value == "stage3"
     app.selectbox(key="part").set_value("transition1").run()
     assert typed(app, "resnet18").selectbox(key="part").value is None

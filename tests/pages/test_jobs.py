@@ -13,8 +13,7 @@ import pytest
 
 from analyzer.api import measure_latency
 from analyzer.errors import Unavailable
-from analyzer.pages.jobs import jobs
-from analyzer.pages.jobs import measure as measurer
+from analyzer.pages.jobs import jobs, measure
 from tests.pages.conftest import SECONDS
 
 
@@ -82,19 +81,19 @@ def test_a_measurement_tells_stages_conditions_and_its_mistakes(
 ) -> None:
     """Oracle: the stages of ResNet-20, and the sentence that the analyser raises; a few samples show them, too."""
     quick = partial(measure_latency, num_bench_iter=5, reference=None)
-    monkeypatch.setattr(measurer, "measure_latency", quick)
+    monkeypatch.setattr(measure, "measure_latency", quick)
     lines = _said(capsys, "resnet20_cifar", "16x8", "2", "cpu")
     assert [line["share"] for line in lines[:-1]] == [0, 0.5]
-    found = lines[-1]
-    assert [line["stage"] for line in found["stages"]] == ["stem", "stage 1", "stage 2", "stage 3", "head"]
-    assert all(0 < line["low"] <= line["median"] <= line["high"] for line in [*found["stages"], found["network"]])
-    assert sum(line["share"] for line in found["stages"]) == pytest.approx(100, abs=0.5)
-    assert "2 × 3×16×8" in found["told"]
-    assert "Conditions: " in found["told"]
-    assert json.loads(found["record"])["schema"] == 1
+    result = lines[-1]
+    assert [line["stage"] for line in result["stages"]] == ["stem", "stage 1", "stage 2", "stage 3", "head"]
+    assert all(0 < line["low"] <= line["median"] <= line["high"] for line in [*result["stages"], result["network"]])
+    assert sum(line["share"] for line in result["stages"]) == pytest.approx(100, abs=0.5)
+    assert "2 × 3×16×8" in result["conditions"]
+    assert "Conditions: " in result["conditions"]
+    assert json.loads(result["record"])["schema"] == 1
     assert "device 'nonsense'" in _said(capsys, "resnet18", "8", "1", "nonsense")[-1]["problem"]
 
 
 def _said(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
-    measurer.main(*arguments)
+    measure.main(*arguments)
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -18,32 +18,34 @@ from analyzer.cost.analysis import analyze
 from analyzer.errors import InvalidInput, Unavailable
 from analyzer.literature.claims.catalogue import CLAIMS, GROUPS
 from analyzer.literature.claims.claim import Verdict
-from analyzer.pages.explore import cached as readings
+from analyzer.pages.explore import cached
 from analyzer.pages.explore.cached import part_labels
+from analyzer.pages.learn.chapter import _THEME_COLOURS, fill_figures
 from analyzer.pages.learn.learn import CHAPTERS
-from analyzer.pages.learn.parts import _COLOURS, fill_figures
 from analyzer.pages.state.style import code_span
 from analyzer.render.diagram.dot import LEVELS
 from analyzer.render.diagram.style import HEAT_QUANTITIES
 from analyzer.render.explain.arithmetic import equation
 from analyzer.render.lessons.computations import changed_rows, folding_effect, sliding_window
-from tests.pages.conftest import EXPLORE, LEARN, forget, switch
+from tests.pages.conftest import EXPLORE, LEARN, clear_caches, switch
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
 SECONDS = 60
-CHAPTER_FILES = sorted(set((ROOT / "analyzer/pages").glob("learn*.py")) - {ROOT / "analyzer/pages/learn/parts.py"})
+CHAPTER_FILES = sorted(
+    set((ROOT / "analyzer/pages/learn").glob("[!_]*.py")) - {ROOT / "analyzer/pages/learn/chapter.py"}
+)
 
 
 @pytest.fixture(autouse=True)
 def _drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replace the layout program by a fixed drawing, since these tests look at everything else."""
-    forget()
-    monkeypatch.setattr(readings, "layout_safely", lambda *_: DRAWING.encode())
+    clear_caches()
+    monkeypatch.setattr(cached, "layout_safely", lambda *_: DRAWING.encode())
     yield
-    forget()
+    clear_caches()
 
 
 def opened(chapter: str | None = None, **parameters: str) -> AppTest:
@@ -70,11 +72,11 @@ def at_the_ends(app: AppTest) -> Iterator[AppTest]:
     for slider in app.slider:
         yield from (app.slider(key=str(slider.key)).set_value(value).run() for value in (slider.min, slider.max))
     for select in app.select_slider:
-        ends = (int(select.options[place]) for place in (0, -1))
+        ends = (int(select.options[index]) for index in (0, -1))
         yield from (app.select_slider(key=str(select.key)).set_value(value).run() for value in ends)
     for box in app.selectbox:
-        places = (0, len(box.options) - 1)
-        yield from (app.selectbox(key=str(box.key)).select_index(place).run() for place in places)
+        indices = (0, len(box.options) - 1)
+        yield from (app.selectbox(key=str(box.key)).select_index(index).run() for index in indices)
     for toggle in app.toggle:
         yield from (app.toggle(key=str(toggle.key)).set_value(value).run() for value in (True, False))
 
@@ -82,13 +84,13 @@ def at_the_ends(app: AppTest) -> Iterator[AppTest]:
 def check_links(app: AppTest) -> None:
     """Every link leads to networks and places that exist, in the words that the other pages' parameters have."""
     for link in app.get("page_link"):
-        asked = parse_qs(link.proto.query_string)
-        expressions = [*asked.get("variant", ()), *asked.get("networks", ()), *asked.get("grouped", ())]
+        parameters = parse_qs(link.proto.query_string)
+        expressions = [*parameters.get("variant", ()), *parameters.get("networks", ()), *parameters.get("grouped", ())]
         assert 1 <= len(expressions) <= 6
         for expression in expressions:
-            assert set(asked.get("part", ())) <= set(part_labels(analyze(expression)).values())
-        assert set(asked.get("level", ())) <= set(LEVELS)
-        assert {heat.casefold() for heat in asked.get("heat", ())} <= set(HEAT_QUANTITIES)
+            assert set(parameters.get("part", ())) <= set(part_labels(analyze(expression)).values())
+        assert set(parameters.get("level", ())) <= set(LEVELS)
+        assert {heat.casefold() for heat in parameters.get("heat", ())} <= set(HEAT_QUANTITIES)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -139,8 +141,8 @@ def test_a_network_that_is_picked_changes_the_figures() -> None:
     """Oracle: the analyser called directly."""
     app = opened("batch-norm")
     app.selectbox(key="norm_network").set_value("densenet121").run()
-    found = folding_effect(analyze("densenet121"))
-    assert f"{found.num_norms} batch norms, and {found.num_folded} of them fold" in shown(app)
+    effect = folding_effect(analyze("densenet121"))
+    assert f"{effect.num_norms} batch norms, and {effect.num_folded} of them fold" in shown(app)
     app = opened("stride")
     app.selectbox(key="stride_network").set_value("resnet152").run()
     rows = changed_rows(analyze("resnet152_v1"), analyze("resnet152"))
@@ -202,13 +204,13 @@ def cards(app: AppTest) -> list[str]:
 
 def links() -> dict[str, set[str]]:
     """Page → the parameters that chapters give it, read off their code."""
-    found: dict[str, set[str]] = {}
+    parameters_of: dict[str, set[str]] = {}
     for path in CHAPTER_FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Link":
-                page, _, parameters = map(ast.unparse, node.args)
-                found.setdefault(ast.literal_eval(page), set()).update(re.findall(r"'(\w+)':", parameters))
-    return found
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "PageLink":
+                page, _, argument = map(ast.unparse, node.args)
+                parameters_of.setdefault(ast.literal_eval(page), set()).update(re.findall(r"'(\w+)':", argument))
+    return parameters_of
 
 
 @pytest.mark.parametrize("where", links())
@@ -217,16 +219,16 @@ def test_links_use_the_other_pages_own_parameters(where: str) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
     switch(app, where).run()
     assert not app.exception
-    held = set(app.session_state["held"]) if "held" in app.session_state else set()
-    assert {name for name in links()[where] - held if name not in app.session_state} == set()
+    stored = set(app.session_state["held"]) if "held" in app.session_state else set()
+    assert {name for name in links()[where] - stored if name not in app.session_state} == set()
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object) -> bytes:
         raise Unavailable("drawing needs Graphviz.")
 
-    forget()
-    monkeypatch.setattr(readings, "layout_safely", missing)
+    clear_caches()
+    monkeypatch.setattr(cached, "layout_safely", missing)
     app = opened("stride")
     assert "The first block of stage 2" in app.get("graphviz_chart")[0].proto.spec
     assert any("drawing needs Graphviz" in item.value for item in app.caption)
@@ -238,9 +240,9 @@ def test_no_chapter_imports_torch() -> None:
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         "from tests.pages.conftest import switch\n"
-        "from analyzer.pages.explore import cached as readings\n"
+        "from analyzer.pages.explore import cached\n"
         "from analyzer.pages.learn.learn import CHAPTERS\n"
-        f"readings.layout_safely = lambda *_: {DRAWING.encode()!r}\n"
+        f"cached.layout_safely = lambda *_: {DRAWING.encode()!r}\n"
         "app = AppTest.from_file('app.py', default_timeout=60)\n"
         f"switch(app, {LEARN!r})\n"
         "for chapter in CHAPTERS:\n"
@@ -254,8 +256,8 @@ def test_no_chapter_imports_torch() -> None:
 
 
 def test_drawings_take_the_viewers_colours() -> None:
-    assert '[fill="#eef3fb"]' in _COLOURS
-    assert ".viewer" not in _COLOURS
+    assert '[fill="#eef3fb"]' in _THEME_COLOURS
+    assert ".viewer" not in _THEME_COLOURS
 
 
 def test_prose_without_its_figure_is_refused() -> None:
@@ -304,9 +306,9 @@ def strings(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", CHAPTER_FILES, ids=lambda path: path.stem)
 def test_no_figure_is_typed_into_the_prose(path: Path) -> None:
     """Every number that a chapter tells is computed: its text has digits only in names, citations and formulas."""
-    told = list(strings(path))
-    assert told
-    assert [text for text in told if re.search(r"\d", left_over(text))] == []
+    texts = list(strings(path))
+    assert texts
+    assert [text for text in texts if re.search(r"\d", left_over(text))] == []
 
 
 @pytest.mark.parametrize("text", ["25.6 M parameters", "about 4 times", "98 %", "a share of 0.5", "$C = 32$", "3,664"])

@@ -37,8 +37,14 @@ def measure_button(app: AppTest) -> Any:
 def test_what_was_measured_is_shown_until_something_else_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that answers at once stands in for the measurement."""
     line = {"stage": "stem", "median": 1.5, "low": 1.0, "high": 2.0, "share": 100.0}
-    told = {"stages": [line], "network": line, "warnings": ["Unsteady."], "told": "Conditions: none.", "record": "{}"}
-    answer = (sys.executable, "-c", f"print({json.dumps(json.dumps(told))})")
+    result = {
+        "stages": [line],
+        "network": line,
+        "warnings": ["Unsteady."],
+        "conditions": "Conditions: none.",
+        "record": "{}",
+    }
+    answer = (sys.executable, "-c", f"print({json.dumps(json.dumps(result))})")
     monkeypatch.setattr(jobs, "job_command", lambda *_: answer)
     app = opened("resnet18")
     measure_button(app).click().run()

@@ -7,17 +7,15 @@ import pytest
 
 from analyzer.cost.analysis import analyze
 from analyzer.errors import Unavailable
-from analyzer.pages.explore import cached as places
-from analyzer.pages.explore import cached as readings
-from analyzer.pages.explore import downloads
-from analyzer.pages.jobs import draw as drawer
+from analyzer.pages.explore import cached, downloads
+from analyzer.pages.jobs import renderer
 from analyzer.pages.state.style import code_span
 from analyzer.render.diagram.dot import LEVELS, dot_source
 from analyzer.render.diagram.graphviz import layout_safely, render
 from analyzer.render.diagram.style import DiagramStyle
 from analyzer.render.report.remarks import remarks
 from tests.conftest import loaded_pygraphviz
-from tests.pages.conftest import DRAWING, ROOT, forget, opened
+from tests.pages.conftest import DRAWING, ROOT, clear_caches, opened
 
 
 @pytest.mark.parametrize("text", ["plain", "`code`", "a ``b`` ` c", "![x](http://x/y.png) <b> $x$ :smile:", "a\nb"])
@@ -37,16 +35,16 @@ def test_literal_is_one_code_span(text: str) -> None:
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
 def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> None:
     analysis = analyze(name)
-    svg = readings.cached_svg(dot_source(analysis, level))
-    found = places.parts_by_svg_id(analysis, svg)
-    options = places.part_labels(analysis)
+    svg = cached.cached_svg(dot_source(analysis, level))
+    parts = cached.parts_by_svg_id(analysis, svg)
+    labels = cached.part_labels(analysis)
     inner = {"stage1", "stage4"} if level == "network" else {analysis.blocks[0].path}
-    assert {"stem", *inner, "head"} <= set(found.values()) <= set(options)
-    assert options["stage1"] == "stage 1"
-    assert "input" not in found
+    assert {"stem", *inner, "head"} <= set(parts.values()) <= set(labels)
+    assert labels["stage1"] == "stage 1"
+    assert "input" not in parts
     if level == "block":
-        assert found[analysis.rows[0].path] == "stem"
-    sizes = [len(places.rows_under(analysis, stage.stage)) for stage in analysis.stages]
+        assert parts[analysis.rows[0].path] == "stem"
+    sizes = [len(cached.rows_of_part(analysis, stage.stage)) for stage in analysis.stages]
     assert sum(sizes) == len(analysis.rows)
 
 
@@ -55,7 +53,7 @@ def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> No
 @pytest.mark.parametrize(("name", "heat"), [("resnet18", "memory"), ("resnet50", None), ("densenet121", "macs")])
 def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: str | None, level: str) -> None:
     """A colour that the viewer's style sheet does not know would be unreadable in one of the themes."""
-    svg = readings.cached_svg(dot_source(analyze(name), level, DiagramStyle(heat=heat)))
+    svg = cached.cached_svg(dot_source(analyze(name), level, DiagramStyle(heat=heat)))
     style = (ROOT / "analyzer/pages/explore/viewer.css").read_text(encoding="utf-8")
     used = set(re.findall(r'(fill|stroke)="(#[0-9a-f]{6}|black|white)"', svg))
     assert used
@@ -64,16 +62,16 @@ def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: s
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "vgg16", "alexnet", "resnet20"])
 def test_every_stage_and_block_can_be_explained(name: str) -> None:
-    for place in places.part_labels(analyze(name)):
-        assert "<h2>" in readings.cached_explanation_html(name, None, place)
+    for part in cached.part_labels(analyze(name)):
+        assert "<h2>" in cached.cached_explanation_html(name, None, part)
 
 
 def test_without_a_renderer_the_page_draws_the_dot_text(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(dot: str, *_: object) -> bytes:
         raise Unavailable("drawing needs Graphviz.")
 
-    readings._layout_future.clear()
-    monkeypatch.setattr(readings, "layout_safely", missing)
+    cached._layout_future.clear()
+    monkeypatch.setattr(cached, "layout_safely", missing)
     app = opened("resnet18")
     assert app.get("graphviz_chart")[0].proto.spec == dot_source(analyze("resnet18"), "network")
     assert any("drawing needs Graphviz" in item.value for item in app.caption)
@@ -112,55 +110,55 @@ def test_pdf_is_drawn_by_the_renderer() -> None:
 def test_the_renderer_that_waits_draws_the_same_and_is_replaced_where_it_ended() -> None:
     """Oracle: the drawing made in this process."""
     dot = dot_source(analyze("resnet18"), "network")
-    drawer.start_spare_renderer()
-    (waiting,) = drawer._SPARE_RENDERERS
-    assert layout_safely(dot, "svg", 60, drawer.take_renderer) == render(dot, "svg")
+    renderer.start_spare_renderer()
+    (waiting,) = renderer._SPARE_RENDERERS
+    assert layout_safely(dot, "svg", 60, renderer.take_renderer) == render(dot, "svg")
     assert waiting.returncode == 0
-    drawer.start_spare_renderer()
-    (waiting,) = drawer._SPARE_RENDERERS
+    renderer.start_spare_renderer()
+    (waiting,) = renderer._SPARE_RENDERERS
     waiting.kill()
     waiting.wait()
-    assert layout_safely(dot, "svg", 60, drawer.take_renderer) == render(dot, "svg")
-    assert layout_safely(dot, "png", 60, drawer.take_renderer) == render(dot, "png")
-    assert not drawer._SPARE_RENDERERS
+    assert layout_safely(dot, "svg", 60, renderer.take_renderer) == render(dot, "svg")
+    assert layout_safely(dot, "png", 60, renderer.take_renderer) == render(dot, "png")
+    assert not renderer._SPARE_RENDERERS
 
 
 def test_after_a_drawing_one_renderer_waits_and_it_ends_with_the_server() -> None:
-    readings.render_safely(dot_source(analyze("resnet18"), "network"), "svg")
-    (waiting,) = drawer._SPARE_RENDERERS
+    cached.render_safely(dot_source(analyze("resnet18"), "network"), "svg")
+    (waiting,) = renderer._SPARE_RENDERERS
     assert waiting.poll() is None
-    drawer._kill_spare_renderer()
+    renderer._kill_spare_renderer()
     assert waiting.poll() is not None
 
 
 def test_networks_share_their_blocks_and_are_analysed_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: an analysis that shares nothing; no more blocks are kept than the bound and one network's."""
-    monkeypatch.setattr(readings, "_BLOCKS", [{}])
-    monkeypatch.setattr(readings, "MAX_BLOCKS", 30)
+    monkeypatch.setattr(cached, "_COST_CACHE", [{}])
+    monkeypatch.setattr(cached, "MAX_BLOCKS", 30)
     for count in range(40, 46):
         for name in ("densenet121", "resnet18"):
             expression = f"{name}:num_classes={count}"
-            shared, alone = readings.cached_analysis(expression, None), analyze(expression)
+            shared, alone = cached.cached_analysis(expression, None), analyze(expression)
             assert (shared.stages, shared.totals, shared.rows) == (alone.stages, alone.totals, alone.rows)
             assert remarks(shared, shared.blocks) == remarks(alone, alone.blocks)
-            assert len(readings._BLOCKS[0]) < 30 + 200
+            assert len(cached._COST_CACHE[0]) < 30 + 200
 
 
 @pytest.mark.usefixtures("drawn")
 def test_a_drawing_is_laid_out_once_while_the_page_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, go_on = [], threading.Event()
+    laid_out, go_on = [], threading.Event()
 
     def waiting(dot: str, *_: object) -> bytes:
-        asked.append(dot)
+        laid_out.append(dot)
         assert go_on.wait(30)
         return DRAWING.encode()
 
-    monkeypatch.setattr(readings, "layout_safely", waiting)
-    readings.start_layout("digraph {}")
-    readings.start_layout("digraph {}")
+    monkeypatch.setattr(cached, "layout_safely", waiting)
+    cached.start_layout("digraph {}")
+    cached.start_layout("digraph {}")
     go_on.set()
-    assert readings.cached_svg("digraph {}") == DRAWING
-    assert asked == ["digraph {}"]
+    assert cached.cached_svg("digraph {}") == DRAWING
+    assert laid_out == ["digraph {}"]
 
 
 def test_a_drawing_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,12 +169,12 @@ def test_a_drawing_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
         tries.append(1)
         raise Unavailable("drawing took more than 10 seconds and was stopped; take a coarser level.")
 
-    forget()
+    clear_caches()
     with monkeypatch.context() as patch:
-        patch.setattr(readings, "layout_safely", failing)
+        patch.setattr(cached, "layout_safely", failing)
         for _ in range(2):
             with pytest.raises(Unavailable, match="took more than 10 seconds"):
-                readings.cached_svg(dot)
+                cached.cached_svg(dot)
     assert len(tries) == 2
-    assert readings.cached_svg(dot).startswith("<?xml")
-    drawer._kill_spare_renderer()
+    assert cached.cached_svg(dot).startswith("<?xml")
+    renderer._kill_spare_renderer()

@@ -12,10 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analyzer.cost.analysis import analyze
-from analyzer.pages.space import background as sweeping
 from analyzer.pages.space import form as space_form
-from analyzer.pages.space.background import IncrementalSweep
+from analyzer.pages.space import incremental_sweep
 from analyzer.pages.space.form import example_spaces
+from analyzer.pages.space.incremental_sweep import IncrementalSweep
 from analyzer.sweep.space.space import Space, packaged_space, space, to_toml
 from benchmarks.page_reruns import synced_widget
 from tests.pages.conftest import SPACE, switch
@@ -43,7 +43,7 @@ def opened(**parameters: str) -> AppTest:
 
 def figures(app: AppTest) -> list[str]:
     """Candidates, networks within the limits, networks on the front."""
-    html = next(str(each.proto.body) for each in app.get("html") if 'class="figures"' in str(each.proto.body))
+    html = next(str(item.proto.body) for item in app.get("html") if 'class="figures"' in str(item.proto.body))
     return re.findall(r"<b>([\d,]+)</b>", html)
 
 
@@ -53,7 +53,7 @@ def front(app: AppTest) -> Any:
 
 def unbeaten(networks: list[Any]) -> set[tuple[int, int]]:
     """(MACs, parameters) of those that no other beats in fewer MACs and more parameters, by definition."""
-    points = {(each.macs, each.params) for each in networks}
+    points = {(item.macs, item.params) for item in networks}
     return {
         (macs, params)
         for macs, params in points
@@ -63,34 +63,34 @@ def unbeaten(networks: list[Any]) -> set[tuple[int, int]]:
 
 def test_figures_and_front_are_those_of_every_network() -> None:
     app = opened(**SMALL)
-    wanted = unbeaten(NETWORKS)
+    expected = unbeaten(NETWORKS)
     assert figures(app)[:2] == ["54", "54"]
-    assert set(zip(front(app)["macs"], front(app)["params"], strict=True)) == wanted
+    assert set(zip(front(app)["macs"], front(app)["params"], strict=True)) == expected
     names = ["macs", "params", "activations", "depth"]
     for _, row in front(app).iterrows():
-        found = analyze(row["network"])
-        assert [getattr(found, name) for name in names] == row[names].tolist()
+        analysis = analyze(row["network"])
+        assert [getattr(analysis, name) for name in names] == row[names].tolist()
 
 
 def test_limits_leave_out_what_is_over_them() -> None:
     app = opened(**SMALL, most_params="100k", also="depth <= 12")
-    left = [each for each in NETWORKS if each.params <= 100_000 and each.depth <= 12]
+    left = [item for item in NETWORKS if item.params <= 100_000 and item.depth <= 12]
     assert figures(app)[:2] == ["54", str(len(left))]
     assert set(zip(front(app)["macs"], front(app)["params"], strict=True)) == unbeaten(left)
 
 
-def _off(each: Any) -> float:
-    macs, params = each.macs / (0.8 * 40_551_040), each.params / (0.9 * 269_722)
+def _off(item: Any) -> float:
+    macs, params = item.macs / (0.8 * 40_551_040), item.params / (0.9 * 269_722)
     return float(max(abs(macs - 1), abs(params - 1)))
 
 
 def test_solving_gives_the_nearest_of_all_networks() -> None:
     """ResNet-20's published 269,722 parameters and 40.55 M MACs are the measure."""
     app = opened(**SMALL, target="macs=-20% params=-10%")
-    near = min(NETWORKS, key=_off)
-    told = next(str(each.proto.body) for each in app.get("html") if 'class="nearest"' in str(each.proto.body))
-    assert near.variant.replace("resnet20_cifar:", "") in told
-    assert f"{near.macs:,} (target {100 * (near.macs / (0.8 * 40_551_040) - 1):+.2f} %)" in told.replace("−", "-")
+    nearest = min(NETWORKS, key=_off)
+    html = next(str(item.proto.body) for item in app.get("html") if 'class="nearest"' in str(item.proto.body))
+    assert nearest.variant.replace("resnet20_cifar:", "") in html
+    assert f"{nearest.macs:,} (target {100 * (nearest.macs / (0.8 * 40_551_040) - 1):+.2f} %)" in html.replace("−", "-")
 
 
 @pytest.mark.parametrize("title", list(example_spaces()))
@@ -101,9 +101,9 @@ def test_every_example_opens_as_the_space_of_its_file(title: str, monkeypatch: p
     synced_widget(app.selectbox, "example").set_value(title).run()
     assert not app.exception
     shown: Space = app.session_state["sweeping"].space
-    whole = next(each for each in map(packaged_space, PACKAGED) if each.title == title)
+    whole = next(item for item in map(packaged_space, PACKAGED) if item.title == title)
     assert shown.axes == whole.axes
-    assert [(name, each.text) for name, each in shown.derived] == [(name, each.text) for name, each in whole.derived]
+    assert [(name, item.text) for name, item in shown.derived] == [(name, item.text) for name, item in whole.derived]
     assert shown.samples == (min(whole.samples, 1_000_000) if whole.samples else None)
     assert len(shown.constraints) == bool(whole.constraints)
 
@@ -143,7 +143,7 @@ def test_hostile_input_is_one_sentence_in_place(parameters: dict[str, str], sent
     app = opened(**parameters)
     assert len(app.error) == 1
     assert sentence in app.error[0].value
-    assert 'class="figures"' not in "".join(str(each.proto.body) for each in app.get("html"))
+    assert 'class="figures"' not in "".join(str(item.proto.body) for item in app.get("html"))
 
 
 @pytest.mark.parametrize("key", ["start", "vary", "also", "target", "most_params", "most_macs", "most_activations"])
@@ -154,7 +154,7 @@ def test_a_text_that_is_too_long_is_told_by_its_length(key: str) -> None:
     box.set_value("9" * 100_000).run()
     name = key.replace("also", "other limits").replace("target", "solve for").replace("vary", "what varies")
     name = name.replace("start", "start from").replace("_", " ").replace("params", "parameters").replace("macs", "MACs")
-    assert [each.value.strip("` ") for each in app.error] == [
+    assert [item.value.strip("` ") for item in app.error] == [
         f"{name}: 100,000 characters are over the page's bound of 4,000."
     ]
 
@@ -175,25 +175,25 @@ def test_a_large_space_can_be_drawn_from() -> None:
 
 
 def test_a_stopped_sweep_shows_what_it_found_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "_CHUNK", 10)
-    monkeypatch.setattr(sweeping, "MAX_SECONDS", 0)
-    given = space(variant="resnet20_cifar", fields={"depths": "[1..3, 1..3, 1..3]"})
-    running = IncrementalSweep(given, (("macs", False), ("params", True)))
-    running.step()
-    running.stop()
-    assert (running.finished, running.whole, running.done) == (True, False, 10)
-    running.resume()
-    monkeypatch.setattr(sweeping, "MAX_SECONDS", 60)
-    running.resume()
-    assert list(running.steps()) == [10, 20]
-    assert (running.whole, running.found.networks) == (True, 27)
+    monkeypatch.setattr(incremental_sweep, "_CHUNK", 10)
+    monkeypatch.setattr(incremental_sweep, "MAX_SECONDS", 0)
+    search_space = space(variant="resnet20_cifar", fields={"depths": "[1..3, 1..3, 1..3]"})
+    sweep = IncrementalSweep(search_space, (("macs", False), ("params", True)))
+    sweep.step()
+    sweep.stop()
+    assert (sweep.finished, sweep.complete, sweep.done) == (True, False, 10)
+    sweep.resume()
+    monkeypatch.setattr(incremental_sweep, "MAX_SECONDS", 60)
+    sweep.resume()
+    assert list(sweep.steps()) == [10, 20]
+    assert (sweep.complete, sweep.collector.networks) == (True, 27)
 
 
 def test_every_widget_is_in_the_address_or_fills_those_that_are() -> None:
     app = opened()
     widgets = [*app.text_input, *app.text_area, *app.number_input, *app.multiselect, *app.selectbox]
-    bound = {each.key for each in widgets if each.label != "Example"}
-    named = {space_form.START, space_form.VARY, space_form.ALSO, space_form.SIDE, space_form.DRAWN}
+    bound = {item.key for item in widgets if item.label != "Example"}
+    named = {space_form.START, space_form.VARIABLES, space_form.OTHER_LIMITS, space_form.SIDE, space_form.SAMPLES}
     assert bound == named | {space_form.FRONT, space_form.TARGET, *map(space_form.limit_key, space_form.LIMITS)}
 
 
@@ -208,7 +208,7 @@ def test_the_toml_to_take_away_is_the_same_space(name: str) -> None:
 
 def test_the_toml_keeps_every_kind_of_value() -> None:
     """Choices of lists, words and none; ranges, fractions, expressions of stages and of other names; sizes and seed."""
-    given = space(
+    search_space = space(
         title='a "quoted" title',
         variant="resnet50",
         variables={"w": [64, 80, 97], "d": "2..9", "r": "0.5..0.75 step 0.05"},
@@ -225,6 +225,8 @@ def test_the_toml_keeps_every_kind_of_value() -> None:
         samples=1000,
         seed=3,
     )
-    again = Space.from_toml(to_toml(given))
-    assert again.fingerprint == given.fingerprint
-    assert [again.expression(index) for index in (0, 17, 999)] == [given.expression(index) for index in (0, 17, 999)]
+    again = Space.from_toml(to_toml(search_space))
+    assert again.fingerprint == search_space.fingerprint
+    assert [again.expression(index) for index in (0, 17, 999)] == [
+        search_space.expression(index) for index in (0, 17, 999)
+    ]

@@ -37,14 +37,14 @@ DEFAULT_NETWORKS = ["resnet50", "resnext50_32x4d"]
 MAX_NETWORKS = 6
 MAX_OPS = 10_000
 """Ops of all networks together; a server compares them in seconds."""
-_NETWORKS = "networks"
-_SIDE = "compared_size"
-_BATCH = "compared_batch"
-_VIEW = "view"
-_ALL = "all named variants"
-_VIEWS = ("side by side", _ALL)
+_NETWORKS_KEY = "networks"
+_SIZE_KEY = "compared_size"
+_BATCH_KEY = "compared_batch"
+_VIEW_KEY = "view"
+_ALL_VARIANTS = "all named variants"
+_VIEWS = ("side by side", _ALL_VARIANTS)
 _DIAGRAMS_PER_ROW = {2: 2, 3: 3, 4: 2, 5: 3, 6: 3}
-"""Number of networks → how many diagrams stand beside each other."""
+"""Number of networks → diagrams in a row."""
 
 
 class ComparisonRequest(NamedTuple):
@@ -57,31 +57,31 @@ class ComparisonRequest(NamedTuple):
 
 def show() -> None:
     """The whole page."""
-    asked, problems = _choose()
-    if _view() == _ALL:
-        show_variants_chart(_add_network, asked.target)
+    request, problems = _choose_request()
+    if _choose_view() == _ALL_VARIANTS:
+        show_variants_chart(_add_network, request.target)
         return
     if problems:
         show_errors(*problems)
         return
     try:
-        found = cached_comparison(asked)
+        comparison = cached_comparison(request)
     except InvalidInput as error:
         show_errors(str(error))
         return
-    _show(asked, found)
+    _show_comparison(request, comparison)
 
 
-def _choose() -> tuple[ComparisonRequest, list[str]]:
-    """The widgets; what is asked for, and a sentence for each expression or size that is none."""
-    restore_widget_values(_NETWORKS, _SIDE)
-    expect_at_most(_NETWORKS, MAX_NETWORKS)
+def _choose_request() -> tuple[ComparisonRequest, list[str]]:
+    """Show the widgets; the request, and a sentence for each expression, size or device that is none."""
+    restore_widget_values(_NETWORKS_KEY, _SIZE_KEY)
+    expect_at_most(_NETWORKS_KEY, MAX_NETWORKS)
     box, size = st.columns([7, 1.5], vertical_alignment="bottom")
-    typed: list[str] = box.multiselect(
+    entries: list[str] = box.multiselect(
         "Networks",
         variant_names(),
         default=DEFAULT_NETWORKS,
-        key=_NETWORKS,
+        key=_NETWORKS_KEY,
         bind="query-params",
         max_selections=MAX_NETWORKS,
         accept_new_options=True,
@@ -89,17 +89,17 @@ def _choose() -> tuple[ComparisonRequest, list[str]]:
         help="Two to six. Pick named variants, or type an expression and press Enter; each is compared with the first.",
     )
     with size:
-        side, problem = size_box(_SIDE, "each its own")
-    save_widget_values(**{_NETWORKS: typed, _SIDE: st.session_state[_SIDE]})
-    expressions, problems = _parse_networks(typed)
-    target, no_target = _target()
-    return ComparisonRequest(expressions, side, target), [*problems, *filter(None, [problem, no_target])]
+        side, size_problem = size_box(_SIZE_KEY, "each its own")
+    save_widget_values(**{_NETWORKS_KEY: entries, _SIZE_KEY: st.session_state[_SIZE_KEY]})
+    expressions, problems = _parse_networks(entries)
+    target, target_problem = _choose_target()
+    return ComparisonRequest(expressions, side, target), [*problems, *filter(None, [size_problem, target_problem])]
 
 
-def _target() -> tuple[LatencyTarget | None, str]:
-    """A device to predict latency on, where one is picked, and its batch."""
-    restore_widget_values(_BATCH)
-    expect_number(_BATCH, 1, MAX_BATCH)
+def _choose_target() -> tuple[LatencyTarget | None, str]:
+    """Show the widgets of the predicted latency; the device and batch, None where none is picked, and what is wrong."""
+    restore_widget_values(_BATCH_KEY)
+    expect_number(_BATCH_KEY, 1, MAX_BATCH)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html('<span class="label">Latency of a batch of</span>', width="content")
         batch: int = st.number_input(
@@ -107,42 +107,48 @@ def _target() -> tuple[LatencyTarget | None, str]:
             1,
             MAX_BATCH,
             256,
-            key=_BATCH,
+            key=_BATCH_KEY,
             bind="query-params",
             label_visibility="collapsed",
             width=110,
             help="Images a batch, of the predicted latency",
         )
-        found = choose_target(batch, "compared_", None)
-    save_widget_values(**{_BATCH: batch})
-    return found
+        target_and_problem = choose_target(batch, "compared_", None)
+    save_widget_values(**{_BATCH_KEY: batch})
+    return target_and_problem
 
 
-def _view() -> str:
-    restore_widget_values(_VIEW)
-    expect_choice(_VIEW, _VIEWS)
+def _choose_view() -> str:
+    restore_widget_values(_VIEW_KEY)
+    expect_choice(_VIEW_KEY, _VIEWS)
     view: str = st.segmented_control(
-        "View", _VIEWS, default=_VIEWS[0], key=_VIEW, bind="query-params", required=True, label_visibility="collapsed"
+        "View",
+        _VIEWS,
+        default=_VIEWS[0],
+        key=_VIEW_KEY,
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
     )
-    save_widget_values(**{_VIEW: view})
+    save_widget_values(**{_VIEW_KEY: view})
     return view
 
 
 def _add_network(variant: str) -> None:
-    """Put a variant into the comparison, where it is not and has room."""
-    asked = st.session_state[_NETWORKS]
-    if variant in asked:
+    """Add a variant to the comparison, unless it is there or the comparison is full."""
+    networks = st.session_state[_NETWORKS_KEY]
+    if variant in networks:
         st.toast(f"{variant} is being compared already.")
-    elif len(asked) >= MAX_NETWORKS:
+    elif len(networks) >= MAX_NETWORKS:
         st.toast(f"{MAX_NETWORKS} networks are being compared already; take one out first.")
     else:
-        st.session_state[_NETWORKS] = [*asked, variant]
+        st.session_state[_NETWORKS_KEY] = [*networks, variant]
         st.toast(f"{variant} is compared now; see side by side.")
 
 
-def _parse_networks(typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def _parse_networks(entries: list[str]) -> tuple[tuple[str, ...], list[str]]:
     expressions, problems = [], []
-    for text in typed[:MAX_NETWORKS]:
+    for text in entries[:MAX_NETWORKS]:
         try:
             expressions.append(canonical(parse(bounded_text("network", text))))
         except InvalidInput as error:
@@ -151,82 +157,82 @@ def _parse_networks(typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def cached_comparison(asked: ComparisonRequest) -> NetworkComparison:
-    """The comparison, shared; InvalidInput for a network or size that is none, or for too much work for a server."""
-    analyses = [cached_analysis(expression, asked.side) for expression in asked.expressions]
+def cached_comparison(request: ComparisonRequest) -> NetworkComparison:
+    """The comparison, shared between sessions; InvalidInput for a wrong network or size, or for too many ops."""
+    analyses = [cached_analysis(expression, request.side) for expression in request.expressions]
     num_ops = sum(len(analysis.rows) for analysis in analyses)
     if num_ops > MAX_OPS:
         raise InvalidInput(
             f"compare: {exact(num_ops)} ops are over the page's bound of {exact(MAX_OPS)}; use the command line."
         )
-    return network_comparison(analyses, asked.target)
+    return network_comparison(analyses, request.target)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _cached_html(asked: ComparisonRequest) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
-    """HTML of the totals and of all that follows, the chart's SVG, and (title, HTML) of what is folded."""
-    found = cached_comparison(asked)
-    totals, *rest = summary_parts(found)
-    folded = tuple((title, markdown_to_html(content)) for title, content in detail_parts(found))
-    return markdown_to_html(totals), markdown_to_html("\n\n".join(rest)), found.svg, folded
+def _cached_html(request: ComparisonRequest) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+    """HTML of the totals and of all that follows, the chart's SVG, and (title, HTML) of the folded details."""
+    comparison = cached_comparison(request)
+    totals, *rest = summary_parts(comparison)
+    details = tuple((title, markdown_to_html(content)) for title, content in detail_parts(comparison))
+    return markdown_to_html(totals), markdown_to_html("\n\n".join(rest)), comparison.svg, details
 
 
-def _show(asked: ComparisonRequest, found: NetworkComparison) -> None:
-    titles = (escape(analysis.network.title) for analysis in found.analyses)
-    totals, rest, chart, folded = _cached_html(asked)
+def _show_comparison(request: ComparisonRequest, comparison: NetworkComparison) -> None:
+    titles = (escape(analysis.network.title) for analysis in comparison.analyses)
+    totals, rest, chart, details = _cached_html(request)
     st.html(f'<h1 class="page-title">{", ".join(titles)}</h1>')
     st.html(f'<div class="told">{totals}</div>')
     if "×)" in totals:
-        st.caption(f"In brackets: times as much as {code_span(found.analyses[0].variant)} has.")
+        st.caption(f"In brackets: times as much as {code_span(comparison.analyses[0].variant)} has.")
     _show_chart(chart)
     st.html(f'<div class="told">{rest}</div>')
-    _show_diagrams(asked, found)
-    for title, content in folded:
+    _show_diagrams(request, comparison)
+    for title, content in details:
         with st.expander(code_span(title)):
             st.html(f'<div class="told">{content}</div>')
-    _show_downloads(found)
+    _show_downloads(comparison)
 
 
 def _show_chart(svg: str) -> None:
     source = b64encode(svg.encode()).decode()
-    words = "Bars of the networks' costs by stage; the tables below have them all"
+    alt_text = "Bars of the networks' costs by stage; the tables below have them all"
     st.html(
         '<h2 class="section">By stage</h2><figure class="chart" tabindex="0" role="region" aria-label="Chart">'
-        f'<img alt="{words}" src="data:image/svg+xml;base64,{source}"></figure>'
+        f'<img alt="{alt_text}" src="data:image/svg+xml;base64,{source}"></figure>'
     )
 
 
-def _show_diagrams(asked: ComparisonRequest, found: NetworkComparison) -> None:
+def _show_diagrams(request: ComparisonRequest, comparison: NetworkComparison) -> None:
     """The network-level diagrams beside each other, each flowing down."""
     st.html('<h2 class="section">Diagrams</h2>')
-    dots = [cached_dot(expression, asked.side, "network", direction="down") for expression in asked.expressions]
+    dots = [cached_dot(expression, request.side, "network", direction="down") for expression in request.expressions]
     for dot in dots:
         start_layout(dot)
-    named = list(zip(network_names(found.analyses), dots, strict=True))
-    beside = _DIAGRAMS_PER_ROW[len(named)]
-    for start in range(0, len(named), beside):
-        row = zip(st.columns(beside), named[start : start + beside], strict=False)
-        for place, (column, (name, dot)) in enumerate(row, start):
+    diagrams = list(zip(network_names(comparison.analyses), dots, strict=True))
+    per_row = _DIAGRAMS_PER_ROW[len(diagrams)]
+    for start in range(0, len(diagrams), per_row):
+        row = zip(st.columns(per_row), diagrams[start : start + per_row], strict=False)
+        for index, (column, (name, dot)) in enumerate(row, start):
             with column:
-                _draw(name, dot, place)
+                _show_diagram_of(name, dot, index)
 
 
-def _draw(name: str, dot: str, place: int) -> None:
+def _show_diagram_of(name: str, dot: str, index: int) -> None:
     try:
-        show_diagram(cached_svg(dot), f"Diagram of {name}", key=f"diagram-{place}")
+        show_diagram(cached_svg(dot), f"Diagram of {name}", key=f"diagram-{index}")
     except Unavailable as error:
         st.graphviz_chart(dot)
         st.caption(code_span(str(error)))
 
 
-def _show_downloads(found: NetworkComparison) -> None:
-    stem = slug("-".join(analysis.variant for analysis in found.analyses))
+def _show_downloads(comparison: NetworkComparison) -> None:
+    stem = slug("-".join(analysis.variant for analysis in comparison.analyses))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html('<span class="label">Download</span>', width="content")
-        for ending, (mime, make) in _FILES.items():
+        for ending, (mime, make_file) in _FILES.items():
             st.download_button(
                 ending.upper(),
-                partial(make, found),
+                partial(make_file, comparison),
                 f"{stem}.{ending}",
                 mime,
                 key=f"compare-{ending}",
@@ -235,8 +241,8 @@ def _show_downloads(found: NetworkComparison) -> None:
             )
 
 
-def _json(found: NetworkComparison) -> str:
-    return json.dumps(found.to_dict(), ensure_ascii=False, indent=2) + "\n"
+def _json(comparison: NetworkComparison) -> str:
+    return json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2) + "\n"
 
 
 _FILES: dict[str, tuple[str, Callable[[NetworkComparison], str]]] = {

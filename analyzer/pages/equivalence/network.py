@@ -15,7 +15,7 @@ ONE_THREAD_ENV = {"OMP_NUM_THREADS": "1"}
 """On small tensors, threads wait for each other more than they help."""
 
 _JOB_SLOT = "proving"
-_OTHERS = (
+_IDENTITIES_INTRO = (
     "Twelve other pairs of formulas are one function each: batch norm folds into a convolution, a zero-padded shortcut "
     "is a 1×1 convolution, a dense layer's concatenation is a sum of convolutions, and so on. The proof finds each "
     "place that this network has for them, computes both sides with random weights, forward and back, and plants a "
@@ -23,10 +23,10 @@ _OTHERS = (
 )
 
 
-def show_forms_proof(variant: str, unable: str) -> None:
-    """Every grouped block in its three forms: the button, the progress, or what was found."""
+def show_forms_proof(variant: str, proof_problem: str) -> None:
+    """Every grouped block in its three forms: the button, the progress, or the results."""
     st.html('<h2 class="section">The proof for every block</h2>')
-    result = _proof(variant, unable, "Prove it")
+    result = _proof_result(variant, proof_problem, "Prove it")
     if not result:
         return
     (st.success if result["proof"]["passed"] else st.error)(result["verdict"])
@@ -43,10 +43,10 @@ def show_forms_proof(variant: str, unable: str) -> None:
         _show_table("blocks", result)
 
 
-def show_identities(variant: str, unable: str) -> None:
+def show_identities(variant: str, proof_problem: str) -> None:
     """The identities that need no cardinality, for any network."""
-    st.markdown(_OTHERS, width=960)
-    result = _proof(variant, unable, "Prove the identities")
+    st.markdown(_IDENTITIES_INTRO, width=960)
+    result = _proof_result(variant, proof_problem, "Prove the identities")
     if not result:
         return
     (st.success if result["proof"]["passed"] else st.error)(result["verdict"])
@@ -61,13 +61,13 @@ def show_identities(variant: str, unable: str) -> None:
         st.html(f'<div class="told">{markdown_to_html(result["elsewhere"])}</div>')
 
 
-def _proof(variant: str, unable: str, label: str) -> dict[str, Any]:
-    """The button and the progress; what was found of this network, empty while nothing is."""
+def _proof_result(variant: str, proof_problem: str, label: str) -> dict[str, Any]:
+    """Show the button and the progress; the results for this network, empty while there are none."""
     job = jobs.current_job(_JOB_SLOT, variant)
     running = job is not None and job.running
-    st.button(label, type="primary", disabled=running or bool(unable), on_click=_start, args=(variant,))
-    if unable and variant:
-        show_errors(unable)
+    st.button(label, type="primary", disabled=running or bool(proof_problem), on_click=_start_proof, args=(variant,))
+    if proof_problem and variant:
+        show_errors(proof_problem)
     elif job is not None and running:
         jobs.show_job_progress(job)
     elif job is not None and "problem" in job.result:
@@ -77,9 +77,9 @@ def _proof(variant: str, unable: str, label: str) -> dict[str, Any]:
     return {}
 
 
-def _start(variant: str) -> None:
+def _start_proof(variant: str) -> None:
     jobs.start_job(
-        _JOB_SLOT, lambda: jobs.BackgroundJob(variant, jobs.job_command("prove_network", variant), ONE_THREAD_ENV)
+        _JOB_SLOT, lambda: jobs.BackgroundJob(variant, jobs.job_command("prove", "network", variant), ONE_THREAD_ENV)
     )
 
 

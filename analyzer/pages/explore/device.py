@@ -1,4 +1,4 @@
-"""Latency on a device that need not be here: the device and the run, in the address, and what is predicted for them."""
+"""Predicted latency: the widgets for the device and the run settings, each in the address, and the prediction."""
 
 import streamlit as st
 
@@ -23,55 +23,58 @@ _MODES = {
     "nhwc": ("channels last", "Tensors in channels-last (NHWC) layout"),
     "train": ("training step", "Forward, backward and update, instead of inference"),
 }
-"""Name in the address → what the switch says, and its help."""
+"""Name in the address → the toggle's label, and its help."""
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def cached_prediction(expression: str, size: Size | None, target: LatencyTarget) -> Prediction:
-    """The predicted latency, shared, since it is immutable."""
+    """The predicted latency, shared between sessions, since it is immutable."""
     return predict_latency(cached_analysis(expression, size), target)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def op_times_on(expression: str, size: Size | None, target: LatencyTarget) -> OpTimes:
-    """Each op's predicted time, for drawings; shared."""
+    """Each op's predicted time, for drawings; shared between sessions."""
     return op_times(cached_analysis(expression, size), target)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def cached_latency_html(expression: str, size: Size | None, target: LatencyTarget) -> str:
-    """The answer, the stages and the kinds of kernels as HTML."""
-    return f'<section class="told latency">{markdown_to_html(latency_section(cached_prediction(expression, size, target)))}</section>'
+    """HTML of the predicted latency, of its stages and of its kinds of kernels."""
+    html = markdown_to_html(latency_section(cached_prediction(expression, size, target)))
+    return f'<section class="told latency">{html}</section>'
 
 
-def choose_target(batch: int, prefix: str = "", first: str | None = DEFAULT_DEVICE) -> tuple[LatencyTarget | None, str]:
-    """The widgets, side by side; what they name, None where no device is, and what is wrong with it.
+def choose_target(
+    batch: int, prefix: str = "", default: str | None = DEFAULT_DEVICE
+) -> tuple[LatencyTarget | None, str]:
+    """Show the widgets side by side; the target, None where no device is picked, and what is wrong with it.
 
-    `prefix` sets them apart in the address from another page's; `first` is the device at first.
+    `prefix` tells their names in the address from another page's; `default` is the device at first.
     """
     keys = {name: f"{prefix}{name}" for name in ("device", "precision", *_MODES)}
     restore_widget_values(*keys.values())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        name = _device_box(keys["device"], first)
+        name = _device_box(keys["device"], default)
         precision = _precision_box(keys["precision"])
         modes = {mode: _toggle(keys[mode], *words) for mode, words in _MODES.items()}
     save_widget_values(**dict(zip(keys.values(), (name, precision, *modes.values()), strict=True)))
     if not name:
         return None, ""
     compiled, channels_last, training = modes.values()
-    run = RunSettings(batch, precision, compiled, channels_last, training=training)
+    settings = RunSettings(batch, precision, compiled, channels_last, training=training)
     try:
-        return latency_target(bounded_text("device", name), run), ""
+        return latency_target(bounded_text("device", name), settings), ""
     except InvalidInput as error:
         return None, str(error)
 
 
-def _device_box(key: str, first: str | None) -> str | None:
+def _device_box(key: str, default: str | None) -> str | None:
     names = list(devices())
     name: str | None = st.selectbox(
         "Device",
         names,
-        index=names.index(first) if first else None,
+        index=names.index(default) if default else None,
         key=key,
         bind="query-params",
         accept_new_options=True,
@@ -91,7 +94,7 @@ def _precision_box(key: str) -> str:
     return precision
 
 
-def _toggle(key: str, label: str, words: str) -> bool:
+def _toggle(key: str, label: str, help_text: str) -> bool:
     expect_toggle(key)
-    on: bool = st.toggle(label, key=key, bind="query-params", help=words)
+    on: bool = st.toggle(label, key=key, bind="query-params", help=help_text)
     return on

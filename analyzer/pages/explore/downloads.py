@@ -1,4 +1,4 @@
-"""What can be taken away: tables, reports, the diagram, and the network as a PyTorch file."""
+"""The downloads: tables, reports, the diagram, and the network as a PyTorch file."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,10 @@ from analyzer.pages.explore.device import op_times_on
 
 
 class ExploreView(NamedTuple):
-    """What the page shows: a network at an input size, its diagram, and whether that is drawn; `part` None is all."""
+    """What the page shows: a network at an input size, its diagram, whether that is drawn, and of which part.
+
+    None for `part` is the whole network.
+    """
 
     expression: str
     size: Size | None
@@ -29,7 +32,7 @@ class ExploreView(NamedTuple):
 
     @property
     def analysis(self) -> Analysis:
-        """The analysis, kept from before."""
+        """The cached analysis."""
         return cached_analysis(self.expression, self.size)
 
     @property
@@ -43,73 +46,73 @@ class ExploreView(NamedTuple):
         )
 
 
-def show_downloads(shown: ExploreView) -> None:
+def show_downloads(view: ExploreView) -> None:
     """Buttons that make their file when they are pressed; the diagram's files are of what is shown."""
     with st.container(key="downloads"):
         for title, files in DOWNLOADS.items():
             with st.container(horizontal=True, vertical_alignment="center", width="content"):
                 st.html(f'<span class="label">{title}</span>', width="content")
-                for ending, (mime, meaning, make) in files.items():
+                for ending, (mime, help_text, make_file) in files.items():
                     st.download_button(
                         ending.upper(),
-                        partial(make, shown),
-                        f"{slug(shown.expression)}.{ending}",
+                        partial(make_file, view),
+                        f"{slug(view.expression)}.{ending}",
                         mime,
                         key=f"download-{ending}",
-                        help=meaning,
-                        disabled=files is _DIAGRAM and not shown.drawn,
+                        help=help_text,
+                        disabled=files is _DIAGRAM and not view.drawn,
                         on_click="ignore",
                         type="tertiary",
                     )
 
 
-def _csv(shown: ExploreView) -> str:
+def _csv(view: ExploreView) -> str:
     from analyzer.render.report import csv as spreadsheet
 
-    return spreadsheet.csv_document([(shown.analysis, ())], shown.target)
+    return spreadsheet.csv_document([(view.analysis, ())], view.target)
 
 
-def _json(shown: ExploreView) -> str:
-    latency = {"latency": predict_latency(shown.analysis, shown.target).to_dict()} if shown.target else {}
-    return json.dumps(shown.analysis.to_dict() | latency, indent=2) + "\n"
+def _json(view: ExploreView) -> str:
+    latency = {"latency": predict_latency(view.analysis, view.target).to_dict()} if view.target else {}
+    return json.dumps(view.analysis.to_dict() | latency, indent=2) + "\n"
 
 
-def _markdown(shown: ExploreView) -> str:
+def _markdown(view: ExploreView) -> str:
     from analyzer.render.report.bundle import report_source
     from analyzer.render.report.report import markdown_report
 
-    command = report_source(shown.analysis, (), shown.target).command
-    return markdown_report(shown.analysis, command, None, (), shown.target)
+    command = report_source(view.analysis, (), view.target).command
+    return markdown_report(view.analysis, command, None, (), view.target)
 
 
-def _html(shown: ExploreView) -> str:
+def _html(view: ExploreView) -> str:
     from analyzer.render.report import html
 
-    return html.html_document([(shown.analysis, ())], render_safely, shown.target)
+    return html.html_document([(view.analysis, ())], render_safely, view.target)
 
 
-def _latex(shown: ExploreView) -> str:
+def _latex(view: ExploreView) -> str:
     from analyzer.render.report import latex
 
-    return latex.latex_document([(shown.analysis, ())], shown.target)
+    return latex.latex_document([(view.analysis, ())], view.target)
 
 
-def _pytorch(shown: ExploreView) -> str:
+def _pytorch(view: ExploreView) -> str:
     from analyzer.render.pytorch.source import pytorch_source
 
-    return pytorch_source(shown.analysis)
+    return pytorch_source(view.analysis)
 
 
-def _svg(shown: ExploreView) -> str:
-    return cached_svg(shown.dot)
+def _svg(view: ExploreView) -> str:
+    return cached_svg(view.dot)
 
 
-def _pdf(shown: ExploreView) -> bytes:
-    return render_safely(shown.dot, "pdf")
+def _pdf(view: ExploreView) -> bytes:
+    return render_safely(view.dot, "pdf")
 
 
-def _dot(shown: ExploreView) -> str:
-    return shown.dot
+def _dot(view: ExploreView) -> str:
+    return view.dot
 
 
 _Downloads = dict[str, tuple[str, str, Callable[[ExploreView], str | bytes]]]
@@ -130,4 +133,4 @@ _NETWORK: _Downloads = {
     "py": ("text/x-python", "The network as one PyTorch file that needs nothing but torch", _pytorch)
 }
 DOWNLOADS = {"Report": _REPORT, "Diagram": _DIAGRAM, "Network": _NETWORK}
-"""Heading → ending → its media type, what it is, and what makes it."""
+"""Heading → ending → its media type, its help text, and the function that makes the file."""

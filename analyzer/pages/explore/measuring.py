@@ -16,13 +16,13 @@ from analyzer.pages.state.style import code_span, show_errors
 from analyzer.text.units import exact, size_bytes
 
 MAX_MACS = 2 * 10**12
-"""Of a batch: about ten seconds a run on a few cores."""
+"""Most MACs of a batch: about ten seconds a run on a few cores."""
 
 MAX_BYTES = 4 * 2**30
-"""Of weights and activations; a server lends no more."""
+"""Most bytes of weights and activations."""
 
 _JOB_SLOT = "measuring"
-_DEVICE = "measured_on"
+_DEVICE_KEY = "measured_on"
 _DEVICES = {"cpu": "its CPU", "cuda": "its GPU (CUDA)"}
 
 
@@ -34,42 +34,48 @@ class _MeasuredRun(NamedTuple):
 
 
 def show_measuring(chosen: ChosenNetwork) -> None:
-    """The button, the progress, and what was measured last of this network at this size and batch."""
+    """Show the button, the progress, and the last measurement of this network at this size and batch."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html('<h2 class="section">Latency by stage, measured</h2>')
         device = st.selectbox(
-            "Device", _DEVICES, key=_DEVICE, format_func=_DEVICES.__getitem__, width=170, label_visibility="collapsed"
+            "Device",
+            _DEVICES,
+            key=_DEVICE_KEY,
+            format_func=_DEVICES.__getitem__,
+            width=170,
+            label_visibility="collapsed",
         )
         subject = _MeasuredRun(chosen.expression, chosen.analysis.input_shape[1:], chosen.batch, device)
-        job, reason = jobs.current_job(_JOB_SLOT, subject), _reason(chosen)
+        job, problem = jobs.current_job(_JOB_SLOT, subject), _measuring_problem(chosen)
         st.button(
             "Measure on this machine",
-            disabled=bool(reason) or (job is not None and job.running),
+            disabled=bool(problem) or (job is not None and job.running),
             on_click=jobs.start_job,
-            args=(_JOB_SLOT, partial(_job, subject)),
+            args=(_JOB_SLOT, partial(_measuring_job, subject)),
             help="Runs the network with random weights on the machine that serves this page.",
         )
-    if reason:
-        st.caption(code_span(reason))
+    if problem:
+        st.caption(code_span(problem))
     elif job is not None and job.running:
         jobs.show_job_progress(job)
     elif job is not None:
         _show_result(subject, job)
 
 
-def _job(subject: _MeasuredRun) -> jobs.BackgroundJob:
+def _measuring_job(subject: _MeasuredRun) -> jobs.BackgroundJob:
     arguments = subject.expression, size_text(subject.size), str(subject.batch), subject.device
     return jobs.BackgroundJob(subject, jobs.job_command("measure", *arguments))
 
 
-def _reason(chosen: ChosenNetwork) -> str:
+def _measuring_problem(chosen: ChosenNetwork) -> str:
     """Why nothing can be measured here, in one sentence; "" where it can."""
-    macs, needed = chosen.batch * chosen.analysis.macs, cached_run_bytes(chosen.expression, chosen.size, chosen.batch)
+    macs = chosen.batch * chosen.analysis.macs
+    num_bytes = cached_run_bytes(chosen.expression, chosen.size, chosen.batch)
     if macs > MAX_MACS:
         return f"{exact(macs)} MACs a batch are more than a page measures ({exact(MAX_MACS)}); use the command line."
-    if needed > MAX_BYTES:
-        told = f"{size_bytes(needed)} of weights and activations"
-        return f"{told} are more than a page measures ({size_bytes(MAX_BYTES)}); use the command line."
+    if num_bytes > MAX_BYTES:
+        amount = f"{size_bytes(num_bytes)} of weights and activations"
+        return f"{amount} are more than a page measures ({size_bytes(MAX_BYTES)}); use the command line."
     try:
         jobs.require_torch()
     except Unavailable as error:
@@ -97,7 +103,7 @@ def _show_result(subject: _MeasuredRun, job: jobs.BackgroundJob) -> None:
             type="tertiary",
         )
     with st.expander("Conditions, as the command line tells them"):
-        st.code(result["told"], language=None, wrap_lines=True)
+        st.code(result["conditions"], language=None, wrap_lines=True)
 
 
 _COLUMNS = {

@@ -26,10 +26,10 @@ from analyzer.pages.state.style import show_errors
 EXPRESSION_KEY = "variant"
 DEFAULT_EXPRESSION = "resnet50"
 FORM_KEY = "customise"
-_SYNCED_SPEC = "followed"
-_DRAFT = "draft"
-_TOML = "toml"
-_INVALID_TOML = "wrong_toml"
+_SYNCED_SPEC_KEY = "followed"
+_DRAFT_KEY = "draft"
+_TOML_KEY = "toml"
+_INVALID_TOML_KEY = "wrong_toml"
 _COLUMNS = 4
 
 
@@ -38,9 +38,12 @@ def _current_expression() -> str:
 
 
 def show_spec_in_form(spec: Spec) -> None:
-    """Make the form show a spec; where the expression is wrong this is not called, and it keeps what was typed."""
-    st.session_state[_SYNCED_SPEC] = _current_expression(), spec
-    st.session_state[_DRAFT] = spec.family, {name: rule.text(value) for name, rule, value in _non_default_fields(spec)}
+    """Make the form show a spec; not called where the expression is wrong, so that the form keeps what was typed."""
+    st.session_state[_SYNCED_SPEC_KEY] = _current_expression(), spec
+    st.session_state[_DRAFT_KEY] = (
+        spec.family,
+        {name: rule.text(value) for name, rule, value in _non_default_fields(spec)},
+    )
 
 
 def _non_default_fields(spec: Spec) -> list[tuple[str, Rule, object]]:
@@ -62,20 +65,20 @@ def _widget_value(rule: Rule, value: Any) -> object:
 
 
 def show_form() -> None:
-    """The fields of the expression's family, folded away; idle before a first valid expression."""
-    idle = _DRAFT not in st.session_state
-    form = st.popover("Customise", disabled=idle, width="stretch", key=FORM_KEY, on_change="rerun")
+    """Show the fields of the expression's family, folded away; disabled before a first valid expression."""
+    disabled = _DRAFT_KEY not in st.session_state
+    form = st.popover("Customise", disabled=disabled, width="stretch", key=FORM_KEY, on_change="rerun")
     with form:
-        if form.open and not idle:
+        if form.open and not disabled:
             _show_widgets()
         else:
-            drop_synced_widgets(_TOML)
+            drop_synced_widgets(_TOML_KEY)
             _drop_field_widgets(*FAMILIES)
             st.caption("The fields are being laid out.")
 
 
 def _show_widgets() -> None:
-    expression, spec = st.session_state[_SYNCED_SPEC]
+    expression, spec = st.session_state[_SYNCED_SPEC_KEY]
     _drop_field_widgets(*(FAMILIES.keys() - {spec.family}))
     fields, toml = st.tabs(["Fields", "TOML"])
     with fields:
@@ -92,8 +95,8 @@ def _draft_value(rule: Rule, text: str) -> object:
 
 
 def _show_fields(spec: Spec, follows: bool) -> None:
-    """The widgets with the spec's values; while the expression is wrong as they stand, and new ones as drafted."""
-    _, draft = st.session_state[_DRAFT]
+    """Show the widgets with the spec's values; while the expression is wrong, with what was typed into them."""
+    _, draft = st.session_state[_DRAFT_KEY]
     effective = spec.effective_fields()
     fields = list(rules(type(spec)).items())
     for start in range(0, len(fields), _COLUMNS):
@@ -104,13 +107,13 @@ def _show_fields(spec: Spec, follows: bool) -> None:
                 drafted = _draft_value(rule, draft[field]) if field in draft else value
                 value = synced_widget_value(_field_key(spec.family, field), drafted)
             with column:
-                _widget(spec.family, field, rule, value)
+                _show_field(spec.family, field, rule, value)
 
 
 def _show_toml(spec: Spec) -> None:
     problem = _toml_problem()
-    text = synced_widget_value(_TOML, st.session_state[_INVALID_TOML][-1]) if problem else toml_text(spec)
-    area = synced_widget_key(_TOML, text)
+    text = synced_widget_value(_TOML_KEY, st.session_state[_INVALID_TOML_KEY][-1]) if problem else toml_text(spec)
+    area = synced_widget_key(_TOML_KEY, text)
     st.text_area(
         "The network as a TOML file",
         text,
@@ -127,7 +130,7 @@ def _show_toml(spec: Spec) -> None:
 
 def _toml_problem() -> str:
     """What is wrong with the TOML text as it stands, if it was typed since the expression last changed."""
-    expression, sentence, _ = st.session_state.get(_INVALID_TOML, ("", "", ""))
+    expression, sentence, _ = st.session_state.get(_INVALID_TOML_KEY, ("", "", ""))
     return str(sentence) if expression == _current_expression() else ""
 
 
@@ -137,14 +140,14 @@ def _on_toml_change(area: str) -> None:
     text = st.session_state[area]
     try:
         set_server_value(EXPRESSION_KEY, canonical(read_spec(text)))
-        st.session_state.pop(_INVALID_TOML, None)
+        st.session_state.pop(_INVALID_TOML_KEY, None)
     except InvalidInput as error:
-        st.session_state[_INVALID_TOML] = _current_expression(), str(error), text
+        st.session_state[_INVALID_TOML_KEY] = _current_expression(), str(error), text
 
 
-def _widget(family: str, field: str, rule: Rule, value: Any) -> None:
+def _show_field(family: str, field: str, rule: Rule, value: Any) -> None:
     key = synced_widget_key(_field_key(family, field), value)
-    common: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "label": field.replace("_", " "),
         "key": key,
         "help": f"{rule.help} ({rule.rule()})",
@@ -155,33 +158,32 @@ def _widget(family: str, field: str, rule: Rule, value: Any) -> None:
         case Int():
             st.session_state[key] = value  # only a box made without a value can be emptied
             st.number_input(
-                min_value=rule.low, max_value=rule.high, step=1, value=None, placeholder=rule.word, **common
+                min_value=rule.low, max_value=rule.high, step=1, value=None, placeholder=rule.word, **arguments
             )
         case Choice():
-            _box(list(rule.options), value, common)
+            _selectbox(list(rule.options), value, arguments)
         case OneOf():
-            _box(["none", *map(str, rule.options)], value, common)
+            _selectbox(["none", *map(str, rule.options)], value, arguments)
         case Flag():
-            st.checkbox(value=value, **common)
+            st.checkbox(value=value, **arguments)
         case IntList() | LayerList() | Ratio():
-            st.text_input(value=value, max_chars=MAX_WIDGET_CHARS, **common)
+            st.text_input(value=value, max_chars=MAX_WIDGET_CHARS, **arguments)
 
 
-def _box(options: list[str], value: str, common: dict[str, Any]) -> None:
-    st.selectbox(options=options, index=options.index(value), **common)
+def _selectbox(options: list[str], value: str, arguments: dict[str, Any]) -> None:
+    st.selectbox(options=options, index=options.index(value), **arguments)
 
 
 def _on_field_change(family: str, field: str, key: str) -> None:
     """Put the changed field into the expression: canonical where it is a network, as it stands where it is not."""
     if not is_current_widget(key):
         return
-    _, draft = st.session_state[_DRAFT]
-    text = _typed_text(rules(FAMILIES[family].spec)[field], st.session_state[key])
-    kept = {**draft, field: text} if text else {name: given for name, given in draft.items() if name != field}
-    st.session_state[_DRAFT] = family, kept
-    set_server_value(
-        EXPRESSION_KEY, _canonical_if_valid(f"{family}:{','.join(f'{name}={given}' for name, given in kept.items())}")
-    )
+    _, draft = st.session_state[_DRAFT_KEY]
+    value = _typed_text(rules(FAMILIES[family].spec)[field], st.session_state[key])
+    fields = {name: text for name, text in {**draft, field: value}.items() if text or name != field}
+    st.session_state[_DRAFT_KEY] = family, fields
+    expression = f"{family}:{','.join(f'{name}={text}' for name, text in fields.items())}"
+    set_server_value(EXPRESSION_KEY, _canonical_if_valid(expression))
 
 
 def _canonical_if_valid(expression: str) -> str:

@@ -1,4 +1,4 @@
-"""An analysis as the page shows it: headline figures, stage table, table of ops."""
+"""An analysis as the page shows it: headline, stage table and table of ops."""
 
 from collections.abc import Sequence
 from html import escape
@@ -26,11 +26,11 @@ CAPTION = (
 def headline(analysis: Analysis, prediction: Prediction | None = None, problem: str = "") -> str:
     """Title, origin and headline figures; the exact integer stands below each figure and in its title.
 
-    Of a predicted latency its interval stands there; where there is none for a `problem`, that is in its title.
+    A predicted latency has its interval there; where a `problem` prevents it, that is in its title.
     """
     network = analysis.network
     about = " · ".join(part for part in (network.paper, network.note) if part)
-    cells = _figures(analysis) + ([_latency(prediction)] if prediction else [])
+    cells = _headline_figures(analysis) + ([_latency_figure(prediction)] if prediction else [])
     cells += [("latency", "–", "see below why", problem)] if problem else []
     code = f" <code>{escape(network.expression)}</code>" if network.expression != network.title else ""
     return (
@@ -39,7 +39,7 @@ def headline(analysis: Analysis, prediction: Prediction | None = None, problem: 
     )
 
 
-def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
+def _headline_figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     totals = analysis.totals
     height, width = analysis.input_shape[1:]
     return [
@@ -62,19 +62,19 @@ def _figures(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _latency(found: Prediction) -> tuple[str, str, str, str]:
-    name = f"{found.device}, batch {found.batch_size}, {run_words(found).replace(', eager', '')}"
-    meaning = f"is the 90 % interval of {run_words(found)}; {evidence_words(found)}; predicted, not measured"
-    return escape(name), milliseconds_text(found), f"predicted, 90 %: {interval_text(found)} ms", meaning
+def _latency_figure(prediction: Prediction) -> tuple[str, str, str, str]:
+    name = f"{prediction.device}, batch {prediction.batch_size}, {run_words(prediction).replace(', eager', '')}"
+    meaning = f"is the 90 % interval of {run_words(prediction)}; {evidence_words(prediction)}; predicted, not measured"
+    return escape(name), milliseconds_text(prediction), f"predicted, 90 %: {interval_text(prediction)} ms", meaning
 
 
 def figure_html(name: str, figure: str, precise: str, meaning: str) -> str:
-    """One of a headline's figures, large, over its name and what stands exactly; the whole of it in its title."""
+    """One of a headline's figures, large, over its name and its exact value; both with the meaning are its title."""
     title = escape(f"{precise} {meaning}", quote=True)
     return f'<div title="{title}"><dt>{name}</dt><dd><b>{figure}</b> <small>{precise}</small></dd></div>'
 
 
-def memory_words(analysis: Analysis, batch: int) -> str:
+def memory_text(analysis: Analysis, batch: int) -> str:
     """Bytes of weights, of inference and of training at a batch size, and a training step's MACs."""
     running, training = analysis.memory(batch), analysis.transfer(batch_size=batch)
     weights = size_bytes(running.params_bytes + running.buffers_bytes)
@@ -88,7 +88,7 @@ def memory_words(analysis: Analysis, batch: int) -> str:
 def stage_table(analysis: Analysis, precise: bool = False) -> "Styler":
     """One row a stage with shares in per cent of the whole; numbers stay numbers, so that sorting works.
 
-    They are shown with three digits, or as they are where `precise`.
+    They are shown with three digits, or exactly where `precise`.
     """
     totals, blocks = analysis.totals, analysis.blocks
     frame = pd.DataFrame(
@@ -96,9 +96,9 @@ def stage_table(analysis: Analysis, precise: bool = False) -> "Styler":
             "stage": [stage_label(stage.stage) for stage in analysis.stages],
             "contents": [stage_contents(analysis, stage, blocks) for stage in analysis.stages],
             "output": [shape(stage.output_shape) for stage in analysis.stages],
-            **_shares("params", [stage.params for stage in analysis.stages], totals.params),
-            **_shares("macs", [stage.macs for stage in analysis.stages], totals.macs),
-            **_shares("activations", [stage.activations for stage in analysis.stages], totals.activations),
+            **_with_shares("params", [stage.params for stage in analysis.stages], totals.params),
+            **_with_shares("macs", [stage.macs for stage in analysis.stages], totals.macs),
+            **_with_shares("activations", [stage.activations for stage in analysis.stages], totals.activations),
         }
     )
     return frame.style.format(_exact if precise else _short, subset=["params", "macs", "activations"])
@@ -112,23 +112,25 @@ def _exact(number: Any) -> str:
     return exact(int(number))
 
 
-def _shares(name: str, values: Sequence[int], whole: int) -> dict[str, list[float]]:
+def _with_shares(name: str, values: Sequence[int], whole: int) -> dict[str, list[float]]:
     return {name: list(values), f"{name}_share": [100 * value / whole if whole else 0.0 for value in values]}
 
 
 def stage_columns(precise: bool = False) -> dict[str, Any]:
     """How the stage table's columns are shown; exact numbers take more room."""
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    wide = 30 if precise else 0
+    extra_width = 30 if precise else 0
     return {
         "stage": text("stage", width=86, pinned=True),
-        "contents": text("what it is made of", width=350 - 3 * wide),
+        "contents": text("what it is made of", width=350 - 3 * extra_width),
         "output": text("output", width=100, help="channels × height × width"),
-        "params": number("params", width=72 + wide, help="parameters: learned numbers"),
+        "params": number("params", width=72 + extra_width, help="parameters: learned numbers"),
         "params_share": _share_column("% of params"),
-        "macs": number("MACs", width=72 + wide, help="multiply-accumulates for one image"),
+        "macs": number("MACs", width=72 + extra_width, help="multiply-accumulates for one image"),
         "macs_share": _share_column("% of MACs"),
-        "activations": number("activations", width=84 + wide, help="output elements of convolutions and linear layers"),
+        "activations": number(
+            "activations", width=84 + extra_width, help="output elements of convolutions and linear layers"
+        ),
         "activations_share": _share_column("% of activations"),
     }
 
@@ -137,7 +139,7 @@ def _share_column(label: str) -> Any:
     return st.column_config.ProgressColumn(label, width=110, format="%.1f %%", min_value=0, max_value=100)
 
 
-def listed(title: str, sentences: Sequence[str]) -> str:
+def titled_list(title: str, sentences: Sequence[str]) -> str:
     """A heading and sentences as a list, nothing in them interpreted."""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
     return f'<h2 class="section">{title}</h2><ul class="remarks">{items}</ul>'

@@ -1,4 +1,4 @@
-"""Which network at which input: picker, variant expression and sizes, kept in step and in the address."""
+"""The choice of a network and its input: picker, variant expression and sizes, synchronised and in the address."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from analyzer.pages.state.url_parameters import bounded_text, expect_number
 SIZE_KEY = "input_size"
 BATCH_KEY = "batch"
 MAX_BATCH = 1024
-_FIRST, _LAST, _STEP = 32, 1024, 32
+_MIN_SIDE, _MAX_SIDE, _SIDE_STEP = 32, 1024, 32
 
 
 class SizeAndBatch(NamedTuple):
@@ -40,7 +40,7 @@ class SizeAndBatch(NamedTuple):
 
 
 def size_box(key: str, placeholder: str) -> tuple[Size | None, str]:
-    """A text box for a size, bound to the address under its key; the size, and what is wrong with it."""
+    """Show a text box for a size, bound to the address under its key; the size, and what is wrong with it."""
     text: str = st.text_input(
         "Input size",
         key=key,
@@ -56,49 +56,59 @@ def size_box(key: str, placeholder: str) -> tuple[Size | None, str]:
 
 
 def show_sizes(spec: Spec | None) -> tuple[SizeAndBatch, str]:
-    """The boxes and, folded beside them, the sliders that write them; the sizes, and what is wrong with them.
+    """Show the boxes and, folded beside them, sliders that write them; the sizes, and what is wrong with them.
 
     What the address states is never folded: a browser does not tell of Back what it does not show.
     """
-    own = spec.default_input_size if spec else 224
+    default_size = spec.default_input_size if spec else 224
     with st.container(key="sizes"):
-        side, images, sliders = st.columns([1.2, 1, 1], vertical_alignment="bottom")
-    with side:
-        size, problem = size_box(SIZE_KEY, str(own))
+        size_column, batch_column, sliders = st.columns([1.2, 1, 1], vertical_alignment="bottom")
+    with size_column:
+        size, problem = size_box(SIZE_KEY, str(default_size))
     expect_number(BATCH_KEY, 1, MAX_BATCH)
-    batch: int = images.number_input(
+    batch: int = batch_column.number_input(
         "Batch", 1, MAX_BATCH, key=BATCH_KEY, bind="query-params", help="Images at a time: for memory and latency."
     )
     with sliders.popover("Sliders", width="stretch"):
-        _show_sliders(*_clamped(own if size is None else size), batch)
+        _show_sliders(*_slider_sides(default_size if size is None else size), batch)
     return SizeAndBatch(size, batch), problem
 
 
 def _show_sliders(height: int, width: int, batch: int) -> None:
-    tall, wide, many = (
+    height_key, width_key, batch_key = (
         synced_widget_key("height", height),
         synced_widget_key("width", width),
         synced_widget_key("images", batch),
     )
-    for label, side, key in (("Height", height, tall), ("Width", width, wide)):
-        st.slider(label, _FIRST, _LAST, side, _STEP, key=key, format="%d px", on_change=_write_size, args=(tall, wide))
-    st.slider("Batch", 1, MAX_BATCH, batch, key=many, on_change=_write_batch, args=(many,))
+    for label, side, key in (("Height", height, height_key), ("Width", width, width_key)):
+        st.slider(
+            label,
+            _MIN_SIDE,
+            _MAX_SIDE,
+            side,
+            _SIDE_STEP,
+            key=key,
+            format="%d px",
+            on_change=_write_size,
+            args=(height_key, width_key),
+        )
+    st.slider("Batch", 1, MAX_BATCH, batch, key=batch_key, on_change=_write_batch, args=(batch_key,))
 
 
-def _clamped(size: Size) -> tuple[int, int]:
+def _slider_sides(size: Size) -> tuple[int, int]:
     height, width = size if isinstance(size, tuple) else (size, size)
-    return min(max(height, _FIRST), _LAST), min(max(width, _FIRST), _LAST)
+    return min(max(height, _MIN_SIDE), _MAX_SIDE), min(max(width, _MIN_SIDE), _MAX_SIDE)
 
 
-def _write_size(tall: str, wide: str) -> None:
-    if is_current_widget(tall) and is_current_widget(wide):
-        height, width = st.session_state[tall], st.session_state[wide]
+def _write_size(height_key: str, width_key: str) -> None:
+    if is_current_widget(height_key) and is_current_widget(width_key):
+        height, width = st.session_state[height_key], st.session_state[width_key]
         st.session_state[SIZE_KEY] = size_text(size_of_sides(height, width))
 
 
-def _write_batch(many: str) -> None:
-    if is_current_widget(many):
-        st.session_state[BATCH_KEY] = st.session_state[many]
+def _write_batch(batch_key: str) -> None:
+    if is_current_widget(batch_key):
+        st.session_state[BATCH_KEY] = st.session_state[batch_key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,32 +122,32 @@ class ChosenNetwork:
 
 
 def choose_network() -> tuple[ChosenNetwork | None, Any]:
-    """Show the widgets but the form, and where that has its place.
+    """Show the widgets except the form; the network, and the column for the form.
 
-    None for the network where the expression or the size is wrong, with the reason shown in place.
+    The network is None where the expression or the size is wrong, with the reason shown in place.
     """
     restore_widget_values(SIZE_KEY, BATCH_KEY)
     picker, box, form, size = st.columns([2.6, 3.8, 1.3, 3.4], vertical_alignment="bottom")
     expression = expression_box(box, EXPRESSION_KEY, DEFAULT_EXPRESSION)
-    spec, problem = _parsed(expression)
+    spec, problem = _parsed_spec(expression)
     with size:
-        sizes, no_size = show_sizes(spec)
+        sizes, size_problem = show_sizes(spec)
     show_picker(picker, EXPRESSION_KEY, variant_names(), canonical(spec) if spec else "")
     save_widget_values(**{SIZE_KEY: st.session_state[SIZE_KEY], BATCH_KEY: sizes.batch})
     chosen = None
     if spec is not None:
         show_spec_in_form(spec)
-        chosen, problem = _analysed(canonical(spec), sizes) if not no_size else (None, no_size)
+        chosen, problem = _analyzed_network(canonical(spec), sizes) if not size_problem else (None, size_problem)
     if problem:
         show_errors(problem)
     return chosen, form
 
 
-def expression_box(place: Any, key: str, first: str) -> str:
-    """The text box for a variant expression, which is held under its key."""
-    expression = server_value(key, first)
+def expression_box(column: Any, key: str, default: str) -> str:
+    """Show the text box for a variant expression; the expression, which is the server value of that key."""
+    expression = server_value(key, default)
     box = synced_widget_key(key, expression)
-    place.text_input(
+    column.text_input(
         "Variant expression",
         expression,
         key=box,
@@ -154,28 +164,28 @@ def _on_expression_change(key: str, widget: str) -> None:
         set_server_value(key, text)
 
 
-def _parsed(expression: str) -> tuple[Spec | None, str]:
+def _parsed_spec(expression: str) -> tuple[Spec | None, str]:
     try:
         return parse(bounded_text("variant", expression)), ""
     except InvalidInput as error:
         return None, str(error)
 
 
-def _analysed(expression: str, sizes: SizeAndBatch) -> tuple[ChosenNetwork | None, str]:
+def _analyzed_network(expression: str, sizes: SizeAndBatch) -> tuple[ChosenNetwork | None, str]:
     try:
         return ChosenNetwork(expression, sizes.size, sizes.batch, cached_analysis(expression, sizes.size)), ""
     except InvalidInput as error:
         return None, str(error)
 
 
-def show_picker(place: Any, key: str, names: Sequence[str], expression: str) -> None:
-    """The named variants to pick one from, which shows the expression that is held under the key, if it is one."""
-    named = expression if expression in names else None
-    picker = synced_widget_key(f"picked_{key}", named)
-    place.selectbox(
+def show_picker(column: Any, key: str, names: Sequence[str], expression: str) -> None:
+    """Show the named variants to pick from; a choice becomes the server value of that key."""
+    variant = expression if expression in names else None
+    picker = synced_widget_key(f"picked_{key}", variant)
+    column.selectbox(
         "Variant",
         names,
-        index=None if named is None else names.index(named),
+        index=None if variant is None else names.index(variant),
         key=picker,
         format_func=variant_label,
         placeholder="a network of your own",

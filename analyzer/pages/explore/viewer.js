@@ -1,4 +1,4 @@
-// Shows an SVG drawing that can be zoomed, panned and clicked, by means of panzoom.js. `data`: svg, label, places (id → what a click on it opens), chosen (one of those).
+// Shows an SVG drawing that can be zoomed, panned and clicked, by means of panzoom.js. `data`: svg, label, parts (id → what a click on it opens), chosen (one of those).
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const LEGIBLE = 0.85; // pixels a drawing unit; below it the small print is hard to read
 const SMALLEST_AT_FIRST = 0.62; // the same, where only that shows a narrow page the whole of the first part
@@ -16,8 +16,8 @@ export default function (component) {
     views.set(parentElement, view);
   }
   view.pick = (id) => setTriggerValue("picked", id);
-  if (view.source !== data.svg) view.load(data.svg, data.label, data.places);
-  view.mark(data.places, data.chosen);
+  if (view.source !== data.svg) view.load(data.svg, data.label, data.parts);
+  view.mark(data.parts, data.chosen);
 }
 
 function safeDrawing(text) {
@@ -42,7 +42,7 @@ function createView(root) {
   const { size, whole } = camera;
   let svg = null, lastWheelElsewhere = 0;
 
-  function load(text, label, places) {
+  function load(text, label, parts) {
     view.source = text;
     svg = safeDrawing(text);
     canvas.replaceChildren(...(svg ? [svg] : []));
@@ -51,7 +51,7 @@ function createView(root) {
     camera.load(svg);
     svg.setAttribute("width", "100%");
     svg.setAttribute("height", "100%");
-    for (const element of svg.querySelectorAll("g[id]")) if (element.id in places) makeButton(element);
+    for (const element of svg.querySelectorAll("g[id]")) if (element.id in parts) makeButton(element);
     fitHeight();
     reset();
   }
@@ -71,11 +71,11 @@ function createView(root) {
     element.setAttribute("aria-label", words.join(", ") || element.id);
   }
 
-  function mark(places, chosen) {
+  function mark(parts, chosen) {
     if (!svg) return;
     for (const element of svg.querySelectorAll(".place")) {
-      element.classList.toggle("chosen", places[element.id] === chosen);
-      element.setAttribute("aria-pressed", String(places[element.id] === chosen));
+      element.classList.toggle("chosen", parts[element.id] === chosen);
+      element.setAttribute("aria-pressed", String(parts[element.id] === chosen));
     }
   }
 
@@ -131,8 +131,8 @@ function createView(root) {
     if (act) acts[act.dataset.act]();
   });
   root.addEventListener("keydown", (event) => {
-    const place = event.target.closest(".place");
-    if (place && (event.key === "Enter" || event.key === " ")) view.pick(place.id);
+    const button = event.target.closest(".place");
+    if (button && (event.key === "Enter" || event.key === " ")) view.pick(button.id);
     else if (keys[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) keys[event.key]();
     else return;
     event.preventDefault();
@@ -152,8 +152,8 @@ function createView(root) {
   }, { passive: false });
 
   followPointers(canvas, { zoom, pan, click: (target) => {
-    const place = target.closest?.(".place");
-    if (place) view.pick(place.id);
+    const button = target.closest?.(".place");
+    if (button) view.pick(button.id);
   } });
 
   new ResizeObserver(() => {

@@ -42,16 +42,17 @@ _VIEWER: Any = st.components.v2.component(
 def show_diagram(
     svg: str,
     label: str,
-    places: Mapping[str, str] = MappingProxyType({}),
+    parts: Mapping[str, str] = MappingProxyType({}),
     chosen: str | None = None,
     on_pick: Callable[[], None] = lambda: None,
     key: str = VIEWER_KEY,
 ) -> None:
-    """Show an SVG; a click on an element whose id is in `places` calls `on_pick`, which reads `clicked_id()`.
+    """Show an SVG; a click on an element whose id is in `parts` calls `on_pick`, which reads `clicked_id()`.
 
-    Elements that stand for the place `chosen` are marked. Each drawing of a page needs a key of its own.
+    `parts` maps ids to stages or blocks; elements that stand for the `chosen` one are marked. Each drawing of a page
+    needs a key of its own.
     """
-    data = {"svg": svg, "label": label, "places": dict(places), "chosen": chosen}
+    data = {"svg": svg, "label": label, "parts": dict(parts), "chosen": chosen}
     _VIEWER(key=key, data=data, on_picked_change=on_pick)
 
 

@@ -1,7 +1,7 @@
 """Work that runs in a process of its own, so that torch is never imported in the server and a page can stop it.
 
-The program writes one JSON object a line: any number with `words` (and `share`, from 0 to 1), then one with what it
-found, or with the `problem` that it met. A session runs one at a time, a server two.
+The program prints one JSON object a line: any number with `words` (and `share`, from 0 to 1) for its progress, then
+one with its results, or with the `problem` that it met. A session runs one at a time, a server two.
 """
 
 import json
@@ -27,14 +27,14 @@ MAX_JOBS = 2
 _JOB_SLOTS = threading.BoundedSemaphore(MAX_JOBS)
 """Jobs that one server runs at a time, of all sessions."""
 
-_JOBS = "jobs"
+_JOBS_KEY = "jobs"
 _POLL_SECONDS = 1.0
 """Each poll costs the machine, whose latency may just be measured, a tenth of a second or more."""
 
 
 @dataclass(slots=True)
 class _JobOutput:
-    """What the process has said so far."""
+    """The last progress and the result that the process has printed so far."""
 
     progress: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
@@ -43,21 +43,24 @@ class _JobOutput:
 class BackgroundJob:
     """A started program; it ends by itself, by `stop()`, after ten minutes, or when nothing refers to it any more.
 
-    `subject` is what it is about. Raises Unavailable where the server already runs as many as it may.
+    `subject` is what it computes, `environment` is added to its environment variables. Raises
+    Unavailable where the server already runs `MAX_JOBS`.
     """
 
-    def __init__(self, subject: Hashable, command: tuple[str, ...], setting: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, subject: Hashable, command: tuple[str, ...], environment: Mapping[str, str] | None = None
+    ) -> None:
         if not _JOB_SLOTS.acquire(blocking=False):
             raise Unavailable(f"{MAX_JOBS} other computations are running on this server; try again in a minute.")
         self.subject = subject
-        self._told = _JobOutput()
+        self._output = _JobOutput()
         self._start = time.monotonic()
         try:
-            process = _start_process(command, setting or {})
+            process = _start_process(command, environment or {})
         except BaseException:
             _JOB_SLOTS.release()
             raise
-        self._listener = threading.Thread(target=_listen, args=(process, self._told), daemon=True)
+        self._listener = threading.Thread(target=_listen, args=(process, self._output), daemon=True)
         self._listener.start()
         self.stop = weakref.finalize(self, process.kill)
 
@@ -68,27 +71,27 @@ class BackgroundJob:
 
     @property
     def seconds(self) -> float:
-        """Time since its start."""
+        """Seconds since its start."""
         return time.monotonic() - self._start
 
     @property
     def progress(self) -> tuple[float, str]:
         """Share done from 0 to 1, and what is being done."""
-        told = self._told.progress
-        return min(max(float(told.get("share", 0)), 0.0), 1.0), str(told.get("words", "Loading torch …"))
+        progress = self._output.progress
+        return min(max(float(progress.get("share", 0)), 0.0), 1.0), str(progress.get("words", "Loading torch …"))
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the program found, or the `problem` it met; empty while it runs."""
-        return {} if self.running else self._told.result
+        """The program's results, or the `problem` it met; empty while it runs."""
+        return {} if self.running else self._output.result
 
 
 def job_command(name: str, *arguments: str) -> tuple[str, ...]:
-    """The command that runs a program among the pages."""
+    """The command line that runs a module of this folder as a program."""
     return (sys.executable, "-m", f"analyzer.pages.jobs.{name}", *arguments)
 
 
-def _start_process(command: tuple[str, ...], setting: Mapping[str, str]) -> "subprocess.Popen[str]":
+def _start_process(command: tuple[str, ...], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -96,53 +99,53 @@ def _start_process(command: tuple[str, ...], setting: Mapping[str, str]) -> "sub
         text=True,
         encoding="utf-8",
         cwd=Path(__file__).parents[3],
-        env={**os.environ, **setting},
+        env={**os.environ, **environment},
     )
 
 
-def _listen(process: "subprocess.Popen[str]", told: _JobOutput) -> None:
-    """Take down what the process says until it ends; the place is free again then."""
+def _listen(process: "subprocess.Popen[str]", output: _JobOutput) -> None:
+    """Record what the process prints until it ends; then another job may start."""
     limit = threading.Timer(MAX_SECONDS, process.kill)
     limit.daemon = True
     limit.start()
     try:
         with process:
             for line in process.stdout or ():
-                _record_line(line, told)
+                _record_line(line, output)
     finally:
         process.kill()
         limit.cancel()
-        if not told.result:
-            told.result = {"problem": f"It ended before it had a result (exit status {process.wait()})."}
+        if not output.result:
+            output.result = {"problem": f"It ended before it had a result (exit status {process.wait()})."}
         _JOB_SLOTS.release()
 
 
-def _record_line(line: str, told: _JobOutput) -> None:
-    facts = json.loads(line) if line.startswith("{") else {}  # a library may talk on stdout, too
-    if "words" in facts:
-        told.progress = facts
-    elif facts:
-        told.result = facts
+def _record_line(line: str, output: _JobOutput) -> None:
+    message = json.loads(line) if line.startswith("{") else {}  # a library may talk on stdout, too
+    if "words" in message:
+        output.progress = message
+    elif message:
+        output.result = message
 
 
-def start_job(place: str, make: Callable[[], BackgroundJob]) -> None:
-    """Start a job at its place in the session, which runs one at a time; a toast says why it was not."""
-    jobs = st.session_state.setdefault(_JOBS, {})
+def start_job(slot: str, create: Callable[[], BackgroundJob]) -> None:
+    """Start a job in a slot of the session, which runs one at a time; a toast says why none was started."""
+    jobs = st.session_state.setdefault(_JOBS_KEY, {})
     try:
         if any(job.running for job in jobs.values()):
             raise Unavailable("You have started a computation that is still running; wait for it, or cancel it.")
-        jobs[place] = make()
+        jobs[slot] = create()
     except Unavailable as error:
         st.toast(code_span(str(error)))
 
 
-def current_job(place: str, subject: Hashable) -> BackgroundJob | None:
-    """The job at that place, if it is about this; one about something else is stopped and forgotten."""
-    jobs: dict[str, BackgroundJob] = st.session_state.setdefault(_JOBS, {})
-    job = jobs.get(place)
+def current_job(slot: str, subject: Hashable) -> BackgroundJob | None:
+    """The job in that slot, if it computes this subject; one of another subject is stopped and forgotten."""
+    jobs: dict[str, BackgroundJob] = st.session_state.setdefault(_JOBS_KEY, {})
+    job = jobs.get(slot)
     if job is not None and job.subject != subject:
         job.stop()
-        del jobs[place]
+        del jobs[slot]
         return None
     return job
 

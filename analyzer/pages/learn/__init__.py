@@ -1,1 +1,1 @@
-"""The page Learn: a chapter a file."""
+"""The page Learn: each chapter has a file of its own."""

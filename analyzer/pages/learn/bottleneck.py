@@ -5,7 +5,7 @@ import streamlit as st
 from analyzer.cost.network_costs import BlockCost
 from analyzer.graph.ops import Conv2d
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     choice_slider,
@@ -54,10 +54,10 @@ def _show() -> None:
             width = choice_slider("Inner width w", "inner_width", _WIDTHS, 64)
             side = choice_slider("Side of the map", "map_side", _SIDES, 56)
         with second:
-            factor = number_slider("Expansion e", "expansion", 1, 8, 4, meaning="outer width = e · w")
+            factor = number_slider("Expansion e", "expansion", 1, 8, 4, help_text="outer width = e · w")
         basic, bottleneck, wide = _expressions(width, factor)
         blocks = [_block(expression, side) for expression in (basic, bottleneck, wide)]
-        show_table(*_compared(blocks))
+        show_table(*_costs_table(blocks))
     show_dot(bottleneck_dot(basic, bottleneck), "A basic block and a bottleneck", "bottleneck")
     show_heading("Equal cost, wider ends")
     show_prose(_PAPER, _PRICE, **_figures())
@@ -81,7 +81,7 @@ def _block(expression: str, side: int) -> BlockCost:
     return next(block for block in cached_analysis(expression, 4 * side).blocks if block.path == _BLOCK)
 
 
-def _compared(blocks: list[BlockCost]) -> tuple[list[str], list[list[str]], str]:
+def _costs_table(blocks: list[BlockCost]) -> tuple[list[str], list[list[str]], str]:
     names = ("basic", "bottleneck", "basic, as wide outside")
     first = blocks[0]
     rows = []
@@ -115,7 +115,7 @@ def _figures() -> dict[str, str]:
         "wide_basic": short(wides),
         "wide_ratio": times_text(wides, ours),
         "more": times_text(bottleneck.activations, basic.activations),
-        "blocks": " or ".join(dict.fromkeys(str(len(each.blocks)) for each in (deep, shallow))),
+        "blocks": " or ".join(dict.fromkeys(str(len(analysis.blocks)) for analysis in (deep, shallow))),
         "deep": deep.network.title,
         "deep_threes": str(_num_3x3_convs(deep.variant)),
         "shallow": shallow.network.title,

@@ -7,7 +7,7 @@ from analyzer.errors import InvalidInput
 from analyzer.graph.graph import in_channels, leaf_ops
 from analyzer.graph.ops import Conv2d
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     choice_slider,
@@ -28,7 +28,7 @@ from analyzer.text.units import exact, short
 
 _CARDINALITIES = (1, 2, 4, 8, 16, 32, 64)
 _SIDE = 56
-_FIRST = 32
+_DEFAULT_CARDINALITY = 32
 
 _THIRD = (
     "A network can be made deeper or wider. Xie et al. (2017) add a third number: how many parallel paths a block "
@@ -59,38 +59,38 @@ _ONE = "With a single path the three forms are one and the same graph. Choose mo
 def _show() -> None:
     show_prose(_THIRD)
     show_heading("Paths at equal cost")
-    found = {paths.cardinality: paths for paths in _pairs()}
-    one = found[1]
+    blocks = {paths.cardinality: paths for paths in _equal_cost_blocks()}
+    one = blocks[1]
     kernel = max(op.kernel for _, op in leaf_ops(one.block) if isinstance(op, Conv2d))
     weights = exact(one.weights)
     show_prose(_CONSTANT, channels=in_channels(one.block), kernel=kernel, width=one.base_width, weights=weights)
     with controls_container():
-        count = choice_slider("Cardinality C", "cardinality", _CARDINALITIES, _FIRST)
-        show_table(*_compared(list(found.values()), count))
-    chosen = found[count]
+        count = choice_slider("Cardinality C", "cardinality", _CARDINALITIES, _DEFAULT_CARDINALITY)
+        show_table(*_costs_table(list(blocks.values()), count))
+    chosen = blocks[count]
     expression = f"resnet50:cardinality={chosen.cardinality},base_width={chosen.base_width}"
-    show_prose(_NETWORK, **_figures(expression, _title(chosen)))
+    show_prose(_NETWORK, **_figures(expression, _network_title(chosen)))
     show_heading("Three forms of one block")
     show_prose(_FORMS)
-    _draw_forms(chosen)
+    _show_forms(chosen)
     grouped = expression if count > 1 else "resnext50_32x4d"
-    named = _title(chosen) if count > 1 else network_title(grouped)
+    title = _network_title(chosen) if count > 1 else network_title(grouped)
     show_links(
-        PageLink("equivalence", f"The proof for {named}", {"grouped": grouped}),
+        PageLink("equivalence", f"The proof for {title}", {"grouped": grouped}),
         PageLink("compare", "Against ResNet-50", {"networks": ["resnet50", grouped]}),
-        PageLink("explore", named, {"variant": grouped}),
+        PageLink("explore", title, {"variant": grouped}),
     )
 
 
 @st.cache_resource(show_spinner=False)
-def _pairs() -> tuple[GroupedBottleneck, ...]:
+def _equal_cost_blocks() -> tuple[GroupedBottleneck, ...]:
     return equal_cost_paths(_CARDINALITIES)
 
 
-def _compared(found: list[GroupedBottleneck], count: int) -> tuple[list[str], list[list[str]], str]:
+def _costs_table(blocks: list[GroupedBottleneck], count: int) -> tuple[list[str], list[list[str]], str]:
     rows = []
-    first = analyze(found[0].block, _SIDE)
-    for paths in found:
+    first = analyze(blocks[0].block, _SIDE)
+    for paths in blocks:
         costs = analyze(paths.block, _SIDE)
         inner = paths.cardinality * paths.base_width
         cells = [str(paths.cardinality), str(paths.base_width), str(inner), exact(paths.weights)]
@@ -100,7 +100,7 @@ def _compared(found: list[GroupedBottleneck], count: int) -> tuple[list[str], li
     return ["C", "d", "C · d", "weights", "MACs", "×", "activations", "×"], rows, "rrrrrrrr"
 
 
-def _title(chosen: GroupedBottleneck) -> str:
+def _network_title(chosen: GroupedBottleneck) -> str:
     """The network that has such blocks, as the paper names it."""
     if chosen.cardinality == 1:
         return network_title("resnet50")
@@ -121,7 +121,7 @@ def _figures(expression: str, title: str) -> dict[str, str]:
     }
 
 
-def _draw_forms(chosen: GroupedBottleneck) -> None:
+def _show_forms(chosen: GroupedBottleneck) -> None:
     try:
         dot = forms_dot(chosen.block, _SIDE, f"One block as {chosen.cardinality} paths of {chosen.base_width}")
     except InvalidInput:

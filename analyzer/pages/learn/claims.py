@@ -8,7 +8,7 @@ import streamlit as st
 from analyzer.errors import InvalidInput
 from analyzer.literature.claims.catalogue import GROUPS
 from analyzer.literature.claims.claim import Verdict
-from analyzer.pages.learn.parts import Chapter, controls_container, show_prose
+from analyzer.pages.learn.chapter import Chapter, controls_container, show_prose
 from analyzer.pages.state.server_values import MAX_WIDGET_CHARS
 from analyzer.pages.state.style import show_errors
 from analyzer.pages.state.url_parameters import bounded_text, expect_choice
@@ -17,7 +17,7 @@ from analyzer.render.report.html import markdown_to_html
 
 _MARKS = {Verdict.HOLDS: "holds", Verdict.ONLY_IF: "partly", Verdict.FAILS: "fails"}
 
-_TELLS = (
+_INTRODUCES = (
     "Papers, tutorials and forums say many things of these networks, and many of them are copied. Here are @count "
     "such statements, each computed from the networks' graphs at this moment: @holds hold, @fails do not, and @partly "
     "hold only under a condition that is seldom told. Open one for its readings, the figures that decide it with "
@@ -32,9 +32,9 @@ _NONE = "No statement has all of this; take a word or a filter away."
 
 
 def _show() -> None:
-    told = _cached_claim_texts()
-    verdicts = Counter(_MARKS[each.claim.verdict] for each in told)
-    show_prose(_TELLS, _TERMS, count=len(told), **{mark: str(verdicts[mark]) for mark in _MARKS.values()})
+    texts = _cached_claim_texts()
+    verdicts = Counter(_MARKS[text.claim.verdict] for text in texts)
+    show_prose(_INTRODUCES, _TERMS, count=len(texts), **{mark: str(verdicts[mark]) for mark in _MARKS.values()})
     with controls_container():
         verdict, group, words = _filters()
     try:
@@ -42,23 +42,23 @@ def _show() -> None:
     except InvalidInput as error:
         show_errors(str(error))
         return
-    found = [
-        each
-        for each in told
-        if (verdict is None or each.claim.verdict.value == verdict)
-        and (group is None or each.group == group)
-        and all(word in _text(each) for word in words.casefold().split())
+    matches = [
+        text
+        for text in texts
+        if (verdict is None or text.claim.verdict.value == verdict)
+        and (group is None or text.group == group)
+        and all(word in _searched_text(text) for word in words.casefold().split())
     ]
-    if not found:
+    if not matches:
         show_prose(_NONE)
-    st.html(f'<div class="claims">{"".join(_cards()[each.number - 1] for each in found)}</div>')
+    st.html(f'<div class="claims">{"".join(_cards()[text.number - 1] for text in matches)}</div>')
 
 
 def _filters() -> tuple[str | None, str | None, str]:
-    expect_choice("verdict", [each.value for each in Verdict])
+    expect_choice("verdict", [option.value for option in Verdict])
     expect_choice("subject", GROUPS)
     verdict: str | None = st.segmented_control(
-        "Verdict", [each.value for each in Verdict], key="verdict", bind="query-params"
+        "Verdict", [option.value for option in Verdict], key="verdict", bind="query-params"
     )
     first, second = st.columns(2)
     group: str | None = first.selectbox(
@@ -74,8 +74,8 @@ def _filters() -> tuple[str | None, str | None, str]:
     return verdict, group, words
 
 
-def _text(told: ClaimText) -> str:
-    return " ".join((told.claim.statement, told.claim.why, told.claim.matters, told.condition, told.cases)).casefold()
+def _searched_text(text: ClaimText) -> str:
+    return " ".join((text.claim.statement, text.claim.why, text.claim.matters, text.condition, text.cases)).casefold()
 
 
 @st.cache_resource(show_spinner=False)
@@ -86,19 +86,19 @@ def _cached_claim_texts() -> tuple[ClaimText, ...]:
 @st.cache_data(show_spinner=False)
 def _cards() -> list[str]:
     """Every claim as HTML that opens to its figures."""
-    return [_card(told) for told in _cached_claim_texts()]
+    return [_card(text) for text in _cached_claim_texts()]
 
 
-def _card(told: ClaimText) -> str:
-    verdict = told.claim.verdict
-    condition = f" {escape(told.condition)}" if told.condition else ""
-    found = markdown_to_html(told.outcome).strip().removeprefix("<p>").removesuffix("</p>")
-    formulas = f"<details><summary>What is counted, and how</summary>{markdown_to_html(told.formulas)}</details>"
-    statement = f'<span class="statement">{escape(told.claim.statement)}</span>'
+def _card(text: ClaimText) -> str:
+    verdict = text.claim.verdict
+    condition = f" {escape(text.condition)}" if text.condition else ""
+    figures = markdown_to_html(text.outcome).strip().removeprefix("<p>").removesuffix("</p>")
+    formulas = f"<details><summary>What is counted, and how</summary>{markdown_to_html(text.formulas)}</details>"
+    statement = f'<span class="statement">{escape(text.claim.statement)}</span>'
     return (
-        f'<details class="claim {_MARKS[verdict]}"><summary>{statement}<span class="found">{found}</span>'
+        f'<details class="claim {_MARKS[verdict]}"><summary>{statement}<span class="found">{figures}</span>'
         f'<span class="verdict"><b>{escape(verdict.value)}</b>{condition}</span></summary>'
-        f'<div class="told">{markdown_to_html(told.why)}{markdown_to_html(told.cases)}{formulas}</div></details>'
+        f'<div class="told">{markdown_to_html(text.why)}{markdown_to_html(text.cases)}{formulas}</div></details>'
     )
 
 

@@ -3,7 +3,7 @@
 from analyzer.cost.analysis import Analysis
 from analyzer.graph.ops import Conv2d, Linear
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     ratio_text,
@@ -44,9 +44,9 @@ def _show() -> None:
     show_prose(_RULES)
     show_dot(figure_dot("vgg19-plain34-resnet34"), "VGG-19, plain-34 and ResNet-34 side by side", "columns")
     show_heading("The three in numbers")
-    found = [cached_analysis(name, None) for name in _NETWORKS]
-    show_table(*_compared(found))
-    show_prose(_LIGHTER, _SAME, **_figures(*found))
+    analyses = [cached_analysis(name, None) for name in _NETWORKS]
+    show_table(*_costs_table(analyses))
+    show_prose(_LIGHTER, _SAME, **_figures(*analyses))
     show_links(
         PageLink("compare", "The three, stage by stage", {"networks": list(_NETWORKS)}),
         PageLink("explore", "ResNet-34", {"variant": "resnet34"}),
@@ -54,20 +54,20 @@ def _show() -> None:
     )
 
 
-def _compared(found: list[Analysis]) -> tuple[list[str], list[list[str]], str]:
-    first = found[0]
+def _costs_table(analyses: list[Analysis]) -> tuple[list[str], list[list[str]], str]:
+    first = analyses[0]
     rows = [
         [
-            each.network.title,
-            str(each.depth),
-            exact(each.params),
-            ratio_text(each.params, first.params),
-            exact(each.macs),
-            ratio_text(each.macs, first.macs),
-            exact(each.activations),
-            f"{exact(each.receptive_field)} px",
+            analysis.network.title,
+            str(analysis.depth),
+            exact(analysis.params),
+            ratio_text(analysis.params, first.params),
+            exact(analysis.macs),
+            ratio_text(analysis.macs, first.macs),
+            exact(analysis.activations),
+            f"{exact(analysis.receptive_field)} px",
         ]
-        for each in found
+        for analysis in analyses
     ]
     heads = ["network", "depth", "parameters", "×", "MACs", "×", "activations", "receptive field"]
     return heads, rows, "lrrrrrrr"

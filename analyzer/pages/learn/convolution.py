@@ -6,7 +6,7 @@ from analyzer.cost.walk import OpCost
 from analyzer.errors import InvalidInput
 from analyzer.graph.ops import AvgPool2d, Conv2d, MaxPool2d
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     choice_slider,
@@ -72,11 +72,11 @@ _COSTS = (
 def _show() -> None:
     show_prose(_SLIDES)
     with controls_container():
-        found = _show_sliding_window()
-    if found is not None:
+        window = _show_sliding_window()
+    if window is not None:
         show_prose(_COUNTS)
-        show_formula(equation(found.positions))
-        show_prose(*_leftover_sentences(found), **_figures(found))
+        show_formula(equation(window.positions))
+        show_prose(*_leftover_sentences(window), **_figures(window))
     show_heading("The same formula through a network")
     _show_network()
     show_heading("What it costs")
@@ -98,24 +98,24 @@ def _show_sliding_window() -> SlidingWindow | None:
     with third:
         stride = number_slider("Stride s", "stride", 1, 4, 2)
     try:
-        found = sliding_window(size, kernel, stride, padding, dilation)
+        window = sliding_window(size, kernel, stride, padding, dilation)
     except InvalidInput as error:
         show_errors(str(error))
         return None
-    show_svg(convolution_svg(found), "A kernel on its padded map, and what it makes", key="grid")
-    return found
+    show_svg(convolution_svg(window), "A kernel on its padded map, and what it makes", key="grid")
+    return window
 
 
-def _leftover_sentences(found: SlidingWindow) -> list[str]:
-    told = [_OVER if found.over else "" if found.skipped else _EVEN]
-    told.append(_SKIPS if found.skipped else "")
-    told.append(_SAME if found.positions == found.size and len(found.taps) > 1 else "")
-    return [text for text in told if text]
+def _leftover_sentences(window: SlidingWindow) -> list[str]:
+    sentences = [_OVER if window.over else "" if window.skipped else _EVEN]
+    sentences.append(_SKIPS if window.skipped else "")
+    sentences.append(_SAME if window.positions == window.size and len(window.taps) > 1 else "")
+    return [text for text in sentences if text]
 
 
-def _figures(found: SlidingWindow) -> dict[str, object]:
-    lost = fill_figures(_LOST_MAP, lost=_places(found.lost)) if found.lost else _LOST_PADDING
-    return {"over": _places(found.over), "lost": lost, "all": found.padded, "read": len(found.read)}
+def _figures(window: SlidingWindow) -> dict[str, object]:
+    lost = fill_figures(_LOST_MAP, lost=_places(window.lost)) if window.lost else _LOST_PADDING
+    return {"over": _places(window.over), "lost": lost, "all": window.padded, "read": len(window.read)}
 
 
 def _places(count: int) -> str:
@@ -135,9 +135,9 @@ def _network_cells(row: OpCost) -> list[str]:
     op, size = row.operation, row.input_shapes[0][1]
     assert isinstance(op, Conv2d | MaxPool2d | AvgPool2d)
     padding = 0 if isinstance(op, AvgPool2d) else op.padding
-    found = sliding_window(size, op.kernel, op.stride, padding)
-    filled_in = numbers(found.positions)
-    return [f"`{row.path}`", op_notation(op), str(size), filled_in, str(row.output_shape[1]), str(found.over)]
+    window = sliding_window(size, op.kernel, op.stride, padding)
+    filled_in = numbers(window.positions)
+    return [f"`{row.path}`", op_notation(op), str(size), filled_in, str(row.output_shape[1]), str(window.over)]
 
 
 def _show_costs() -> None:
@@ -157,8 +157,8 @@ def _show_costs() -> None:
         except InvalidInput as error:
             show_errors(str(error))
             return
-        show_formula(fill_figures("parameters: @told", fixed_signs=equation(params)))
-        show_formula(fill_figures("MACs: @told", fixed_signs=equation(macs)))
+        show_formula(fill_figures("parameters: @formula", formula=equation(params)))
+        show_formula(fill_figures("MACs: @formula", formula=equation(macs)))
 
 
 CHAPTER = Chapter(

@@ -7,7 +7,7 @@ import streamlit as st
 from analyzer.cost.analysis import Analysis
 from analyzer.literature.claims.figures import connections, half_square
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     controls_container,
@@ -27,7 +27,7 @@ from analyzer.render.lessons.svg_drawings import BarColumn, bars_svg, dense_bloc
 from analyzer.text.units import exact
 
 _BLOCK = "features.denseblock1"
-_NAMED = ("densenet121", "densenet169", "densenet201", "densenet264")
+_NETWORKS = ("densenet121", "densenet169", "densenet201", "densenet264")
 
 _CONCATENATES = (
     "A residual block adds its input to its output; a dense layer puts the two side by side. What one layer has made "
@@ -71,23 +71,25 @@ def _show() -> None:
             count = number_slider("Layers L", "layers", 1, 12, 5)
             growth = number_slider("Growth rate k", "growth", 1, 48, 12)
         with second:
-            given = number_slider("Channels given to the block k₀", "given", 1, 96, 24)
-            narrow = _narrow_switch()
-        analysis = cached_analysis(_expression(count, growth, given, narrow), None)
+            init_features = number_slider("Channels given to the block k₀", "given", 1, 96, 24)
+            has_1x1 = _narrow_switch()
+        analysis = cached_analysis(_expression(count, growth, init_features, has_1x1), None)
         layers = dense_layer_costs(analysis)
         show_svg(dense_block_svg(layers), "A dense block with all its connections", key="dense")
-    linked, half = (figure(analysis.variant, _BLOCK).value for figure in (connections, half_square))
-    show_prose(_CONNECTS, linked=exact(linked))
-    show_formula(equation(half))
+    num_connections, formula = (figure(analysis.variant, _BLOCK).value for figure in (connections, half_square))
+    show_prose(_CONNECTS, linked=exact(num_connections))
+    show_formula(equation(formula))
     show_prose(_GROWS)
-    show_formula(equation(channels_read(given, growth, count)))
+    show_formula(equation(channels_read(init_features, growth, count)))
     show_heading("How the cost grows")
     show_svg(_bars(layers), "Channels read, parameters and MACs of each layer", key="growth_bars")
-    without, with_it = (cached_analysis(_expression(count, growth, given, each), None) for each in (False, True))
-    show_prose(_PAYS, **_figures(layers, _in_block(without), _in_block(with_it)))
+    without, with_it = (
+        cached_analysis(_expression(count, growth, init_features, with_1x1), None) for with_1x1 in (False, True)
+    )
+    show_prose(_PAYS, **_figures(layers, _block_params(without), _block_params(with_it)))
     show_heading("Whole networks")
     show_prose(_ENDS)
-    show_table(*_networks())
+    show_table(*_networks_table())
     show_prose(_MEMORY)
     show_links(
         PageLink("explore", "This block", {"variant": analysis.variant, "level": "block"}),
@@ -102,9 +104,9 @@ def _narrow_switch() -> bool:
     return narrow
 
 
-def _expression(count: int, growth: int, given: int, narrow: bool) -> str:
-    ratio = "" if narrow else ",bottleneck_ratio=none"
-    return f"densenet:depths={count},growth_rate={growth},init_features={given}{ratio},stem=cifar,head=none"
+def _expression(count: int, growth: int, init_features: int, has_1x1: bool) -> str:
+    ratio = "" if has_1x1 else ",bottleneck_ratio=none"
+    return f"densenet:depths={count},growth_rate={growth},init_features={init_features}{ratio},stem=cifar,head=none"
 
 
 def _bars(layers: Sequence[DenseLayerCost]) -> str:
@@ -127,12 +129,12 @@ def _figures(layers: Sequence[DenseLayerCost], without: int, with_it: int) -> di
     }
 
 
-def _in_block(analysis: Analysis) -> int:
+def _block_params(analysis: Analysis) -> int:
     return sum(layer.params for layer in dense_layer_costs(analysis))
 
 
-def _networks() -> tuple[list[str], list[list[str]], str]:
-    rows = [_network_cells(name) for name in _NAMED]
+def _networks_table() -> tuple[list[str], list[list[str]], str]:
+    rows = [_network_cells(name) for name in _NETWORKS]
     return ["network", "dense layers", "connections", "channels at the end", "parameters", "MACs"], rows, "lrrrrr"
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.network_costs import BlockCost
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     controls_container,
@@ -62,20 +62,20 @@ def _show() -> None:
         with first:
             name = network_selectbox("Network", "level_network", _NETWORKS, "resnet50")
         with second:
-            growth = _growth()
+            growth = _growth_slider()
         analysis = cached_analysis(_with_growth(name, growth), None)
         blocks = repeated_blocks(analysis)
         show_svg(_bars(blocks), "MACs, parameters and activations of a block by stage", key="level")
     show_prose(_MOVE, _TRADES, **_figures(blocks))
     show_heading("Block by block")
-    show_table(*_stages(analysis, blocks))
+    show_table(*_stages_table(analysis, blocks))
     show_links(
         PageLink("explore", "This network, shaded by MACs", {"variant": analysis.variant, "heat": "MACs"}),
         PageLink("compare", "ResNet-50 against ResNet-152", {"networks": ["resnet50", "resnet152"]}),
     )
 
 
-def _growth() -> float:
+def _growth_slider() -> float:
     expect_number("width_growth", 1, 3, whole=False)
     value: float = st.slider(
         "Channels grow from stage to stage by", 1.0, 3.0, _DOUBLING, 0.25, key="width_growth", bind="query-params"
@@ -100,7 +100,7 @@ def _bars(blocks: Sequence[BlockCost]) -> str:
     return bars_svg([stage_label(block.stage) for block in blocks], columns, "Costs of the repeated block by stage")
 
 
-def _stages(analysis: Analysis, blocks: Sequence[BlockCost]) -> tuple[list[str], list[list[str]], str]:
+def _stages_table(analysis: Analysis, blocks: Sequence[BlockCost]) -> tuple[list[str], list[list[str]], str]:
     rows = []
     for block in blocks:
         stage = next(stage for stage in analysis.stages if stage.stage == block.stage)

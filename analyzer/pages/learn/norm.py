@@ -4,7 +4,7 @@ from math import prod
 
 from analyzer.graph.ops import BatchNorm2d
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     controls_container,
@@ -66,45 +66,45 @@ def _show() -> None:
     show_heading("With and without")
     with controls_container():
         name = network_selectbox("Network", "norm_network", _NETWORKS, "resnet50")
-        found = folding_effect(cached_analysis(name, None))
-        show_table(*_counts(found))
-    show_prose(_COUNTS, _WHICH, _EXACT, **_figures(found))
+        effect = folding_effect(cached_analysis(name, None))
+        show_table(*_counts_table(effect))
+    show_prose(_COUNTS, _WHICH, _EXACT, **_figures(effect))
     show_links(
         PageLink("equivalence", "The identities, proved", {"grouped": "resnext50_32x4d"}),
         PageLink("explore", network_title(name), {"variant": name}),
     )
 
 
-def _counts(found: FoldingEffect) -> tuple[list[str], list[list[str]], str]:
-    before, after = found.before, found.after
-    ends = {
-        "batch norms": (found.num_norms, found.num_norms - found.num_folded),
+def _counts_table(effect: FoldingEffect) -> tuple[list[str], list[list[str]], str]:
+    before, after = effect.before, effect.after
+    counts = {
+        "batch norms": (effect.num_norms, effect.num_norms - effect.num_folded),
         "ops": (len(before.rows), len(after.rows)),
         "parameters": (before.params, after.params),
         "buffers": (before.totals.buffers, after.totals.buffers),
-        "elements normalised": (_normalised(found)),
+        "elements normalised": (_normalized_elements(effect)),
         "MACs": (before.macs, after.macs),
     }
-    rows = [[words, exact(was), exact(now), signed(now - was)] for words, (was, now) in ends.items()]
+    rows = [[words, exact(was), exact(now), signed(now - was)] for words, (was, now) in counts.items()]
     return ["", "as trained", "folded", "difference"], rows, "lrrr"
 
 
-def _normalised(found: FoldingEffect) -> tuple[int, int]:
+def _normalized_elements(effect: FoldingEffect) -> tuple[int, int]:
     """Elements that go through a batch norm for one image, before and after."""
     was, now = (
         sum(prod(row.output_shape) for row in analysis.rows if isinstance(row.operation, BatchNorm2d))
-        for analysis in (found.before, found.after)
+        for analysis in (effect.before, effect.after)
     )
     return was, now
 
 
-def _figures(found: FoldingEffect) -> dict[str, str]:
-    before, after = found.before, found.after
-    was, now = _normalised(found)
+def _figures(effect: FoldingEffect) -> dict[str, str]:
+    before, after = effect.before, effect.after
+    was, now = _normalized_elements(effect)
     return {
         "title": before.network.title,
-        "norms": str(found.num_norms),
-        "folds": "all" if found.num_folded == found.num_norms else str(found.num_folded),
+        "norms": str(effect.num_norms),
+        "folds": "all" if effect.num_folded == effect.num_norms else str(effect.num_folded),
         "ops": exact(len(before.rows) - len(after.rows)),
         "params_less": exact(before.params - after.params),
         "buffers_less": exact(before.totals.buffers - after.totals.buffers),

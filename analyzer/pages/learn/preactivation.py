@@ -3,7 +3,7 @@
 from analyzer.cost.analysis import Analysis
 from analyzer.explanation.difference import NetworkDifference, OpKindDifference
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     controls_container,
@@ -51,28 +51,28 @@ def _show() -> None:
     with controls_container():
         name = network_selectbox("Network", "preactivation_network", _NETWORKS, "resnet50")
         other = f"{name}:preactivation=true"
-        found = NetworkDifference(cached_analysis(name, None), cached_analysis(other, None))
-        show_table(*_totals(found.first, found.second))
+        difference = NetworkDifference(cached_analysis(name, None), cached_analysis(other, None))
+        show_table(*_totals_table(difference.first, difference.second))
     show_dot(preactivation_dot(name), "Original and pre-activation blocks", "preactivation")
     show_heading("What moves in the counts")
-    show_prose(_COUNTS, **_figures(found))
-    show_table(*_moved(found.parts))
+    show_prose(_COUNTS, **_figures(difference))
+    show_table(*_changes_table(difference.parts))
     show_prose(_FOLDS)
     show_links(
         PageLink("compare", f"{network_title(name)} in both orders", {"networks": [name, other]}),
-        PageLink("explore", "The pre-activation network", {"variant": found.second.variant}),
+        PageLink("explore", "The pre-activation network", {"variant": difference.second.variant}),
     )
 
 
-def _totals(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str]], str]:
+def _totals_table(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str]], str]:
     rows = [
-        [words, f"`{each.variant}`", exact(each.params), exact(each.macs), exact(each.activations)]
-        for words, each in (("original", first), ("pre-activation", second))
+        [order, f"`{analysis.variant}`", exact(analysis.params), exact(analysis.macs), exact(analysis.activations)]
+        for order, analysis in (("original", first), ("pre-activation", second))
     ]
     return ["order", "expression", "parameters", "MACs", "activations"], rows, "llrrr"
 
 
-def _moved(parts: tuple[OpKindDifference, ...]) -> tuple[list[str], list[list[str]], str]:
+def _changes_table(parts: tuple[OpKindDifference, ...]) -> tuple[list[str], list[list[str]], str]:
     rows = [
         [stage_label(part.stage), op_kind_label(part.kind), exact(was), exact(now), signed(now - was)]
         for part in parts
@@ -84,13 +84,13 @@ def _moved(parts: tuple[OpKindDifference, ...]) -> tuple[list[str], list[list[st
     return ["stage", "op", "original", "pre-activation", "difference"], rows, "llrrr"
 
 
-def _figures(found: NetworkDifference) -> dict[str, str]:
+def _figures(difference: NetworkDifference) -> dict[str, str]:
     return {
-        "macs": exact(found.first.macs),
-        "title": found.first.network.title,
-        "original": exact(found.first.params),
-        "other": exact(found.second.params),
-        "difference": signed(found.second.params - found.first.params),
+        "macs": exact(difference.first.macs),
+        "title": difference.first.network.title,
+        "original": exact(difference.first.params),
+        "other": exact(difference.second.params),
+        "difference": signed(difference.second.params - difference.first.params),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from analyzer.cost.analysis import Analysis
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     controls_container,
@@ -24,7 +24,7 @@ from analyzer.text.units import exact, signed
 
 _NETWORKS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet20_cifar", "resnet110_cifar")
 _OPTIONS: Final = ("none", "A", "B", "C")
-_WORDS = {
+_OPTION_LABELS = {
     "none": "no shortcuts: the plain network",
     "A": "A: identity, zero-padded where shapes change",
     "B": "B: identity, projection where shapes change",
@@ -72,45 +72,45 @@ def _show() -> None:
     show_heading("What each option costs")
     with controls_container():
         name = network_selectbox("Network", "shortcut_network", _NETWORKS, "resnet34")
-        found = {option: cached_analysis(f"{name}:shortcut={option}", None) for option in _OPTIONS}
-        show_table(*_options(found))
-    show_prose(_COSTS, _SAME_DEPTH, **_figures(name, found))
+        analyses = {option: cached_analysis(f"{name}:shortcut={option}", None) for option in _OPTIONS}
+        show_table(*_options_table(analyses))
+    show_prose(_COSTS, _SAME_DEPTH, **_figures(name, analyses))
     show_dot(shortcuts_dot(name, _OPTIONS), "Stage 2 with each of the shortcuts", "shortcuts")
     show_links(
         PageLink(
-            "compare", f"{network_title(name)} with each option", {"networks": [found[o].variant for o in _OPTIONS]}
+            "compare", f"{network_title(name)} with each option", {"networks": [analyses[o].variant for o in _OPTIONS]}
         ),
         PageLink("explore", network_title(name), {"variant": name}),
     )
 
 
-def _options(found: dict[str, Analysis]) -> tuple[list[str], list[list[str]], str]:
-    plain = found["none"]
+def _options_table(analyses: dict[str, Analysis]) -> tuple[list[str], list[list[str]], str]:
+    plain = analyses["none"]
     rows = [
         [
-            _WORDS[option],
+            _OPTION_LABELS[option],
             exact(analysis.params),
             signed(analysis.params - plain.params),
             exact(analysis.macs),
             signed(analysis.macs - plain.macs),
         ]
-        for option, analysis in found.items()
+        for option, analysis in analyses.items()
     ]
     return ["shortcuts", "parameters", "more", "MACs", "more"], rows, "lrrrr"
 
 
-def _figures(name: str, found: dict[str, Analysis]) -> dict[str, str]:
-    kinds = Counter(map(shortcut_notation, found["B"].blocks))
-    plain = found["none"].params
-    more = {option: found[option].params - plain for option in ("B", "C")}
+def _figures(name: str, analyses: dict[str, Analysis]) -> dict[str, str]:
+    kinds = Counter(map(shortcut_notation, analyses["B"].blocks))
+    plain = analyses["none"].params
+    more = {option: analyses[option].params - plain for option in ("B", "C")}
     return {
         "title": network_title(name),
         "identities": str(kinds["identity"]),
         "projections": str(kinds["projection"]),
         "b": exact(more["B"]),
-        "b_share": share_text(more["B"], found["B"].params),
+        "b_share": share_text(more["B"], analyses["B"].params),
         "c": exact(more["C"]),
-        "c_share": share_text(more["C"], found["C"].params),
+        "c_share": share_text(more["C"], analyses["C"].params),
     }
 
 

@@ -2,7 +2,7 @@
 
 from analyzer.cost.analysis import Analysis
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.learn.parts import (
+from analyzer.pages.learn.chapter import (
     Chapter,
     PageLink,
     controls_container,
@@ -52,12 +52,12 @@ def _show() -> None:
     show_prose(_PLACES, _READS)
     with controls_container():
         name = network_selectbox("Network", "stride_network", _NETWORKS, "resnet50")
-        first, second = (cached_analysis(f"{name}:stride_on={where}", None) for where in ("1x1", "3x3"))
-        show_table(*_totals(first, second))
+        first, second = (cached_analysis(f"{name}:stride_on={kernel}", None) for kernel in ("1x1", "3x3"))
+        show_table(*_totals_table(first, second))
     show_dot(stride_dot(name), "The first block of stage 2, v1 and v1.5", "stride")
     show_heading("Which rows move")
     show_prose(_MOVES, **_figures(first, second))
-    show_table(*_moved(first, second))
+    show_table(*_changes_table(first, second))
     show_prose(_FIELD, **_figures(first, second))
     show_links(
         PageLink("compare", f"{network_title(name)}, v1 against v1.5", {"networks": [first.variant, second.variant]}),
@@ -67,17 +67,17 @@ def _show() -> None:
     )
 
 
-def _totals(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str]], str]:
+def _totals_table(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str]], str]:
     rows = [
-        [words, f"`{each.variant}`", exact(each.params), exact(each.macs), exact(each.activations)]
-        for words, each in (("v1, stride on the 1×1", first), ("v1.5, stride on the 3×3", second))
+        [version, f"`{analysis.variant}`", exact(analysis.params), exact(analysis.macs), exact(analysis.activations)]
+        for version, analysis in (("v1, stride on the 1×1", first), ("v1.5, stride on the 3×3", second))
     ]
-    ends = [(first.params, second.params), (first.macs, second.macs), (first.activations, second.activations)]
-    rows.append(["difference", "", *(signed(now - was) for was, now in ends)])
+    totals = [(first.params, second.params), (first.macs, second.macs), (first.activations, second.activations)]
+    rows.append(["difference", "", *(signed(now - was) for was, now in totals)])
     return ["version", "expression", "parameters", "MACs", "activations"], rows, "llrrr"
 
 
-def _moved(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str]], str]:
+def _changes_table(first: Analysis, second: Analysis) -> tuple[list[str], list[list[str]], str]:
     rows = [
         [
             f"`{ours.path}`",

@@ -12,7 +12,7 @@ from analyzer.families.network import MAX_SIDE
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import rules
 from analyzer.pages.explore.cached import cached_analysis
-from analyzer.pages.space.background import MAX_CANDIDATES
+from analyzer.pages.space.incremental_sweep import MAX_CANDIDATES
 from analyzer.pages.state.server_values import (
     MAX_WIDGET_CHARS,
     is_current_widget,
@@ -27,7 +27,10 @@ from analyzer.text.units import parse_count
 
 
 class ExampleSpace(NamedTuple):
-    """A variant expression or a family's name, `field = values` a line, a condition, and how many are drawn."""
+    """What the fields of an example say: `start` is a variant expression or a family's name.
+
+    `lines` are `field = values`, one a line; `samples` candidates are drawn, or all for None.
+    """
 
     title: str
     start: str
@@ -37,40 +40,48 @@ class ExampleSpace(NamedTuple):
 
 
 def example_spaces() -> dict[str, ExampleSpace]:
-    """Title → the space, those of the program, in the order of their names."""
-    found = [_example_space(tomllib.loads(path.read_text(encoding="utf-8"))) for path in sorted(SPACES.glob("*.toml"))]
-    return {each.title: each for each in found}
+    """Title → the space, for each space in the package, in the order of the files' names."""
+    spaces = [_example_space(tomllib.loads(path.read_text(encoding="utf-8"))) for path in sorted(SPACES.glob("*.toml"))]
+    return {example.title: example for example in spaces}
 
 
 def _example_space(document: dict[str, Any]) -> ExampleSpace:
-    described = {**document.get("variables", {}), **document.get("fields", {})}
+    fields = {**document.get("variables", {}), **document.get("fields", {})}
     return ExampleSpace(
         title=document["title"],
         start=document.get("variant") or document["family"],
-        lines="\n".join(f"{name} = {_values(raw)}" for name, raw in described.items()),
-        condition=" and ".join(f"({each})" for each in document.get("constraints", [])),
+        lines="\n".join(f"{name} = {_values_text(raw)}" for name, raw in fields.items()),
+        condition=" and ".join(f"({constraint})" for constraint in document.get("constraints", [])),
         samples=document.get("samples"),
     )
 
 
-def _values(raw: Any) -> str:
+def _values_text(raw: Any) -> str:
     match raw:
         case bool():
             return str(raw).lower()
         case {"each": each, "stages": stages}:
-            return f"[{', '.join([_values(each)] * stages)}]"
+            return f"[{', '.join([_values_text(each)] * stages)}]"
         case {"from": low, "to": high, **more}:
             return " ".join([f"{low}..{high}", *(f"{word} {each}" for word, each in more.items())])
         case list():
-            return f"[{', '.join(map(_values, raw))}]"
+            return f"[{', '.join(map(_values_text, raw))}]"
         case _:
             return str(raw)
 
 
-START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET = "start", "vary", "also", "space_size", "drawn", "front", "target"
+START, VARIABLES, OTHER_LIMITS, SIDE, SAMPLES, FRONT, TARGET = (
+    "start",
+    "vary",
+    "also",
+    "space_size",
+    "drawn",
+    "front",
+    "target",
+)
 LIMITS = {"params": "25.6M", "macs": "4.1G", "activations": "12M"}
 """Figures with a limit of their own, and an example of one."""
-_LIMIT_WORDS = {"params": "parameters", "macs": "MACs", "activations": "activations"}
+_LIMIT_LABELS = {"params": "parameters", "macs": "MACs", "activations": "activations"}
 OBJECTIVES = {
     "params": "fewest parameters",
     "max:params": "most parameters",
@@ -79,23 +90,23 @@ OBJECTIVES = {
     "max:depth": "greatest depth",
     "depth": "least depth",
 }
-FIRST_FRONT = ("macs", "max:params")
+DEFAULT_OBJECTIVES = ("macs", "max:params")
 MAX_OBJECTIVES = 4
 
-FIRST_START, FIRST_VARY = (
+DEFAULT_START, DEFAULT_VARIABLES = (
     "resnet50",
     "depths = [2..4, 2..6, 2..23, 2..4]\nwidths = [64, 128, 192..320 step 32, 384..640 step 64]",
 )
 
 
-_TEXTS = {START: "start from", VARY: "what varies", ALSO: "other limits", TARGET: "solve for"} | {
-    f"most_{figure}": f"most {words}" for figure, words in _LIMIT_WORDS.items()
+_TEXT_LABELS = {START: "start from", VARIABLES: "what varies", OTHER_LIMITS: "other limits", TARGET: "solve for"} | {
+    f"most_{figure}": f"most {words}" for figure, words in _LIMIT_LABELS.items()
 }
 """Key of a text box → what it is called."""
 
 
 class SearchRequest(NamedTuple):
-    """A space, what its front weighs, and the figures that the nearest network is sought for."""
+    """A space, its objectives as (column, whether the most is best), and the targets that a network shall come near."""
 
     space: Space
     objectives: tuple[tuple[str, bool], ...]
@@ -103,43 +114,43 @@ class SearchRequest(NamedTuple):
 
 
 def choose_space() -> tuple[SearchRequest | None, str]:
-    """Show the widgets; what is asked for and "", or None and why that is no space."""
-    names = [START, VARY, ALSO, SIDE, DRAWN, FRONT, TARGET, *map(limit_key, LIMITS)]
+    """Show the widgets; the request and "", or None and the sentence why there is none."""
+    names = [START, VARIABLES, OTHER_LIMITS, SIDE, SAMPLES, FRONT, TARGET, *map(limit_key, LIMITS)]
     restore_widget_values(*names)
-    given = _widgets()
-    save_widget_values(**given)
+    values = _show_widgets()
+    save_widget_values(**values)
     try:
-        return _sweep_request(given), ""
+        return _sweep_request(values), ""
     except InvalidInput as error:
         return None, str(error)
 
 
 def limit_key(figure: str) -> str:
-    """Under which a limit stands in the address."""
+    """The name of a figure's limit in the address."""
     return f"most_{figure}"
 
 
-def _widgets() -> dict[str, Any]:
+def _show_widgets() -> dict[str, Any]:
     example = st.container()
-    given: dict[str, Any] = {START: _start_box(), VARY: _vary_box()}
+    values: dict[str, Any] = {START: _start_box(), VARIABLES: _variables_box()}
     with st.container(key="small_fields"):
-        side, drawn = st.columns(2)
-        given |= {SIDE: _side_box(side), DRAWN: _drawn_box(drawn)}
-        given |= _limit_boxes()
+        side, samples = st.columns(2)
+        values |= {SIDE: _side_box(side), SAMPLES: _samples_box(samples)}
+        values |= _limit_boxes()
     with example:
-        _example_box(given)
-    return given | {FRONT: _front_box(), TARGET: _target_box()}
+        _example_box(values)
+    return values | {FRONT: _front_box(), TARGET: _target_box()}
 
 
-def _example_box(given: dict[str, Any]) -> None:
-    """The spaces from papers; the one that the fields state is shown."""
+def _example_box(values: dict[str, Any]) -> None:
+    """Show a choice of spaces from papers, which shows the one that the fields state."""
     titles = list(example_spaces())
-    stated = next((title for title in titles if _example_fields(title).items() <= given.items()), None)
-    box = synced_widget_key("example", stated)
+    current = next((title for title in titles if _example_fields(title).items() <= values.items()), None)
+    box = synced_widget_key("example", current)
     st.selectbox(
         "Example",
         titles,
-        index=None if stated is None else titles.index(stated),
+        index=None if current is None else titles.index(current),
         key=box,
         placeholder="spaces from papers",
         on_change=_on_example_change,
@@ -154,17 +165,17 @@ def _on_example_change(box: str) -> None:
 
 
 def _example_fields(title: str) -> dict[str, Any]:
-    """What an example's fields hold."""
+    """Key of each field → its value in an example."""
     example = example_spaces()[title]
     samples = min(example.samples, MAX_CANDIDATES) if example.samples else None
-    texts = dict(zip((START, VARY, ALSO), example[1:4], strict=True))
-    return {**texts, DRAWN: samples} | {limit_key(figure): "" for figure in LIMITS}
+    texts = dict(zip((START, VARIABLES, OTHER_LIMITS), example[1:4], strict=True))
+    return {**texts, SAMPLES: samples} | {limit_key(figure): "" for figure in LIMITS}
 
 
 def _start_box() -> str:
     text: str = st.text_input(
         "Start from",
-        FIRST_START,
+        DEFAULT_START,
         key=START,
         bind="query-params",
         max_chars=MAX_WIDGET_CHARS,
@@ -173,9 +184,9 @@ def _start_box() -> str:
     return text
 
 
-def _side_box(place: Any) -> int | None:
+def _side_box(column: Any) -> int | None:
     expect_number(SIDE, 1, MAX_SIDE)
-    side: int | None = place.number_input(
+    side: int | None = column.number_input(
         "Input size",
         min_value=1,
         max_value=MAX_SIDE,
@@ -189,27 +200,27 @@ def _side_box(place: Any) -> int | None:
     return side
 
 
-def _drawn_box(place: Any) -> int | None:
-    expect_number(DRAWN, 1, MAX_CANDIDATES)
-    drawn: int | None = place.number_input(
+def _samples_box(column: Any) -> int | None:
+    expect_number(SAMPLES, 1, MAX_CANDIDATES)
+    samples: int | None = column.number_input(
         "Draw at random",
         min_value=1,
         max_value=MAX_CANDIDATES,
         value=None,
         step=1,
-        key=DRAWN,
+        key=SAMPLES,
         bind="query-params",
         placeholder="all",
         help="So many candidates, drawn evenly with a fixed seed; empty: every one.",
     )
-    return drawn
+    return samples
 
 
-def _vary_box() -> str:
+def _variables_box() -> str:
     text: str = st.text_area(
         "What varies, a line each",
-        FIRST_VARY,
-        key=VARY,
+        DEFAULT_VARIABLES,
+        key=VARIABLES,
         bind="query-params",
         max_chars=MAX_WIDGET_CHARS,
         height=76,
@@ -222,24 +233,24 @@ def _vary_box() -> str:
 
 
 def _limit_boxes() -> dict[str, str]:
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for column, (figure, example) in zip(st.columns(len(LIMITS)), LIMITS.items(), strict=True):
-        given[limit_key(figure)] = column.text_input(
-            f"Most {_LIMIT_WORDS[figure]}",
+        values[limit_key(figure)] = column.text_input(
+            f"Most {_LIMIT_LABELS[figure]}",
             key=limit_key(figure),
             bind="query-params",
             max_chars=MAX_WIDGET_CHARS,
             placeholder=example,
         )
-    given[ALSO] = st.text_input(
+    values[OTHER_LIMITS] = st.text_input(
         "Other limits",
-        key=ALSO,
+        key=OTHER_LIMITS,
         bind="query-params",
         max_chars=MAX_WIDGET_CHARS,
         placeholder="widths[0] % 8 == 0 and depth <= 101",
         help="An expression of fields, params, macs, flops, activations and depth.",
     )
-    return given
+    return values
 
 
 def _target_box() -> str:
@@ -257,82 +268,82 @@ def _target_box() -> str:
 def _front_box() -> list[str]:
     expect_choice(FRONT, OBJECTIVES.values())
     expect_at_most(FRONT, MAX_OBJECTIVES)
-    chosen: list[str] = st.multiselect(
+    objectives: list[str] = st.multiselect(
         "Best in",
         list(OBJECTIVES),
-        default=list(FIRST_FRONT),
+        default=list(DEFAULT_OBJECTIVES),
         key=FRONT,
         bind="query-params",
         format_func=OBJECTIVES.__getitem__,
         max_selections=MAX_OBJECTIVES,
         help="The Pareto front: networks that no other beats in all of these.",
     )
-    return chosen
+    return objectives
 
 
-def _sweep_request(given: dict[str, Any]) -> SearchRequest:
-    for key, name in _TEXTS.items():
-        bounded_text(name, given[key])
-    start = given[START].strip()
+def _sweep_request(values: dict[str, Any]) -> SearchRequest:
+    for key, name in _TEXT_LABELS.items():
+        bounded_text(name, values[key])
+    start = values[START].strip()
     family = start if start in FAMILIES else parse(start).family
-    variables, fields = _assignments(family, given[VARY])
-    found = space(
+    variables, fields = _assignments(family, values[VARIABLES])
+    search_space = space(
         title="design space",
         family=family if start == family else None,
         variant=None if start == family else start,
         fields=fields,
         variables=variables,
-        constraints=_constraints(given),
-        input_sizes=[given[SIDE]] if given[SIDE] else [],
-        samples=given[DRAWN],
+        constraints=_constraints(values),
+        input_sizes=[values[SIDE]] if values[SIDE] else [],
+        samples=values[SAMPLES],
     )
-    _refuse_unread(found, variables)
-    return SearchRequest(found, _objectives(given[FRONT]), _targets(given))
+    _refuse_unread(search_space, variables)
+    return SearchRequest(search_space, _objectives(values[FRONT]), _targets(values))
 
 
-def _targets(given: dict[str, Any]) -> tuple[Target, ...]:
-    if not given[TARGET].strip():
+def _targets(values: dict[str, Any]) -> tuple[Target, ...]:
+    if not values[TARGET].strip():
         return ()
-    texts = re.findall(r"(?:\[[^\]]*\]|\S)+", given[TARGET])
-    return targets_of(texts, cached_analysis(given[START].strip(), given[SIDE]))
+    texts = re.findall(r"(?:\[[^\]]*\]|\S)+", values[TARGET])
+    return targets_of(texts, cached_analysis(values[START].strip(), values[SIDE]))
 
 
 def _assignments(family: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
-    """(variables, fields) of the lines: a name that the family has is a field."""
-    words = {*rules(FAMILIES[family].spec), *FAMILIES[family].words}
+    """(variables, fields), each name → its values: a name that the family knows is a field."""
+    field_names = {*rules(FAMILIES[family].spec), *FAMILIES[family].words}
     variables: dict[str, str] = {}
     fields: dict[str, str] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, equals, values = (part.strip() for part in line.partition("="))
         if not equals or not values:
             raise InvalidInput(f"{shortened(line)!r} must be field = values, such as depths[2] = 2..23.")
-        table = fields if name.partition("[")[0].strip() in words or "[" in name else variables
-        if name in table:
+        assignments = fields if name.partition("[")[0].strip() in field_names or "[" in name else variables
+        if name in assignments:
             raise InvalidInput(f"{shortened(name)} is given more than once.")
-        table[name] = values
+        assignments[name] = values
     return variables, fields
 
 
-def _constraints(given: dict[str, Any]) -> list[str]:
+def _constraints(values: dict[str, Any]) -> list[str]:
     limits = [
-        f"{figure} <= {parse_count(_LIMIT_WORDS[figure], text)}"
+        f"{figure} <= {parse_count(_LIMIT_LABELS[figure], text)}"
         for figure in LIMITS
-        if (text := given[limit_key(figure)])
+        if (text := values[limit_key(figure)])
     ]
-    return [*limits, *([given[ALSO]] if given[ALSO].strip() else [])]
+    return [*limits, *([values[OTHER_LIMITS]] if values[OTHER_LIMITS].strip() else [])]
 
 
-def _refuse_unread(found: Space, variables: dict[str, str]) -> None:
-    """A mistyped field would be a variable that changes nothing."""
-    read = {name.partition("[")[0] for _, each in found.derived for name in each.names}
-    read |= {name.partition("[")[0] for each in found.constraints for name in each.names}
+def _refuse_unread(search_space: Space, variables: dict[str, str]) -> None:
+    """Refuse variables that no expression reads: a mistyped field would be one, and change nothing."""
+    names_read = {name.partition("[")[0] for _, expression in search_space.derived for name in expression.names}
+    names_read |= {name.partition("[")[0] for expression in search_space.constraints for name in expression.names}
     for name in variables:
-        if name not in read:
-            raise InvalidInput(f"{shortened(name)!r} is no field of {found.family}, and no expression reads it.")
+        if name not in names_read:
+            raise InvalidInput(f"{shortened(name)!r} is no field of {search_space.family}, and no expression reads it.")
 
 
-def _objectives(chosen: list[str]) -> tuple[tuple[str, bool], ...]:
-    columns = [word.removeprefix("max:") for word in chosen]
+def _objectives(objectives: list[str]) -> tuple[tuple[str, bool], ...]:
+    columns = [word.removeprefix("max:") for word in objectives]
     if not 2 <= len(set(columns)) == len(columns) <= MAX_OBJECTIVES:
         raise InvalidInput(f"best in: choose 2 to {MAX_OBJECTIVES} different figures.")
-    return tuple((word.removeprefix("max:"), word.startswith("max:")) for word in chosen)
+    return tuple((word.removeprefix("max:"), word.startswith("max:")) for word in objectives)

@@ -1,1 +1,1 @@
-"""What the page remembers: its address, its history, the values of its widgets, its style."""
+"""What all pages share: the address, the browser's history, the values of widgets, links and style."""

@@ -1,29 +1,29 @@
 // Copies the page's address. Where the clipboard is out of reach, the address is shown, selected, to be copied by hand.
-const SAID_FOR = 2000; // milliseconds
+const MESSAGE_MS = 2000;
 
 export default function ({ parentElement }) {
   const root = parentElement.querySelector(".link");
   if (root.ready) return;
   root.ready = true;
-  const [button, said, shown] = [root.querySelector("button"), root.querySelector(".said"), root.querySelector("label")];
-  const [words, field] = [button.querySelector("span"), shown.querySelector("input")];
+  const [button, status, fallback] = [root.querySelector("button"), root.querySelector(".status"), root.querySelector("label")];
+  const [words, field] = [button.querySelector("span"), fallback.querySelector("input")];
   let timer;
 
   function say(text) {
     clearTimeout(timer);
-    [words.textContent, said.textContent] = [text, text];
-    timer = setTimeout(() => ([words.textContent, said.textContent] = ["Copy link", ""]), SAID_FOR);
+    [words.textContent, status.textContent] = [text, text];
+    timer = setTimeout(() => ([words.textContent, status.textContent] = ["Copy link", ""]), MESSAGE_MS);
   }
 
   function show() {
-    shown.hidden = false;
+    fallback.hidden = false;
     field.value = window.location.href;
     field.focus();
     field.select();
   }
 
   button.onclick = async () => {
-    if (!shown.hidden) return hide();
+    if (!fallback.hidden) return hide();
     try {
       await navigator.clipboard.writeText(window.location.href);
       say("Copied");
@@ -31,9 +31,9 @@ export default function ({ parentElement }) {
       show();
     }
   };
-  const hide = () => (shown.hidden = true);
+  const hide = () => (fallback.hidden = true);
   root.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || shown.hidden) return;
+    if (event.key !== "Escape" || fallback.hidden) return;
     hide();
     button.focus();
   });

@@ -1,4 +1,4 @@
-"""The pages' common look: style sheet, word mark, and text that is shown as it is written."""
+"""The pages' common style: style sheet, word mark, and text that is shown verbatim."""
 
 import re
 from pathlib import Path
@@ -30,6 +30,6 @@ def code_span(text: str) -> str:
 
 
 def show_errors(*sentences: str) -> None:
-    """A sentence about each thing that went wrong, in place, with nothing in it interpreted."""
+    """Show each sentence in an error box, verbatim."""
     for sentence in sentences:
         st.error(code_span(sentence))

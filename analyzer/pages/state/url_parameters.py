@@ -1,4 +1,4 @@
-"""What a link may ask for: each parameter of the address that asks for something else gets a sentence.
+"""Checks of the address's parameters: each one whose value its widget cannot show gets a sentence.
 
 Streamlit drops a value that its widget cannot show without a word; these functions look at the address before it does.
 """
@@ -25,7 +25,7 @@ def clear_refused() -> None:
 
 
 def show_refused() -> None:
-    """A sentence about each parameter that was refused in this run."""
+    """Show a sentence about each parameter that was refused in this run of the script."""
     refused = st.session_state.get(_REFUSED)
     if refused:
         show_errors(*refused.values())
@@ -39,35 +39,35 @@ def bounded_text(name: str, text: str) -> str:
 
 
 def expect_choice(key: str, options: Iterable[object]) -> None:
-    """Refuse what is none of these choices, as they are worded."""
-    known = [str(option) for option in options]
-    wrong = [value for value in _query_values(key) if value not in known]
-    if wrong:
-        _refuse(key, wrong[0], f"must be one of {_listed(known)}")
+    """Refuse a parameter's value that is none of these choices, as they are worded."""
+    choices = [str(option) for option in options]
+    unknown = [value for value in _query_values(key) if value not in choices]
+    if unknown:
+        _refuse(key, unknown[0], f"must be one of {_listed(choices)}")
 
 
 def expect_at_most(key: str, count: int) -> None:
-    """Refuse more values than that of a parameter that can be given several times."""
-    if len(asked := _query_values(key)) > count:
-        _refuse(key, asked[count], f"is one too many: at most {count} are taken")
+    """Refuse more than `count` values of a parameter that can stand in the address several times."""
+    if len(values := _query_values(key)) > count:
+        _refuse(key, values[count], f"is one too many: at most {count} are taken")
 
 
 def expect_number(key: str, low: float, high: float, *, whole: bool = True) -> None:
-    """Refuse what is no number between these, both included."""
+    """Refuse a parameter's value that is no number from `low` to `high`."""
     for value in _query_values(key):
         if not _is_number_within(value, low, high, whole):
             _refuse(key, value, f"must be a {'whole ' if whole else ''}number from {low:,} to {high:,}")
 
 
 def expect_toggle(key: str) -> None:
-    """Refuse what is neither true nor false."""
+    """Refuse a parameter's value that is neither true nor false."""
     for value in _query_values(key):
         if value.lower() not in ("true", "false"):
             _refuse(key, value, "must be true or false")
 
 
 def _query_values(key: str) -> list[str]:
-    """What the address asks for, before the widget under that key stands; later on its own value counts."""
+    """The address's values of a parameter until the widget of that key exists; then none, as its own value counts."""
     if key in st.session_state:
         return []
     return [value for value in st.query_params.get_all(key) if value]
@@ -85,6 +85,6 @@ def _refuse(key: str, value: str, rule: str) -> None:
     st.session_state.setdefault(_REFUSED, {})[key] = f"{key}={shortened(value)} in the address {rule}."
 
 
-def _listed(known: Sequence[str]) -> str:
-    named = ", ".join(shortened(each) for each in known[:_MAX_LISTED])
-    return named if len(known) <= _MAX_LISTED else f"{named} … ({len(known):,} in all)"
+def _listed(choices: Sequence[str]) -> str:
+    text = ", ".join(shortened(choice) for choice in choices[:_MAX_LISTED])
+    return text if len(choices) <= _MAX_LISTED else f"{text} … ({len(choices):,} in all)"

@@ -9,8 +9,8 @@ export default function ({ data }) {
   window.resnetAnalyzerSteps = true;
   const { pushState, replaceState } = window.history;
   let acted = false;
-  const note = (event) => (acted = event.type !== "popstate"); // Back is an action, but one within the history
-  for (const action of [...ACTIONS, "popstate"]) window.addEventListener(action, note, { capture: true, passive: true });
+  const noteAction = (event) => (acted = event.type !== "popstate"); // Back is an action, but one within the history
+  for (const action of [...ACTIONS, "popstate"]) window.addEventListener(action, noteAction, { capture: true, passive: true });
   window.history.pushState = window.history.replaceState = function (state, unused, url) {
     const address = within(url, data.longest);
     const moves = address && new URL(address, window.location.href).href !== window.location.href;
@@ -22,9 +22,9 @@ export default function ({ data }) {
 function within(url, longest) {
   if (!url || String(url).length <= longest) return url;
   const address = new URL(url, window.location.href);
-  const given = [...address.searchParams];
-  const kept = given.filter(([, value]) => value.length <= longest);
-  if (kept.length === given.length) return url;
-  address.search = new URLSearchParams(kept);
+  const parameters = [...address.searchParams];
+  const short = parameters.filter(([, value]) => value.length <= longest);
+  if (short.length === parameters.length) return url;
+  address.search = new URLSearchParams(short);
   return address.href;
 }

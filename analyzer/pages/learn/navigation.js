@@ -1,10 +1,10 @@
 // The chapters as links: a plain click changes the chapter in place, any other one opens the link. `data`: items, current, label, kind.
-const shown = new WeakMap();
+const lastData = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const nav = parentElement.querySelector("nav");
-  const before = shown.get(parentElement);
-  shown.set(parentElement, data);
+  const before = lastData.get(parentElement);
+  lastData.set(parentElement, data);
   nav.onclick = (event) => {
     const link = event.target.closest("a");
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
@@ -21,28 +21,28 @@ export default function ({ data, parentElement, setTriggerValue }) {
 }
 
 function link(item, words) {
-  const made = document.createElement("a");
-  made.href = `?chapter=${item.key}`;
-  made.dataset.chapter = item.key;
-  made.append(...words);
-  return made;
+  const anchor = document.createElement("a");
+  anchor.href = `?chapter=${item.key}`;
+  anchor.dataset.chapter = item.key;
+  anchor.append(...words);
+  return anchor;
 }
 
 function element(name, text, kind = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = kind;
-  return made;
+  const node = document.createElement(name);
+  node.textContent = text;
+  node.className = kind;
+  return node;
 }
 
 function list({ items, current, label }) {
   const details = document.createElement("details");
   const chapters = document.createElement("ol");
   for (const item of items) {
-    const made = link(item, [element("span", item.title)]);
-    if (item.key === current) made.setAttribute("aria-current", "page");
+    const anchor = link(item, [element("span", item.title)]);
+    if (item.key === current) anchor.setAttribute("aria-current", "page");
     const entry = document.createElement("li");
-    entry.append(made);
+    entry.append(anchor);
     chapters.append(entry);
   }
   const summary = element("summary", label);
@@ -58,13 +58,13 @@ function list({ items, current, label }) {
 }
 
 function turn({ items }) {
-  const made = document.createDocumentFragment();
+  const fragment = document.createDocumentFragment();
   for (const item of items) {
     const end = link(item, [element("small", item.words), element("span", item.title)]);
     end.className = item.side;
-    made.append(end);
+    fragment.append(end);
   }
-  return made;
+  return fragment;
 }
 
 function toTheTop() {

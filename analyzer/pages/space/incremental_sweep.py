@@ -1,4 +1,4 @@
-"""A space that a page evaluates chunk by chunk, so that what was found is kept when the page is interrupted."""
+"""A design space that a page evaluates chunk by chunk, so that results are not lost when the page is interrupted."""
 
 import threading
 import time
@@ -15,8 +15,9 @@ from analyzer.sweep.space.space import Space
 from analyzer.text.units import exact
 
 MAX_CANDIDATES = 1_000_000
-"""What a server evaluates for one visitor; a larger space is drawn from, or goes to the command line."""
+"""Most candidates that a server evaluates for one visitor; a larger space is sampled, or goes to the command line."""
 MAX_SECONDS = 60
+"""Longest evaluation without a click on "Go on"."""
 _CHUNK = 1 << 15
 _SWEEP_SLOTS = threading.BoundedSemaphore(2)
 """Chunks that one server evaluates at a time."""
@@ -24,7 +25,7 @@ _SWEEP_SLOTS = threading.BoundedSemaphore(2)
 
 @dataclass(slots=True)
 class IncrementalSweep:
-    """How far a space has been evaluated, and what was found; it goes on where it was left.
+    """How far a space has been evaluated, and the results so far; it goes on where it was left.
 
     Raises InvalidInput where the space has more candidates than a page evaluates.
     """
@@ -34,10 +35,10 @@ class IncrementalSweep:
     targets: tuple[Target, ...] = ()
     done: int = 0
     seconds: float = 0.0
-    limit: float = field(default_factory=lambda: MAX_SECONDS)
+    limit_seconds: float = field(default_factory=lambda: MAX_SECONDS)
     stopped: bool = False
-    found: FrontCollector = field(init=False)
-    best: dict[object, NearCandidate] = field(default_factory=dict)
+    collector: FrontCollector = field(init=False)
+    nearest_by_key: dict[object, NearCandidate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.space.size > MAX_CANDIDATES:
@@ -45,35 +46,36 @@ class IncrementalSweep:
                 f"the space has {exact(self.space.size)} candidates, and the page evaluates up to "
                 f"{exact(MAX_CANDIDATES)}: draw some at random, or use the command line."
             )
-        self.found = FrontCollector(self.objectives)
+        self.collector = FrontCollector(self.objectives)
 
     @property
     def nearest(self) -> NearCandidate | None:
         """The nearest network to the targets so far."""
-        return self.best.get(None)
+        return self.nearest_by_key.get(None)
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing more to evaluate, or no more time."""
-        return self.done >= self.space.size or self.stopped or self.seconds > self.limit
+        return self.done >= self.space.size or self.stopped or self.seconds > self.limit_seconds
 
     @property
-    def whole(self) -> bool:
-        """Whether every candidate was evaluated."""
+    def complete(self) -> bool:
+        """Whether every candidate has been evaluated."""
         return self.done >= self.space.size
 
     @property
-    def _ask(self) -> list[str]:
-        named = [name for name, _ in self.objectives] + [target.name for target in self.targets]
-        return [name for name in named if name == "memory_bytes" or name.startswith("latency_ms:")]
+    def _extra_columns(self) -> list[str]:
+        """Columns that are not computed unless they are asked for."""
+        names = [name for name, _ in self.objectives] + [target.name for target in self.targets]
+        return [name for name in names if name == "memory_bytes" or name.startswith("latency_ms:")]
 
     def stop(self) -> None:
-        """Let what was found be all, until `go_on`."""
+        """Evaluate no more, until `resume`."""
         self.stopped = True
 
     def resume(self) -> None:
-        """Evaluate on, for as long again."""
-        self.stopped, self.limit = False, self.seconds + MAX_SECONDS
+        """Let the evaluation go on for `MAX_SECONDS` more."""
+        self.stopped, self.limit_seconds = False, self.seconds + MAX_SECONDS
 
     def steps(self) -> Iterator[int]:
         """The number of candidates done, before each step until it is finished."""
@@ -86,10 +88,10 @@ class IncrementalSweep:
         with _SWEEP_SLOTS:
             start = time.monotonic()
             stop = min(self.done + _CHUNK, self.space.size)
-            columns = evaluate(self.space, self.done, stop, ask=self._ask)
-            self.found.add(columns)
+            columns = evaluate(self.space, self.done, stop, ask=self._extra_columns)
+            self.collector.add(columns)
             if self.targets and len(columns["index"]):
-                improve(self.best, None, columns, np.arange(len(columns["index"])), self.targets)
+                improve(self.nearest_by_key, None, columns, np.arange(len(columns["index"])), self.targets)
             self.done = stop
             self.seconds += time.monotonic() - start
         return columns

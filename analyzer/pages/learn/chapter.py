@@ -1,4 +1,4 @@
-"""What every chapter is made of: prose with computed figures, controls, tables, drawings and links."""
+"""What every chapter is made of: prose with computed figures, controls, tables, drawings, links and sources."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import streamlit as st
 
 from analyzer.errors import Unavailable
 from analyzer.pages.explore.cached import cached_analysis, render_safely
-from analyzer.pages.navigation import page_named
+from analyzer.pages.state.navigation import page_named
 from analyzer.pages.state.style import code_span
 from analyzer.pages.state.url_parameters import expect_choice, expect_number
 from analyzer.render.report.html import markdown_to_html
@@ -19,7 +19,7 @@ from analyzer.text.tables import markdown_table
 from analyzer.text.units import percent
 
 _HERE = Path(__file__).parent
-_COLOURS = (
+_THEME_COLOURS = (
     (_HERE.parent / "explore" / "viewer.css")
     .read_text(encoding="utf-8")
     .partition("/* The drawing's colours")[2]
@@ -29,15 +29,15 @@ _COLOURS = (
 _SVG_COMPONENT: Any = st.components.v2.component(
     "resnet_analyzer_plate",
     html='<div class="plate" role="region" tabindex="0"></div>',
-    css=(_HERE / "plate.css").read_text(encoding="utf-8") + _COLOURS,
-    js=(_HERE / "plate.js").read_text(encoding="utf-8"),
+    css=(_HERE / "svg_plate.css").read_text(encoding="utf-8") + _THEME_COLOURS,
+    js=(_HERE / "svg_plate.js").read_text(encoding="utf-8"),
 )
 
 
 def show_svg(svg: str, label: str, key: str, zoom: float = 1.0) -> None:
     """Show an SVG of our own making, which has numbers and fixed words in it and nothing that a visitor typed.
 
-    It is at most `zoom` pixels a unit large.
+    It has at most `zoom` pixels per unit.
     """
     _SVG_COMPONENT(key=key, data={"svg": svg, "label": label, "zoom": zoom})
 
@@ -78,19 +78,19 @@ _PAPERS = {
 
 def sources_html(*keys: str) -> str:
     """The papers as a list, each with its arXiv number as text."""
-    cited = (_PAPERS[key] for key in keys)
-    items = "".join(f"<li>{title}. arXiv:{number}</li>" for title, number in cited)
+    papers = (_PAPERS[key] for key in keys)
+    items = "".join(f"<li>{title}. arXiv:{number}</li>" for title, number in papers)
     return f'<section class="sources"><h2>Sources</h2><ul>{items}</ul></section>'
 
 
 PROSE_WIDTH = 720
-"""Longest line of running text in pixels."""
+"""Longest line of running text, in pixels."""
 _ZOOM = 1.15
-"""Pixels a unit of Graphviz's drawings, whose text is small."""
+"""Pixels per unit of Graphviz's drawings, whose text is small."""
 
 
 class Chapter(NamedTuple):
-    """A chapter: its title, the sentence below it, what shows it, and the papers that it cites."""
+    """A chapter: its title, the sentence below it, the function that shows it, and the keys of the papers it cites."""
 
     title: str
     lead: str
@@ -99,10 +99,10 @@ class Chapter(NamedTuple):
 
 
 class PageLink(NamedTuple):
-    """A page with what it is to show."""
+    """A link to a page: its name, the link's text, and the parameters of the address."""
 
     page: str
-    words: str
+    label: str
     parameters: dict[str, Any]
 
 
@@ -118,50 +118,52 @@ def fill_figures(text: str, **figures: object) -> str:
 
 
 def show_prose(*paragraphs: str, **figures: object) -> None:
-    """Paragraphs of prose, their `@names` filled in with computed figures."""
+    """Show paragraphs of prose, their `@names` filled in with computed figures."""
     st.markdown(fill_figures("\n\n".join(paragraphs), **figures), width=PROSE_WIDTH)
 
 
-def show_heading(words: str) -> None:
-    """A section inside a chapter."""
-    st.html(f'<h2 class="section">{escape(words)}</h2>')
+def show_heading(title: str) -> None:
+    """Show the heading of a section."""
+    st.html(f'<h2 class="section">{escape(title)}</h2>')
 
 
 def show_formula(text: str) -> None:
-    """A formula with its numbers, in a line of its own that wraps between its terms; C_in has its index below."""
+    """Show a formula with its numbers, in a line of its own that wraps between its terms; C_in has its index below."""
     lowered = re.sub(r"_(in|out)\b", r"<sub>\1</sub>", escape(text))
     st.html(f'<p class="formula">{lowered.replace(" = ", " <b>=</b> ")}</p>')
 
 
-def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> None:
-    """A table; its cells are markdown."""
-    st.html(f'<div class="told">{markdown_to_html(markdown_table(heads, rows, align))}</div>')
+def show_table(headers: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> None:
+    """Show a table, whose cells are markdown; `align` has a letter for each column."""
+    st.html(f'<div class="told">{markdown_to_html(markdown_table(headers, rows, align))}</div>')
 
 
 def controls_container() -> Any:
-    """A framed place for a chapter's controls and what they change."""
+    """A frame around a chapter's controls and what they change."""
     return st.container(border=True, gap="small")
 
 
-def number_slider(label: str, key: str, low: int, high: int, first: int, *, step: int = 1, meaning: str = "") -> int:
-    """A slider for a whole number, bound to the address."""
+def number_slider(
+    label: str, key: str, low: int, high: int, default: int, *, step: int = 1, help_text: str = ""
+) -> int:
+    """Show a slider for a whole number, bound to the address."""
     expect_number(key, low, high)
-    value: int = st.slider(label, low, high, first, step, key=key, bind="query-params", help=meaning or None)
+    value: int = st.slider(label, low, high, default, step, key=key, bind="query-params", help=help_text or None)
     return value
 
 
-def choice_slider(label: str, key: str, options: Sequence[int], first: int, *, meaning: str = "") -> int:
-    """A slider over a few numbers, bound to the address."""
+def choice_slider(label: str, key: str, options: Sequence[int], default: int, *, help_text: str = "") -> int:
+    """Show a slider over a few numbers, bound to the address."""
     expect_choice(key, options)
-    value: int = st.select_slider(label, list(options), first, key=key, bind="query-params", help=meaning or None)
+    value: int = st.select_slider(label, list(options), default, key=key, bind="query-params", help=help_text or None)
     return value
 
 
-def network_selectbox(label: str, key: str, names: Sequence[str], first: str) -> str:
-    """One of a few networks, told by its title, bound to the address."""
+def network_selectbox(label: str, key: str, names: Sequence[str], default: str) -> str:
+    """Show a choice of networks by their titles, bound to the address; the expression."""
     expect_choice(key, map(network_title, names))
     value: str = st.selectbox(
-        label, names, names.index(first), key=key, bind="query-params", format_func=network_title, width=320
+        label, names, names.index(default), key=key, bind="query-params", format_func=network_title, width=320
     )
     return value
 
@@ -172,7 +174,7 @@ def network_title(expression: str) -> str:
 
 
 def show_dot(dot: str, label: str, key: str) -> None:
-    """A drawing by Graphviz; its text where this machine has no renderer."""
+    """Show a drawing by Graphviz; its DOT text where this machine has no renderer."""
     try:
         show_svg(_cached_svg(dot), label, f"plate-{key}", zoom=_ZOOM)
     except Unavailable as error:
@@ -182,32 +184,32 @@ def show_dot(dot: str, label: str, key: str) -> None:
 
 @st.cache_data(max_entries=128, show_spinner=False)
 def _cached_svg(dot: str) -> str:
-    """Kept apart from the other pages' drawings, which are larger."""
+    """SVG, in another cache than the other pages' drawings, which are larger."""
     return render_safely(dot, "svg").decode()
 
 
 def show_links(*links: PageLink) -> None:
-    """Links to other pages that show what the chapter tells of."""
+    """Show links to other pages."""
     with st.container(horizontal=True, gap="small", key="further"):
-        for page, words, parameters in links:
-            st.page_link(page_named(page), label=f"{words} →", query_params=parameters)
+        for page, label, parameters in links:
+            st.page_link(page_named(page), label=f"{label} →", query_params=parameters)
 
 
 def show_sources(sources: Sequence[str]) -> None:
-    """The papers of a chapter."""
+    """Show the list of a chapter's papers."""
     st.html(sources_html(*sources))
 
 
-def share_text(part: int, whole: int, places: int = 1) -> str:
-    """A share with its sign: "58.6 %"."""
-    return f"{percent(part, whole, places)} %"
+def share_text(part: int, whole: int, decimals: int = 1) -> str:
+    """A share in per cent: "58.6 %"."""
+    return f"{percent(part, whole, decimals)} %"
 
 
 def times_text(ours: int, theirs: int) -> str:
-    """How many times as much, in prose: "5.36", "4"."""
+    """A ratio for prose: "5.36", "4"."""
     return f"{ours / theirs:.3g}" if theirs else "–"
 
 
 def ratio_text(ours: int, theirs: int) -> str:
-    """The same in a table, always with three digits: "5.36", "4.00"."""
+    """A ratio for tables, always with three digits: "5.36", "4.00"."""
     return f"{ours / theirs:#.3g}" if theirs else "–"

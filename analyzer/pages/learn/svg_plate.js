@@ -2,15 +2,15 @@
 const NAMESPACE = "http://www.w3.org/2000/svg";
 
 export default function ({ data, parentElement }) {
-  const plate = parentElement.querySelector(".plate");
-  if (plate.source !== data.svg) {
-    plate.source = data.svg;
-    plate.replaceChildren(...drawn(data.svg, data.zoom));
+  const container = parentElement.querySelector(".plate");
+  if (container.source !== data.svg) {
+    container.source = data.svg;
+    container.replaceChildren(...svgElements(data.svg, data.zoom));
   }
-  plate.setAttribute("aria-label", data.label);
+  container.setAttribute("aria-label", data.label);
 }
 
-function drawn(text, zoom) {
+function svgElements(text, zoom) {
   const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
   if (svg.namespaceURI !== NAMESPACE || svg.localName !== "svg") return [];
   const width = Number(svg.getAttribute("viewBox").split(/\s+/)[2]);

@@ -56,7 +56,7 @@ class ComparisonRequest(NamedTuple):
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the whole page."""
     request, problems = _choose_request()
     if _choose_view() == _ALL_VARIANTS:
         show_variants_chart(_add_network, request.target)

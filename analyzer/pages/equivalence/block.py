@@ -49,7 +49,7 @@ class _BlockComparison(NamedTuple):
 
 
 def show_block(variant: str, expression_key: str, forms_problem: str, proof_problem: str) -> None:
-    """The widgets, the drawing and the comparison; the slider writes the text box of `expression_key`.
+    """Show the widgets, the drawing and the comparison; the slider writes the text box of `expression_key`.
 
     Each problem is a sentence why there are no forms or no proof, "" where there are.
     """

@@ -53,7 +53,7 @@ _PROOFS = (
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the whole page."""
     st.html('<h1 class="page-title">Grouped convolution is split, transform, merge</h1>')
     st.markdown(_INTRO, width=_PROSE_WIDTH)
     variant, problem = _choose_variant()
@@ -71,7 +71,7 @@ def show() -> None:
 
 
 def _choose_variant() -> tuple[str, str]:
-    """The widgets; the canonical expression, or "" and what is wrong with the one that was typed."""
+    """Show the widgets; the canonical expression, or "" and what is wrong with the one that was typed."""
     picker, box = st.columns([3, 4.4], vertical_alignment="bottom")
     expression = expression_box(box, _EXPRESSION_KEY, _DEFAULT_VARIANT)
     try:

@@ -24,7 +24,7 @@ _IDENTITIES_INTRO = (
 
 
 def show_forms_proof(variant: str, proof_problem: str) -> None:
-    """Every grouped block in its three forms: the button, the progress, or the results."""
+    """Show the proof of every grouped block in its three forms: the button, the progress, or the results."""
     st.html('<h2 class="section">The proof for every block</h2>')
     result = _proof_result(variant, proof_problem, "Prove it")
     if not result:
@@ -44,7 +44,7 @@ def show_forms_proof(variant: str, proof_problem: str) -> None:
 
 
 def show_identities(variant: str, proof_problem: str) -> None:
-    """The identities that need no cardinality, for any network."""
+    """Show the proof of the identities that need no cardinality, for any network."""
     st.markdown(_IDENTITIES_INTRO, width=960)
     result = _proof_result(variant, proof_problem, "Prove the identities")
     if not result:

@@ -42,7 +42,7 @@ _STAGES_KEY = "stage_table"
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the whole page."""
     chosen, form = choose_network()
     if chosen:
         _show_network(chosen, form)

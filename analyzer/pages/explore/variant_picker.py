@@ -75,11 +75,8 @@ def show_sizes(spec: Spec | None) -> tuple[SizeAndBatch, str]:
 
 
 def _show_sliders(height: int, width: int, batch: int) -> None:
-    height_key, width_key, batch_key = (
-        synced_widget_key("height", height),
-        synced_widget_key("width", width),
-        synced_widget_key("images", batch),
-    )
+    height_key, width_key = synced_widget_key("height", height), synced_widget_key("width", width)
+    batch_key = synced_widget_key("images", batch)
     for label, side, key in (("Height", height, height_key), ("Width", width, width_key)):
         st.slider(
             label,

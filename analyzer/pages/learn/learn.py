@@ -1,6 +1,5 @@
 """Learn: the story of the papers in chapters, every figure in it computed."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ _NAVIGATION_COMPONENT: Any = st.components.v2.component(
     js=(_HERE / "navigation.js").read_text(encoding="utf-8"),
 )
 
-
 CHAPTERS: dict[str, Chapter] = {
     "convolution": convolution.CHAPTER,
     "residual": residual.CHAPTER,
@@ -49,18 +47,17 @@ CHAPTERS: dict[str, Chapter] = {
 
 _CHAPTER_KEY = "chapter"
 _FIRST_CHAPTER = next(iter(CHAPTERS))
-_TITLES = {key: chapter.title for key, chapter in CHAPTERS.items()}
 _STYLE = (_HERE / "learn.css").read_text(encoding="utf-8")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the whole page."""
     st.html(f"<style>{_STYLE}</style>")
     current = _current_chapter()
     with st.container(key="learn"):
         contents, chapter = st.columns([1, 4.4], gap="medium")
         with contents:
-            _show_contents(_TITLES, current, _open_chapter)
+            _show_contents(current)
         with chapter:
             _show_chapter(current)
 
@@ -89,34 +86,31 @@ def _show_chapter(current: str) -> None:
         chapter.show()
     if chapter.sources:
         show_sources(chapter.sources)
-    _show_neighbours(_TITLES, current, _open_chapter)
+    _show_neighbours(current)
 
 
-def _show_contents(titles: dict[str, str], current: str, open_chapter: Callable[[str], None]) -> None:
-    """Show every chapter's title, the current one marked; a click calls `open_chapter` with the chapter's key."""
-    position = list(titles).index(current) + 1
-    items = [{"key": key, "title": title} for key, title in titles.items()]
-    _show_navigation("contents", "list", f"Chapters · {position} of {len(titles)}", items, current, open_chapter)
+def _show_contents(current: str) -> None:
+    """Show every chapter's title, the current one marked, as a link."""
+    position = list(CHAPTERS).index(current) + 1
+    items = [{"key": key, "title": chapter.title} for key, chapter in CHAPTERS.items()]
+    _show_navigation("contents", "list", f"Chapters · {position} of {len(CHAPTERS)}", items, current)
 
 
-def _show_neighbours(titles: dict[str, str], current: str, open_chapter: Callable[[str], None]) -> None:
+def _show_neighbours(current: str) -> None:
     """Show links to the chapters before and after the current one."""
-    keys = list(titles)
+    keys = list(CHAPTERS)
     index = keys.index(current)
-    neighbours = [(index - 1, "previous", "Before")] if index else []
-    neighbours += [(index + 1, "next", "Next")] if index + 1 < len(keys) else []
+    neighbours = [(keys[index - 1], "previous", "Before")] if index else []
+    neighbours += [(keys[index + 1], "next", "Next")] if index + 1 < len(keys) else []
     items = [
-        {"key": keys[position], "title": titles[keys[position]], "side": side, "words": words}
-        for position, side, words in neighbours
+        {"key": key, "title": CHAPTERS[key].title, "side": side, "words": words} for key, side, words in neighbours
     ]
-    _show_navigation("turn", "turn", "Previous and next chapter", items, current, open_chapter)
+    _show_navigation("turn", "turn", "Previous and next chapter", items, current)
 
 
-def _show_navigation(
-    key: str, kind: str, label: str, items: list[dict[str, str]], current: str, open_chapter: Callable[[str], None]
-) -> None:
+def _show_navigation(key: str, kind: str, label: str, items: list[dict[str, str]], current: str) -> None:
     def on_chosen() -> None:
-        open_chapter(st.session_state[key]["chosen"])
+        _open_chapter(st.session_state[key]["chosen"])
 
     data = {"items": items, "current": current, "label": label, "kind": kind}
     _NAVIGATION_COMPONENT(key=key, data=data, on_chosen_change=on_chosen)

@@ -70,15 +70,8 @@ def _values_text(raw: Any) -> str:
             return str(raw)
 
 
-START, VARIABLES, OTHER_LIMITS, SIDE, SAMPLES, FRONT, TARGET = (
-    "start",
-    "vary",
-    "also",
-    "space_size",
-    "drawn",
-    "front",
-    "target",
-)
+START, VARIABLES, OTHER_LIMITS, TARGET = "start", "vary", "also", "target"
+SIDE, SAMPLES, FRONT = "space_size", "drawn", "front"
 LIMITS = {"params": "25.6M", "macs": "4.1G", "activations": "12M"}
 """Figures with a limit of their own, and an example of one."""
 _LIMIT_LABELS = {"params": "parameters", "macs": "MACs", "activations": "activations"}

@@ -47,7 +47,7 @@ _NAME, _NEAREST = "name", "nearest"
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the whole page."""
     st.html('<h1 class="page-title">Design space</h1>')
     form, answer = st.columns([1, 2.1], gap="medium")
     with form:

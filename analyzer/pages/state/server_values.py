@@ -39,10 +39,8 @@ def start_page_visit(page: str) -> None:
     """Note which page is shown; another page and a step in the history begin a visit, which reads the address."""
     by_history = st.session_state.pop(_HISTORY_FLAG, False)
     if by_history or st.session_state.get(_PAGE_KEY) != page:
-        st.session_state[_PAGE_KEY], st.session_state[_VISIT_KEY] = (
-            page,
-            PageVisit(current_visit().number + 1, by_history),
-        )
+        st.session_state[_PAGE_KEY] = page
+        st.session_state[_VISIT_KEY] = PageVisit(current_visit().number + 1, by_history)
 
 
 def current_visit() -> PageVisit:

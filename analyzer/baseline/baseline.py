@@ -19,6 +19,10 @@ from analyzer.graph.graph import Graph, op_text
 SCHEMA = 1
 _STAGE_QUANTITIES = ("output_shape", "params", "macs", "activations")
 _TOTAL_QUANTITIES = ("params", "macs", "activations")
+MODULE_TOTALS = ("input_shape", "output_shape", "params", "buffers", "macs")
+MODULE_QUANTITIES = ("kind", "output_shape", "params", "buffers", "macs")
+"""Facts of a sub-module; params, buffers and MACs are its own, without those of the modules in it."""
+_TEXT_QUANTITIES = ("kind", "input_shape", "output_shape")
 Facts = dict[str, Any]
 
 
@@ -315,13 +319,6 @@ def _op_description(row: OpCost, wiring: str) -> str:
     """What an op is: its numbers, its output shape, and what it reads where it reads several."""
     read = f" of {wiring}" if "," in wiring else ""
     return f"{op_text(row.operation)}{read} → {'×'.join(map(str, row.output_shape))}"
-
-
-MODULE_TOTALS = ("input_shape", "output_shape", "params", "buffers", "macs")
-MODULE_QUANTITIES = ("kind", "output_shape", "params", "buffers", "macs")
-"""Facts of a sub-module; params, buffers and MACs are its own, without those of the modules in it."""
-
-_TEXT_QUANTITIES = ("kind", "input_shape", "output_shape")
 
 
 def check_module(key: str, old: Facts, new: Facts) -> Outcome:

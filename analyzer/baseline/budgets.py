@@ -14,6 +14,20 @@ from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import MODES, PRECISIONS, RunSettings, run_fields
 from analyzer.text.units import parse_count
 
+TOLERANCE_QUANTITIES = ("params", "macs", "activations")
+"""Quantities that may be given a tolerance."""
+
+BUDGETS: Mapping[str, Callable[[Analysis], int]] = {
+    "params": lambda analysis: analysis.params,
+    "macs": lambda analysis: analysis.macs,
+    "flops": lambda analysis: analysis.flops,
+    "activations": lambda analysis: analysis.activations,
+    "depth": lambda analysis: analysis.depth,
+    "params_bytes": lambda analysis: analysis.totals.params_bytes,
+    "peak_activation_bytes": lambda analysis: analysis.peak_activation_bytes,
+}
+"""Quantity → its figure of the whole network; bytes are those of float32, one input."""
+
 _SCALES = {"": 1.0, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "s": 1e3}
 _TIME_PATTERN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|us|µs|s)?")
 
@@ -35,55 +49,6 @@ class LatencyBudget(NamedTuple):
         )
 
 
-def latency_budget(text: str, devices_file: str | None = None) -> LatencyBudget:
-    """`latency:DEVICE@BATCH[:PRECISION][:MODE…]=TIME`; InvalidInput for another form or an unknown device or word."""
-    name, equals, time = (part.strip() for part in text.partition("="))
-    if not equals:
-        raise _invalid_budget(text)
-    return LatencyBudget(name, _target(text, name, devices_file), _ms(name, time))
-
-
-def _target(text: str, name: str, devices_file: str | None) -> LatencyTarget:
-    kind, device_and_batch, *settings_words = name.split(":") if ":" in name else (name, "")
-    device, _, batch = device_and_batch.partition("@")
-    settings = run_fields(settings_words)
-    counted = re.fullmatch(r"[0-9]{1,9}", batch or "1", re.ASCII)
-    if kind != "latency" or not device or not counted or settings is None:
-        raise _invalid_budget(text)
-    return latency_target(
-        device.strip(), RunSettings(batch_size=int(batch or 1), **settings), devices_file=devices_file
-    )
-
-
-def _invalid_budget(text: str) -> InvalidInput:
-    return InvalidInput(
-        f"--max {shortened(text)!r}: must be latency:DEVICE@BATCH=TIME, as latency:rtx4090@256:amp:compiled=5ms; "
-        f"after the batch may stand {', '.join((*PRECISIONS, *MODES))}."
-    )
-
-
-def _ms(name: str, text: str) -> float:
-    match = _TIME_PATTERN.fullmatch(text)
-    if match is None:
-        raise InvalidInput(f"--max {shortened(name)}={shortened(text)}: must be a time such as 5ms, 800us or 1.2s.")
-    return float(match[1]) * _SCALES[match[2] or ""]
-
-
-TOLERANCE_QUANTITIES = ("params", "macs", "activations")
-"""Quantities that may be given a tolerance."""
-
-BUDGETS: Mapping[str, Callable[[Analysis], int]] = {
-    "params": lambda analysis: analysis.params,
-    "macs": lambda analysis: analysis.macs,
-    "flops": lambda analysis: analysis.flops,
-    "activations": lambda analysis: analysis.activations,
-    "depth": lambda analysis: analysis.depth,
-    "params_bytes": lambda analysis: analysis.totals.params_bytes,
-    "peak_activation_bytes": lambda analysis: analysis.peak_activation_bytes,
-}
-"""Quantity → its figure of the whole network; bytes are those of float32, one input."""
-
-
 class Tolerance(NamedTuple):
     """How far a figure may be from its baseline: by a share of it, or by a number."""
 
@@ -101,7 +66,7 @@ def tolerances(texts: Iterable[str]) -> dict[str, Tolerance]:
     return {name: _tolerance(name, text) for name, text in _pairs("--tolerance", texts, TOLERANCE_QUANTITIES)}
 
 
-def budgets(texts: Iterable[str], devices_file: str | None = None) -> "dict[str, int | LatencyBudget]":
+def budgets(texts: Iterable[str], devices_file: str | None = None) -> dict[str, int | LatencyBudget]:
     """`params=26M`, `macs=4.2G` or `latency:rtx4090@256:amp=5ms`, by quantity; InvalidInput as `tolerances`."""
     options = list(texts)
     counted = [option for option in options if not option.lstrip().startswith("latency")]
@@ -141,6 +106,40 @@ def _tolerance(name: str, text: str) -> Tolerance:
     return Tolerance(Decimal(number) / 100, 0)
 
 
+def latency_budget(text: str, devices_file: str | None = None) -> LatencyBudget:
+    """`latency:DEVICE@BATCH[:PRECISION][:MODE…]=TIME`; InvalidInput for another form or an unknown device or word."""
+    name, equals, time = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise _invalid_budget(text)
+    return LatencyBudget(name, _target(text, name, devices_file), _ms(name, time))
+
+
+def _target(text: str, name: str, devices_file: str | None) -> LatencyTarget:
+    kind, device_and_batch, *settings_words = name.split(":") if ":" in name else (name, "")
+    device, _, batch = device_and_batch.partition("@")
+    settings = run_fields(settings_words)
+    counted = re.fullmatch(r"[0-9]{1,9}", batch or "1", re.ASCII)
+    if kind != "latency" or not device or not counted or settings is None:
+        raise _invalid_budget(text)
+    return latency_target(
+        device.strip(), RunSettings(batch_size=int(batch or 1), **settings), devices_file=devices_file
+    )
+
+
+def _invalid_budget(text: str) -> InvalidInput:
+    return InvalidInput(
+        f"--max {shortened(text)!r}: must be latency:DEVICE@BATCH=TIME, as latency:rtx4090@256:amp:compiled=5ms; "
+        f"after the batch may stand {', '.join((*PRECISIONS, *MODES))}."
+    )
+
+
+def _ms(name: str, text: str) -> float:
+    match = _TIME_PATTERN.fullmatch(text)
+    if match is None:
+        raise InvalidInput(f"--max {shortened(name)}={shortened(text)}: must be a time such as 5ms, 800us or 1.2s.")
+    return float(match[1]) * _SCALES[match[2] or ""]
+
+
 def untolerated_changes(changes: Iterable[FigureChange], allowed: Mapping[str, Tolerance]) -> tuple[FigureChange, ...]:
     """The changes that no tolerance allows.
 
@@ -157,9 +156,7 @@ def _allowed(change: FigureChange, allowed: Mapping[str, Tolerance]) -> bool:
     return tolerance is not None and both and tolerance.allows(change.old, change.new)
 
 
-def exceeded_budgets(
-    key: str, analysis: Analysis, limits: "Mapping[str, int | LatencyBudget]"
-) -> Iterator[BudgetExcess]:
+def exceeded_budgets(key: str, analysis: Analysis, limits: Mapping[str, int | LatencyBudget]) -> Iterator[BudgetExcess]:
     """Each budget that a network exceeds."""
     for quantity, budget in limits.items():
         if isinstance(budget, int):

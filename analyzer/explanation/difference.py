@@ -17,6 +17,9 @@ from analyzer.graph.ops import Conv2d, Op, Shape
 INPUT_SIZE = "input_size"
 QUANTITIES = ("params", "macs", "activations", "peak_bytes", "stored_bytes")
 """What is compared: the totals of an analysis, the peak of activations in inference, and what training stores."""
+HEAD = "head"
+PART_QUANTITIES = ("params", "macs", "activations")
+"""What is compared by stage and kind of op."""
 _MAX_FIELDS_TOGETHER = 3
 """At most so many fields are tried together before all that are left go at once."""
 _INNER_WIDTH_FIELDS = ("cardinality", "base_width")
@@ -166,10 +169,6 @@ def _changes(before: SpecAtSize, after: SpecAtSize) -> Iterator[FieldChange]:
             yield FieldChange(name, *("x".join(map(str, size)) for size in (before.size, after.size)))
         elif was[name] != now[name]:  # a width at its default may be written in one spec and not in the other
             yield FieldChange(name, known[name].text(was[name]), known[name].text(now[name]))
-
-
-HEAD = "head"
-PART_QUANTITIES = ("params", "macs", "activations")
 
 
 class StageFigures(NamedTuple):

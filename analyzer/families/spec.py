@@ -8,6 +8,10 @@ from typing import Any, ClassVar, NamedTuple, Self
 from analyzer.errors import InvalidInput, shortened
 from analyzer.graph.graph import Graph
 
+MAX_STAGES = 16
+MAX_BLOCKS = 10_000
+MAX_OPS = 20_000
+
 
 class Int(NamedTuple):
     """A whole number from `low` to `high`, or None (written as `word`) where `optional`."""
@@ -195,11 +199,6 @@ def _parse_int(text: str) -> object:
 
 def _is_int(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-MAX_STAGES = 16
-MAX_BLOCKS = 10_000
-MAX_OPS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

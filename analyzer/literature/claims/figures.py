@@ -13,7 +13,7 @@ from analyzer.cost.training import transfer
 from analyzer.cost.walk import OpCost
 from analyzer.explanation.figures import explain_path, op_figures, section_at
 from analyzer.explanation.traced_int import TracedInt, traced_sum, variable
-from analyzer.families.network import network as resolved
+from analyzer.families.network import network as resolve
 from analyzer.graph.graph import Graph, leaf_ops, sub_graphs
 from analyzer.graph.ops import BatchNorm2d, Concat, Conv2d, Linear, Op, Weighted
 from analyzer.graph.resnext_forms import forms, grouped_blocks
@@ -228,7 +228,7 @@ def training_macs(network: str, mode: str = "all") -> ClaimFigure:
 
 def connections(network: str, path: str = "") -> ClaimFigure:
     """Direct connections of a dense block, or of all of a network's: concatenated tensors count one by one."""
-    stages = [part for name, part in sub_graphs(resolved(network).graph) if part.kind == "stage" and path in ("", name)]
+    stages = [part for name, part in sub_graphs(resolve(network).graph) if part.kind == "stage" and path in ("", name)]
     return ClaimFigure(
         network=network,
         path=path,
@@ -251,7 +251,7 @@ def _dense_inputs(stage: Graph) -> Iterator[list[str]]:
 
 def half_square(network: str, path: str = "") -> ClaimFigure:
     """L(L + 1)/2 for the dense layers of a block, or for the depth of the whole network."""
-    stages = dict(sub_graphs(resolved(network).graph))
+    stages = dict(sub_graphs(resolve(network).graph))
     num_layers = len(list(_dense_inputs(stages[path]))) if path else analysis_of(network).depth
     layers = variable(num_layers, "L")
     return ClaimFigure(
@@ -283,5 +283,5 @@ def form_biases(network: str, path: str, letter: str) -> ClaimFigure:
 
 
 def _form(expression: str, path: str, letter: str) -> Graph:
-    block = dict(grouped_blocks(resolved(expression).graph))[path]
+    block = dict(grouped_blocks(resolve(expression).graph))[path]
     return next(form.graph for form in forms(block) if form.letter == letter)

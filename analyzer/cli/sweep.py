@@ -142,7 +142,7 @@ def _rows_in_memory(space: "Space", ask: tuple[str, ...], chunk_size: int | None
     from analyzer.sweep.results.store import manifest_of
 
     manifest = manifest_of(space, ask, chunk_size)
-    progress = Progress(total=manifest.size, already_done=0, done=0)
+    progress = Progress(total=manifest.size, found=0, done=0)
     with progress_bar() as tell:
         tell(progress)
         for start, stop in map(manifest.bounds, range(manifest.num_chunks)):
@@ -233,7 +233,7 @@ def progress_callback() -> Iterator[Callable[[int, int], None]]:
     """The same for those who report how many candidates are done, and of how many."""
     from analyzer.sweep.results.run import Progress
 
-    progress = Progress(total=0, already_done=0, done=0)
+    progress = Progress(total=0, found=0, done=0)
 
     def report(done: int, size: int) -> None:
         progress.total = size
@@ -245,8 +245,8 @@ def progress_callback() -> Iterator[Callable[[int, int], None]]:
 
 
 def _advance_bar(bar: Any, progress: "Progress") -> None:
-    bar.length = max(progress.total - progress.already_done, 1)
-    bar.update(progress.done - progress.already_done - bar.pos, progress)
+    bar.length = max(progress.total - progress.found, 1)
+    bar.update(progress.done - progress.found - bar.pos, progress)
 
 
 def _rate_words(progress: "Progress | None") -> str:

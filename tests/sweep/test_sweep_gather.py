@@ -124,8 +124,8 @@ def test_progress_is_told_in_lines_where_no_terminal_shows_a_bar(
 ) -> None:
     monkeypatch.setattr(sweep_run, "LINE_SECONDS", 0)
     with sweep_run.progress_bar() as tell:
-        tell(Progress(total=4_000_000, already_done=1_000_000, done=1_000_000))
-        tell(Progress(total=4_000_000, already_done=1_000_000, done=2_000_000, seconds=2.0))
+        tell(Progress(total=4_000_000, found=1_000_000, done=1_000_000))
+        tell(Progress(total=4_000_000, found=1_000_000, done=2_000_000, seconds=2.0))
     assert capsys.readouterr().err == "2,000,000 of 4,000,000 candidates (50 %), 500 k a second, 00:00:04 left\n"
 
 

@@ -88,7 +88,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
         run(store, evaluate=stopping)
     assert store.numbers() == [0, 1, 2, 3, 4]
     told: list[tuple[int, int]] = []
-    run(open_store(tmp_path / "a"), lambda progress: told.append((progress.already_done, progress.done)), stopping)
+    run(open_store(tmp_path / "a"), lambda progress: told.append((progress.found, progress.done)), stopping)
     assert told[0] == (320, 320)
     assert told[-1] == (320, 1000)
     assert sorted(seen) == sorted([*range(0, 1000, 64), 320])
@@ -171,9 +171,9 @@ def test_too_many_chunks_are_refused() -> None:
 
 def test_progress_tells_rate_and_time_left() -> None:
     """1,000 of 5,000 found, 2,000 evaluated in 4 seconds: 500 a second, and 4 seconds for the last 2,000."""
-    progress = Progress(total=5000, already_done=1000, done=3000, seconds=4.0)
+    progress = Progress(total=5000, found=1000, done=3000, seconds=4.0)
     assert (progress.rate, progress.seconds_left) == (500, 4)
-    assert Progress(total=10, already_done=0, done=0).seconds_left is None
+    assert Progress(total=10, found=0, done=0).seconds_left is None
 
 
 @pytest.fixture

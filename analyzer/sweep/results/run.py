@@ -23,6 +23,14 @@ from analyzer.version import __version__
 Evaluate = Callable[[int, int], dict[str, NDArray[Any]]]
 """First candidate, and the one after the last → the rows that satisfy the constraints, as columns."""
 
+Client = Any
+"""A `distributed.Client`; Dask is imported when a cluster is asked for."""
+TIMEOUT = 5
+"""Seconds in which a scheduler must answer."""
+_LOCALHOST = "127.0.0.1"
+_TASKS_A_THREAD = 3
+"""Tasks queued for each thread; more would only take memory."""
+
 
 @lru_cache(maxsize=4)
 def evaluator(text: str, ask: tuple[str, ...]) -> Evaluate:
@@ -32,10 +40,10 @@ def evaluator(text: str, ask: tuple[str, ...]) -> Evaluate:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is; the rate counts what this run evaluated, not the candidates that were `already_done`."""
+    """How far a run is; the rate counts what this run evaluated, not the candidates that it found done."""
 
     total: int
-    already_done: int
+    found: int
     done: int
     rows: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -44,7 +52,7 @@ class Progress:
     @property
     def rate(self) -> float:
         """Candidates a second since the start of this run; 0 before the first chunk."""
-        return (self.done - self.already_done) / self.seconds if self.seconds else 0.0
+        return (self.done - self.found) / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float | None:
@@ -69,7 +77,7 @@ def initial_progress(store: Store, missing: list[int]) -> Progress:
     """The progress at the start of a run, with these chunks missing."""
     remaining = sum(stop - start for start, stop in map(store.manifest.bounds, missing))
     already_done = store.manifest.size - remaining
-    return Progress(total=store.manifest.size, already_done=already_done, done=already_done)
+    return Progress(total=store.manifest.size, found=already_done, done=already_done)
 
 
 def run(store: Store, on_progress: ProgressCallback = ignore_progress, evaluate: Evaluate | None = None) -> Progress:
@@ -89,15 +97,6 @@ def run(store: Store, on_progress: ProgressCallback = ignore_progress, evaluate:
         on_progress(progress)
     store.forget_leftovers()
     return progress
-
-
-Client = Any
-"""A `distributed.Client`; Dask is imported when a cluster is asked for."""
-TIMEOUT = 5
-"""Seconds in which a scheduler must answer."""
-_LOCALHOST = "127.0.0.1"
-_TASKS_A_THREAD = 3
-"""Tasks queued for each thread; more would only take memory."""
 
 
 class WrittenChunk(NamedTuple):

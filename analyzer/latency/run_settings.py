@@ -25,6 +25,15 @@ MODES = {
 }
 """Option → the mode that it switches on."""
 
+CACHES = ("auto", "warm", "flushed")
+MAX_ITER = 1_000_000
+MAX_SECONDS = 86_400.0
+MAX_ATTEMPTS = 100
+MIN_SAMPLES = 50
+MIN_SECONDS = 1.0
+FEW_SAMPLES = 10
+"""Fewest samples of a cell that a bound of seconds cuts short."""
+
 
 class RunSettings(NamedTuple):
     """How a network is run: images a batch, timm's name of the precision, and the modes that are switched on.
@@ -132,17 +141,6 @@ def check_word(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """InvalidInput where a value is none of the allowed ones."""
     if value not in allowed:
         raise InvalidInput(f"{name} {shortened(value)!r}: must be one of {', '.join(allowed)}.")
-
-
-CACHES = ("auto", "warm", "flushed")
-
-MAX_ITER = 1_000_000
-MAX_SECONDS = 86_400.0
-MAX_ATTEMPTS = 100
-MIN_SAMPLES = 50
-MIN_SECONDS = 1.0
-FEW_SAMPLES = 10
-"""Fewest samples of a cell that a bound of seconds cuts short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,15 @@ FIGURES = {
 NO_TF32 = ("Pascal", "Volta", "Turing")
 """GPU architectures that run float32 convolutions in float32; later ones take TF32, PyTorch's default."""
 
+_DESCRIPTIVE_KEYS = ("kind", "architecture", "note")
+SHARED_BYTES_PER_CLOCK = 128
+"""Bytes that a multiprocessor's shared memory supplies a clock, since Volta."""
+OPERANDS_PER_MAC = 3 / 64
+"""Operands through shared memory for one multiply-accumulate: tiles of 128×128 a block (written once, 2/128) and of
+64×64 a warp (read, 2/64)."""
+LANES = (128, 64)
+"""Float32 lanes of a multiprocessor: 128, or 64 where 128 would mean a clock under 1 GHz (Pascal to Turing, A100)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
@@ -144,9 +153,6 @@ def read_devices(path: str | Path) -> dict[str, Device]:
     return {name: _device_from_toml(name, dict(entry)) for name, entry in tables.items()}
 
 
-_DESCRIPTIVE_KEYS = ("kind", "architecture", "note")
-
-
 def _device_from_toml(name: str, entry: dict[str, Any]) -> Device:
     base = device_named(str(entry.pop("like"))) if "like" in entry else None
     unknown = [key for key in entry if key not in (*FIGURES, *_DESCRIPTIVE_KEYS)]
@@ -159,17 +165,6 @@ def _device_from_toml(name: str, entry: dict[str, Any]) -> Device:
     if missing:
         raise InvalidInput(f"device {shortened(name)}: states no {missing[0]}.")
     return Device(**values)
-
-
-SHARED_BYTES_PER_CLOCK = 128
-"""Bytes that a multiprocessor's shared memory supplies a clock, since Volta."""
-
-OPERANDS_PER_MAC = 3 / 64
-"""Operands through shared memory for one multiply-accumulate: tiles of 128×128 a block (written once, 2/128) and of
-64×64 a warp (read, 2/64)."""
-
-LANES = (128, 64)
-"""Float32 lanes of a multiprocessor: 128, or 64 where 128 would mean a clock under 1 GHz (Pascal to Turing, A100)."""
 
 
 class DevicePeaks(NamedTuple):

@@ -28,6 +28,11 @@ MAX_IQR_RATIO = 0.05
 
 _FIGURES = ("median_ms", "p10_ms", "p90_ms", "p99_ms", "iqr_ms", "unsteady")
 
+SCHEMA = 1
+SPLIT_GAP = 0.05
+"""Distance of the stages' sum from the whole, over the whole, from which the split is flagged."""
+_Record = TypeVar("_Record")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -98,14 +103,6 @@ def timing_from(label: str, document: dict[str, Any]) -> Timing:
     if len(timing.samples_ms) != document["num_samples"] or abs(timing.median_ms - document["median_ms"]) > 2e-6:
         raise InvalidInput(f"timing {label}: num_samples or median_ms is not that of its samples_ms.")
     return timing
-
-
-SCHEMA = 1
-
-SPLIT_GAP = 0.05
-"""Distance of the stages' sum from the whole, over the whole, from which the split is flagged."""
-
-_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

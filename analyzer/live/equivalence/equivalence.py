@@ -56,6 +56,10 @@ SEEDS_A_BLOCK = 100
 Progress = Callable[[int, int, str], None]
 """Called with the number of the block that begins, the number of blocks, and its path; at the end with one more."""
 
+BINS_A_DECADE = 4
+_LOWEST = -20.0
+"""Exponent of ten at which bins begin; double precision ends near -16."""
+
 
 def _ignore_progress(_done: int, _total: int, _path: str) -> None:
     pass
@@ -167,11 +171,6 @@ def _costs(resolved: Network) -> Iterator[FormCost]:
             macs=sum(row.macs for row in rows),
             num_ops=len(rows),
         )
-
-
-BINS_A_DECADE = 4
-_LOWEST = -20.0
-"""Exponent of ten at which bins begin; double precision ends near -16."""
 
 
 def check_block(

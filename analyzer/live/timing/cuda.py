@@ -27,6 +27,9 @@ _REASONS = {
 }
 """NVML's bits for the reasons why clocks are not higher → its names."""
 
+WARM_BEFORE_CAPTURE = 3
+"""Runs on the capturing stream before a capture, in which libraries make their handles and choose kernels."""
+
 
 class Nvml:
     """One GPU as NVML sees it, found by its UUID; `absent` says why NVML is not available, if so."""
@@ -123,10 +126,6 @@ def _import_nvml() -> tuple[Any, str | None]:
     except ModuleNotFoundError:
         return None, "nvidia-ml-py is not installed"
     return pynvml, None
-
-
-WARM_BEFORE_CAPTURE = 3
-"""Runs on the capturing stream before a capture, in which libraries make their handles and choose kernels."""
 
 
 class CudaDevice:

@@ -14,6 +14,8 @@ from analyzer.graph.graph import Graph
 from analyzer.latency.run_settings import PRECISIONS
 from analyzer.live.timing.devices import TimingDevice
 
+_EXHAUSTED = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
+
 
 def stage_starts(graph: Graph) -> tuple[tuple[str, str], ...]:
     """(stage, path of its first node) in execution order; a graph without stage labels is one stage, "network"."""
@@ -67,9 +69,6 @@ def require_memory(device: TimingDevice, analysis: Analysis, batch_size: int, pr
     free, needed = device.free_bytes(), least_bytes(analysis.rows, batch_size, precision.dtype.itemsize)
     if free is not None and needed > free:
         raise MemoryError(f"it needs at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free")
-
-
-_EXHAUSTED = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
 
 
 @contextmanager

@@ -39,6 +39,13 @@ MIN_BURST = 3
 MAX_BURST = 500
 GRAPH_SAMPLES = 30
 
+RESIDENT_BYTES = 4 * 2**30
+"""Weights kept on the device at once; more networks than that are measured in groups."""
+REFERENCE_BATCH = {"cpu": 1, "cuda": 64}
+REFERENCE_SAMPLES = 30
+REFERENCE_SECONDS = 0.3
+LONG_SECONDS = 10.0
+
 
 def run_warm_up(job: TimedRun, effort: Effort) -> WarmUp:
     """Run until two windows of runs have medians within 2 %, or for 3 s, and at least `num_warm_iter` times."""
@@ -163,15 +170,6 @@ def host_check(samples: Samples) -> HostCheck:
     graph = replace(job, run=captured.run)
     times = [graph.whole_ms(samples.flushed) for _ in range(GRAPH_SAMPLES)]
     return HostCheck(eager_ms=eager_ms, graph_ms=round(median(times), 6))
-
-
-RESIDENT_BYTES = 4 * 2**30
-"""Weights kept on the device at once; more networks than that are measured in groups."""
-
-REFERENCE_BATCH = {"cpu": 1, "cuda": 64}
-REFERENCE_SAMPLES = 30
-REFERENCE_SECONDS = 0.3
-LONG_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

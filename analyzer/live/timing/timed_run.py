@@ -22,6 +22,21 @@ from analyzer.live.network.build import build, transform_ends
 from analyzer.live.timing.devices import CapturedWork, TimingDevice, Work
 from analyzer.live.timing.limits import Precision, precision_named, stage_starts
 
+TRAINING_PARTS = ("forward", "backward", "optimizer")
+CHECKED_IMAGES = 4
+"""Images of a batch whose output is compared with the reference; a network treats each image by itself."""
+STATISTICS_IMAGES = 4
+"""Images from which batch norm's running statistics are taken, so that 16-bit activations stay in range."""
+MAX_RANDOM_IMAGES = 64
+"""Images drawn at a time in the host's memory, which may be smaller than the device's; a multiple of 16 draws the
+same numbers as all at a time."""
+TRANSFORM_SCALE = 0.25
+"""Of each transform beside its shortcut: random residual networks magnify roundings, those of trained ones fade."""
+MAX_ERROR_BOUND = 0.5
+"""Bound from which another function could pass, so that no bound is stated."""
+SMALL_CHANGE = 1e-3
+"""Relative change of the input by which a network's sensitivity is measured."""
+
 
 def compile_network(net: Callable[..., Any]) -> Callable[..., Any]:
     """A network through torch.compile, for one shape; each has code of its own, which Dynamo's limit counts by."""
@@ -81,29 +96,6 @@ def _stages(traced: fx.GraphModule, paths: tuple[str, ...]) -> Iterator[tuple[fx
         if following is not None and f"{node.target}.".startswith(f"{following}.") and node.op == "call_module":
             stage += 1
         yield node, stage
-
-
-TRAINING_PARTS = ("forward", "backward", "optimizer")
-
-CHECKED_IMAGES = 4
-"""Images of a batch whose output is compared with the reference; a network treats each image by itself."""
-
-STATISTICS_IMAGES = 4
-"""Images from which batch norm's running statistics are taken, so that 16-bit activations stay in range."""
-
-MAX_RANDOM_IMAGES = 64
-"""Images drawn at a time in the host's memory, which may be smaller than the device's; a multiple of 16 draws the
-same numbers as all at a time."""
-
-TRANSFORM_SCALE = 0.25
-"""Of each transform beside its shortcut: random residual networks magnify roundings, those of trained ones fade."""
-
-MAX_ERROR_BOUND = 0.5
-"""Bound from which another function could pass, so that no bound is stated."""
-
-
-SMALL_CHANGE = 1e-3
-"""Relative change of the input by which a network's sensitivity is measured."""
 
 
 def _no_border() -> None:

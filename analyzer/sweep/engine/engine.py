@@ -63,6 +63,17 @@ from analyzer.sweep.tracing.polynomial import Atoms, polynomial_key
 from analyzer.sweep.tracing.symbol import terms_of
 from analyzer.sweep.tracing.symbolic_run import FIGURES, Multiset, NetworkStructure
 
+IntArray = NDArray[np.int64]
+OptionalRows = IntArray | None
+"""Row numbers in a chunk; None for all of them."""
+_LENGTH = " length"
+MEMORY = "memory_bytes"
+LATENCY_ENTRIES = 2**20
+"""Entries of a table of times at most: computing a time takes far longer than fetching it."""
+CHUNK = 2**14
+"""Candidates computed at once: their arrays stay in the processor's cache."""
+SHOWN_COLUMNS = ("input_height", "input_width", "params", "macs", "activations", "depth")
+
 
 def activation_bytes_by_op(analysis: Analysis) -> Multiset:
     """Polynomials of the activation bytes in memory during each op (float32, batch 1) → number of such ops."""
@@ -85,11 +96,6 @@ def reaching_candidates(items: Sequence[Multiplicity]) -> Sequence[Multiplicity]
     return (Multiplicity(1),) if always else items
 
 
-IntArray = NDArray[np.int64]
-OptionalRows = IntArray | None
-"""Row numbers in a chunk; None for all of them."""
-
-
 class FieldStructure(NamedTuple):
     """A chunk's fields: shared by all, distinguishing groups, whole numbers that vary, and lists with their lengths."""
 
@@ -97,12 +103,6 @@ class FieldStructure(NamedTuple):
     group_fields: dict[str, NDArray[Any]]
     varying: dict[str, IntArray]
     lists: dict[str, Any]
-
-
-_LENGTH = " length"
-MEMORY = "memory_bytes"
-LATENCY_ENTRIES = 2**20
-"""Entries of a table of times at most: computing a time takes far longer than fetching it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,11 +346,6 @@ def _widen_bounds(low: int, high: int, known_bounds: tuple[int, int] | None) -> 
     """Bounds around the numbers, widened to powers of two so that they seldom have to grow."""
     low, high = (low, high) if known_bounds is None else (min(low, known_bounds[0]), max(high, known_bounds[1]))
     return 2 ** (low.bit_length() - 1) if low > 0 else low, 2 ** high.bit_length()
-
-
-CHUNK = 2**14
-"""Candidates computed at once: their arrays stay in the processor's cache."""
-SHOWN_COLUMNS = ("input_height", "input_width", "params", "macs", "activations", "depth")
 
 
 def evaluate(space: Space, start: int, stop: int, *, ask: Sequence[str] = ()) -> dict[str, NDArray[Any]]:

@@ -11,6 +11,13 @@ from analyzer.errors import InvalidInput, shortened
 from analyzer.sweep.engine.engine import SHOWN_COLUMNS
 from analyzer.sweep.space.candidate_grid import GAMMA, splitmix64
 
+_CHUNK = 1024
+_MAX_PROBES = 8
+"""Points compared with all others at once, before those that they beat are left out."""
+SAMPLE = 4000
+"""Rows in a sample; a share of all rows is met to within 0.026 everywhere (99 %: Massart 1990, 2·exp(−2n·e²))."""
+Columns = Mapping[str, NDArray[Any]]
+
 
 def objectives_of(text: str) -> tuple[tuple[str, bool], ...]:
     """The (column, whether more is better) of params,macs,max:depth; InvalidInput unless 2 to 4 different ones."""
@@ -83,11 +90,6 @@ def _sorted_front(points: NDArray[Any]) -> NDArray[np.bool_]:
     return mask
 
 
-_CHUNK = 1024
-_MAX_PROBES = 8
-"""Points compared with all others at once, before those that they beat are left out."""
-
-
 def _is_best(chunk: NDArray[Any], candidates: NDArray[np.int64], row: int) -> bool:
     before = chunk[candidates[candidates < row]]
     return not bool(np.any(np.all(before <= chunk[row], axis=1) & np.any(before < chunk[row], axis=1)))
@@ -123,12 +125,6 @@ def _front_of_two(points: NDArray[Any]) -> NDArray[np.bool_]:
     last_improvement = np.maximum.accumulate(np.where(improves, np.arange(len(points)), 0))
     mask: NDArray[np.bool_] = (first == first[last_improvement]) & (second == second[last_improvement])
     return mask
-
-
-SAMPLE = 4000
-"""Rows in a sample; a share of all rows is met to within 0.026 everywhere (99 %: Massart 1990, 2·exp(−2n·e²))."""
-
-Columns = Mapping[str, NDArray[Any]]
 
 
 @dataclass(slots=True)

@@ -23,6 +23,14 @@ from analyzer.version import __version__
 Evaluate = Callable[[int, int], dict[str, NDArray[Any]]]
 """First candidate, and the one after the last → the rows that satisfy the constraints, as columns."""
 
+Client = Any
+"""A `distributed.Client`; Dask is imported when a cluster is asked for."""
+TIMEOUT = 5
+"""Seconds in which a scheduler must answer."""
+_LOCALHOST = "127.0.0.1"
+_TASKS_A_THREAD = 3
+"""Tasks queued for each thread; more would only take memory."""
+
 
 @lru_cache(maxsize=4)
 def evaluator(text: str, ask: tuple[str, ...]) -> Evaluate:
@@ -32,7 +40,7 @@ def evaluator(text: str, ask: tuple[str, ...]) -> Evaluate:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is; the rate counts what this run evaluated, not the candidates that were `already_done`."""
+    """How far a run is; the rate counts what this run evaluated, not the candidates that it found done."""
 
     total: int
     already_done: int
@@ -89,15 +97,6 @@ def run(store: Store, on_progress: ProgressCallback = ignore_progress, evaluate:
         on_progress(progress)
     store.forget_leftovers()
     return progress
-
-
-Client = Any
-"""A `distributed.Client`; Dask is imported when a cluster is asked for."""
-TIMEOUT = 5
-"""Seconds in which a scheduler must answer."""
-_LOCALHOST = "127.0.0.1"
-_TASKS_A_THREAD = 3
-"""Tasks queued for each thread; more would only take memory."""
 
 
 class WrittenChunk(NamedTuple):

@@ -34,6 +34,13 @@ CHUNK_SIZE = 1 << 18
 MAX_CHUNK_SIZE = 1 << 24
 MAX_CHUNKS = 1_000_000
 
+MANIFEST = "_manifest.json"
+"""Readers of Parquet folders pass over names that start with an underscore."""
+_KEY = b"resnet-analyzer"
+_PART = re.compile(r"part-([0-9]{9})\.parquet")
+Columns = Mapping[str, NDArray[Any]]
+Chunk = dict[str, NDArray[Any]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -104,14 +111,6 @@ def manifest_from(text: str | bytes) -> Manifest:
         return Manifest(**{**fields, "ask": tuple(fields["ask"])}).checked()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InvalidInput(f"not a sweep's manifest ({shortened(error, 120)}).") from None
-
-
-MANIFEST = "_manifest.json"
-"""Readers of Parquet folders pass over names that start with an underscore."""
-_KEY = b"resnet-analyzer"
-_PART = re.compile(r"part-([0-9]{9})\.parquet")
-
-Columns = Mapping[str, NDArray[Any]]
 
 
 def part_name(number: int) -> str:
@@ -238,9 +237,6 @@ def _other_sweep(existing: Manifest, wanted: Manifest) -> str:
     if existing.version != wanted.version:
         return f"results of version {shortened(existing.version)}, and this is {wanted.version}"
     return f"results in chunks of {existing.chunk_size:,}, not {wanted.chunk_size:,}"
-
-
-Chunk = dict[str, NDArray[Any]]
 
 
 def copy_to_csv(chunks: Iterable[Chunk], path: Path) -> Iterator[Chunk]:

@@ -19,6 +19,10 @@ from analyzer.sweep.space.space import Space
 MAX_EXPLAINED = 2**18
 """Candidates that are evaluated to say how near a space comes to its constraints."""
 
+STEP = 2**18
+"""Candidates between two reports of progress: all that are in memory at once."""
+Progress = Callable[[int, int], None]
+
 
 def reason_without_networks(space: Space) -> str:
     """The sentence: why none is possible, or how near they come to the constraints."""
@@ -66,12 +70,6 @@ def _range(values: NDArray[Any]) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:.4g}" if np.asarray(value).dtype.kind == "f" else f"{int(value):,}"
-
-
-STEP = 2**18
-"""Candidates between two reports of progress: all that are in memory at once."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,10 @@ from analyzer.sweep.space.expression import Expression
 
 _ROUNDS = 4
 
+GAMMA = 0x9E3779B97F4A7C15
+"""The step from one state of SplitMix64 to the next."""
+MAX_CANDIDATES = 2**62
+
 
 def draw_codes(index: NDArray[np.int64], seed: int, stream: int, count: int) -> NDArray[np.int64]:
     """Evenly drawn numbers below `count` (under 2³²), each depending on seed, candidate and axis alone."""
@@ -48,10 +52,6 @@ def _mix(numbers: NDArray[np.uint64], seed: int, stream: int) -> NDArray[np.uint
     return splitmix64(numbers, seed * GAMMA + (stream + 1) * 0xD1B54A32D192ED03)
 
 
-GAMMA = 0x9E3779B97F4A7C15
-"""The step from one state of SplitMix64 to the next."""
-
-
 def splitmix64(numbers: NDArray[np.uint64], offset: int) -> NDArray[np.uint64]:
     """The outputs of SplitMix64 (Steele, Lea and Flood 2014) at the states numbers + offset: distinct, and even."""
     state = numbers + np.uint64(offset % 2**64)
@@ -59,9 +59,6 @@ def splitmix64(numbers: NDArray[np.uint64], offset: int) -> NDArray[np.uint64]:
         state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
     mixed: NDArray[np.uint64] = state ^ (state >> np.uint64(31))
     return mixed
-
-
-MAX_CANDIDATES = 2**62
 
 
 class Axis(NamedTuple):

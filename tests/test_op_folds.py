@@ -29,19 +29,28 @@ ON_PURPOSE = {
 
 
 def _ops_of(tree: ast.Module) -> set[str]:
-    """Names that the module takes from the ops' floor."""
-    return {
+    """Names that the module takes from the ops' floor; all of them where it takes the module `ops` itself."""
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    named = {
         alias.asname or alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").rpartition(".")[2] == "ops"
+        for node in imports
+        if (node.module or "").rpartition(".")[2] == "ops"
         for alias in node.names
     }
+    takes_module = any(alias.name == "ops" for node in imports for alias in node.names)
+    return named | (LEAVES | GROUPS if takes_module else set())
+
+
+def _class_name(node: ast.AST | None) -> str | None:
+    """`Conv2d` of the expressions Conv2d and ops.Conv2d, None of others."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ops":
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def _classes(pattern: ast.AST) -> set[str]:
-    return {
-        node.cls.id for node in ast.walk(pattern) if isinstance(node, ast.MatchClass) and isinstance(node.cls, ast.Name)
-    }
+    names = (_class_name(node.cls) for node in ast.walk(pattern) if isinstance(node, ast.MatchClass))
+    return {name for name in names if name is not None}
 
 
 def _is_checked(match: ast.Match) -> bool:
@@ -74,7 +83,7 @@ def lists_of_ops(source: str) -> list[str]:
     found = []
     for node in ast.walk(tree):
         items = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
-        if sum(isinstance(item, ast.Name) and item.id in ops for item in items) > 1:
+        if sum(_class_name(item) in ops for item in items) > 1:
             found.append(f"line {node.lineno}: {ast.unparse(node)}")  # type: ignore[attr-defined]
     return found
 

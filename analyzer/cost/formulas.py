@@ -9,30 +9,8 @@ from math import prod
 from typing import assert_never
 
 from analyzer.errors import InvalidInput
-from analyzer.graph.ops import (
-    Activation,
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Merge,
-    Multiply,
-    Norm,
-    Op,
-    Pool,
-    Rearrangement,
-    Shape,
-    Weighted,
-    ZeroPadShortcut,
-    input_channels,
-    tracks_statistics,
-)
+from analyzer.graph import ops
+from analyzer.graph.ops import Op, Shape, input_channels, tracks_statistics
 
 CONVENTION = {
     "params": "learned numbers; batch norm counts 2 per channel, its running statistics are buffers",
@@ -60,28 +38,28 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
     _check(op, inputs)
     shape = inputs[0]
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             return (op.out_channels, *_sides(op, shape, op.kernel, op.stride, op.padding, op.dilation))
-        case Norm() | Activation() | Dropout() | Add() | Multiply():
+        case ops.Norm() | ops.Activation() | ops.Dropout() | ops.Add() | ops.Multiply():
             return shape
-        case MaxPool2d():
+        case ops.MaxPool2d():
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, op.padding, 1))
-        case AvgPool2d() if op.ceil_mode:
+        case ops.AvgPool2d() if op.ceil_mode:
             sides = tuple([ceil_positions(side, op.kernel, op.stride) for side in shape[1:]])
             return (shape[0], *_non_empty_sides(op, shape, op.kernel, 0, sides))
-        case AvgPool2d():
+        case ops.AvgPool2d():
             return (shape[0], *_sides(op, shape, op.kernel, op.stride, 0, 1))
-        case ZeroPadShortcut():
+        case ops.ZeroPadShortcut():
             return (op.out_channels, *_sides(op, shape, 1, op.stride, 0, 1))
-        case GlobalAvgPool2d():
+        case ops.GlobalAvgPool2d():
             return (shape[0], 1, 1)
-        case AdaptiveAvgPool2d():
+        case ops.AdaptiveAvgPool2d():
             return (shape[0], op.output_size, op.output_size)
-        case Concat():
+        case ops.Concat():
             return (sum(other[0] for other in inputs), *shape[1:])
-        case Flatten():
+        case ops.Flatten():
             return (prod(shape),)
-        case Linear():
+        case ops.Linear():
             return (op.out_features,)
         case _:
             assert_never(op)
@@ -89,12 +67,12 @@ def out_shape(op: Op, *inputs: Shape) -> Shape:
 
 def _check(op: Op, inputs: tuple[Shape, ...]) -> None:
     shape = inputs[0]
-    if len(shape) != (1 if isinstance(op, Linear) else 3):
+    if len(shape) != (1 if isinstance(op, ops.Linear) else 3):
         _check_rank(op, shape)
     required = input_channels(op)
     if required is not None and required != shape[0]:
         raise InvalidInput(f"{type(op).__name__}: its input has {shape[0]} channels or features, it needs {required}.")
-    if isinstance(op, Merge):
+    if isinstance(op, ops.Merge):
         _check_merge(op, inputs)
 
 
@@ -114,23 +92,23 @@ def _non_empty_sides(op: Op, shape: Shape, kernel: int, padding: int, sides: tup
 
 def _check_rank(op: Op, shape: Shape) -> None:
     match op:
-        case Linear():
+        case ops.Linear():
             raise InvalidInput(f"Linear: its input {shape} is not flat; put a Flatten before it.")
-        case Conv2d() | Norm() | Pool() | Multiply() | ZeroPadShortcut():
+        case ops.Conv2d() | ops.Norm() | ops.Pool() | ops.Multiply() | ops.ZeroPadShortcut():
             raise InvalidInput(f"{type(op).__name__}: its input {shape} has no height and width.")
-        case Activation() | Add() | Concat() | Flatten() | Dropout():
+        case ops.Activation() | ops.Add() | ops.Concat() | ops.Flatten() | ops.Dropout():
             return
         case _:
             assert_never(op)
 
 
-def _check_merge(op: Add | Concat | Multiply, inputs: tuple[Shape, ...]) -> None:
+def _check_merge(op: ops.Add | ops.Concat | ops.Multiply, inputs: tuple[Shape, ...]) -> None:
     match op:
-        case Add():
+        case ops.Add():
             _expect_equal(op, *inputs)
-        case Concat():
+        case ops.Concat():
             _expect_equal(op, *(other[1:] for other in inputs))
-        case Multiply():
+        case ops.Multiply():
             _expect_equal(op, inputs[1], (inputs[0][0], 1, 1))
         case _:
             assert_never(op)
@@ -144,12 +122,12 @@ def _expect_equal(op: Op, *shapes: Shape) -> None:
 def params(op: Op) -> int:
     """Learned numbers of an op."""
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             weights = op.kernel * op.kernel * op.in_channels * op.out_channels // op.groups
             return weights + op.out_channels if op.bias else weights
-        case Linear():
+        case ops.Linear():
             return op.in_features * op.out_features + op.out_features
-        case Norm():
+        case ops.Norm():
             return 2 * op.channels
         case _:
             return _no_weights(op)
@@ -157,17 +135,17 @@ def params(op: Op) -> int:
 
 def buffers(op: Op) -> int:
     """Numbers stored but not learned: batch norm's running mean and variance, and its batch counter."""
-    return 2 * op.channels + 1 if isinstance(op, Norm) and tracks_statistics(op) else 0
+    return 2 * op.channels + 1 if isinstance(op, ops.Norm) and tracks_statistics(op) else 0
 
 
 def macs(op: Op, output: Shape) -> int:
     """Multiply-accumulates of one input (batch 1)."""
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             return op.kernel * op.kernel * op.in_channels // op.groups * prod(output)
-        case Linear():
+        case ops.Linear():
             return op.in_features * op.out_features
-        case Norm():
+        case ops.Norm():
             return 0
         case _:
             return _no_weights(op)
@@ -175,26 +153,28 @@ def macs(op: Op, output: Shape) -> int:
 
 def activations(op: Op, output: Shape) -> int:
     """Output elements where the op is a convolution or linear layer (batch 1)."""
-    return prod(output) if isinstance(op, Weighted) else 0
+    return prod(output) if isinstance(op, ops.Weighted) else 0
 
 
 def window(op: Op) -> tuple[int, int]:
     """(extent, stride) of the window through which an output element sees its input; global pools count as (1, 1)."""
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             return op.dilation * (op.kernel - 1) + 1, op.stride
-        case Norm() | Activation() | Merge() | Linear():
+        case ops.Norm() | ops.Activation() | ops.Merge() | ops.Linear():
             return 1, 1
-        case MaxPool2d() | AvgPool2d():
+        case ops.MaxPool2d() | ops.AvgPool2d():
             return op.kernel, op.stride
-        case ZeroPadShortcut():
+        case ops.ZeroPadShortcut():
             return 1, op.stride
-        case GlobalAvgPool2d() | AdaptiveAvgPool2d() | Flatten() | Dropout():
+        case ops.GlobalAvgPool2d() | ops.AdaptiveAvgPool2d() | ops.Flatten() | ops.Dropout():
             return 1, 1
         case _:
             assert_never(op)
 
 
-def _no_weights(op: Activation | Pool | Add | Concat | Multiply | Rearrangement | Dropout) -> int:
+def _no_weights(
+    op: ops.Activation | ops.Pool | ops.Add | ops.Concat | ops.Multiply | ops.Rearrangement | ops.Dropout,
+) -> int:
     """Zero, for the ops that have no weights; the parameter's type makes a new op name itself in every fold."""
     return 0

@@ -8,22 +8,7 @@ from typing import NamedTuple, assert_never
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.network_costs import BYTES_PER_PARAM
 from analyzer.cost.walk import OpCost
-from analyzer.graph.ops import (
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Multiply,
-    Rearrangement,
-    ReLU,
-    Sigmoid,
-)
+from analyzer.graph import ops
 
 _FVCORE = "fvcore_"
 
@@ -122,9 +107,9 @@ def _share(row: OpCost, gate: bool, functional: bool) -> dict[str, int]:
     """What one op adds to the sums."""
     outputs = prod(row.output_shape)
     match row.operation:
-        case Conv2d():
+        case ops.Conv2d():
             return _conv_share(row, row.operation, outputs, gate)
-        case Linear():
+        case ops.Linear():
             return {
                 "linear_params": row.params,
                 "linear_biases": outputs,
@@ -133,7 +118,7 @@ def _share(row: OpCost, gate: bool, functional: bool) -> dict[str, int]:
                 "num_linears": 1,
                 "fvcore_linear": row.macs,
             }
-        case BatchNorm2d() as norm:
+        case ops.BatchNorm2d() as norm:
             statistics = 2 * norm.channels
             return {
                 "norm_params": row.params,
@@ -142,21 +127,21 @@ def _share(row: OpCost, gate: bool, functional: bool) -> dict[str, int]:
                 "norm_elements": outputs,
                 "fvcore_batch_norm": 2 * outputs,
             }
-        case ReLU():
+        case ops.ReLU():
             return {"relu_elements": outputs, "functional_relu_elements": outputs * functional}
-        case Sigmoid():
+        case ops.Sigmoid():
             return {"sigmoid_elements": outputs}
-        case Add():
+        case ops.Add():
             return {"add_elements": outputs}
-        case MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d() as pool:
+        case ops.MaxPool2d() | ops.AvgPool2d() | ops.GlobalAvgPool2d() | ops.AdaptiveAvgPool2d() as pool:
             return _pool_share(row, pool, outputs, gate, functional)
-        case Rearrangement() | Dropout() | Concat() | Multiply():
+        case ops.Rearrangement() | ops.Dropout() | ops.Concat() | ops.Multiply():
             return {}
         case _:
             assert_never(row.operation)
 
 
-def _conv_share(row: OpCost, conv: Conv2d, outputs: int, gate: bool) -> dict[str, int]:
+def _conv_share(row: OpCost, conv: ops.Conv2d, outputs: int, gate: bool) -> dict[str, int]:
     return {
         "conv_params": row.params,
         "conv_biases": conv.out_channels * conv.bias,
@@ -171,25 +156,27 @@ def _conv_share(row: OpCost, conv: Conv2d, outputs: int, gate: bool) -> dict[str
 
 def _pool_share(
     row: OpCost,
-    pool: MaxPool2d | AvgPool2d | GlobalAvgPool2d | AdaptiveAvgPool2d,
+    pool: ops.MaxPool2d | ops.AvgPool2d | ops.GlobalAvgPool2d | ops.AdaptiveAvgPool2d,
     outputs: int,
     gate: bool,
     functional: bool,
 ) -> dict[str, int]:
     inputs = prod(row.input_shapes[0])
     match pool:
-        case MaxPool2d():
+        case ops.MaxPool2d():
             kind, window = "max_pool", {"max_pool_window": pool.kernel**2 * outputs}
-        case AvgPool2d():
+        case ops.AvgPool2d():
             kind, window = "avg_pool", {"avg_pool_window": pool.kernel**2 * outputs}
-        case GlobalAvgPool2d():
+        case ops.GlobalAvgPool2d():
             kind, window = "gate_pool" if gate else "global_pool", {}
-        case AdaptiveAvgPool2d():
+        case ops.AdaptiveAvgPool2d():
             kind, window = "fixed_pool", {}
         case _:
             assert_never(pool)
     unseen = {"functional_pool_inputs": inputs * functional, "functional_pool_outputs": outputs * functional}
-    adaptive = {"fvcore_adaptive_avg_pool2d": inputs} if isinstance(pool, GlobalAvgPool2d | AdaptiveAvgPool2d) else {}
+    adaptive = (
+        {"fvcore_adaptive_avg_pool2d": inputs} if isinstance(pool, ops.GlobalAvgPool2d | ops.AdaptiveAvgPool2d) else {}
+    )
     return {f"{kind}_inputs": inputs, f"{kind}_outputs": outputs, **window, **unseen, **adaptive}
 
 

@@ -5,52 +5,32 @@ from typing import assert_never
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.network_costs import BlockCost, StageCost
-from analyzer.graph.ops import (
-    Activation,
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Multiply,
-    Norm,
-    Op,
-    Pool,
-    ReLU,
-    Sigmoid,
-    Weighted,
-    ZeroPadShortcut,
-)
+from analyzer.graph import ops
+from analyzer.graph.ops import Op
 
 
 def op_notation(op: Op) -> str:
     """An op as the papers write it: "3×3 conv, 128, /2", "3×3 max pool, /2", "fc, 1000"."""
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             suffixes = f"{_stride_suffix(op.stride)}{_dilation_suffix(op)}{_groups_suffix(op)}"
             return f"{op.kernel}×{op.kernel} conv, {op.out_channels}{suffixes}"
-        case MaxPool2d():
+        case ops.MaxPool2d():
             return f"{op.kernel}×{op.kernel} max pool{_stride_suffix(op.stride)}"
-        case AvgPool2d():
+        case ops.AvgPool2d():
             return f"{op.kernel}×{op.kernel} average pool{_stride_suffix(op.stride)}"
-        case GlobalAvgPool2d():
+        case ops.GlobalAvgPool2d():
             return "global average pool"
-        case AdaptiveAvgPool2d():
+        case ops.AdaptiveAvgPool2d():
             return f"average pool to {op.output_size}×{op.output_size}"
-        case Linear():
+        case ops.Linear():
             return f"fc, {op.out_features}"
-        case BatchNorm2d():
+        case ops.BatchNorm2d():
             return "batch norm"
-        case ZeroPadShortcut():
+        case ops.ZeroPadShortcut():
             return f"zero-pad, {op.out_channels}{_stride_suffix(op.stride)}"
-        case ReLU() | Sigmoid() | Flatten() | Dropout() | Add() | Concat() | Multiply():
-            return type(op).__name__ if isinstance(op, ReLU) else type(op).__name__.lower()
+        case ops.ReLU() | ops.Sigmoid() | ops.Flatten() | ops.Dropout() | ops.Add() | ops.Concat() | ops.Multiply():
+            return type(op).__name__ if isinstance(op, ops.ReLU) else type(op).__name__.lower()
         case _:
             assert_never(op)
 
@@ -59,25 +39,25 @@ def _stride_suffix(stride: int) -> str:
     return f", /{stride}" if stride > 1 else ""
 
 
-def _dilation_suffix(op: Conv2d) -> str:
+def _dilation_suffix(op: ops.Conv2d) -> str:
     return f", dilation {op.dilation}" if op.dilation > 1 else ""
 
 
-def _groups_suffix(op: Conv2d) -> str:
+def _groups_suffix(op: ops.Conv2d) -> str:
     return f", {op.groups} groups" if op.groups > 1 else ""
 
 
 def short_words(op: Op) -> str:
     """An op where there is little room."""
-    return "BN" if isinstance(op, BatchNorm2d) else op_notation(op)
+    return "BN" if isinstance(op, ops.BatchNorm2d) else op_notation(op)
 
 
 def goes_without_saying(op: Op) -> bool:
     """Whether a one-line account of a stage or block leaves an op out."""
     match op:
-        case Norm() | Activation() | Add() | Concat() | Flatten() | Dropout():
+        case ops.Norm() | ops.Activation() | ops.Add() | ops.Concat() | ops.Flatten() | ops.Dropout():
             return True
-        case Weighted() | Pool() | Multiply() | ZeroPadShortcut():
+        case ops.Weighted() | ops.Pool() | ops.Multiply() | ops.ZeroPadShortcut():
             return False
         case _:
             assert_never(op)
@@ -89,25 +69,32 @@ _NOT_COUNTED = "It has no weights, and by convention elementwise work is not cou
 def op_note(op: Op) -> str:
     """What an op does with weights and costs, in one sentence; nothing where that depends on where it stands."""
     match op:
-        case BatchNorm2d():
+        case ops.BatchNorm2d():
             return (
                 "Batch norm learns a scale and a shift per channel; "
                 "its running mean and variance and its counter of batches are buffers."
             )
-        case AdaptiveAvgPool2d():
+        case ops.AdaptiveAvgPool2d():
             side = op.output_size
             return f"Whatever the input size, {side}×{side} windows cover the map, so that the classifier's inputs fit."
-        case Concat():
+        case ops.Concat():
             return "Concatenation keeps every channel that came before and adds the new ones; it computes nothing."
-        case Add():
+        case ops.Add():
             return "Both inputs have one shape, and the sum keeps it; by convention additions are not MACs."
-        case Multiply():
+        case ops.Multiply():
             return "The gate scales each channel by one number; by convention this is not counted as MACs."
-        case Dropout():
+        case ops.Dropout():
             return "Dropout does something in training only."
-        case ReLU() | Sigmoid() | Flatten():
+        case ops.ReLU() | ops.Sigmoid() | ops.Flatten():
             return _NOT_COUNTED
-        case Conv2d() | Linear() | MaxPool2d() | AvgPool2d() | GlobalAvgPool2d() | ZeroPadShortcut():
+        case (
+            ops.Conv2d()
+            | ops.Linear()
+            | ops.MaxPool2d()
+            | ops.AvgPool2d()
+            | ops.GlobalAvgPool2d()
+            | ops.ZeroPadShortcut()
+        ):
             return ""
         case _:
             assert_never(op)
@@ -138,9 +125,9 @@ def block_notation(block: BlockCost) -> str:
     return f"{block.kind} {widths}" + (f", {groups} groups" if groups > 1 else "")
 
 
-def block_convs(block: BlockCost) -> list[Conv2d]:
+def block_convs(block: BlockCost) -> list[ops.Conv2d]:
     """The convolutions of a block's transform, the shortcut's projection left out."""
-    return [row.operation for row in block.transform if isinstance(row.operation, Conv2d)]
+    return [row.operation for row in block.transform if isinstance(row.operation, ops.Conv2d)]
 
 
 def shortcut_notation(block: BlockCost) -> str:
@@ -150,6 +137,6 @@ def shortcut_notation(block: BlockCost) -> str:
     if len(block.transform) < len(block.rows):
         return "projection"
     operations = {type(row.operation) for row in block.rows}
-    if ZeroPadShortcut in operations:
+    if ops.ZeroPadShortcut in operations:
         return "zero-pad"
-    return "identity" if Add in operations else "none"
+    return "identity" if ops.Add in operations else "none"

@@ -10,31 +10,9 @@ from typing import Literal, NamedTuple, assert_never
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.walk import OpCost
+from analyzer.graph import ops
 from analyzer.graph.graph import INPUT, Graph
-from analyzer.graph.ops import (
-    Activation,
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Multiply,
-    Norm,
-    Op,
-    Pool,
-    Rearrangement,
-    ReLU,
-    Sigmoid,
-    Weighted,
-    ZeroPadShortcut,
-    saves_indices,
-)
+from analyzer.graph.ops import Op, saves_indices
 
 IMAGE = -1
 """Stands for the network's input among the rows that an op reads."""
@@ -77,23 +55,23 @@ class Kernel(NamedTuple):
 def kind_of(op: Op) -> str:
     """The kind of kernel that an op runs as; empty where it runs none (Flatten, and Dropout in inference)."""
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             return "grouped convolution" if op.groups > 1 else "convolution"
-        case BatchNorm2d():
+        case ops.BatchNorm2d():
             return "batch norm"
-        case ReLU():
+        case ops.ReLU():
             return "relu"
-        case Sigmoid() | Multiply():
+        case ops.Sigmoid() | ops.Multiply():
             return "gate"
-        case Pool():
+        case ops.Pool():
             return "pool"
-        case Linear():
+        case ops.Linear():
             return "linear"
-        case Add():
+        case ops.Add():
             return "add"
-        case Concat() | ZeroPadShortcut():
+        case ops.Concat() | ops.ZeroPadShortcut():
             return "concat"
-        case Flatten() | Dropout():
+        case ops.Flatten() | ops.Dropout():
             return ""
         case _:
             assert_never(op)
@@ -107,17 +85,17 @@ that computes what it reads; a kernel that reads a tensor in memory; a value com
 def lowering(op: Op) -> Lowering:
     """What torch.compile makes of an op in inference."""
     match op:
-        case Weighted():
+        case ops.Weighted():
             return "library"
-        case BatchNorm2d() | Activation() | Add() | Multiply() | ZeroPadShortcut():
+        case ops.BatchNorm2d() | ops.Activation() | ops.Add() | ops.Multiply() | ops.ZeroPadShortcut():
             return "pointwise"
-        case Concat():
+        case ops.Concat():
             return "concat"
-        case GlobalAvgPool2d():
+        case ops.GlobalAvgPool2d():
             return "fused reduction"
-        case MaxPool2d() | AvgPool2d() | AdaptiveAvgPool2d():
+        case ops.MaxPool2d() | ops.AvgPool2d() | ops.AdaptiveAvgPool2d():
             return "reduction"
-        case Flatten() | Dropout():
+        case ops.Flatten() | ops.Dropout():
             return "view"
         case _:
             assert_never(op)
@@ -131,14 +109,14 @@ def eager_kernels(analysis: Analysis) -> list[Kernel]:
 def inference_kernels(index: int, row: OpCost) -> list[Kernel]:
     """The kernels of an op in inference."""
     kind, op = kind_of(row.operation), row.operation
-    if isinstance(op, Weighted):
+    if isinstance(op, ops.Weighted):
         return _weighted(index, row, op)
     indices = INDEX_BYTES * written(row) if saves_indices(op) else 0
-    kernel = Kernel(index, kind, read(row), written(row), extra_bytes=indices, is_norm=isinstance(op, Norm))
+    kernel = Kernel(index, kind, read(row), written(row), extra_bytes=indices, is_norm=isinstance(op, ops.Norm))
     return [kernel] if kind else []
 
 
-def _weighted(index: int, row: OpCost, op: Conv2d | Linear) -> list[Kernel]:
+def _weighted(index: int, row: OpCost, op: ops.Conv2d | ops.Linear) -> list[Kernel]:
     """A convolution's or linear layer's kernel, and the one that adds a convolution's bias."""
     kernel = Kernel(
         index,
@@ -152,10 +130,10 @@ def _weighted(index: int, row: OpCost, op: Conv2d | Linear) -> list[Kernel]:
         side=1,
     )
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             bias = [Kernel(index, "add", written(row), written(row))] * op.bias
             return [kernel._replace(side=op.kernel, is_stem=row.input_shapes[0][0] < 8), *bias]
-        case Linear():
+        case ops.Linear():
             return [kernel]
         case _:
             assert_never(op)
@@ -194,19 +172,19 @@ def _op_training_kernels(index: int, row: OpCost, first: bool) -> list[Kernel]:
     forward = inference_kernels(index, row)
     size, out, kind = read(row), written(row), kind_of(row.operation)
     match row.operation:
-        case Weighted():
+        case ops.Weighted():
             gradient = forward[0]._replace(read=size + out, written=0)
             return [*forward, gradient] if first else [*forward, gradient, gradient]
-        case Norm():
+        case ops.Norm():
             passes = Kernel(index, kind, 2 * size, out, is_norm=True)
             return [passes, passes._replace(read=4 * size)]
-        case Add():
+        case ops.Add():
             return forward
-        case Activation() | Multiply() | Dropout():
+        case ops.Activation() | ops.Multiply() | ops.Dropout():
             return [*forward, Kernel(index, kind or "gate", 2 * out, size)]
-        case MaxPool2d():
+        case ops.MaxPool2d():
             return [*forward, Kernel(index, kind, out, 2 * size, extra_bytes=INDEX_BYTES * out)]
-        case AvgPool2d() | GlobalAvgPool2d() | AdaptiveAvgPool2d() | Concat() | Rearrangement():
+        case ops.AvgPool2d() | ops.GlobalAvgPool2d() | ops.AdaptiveAvgPool2d() | ops.Concat() | ops.Rearrangement():
             return [*forward, *[Kernel(index, kind, out, size)] * bool(kind)]
         case _:
             assert_never(row.operation)
@@ -278,7 +256,7 @@ class _Fusion:
 
     def _readers(self) -> Counter[int]:
         """For each row how many ops read it; a concatenation within a chain of them is read by none of the chain."""
-        chained = {index for index, row in enumerate(self._rows) if isinstance(row.operation, Concat)}
+        chained = {index for index, row in enumerate(self._rows) if isinstance(row.operation, ops.Concat)}
         return Counter(
             source
             for index, inputs in enumerate(self._sources)
@@ -352,11 +330,11 @@ _GROUPED, _SMALL, _NARROWING, _PLAIN = 1.358, 0.783, 0.725, 0.823
 
 def compiles_to_channels_last(analysis: Analysis) -> bool:
     """Whether torch.compile turns the network to NHWC: where its weights for kinds of convolution save time in sum."""
-    costs = [(row.macs, _slowdown(row.operation)) for row in analysis.rows if isinstance(row.operation, Conv2d)]
+    costs = [(row.macs, _slowdown(row.operation)) for row in analysis.rows if isinstance(row.operation, ops.Conv2d)]
     return fsum(macs * slowdown for macs, slowdown in costs) <= sum(macs for macs, _ in costs)
 
 
-def _slowdown(op: Conv2d) -> float:
+def _slowdown(op: ops.Conv2d) -> float:
     group_width = op.in_channels // op.groups
     if op.groups > 1 and group_width > 1:
         return _GROUPED

@@ -44,24 +44,9 @@ from math import exp2, inf, log, prod, sqrt
 from typing import assert_never
 
 from analyzer.cost.walk import OpCost
+from analyzer.graph import ops
 from analyzer.graph.graph import Graph
-from analyzer.graph.ops import (
-    Activation,
-    Add,
-    Concat,
-    Conv2d,
-    Dropout,
-    Linear,
-    Merge,
-    Multiply,
-    Norm,
-    Pool,
-    Rearrangement,
-    Weighted,
-    elements_per_statistic,
-    rounds,
-    tracks_statistics,
-)
+from analyzer.graph.ops import elements_per_statistic, rounds, tracks_statistics
 
 UNIT_ROUNDOFF = {"float64": exp2(-53), "float32": exp2(-24), "float16": exp2(-11), "bfloat16": exp2(-8)}
 """Half the distance from 1 to the next number of the dtype."""
@@ -114,7 +99,7 @@ def path_additions(graph: Graph, reference: Graph, *, gradient: bool) -> int:
 def _forward_additions(graph: Graph) -> int:
     """For each sum of m tensors m − 1, at every level."""
     nested = sum(_forward_additions(node.op) for node in graph.nodes if isinstance(node.op, Graph))
-    return nested + sum(len(node.inputs) - 1 for node in graph.nodes if isinstance(node.op, Add))
+    return nested + sum(len(node.inputs) - 1 for node in graph.nodes if isinstance(node.op, ops.Add))
 
 
 def _gradient_additions(graph: Graph) -> int:
@@ -129,11 +114,11 @@ def _result_roundings(row: OpCost, images: int) -> int:
     if not rounds(row.operation):
         return 0
     match row.operation:
-        case Weighted() | Norm():
+        case ops.Weighted() | ops.Norm():
             return 2 + images if images else 1
-        case Add():
+        case ops.Add():
             return len(row.input_shapes) - 1
-        case Pool() | Activation() | Concat() | Multiply() | Rearrangement() | Dropout():
+        case ops.Pool() | ops.Activation() | ops.Concat() | ops.Multiply() | ops.Rearrangement() | ops.Dropout():
             return 2 if images else 1
         case _:
             assert_never(row.operation)
@@ -149,19 +134,19 @@ def _forward(row: OpCost, batch_size: int, training: bool) -> Iterator[int]:
     if not rounds(row.operation):
         return
     match row.operation:
-        case Conv2d() as conv:
+        case ops.Conv2d() as conv:
             yield conv.kernel**2 * conv.in_channels // conv.groups
-        case Norm() as norm:
+        case ops.Norm() as norm:
             yield 4
             if training or not tracks_statistics(norm):
                 yield from _statistics(row, batch_size)
-        case Linear() as linear:
+        case ops.Linear() as linear:
             yield linear.in_features
-        case Add():
+        case ops.Add():
             yield len(row.input_shapes)
-        case Pool():
+        case ops.Pool():
             yield prod(row.input_shapes[0][1:])
-        case Activation() | Concat() | Multiply() | Rearrangement() | Dropout():
+        case ops.Activation() | ops.Concat() | ops.Multiply() | ops.Rearrangement() | ops.Dropout():
             yield 4
         case _:
             assert_never(row.operation)
@@ -169,12 +154,12 @@ def _forward(row: OpCost, batch_size: int, training: bool) -> Iterator[int]:
 
 def _backward(row: OpCost, batch_size: int) -> Iterator[int]:
     match row.operation:
-        case Conv2d() as conv:
+        case ops.Conv2d() as conv:
             yield conv.kernel**2 * conv.out_channels // conv.groups
             yield batch_size * prod(row.output_shape[1:])
-        case Norm():
+        case ops.Norm():
             yield from _statistics(row, batch_size)
-        case Linear() | Activation() | Pool() | Merge() | Rearrangement() | Dropout():
+        case ops.Linear() | ops.Activation() | ops.Pool() | ops.Merge() | ops.Rearrangement() | ops.Dropout():
             yield from _forward(row, batch_size, training=False)
         case _:
             assert_never(row.operation)

@@ -11,26 +11,9 @@ from analyzer.errors import InvalidInput, Unavailable, shortened
 from analyzer.families.network import Network, network
 from analyzer.families.registry import FAMILIES
 from analyzer.families.spec import Spec, WeightInitialisation
+from analyzer.graph import ops
 from analyzer.graph.graph import Graph
-from analyzer.graph.ops import (
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Multiply,
-    Op,
-    Pool,
-    ReLU,
-    Sigmoid,
-    ZeroPadShortcut,
-)
+from analyzer.graph.ops import Op
 from analyzer.graph.resnext_forms import INLINED_GRAPHS
 from analyzer.live.network import modules
 from analyzer.live.network.modules import GraphStep, Net, Subgraph
@@ -164,7 +147,7 @@ def _add_nodes(parent: _Module, graph: Graph) -> _Module:
 def _num_feature_nodes(graph: Graph) -> int:
     """Number of nodes before the head's pool or Flatten; all of them where it has none, or reads anything else."""
     for index, node in enumerate(graph.nodes):
-        if node.stage == "head" and isinstance(node.op, Pool | Flatten):
+        if node.stage == "head" and isinstance(node.op, ops.Pool | ops.Flatten):
             rest = graph.nodes[index:]
             allowed = {node.inputs[0], *(later.name for later in rest)}
             if all(source in allowed for later in rest for source in later.inputs):
@@ -199,41 +182,41 @@ def _steps(graph: Graph) -> Iterator[GraphStep]:
 def _leaf(op: Op, in_place: bool) -> nn.Module:
     """One op's module, its weights on `meta`."""
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             return _conv(op)
-        case BatchNorm2d():
+        case ops.BatchNorm2d():
             return nn.BatchNorm2d(op.channels, device="meta")
-        case Linear():
+        case ops.Linear():
             return nn.Linear(op.in_features, op.out_features, device="meta")
-        case ReLU():
+        case ops.ReLU():
             return nn.ReLU(inplace=in_place)
-        case Sigmoid():
+        case ops.Sigmoid():
             return nn.Sigmoid()
-        case Dropout():
+        case ops.Dropout():
             return nn.Dropout()
-        case MaxPool2d():
+        case ops.MaxPool2d():
             return nn.MaxPool2d(op.kernel, op.stride, op.padding)
-        case AvgPool2d():
+        case ops.AvgPool2d():
             return nn.AvgPool2d(op.kernel, op.stride, ceil_mode=op.ceil_mode, count_include_pad=False)
-        case GlobalAvgPool2d():
+        case ops.GlobalAvgPool2d():
             return nn.AdaptiveAvgPool2d(1)
-        case AdaptiveAvgPool2d():
+        case ops.AdaptiveAvgPool2d():
             return nn.AdaptiveAvgPool2d(op.output_size)
-        case Flatten():
+        case ops.Flatten():
             return nn.Flatten()
-        case Add():
+        case ops.Add():
             return modules.Add(in_place)
-        case Concat():
+        case ops.Concat():
             return modules.Concat()
-        case Multiply():
+        case ops.Multiply():
             return modules.Multiply()
-        case ZeroPadShortcut():
+        case ops.ZeroPadShortcut():
             return modules.ZeroPadShortcut(op.in_channels, op.out_channels, op.stride)
         case _:
             assert_never(op)
 
 
-def _conv(op: Conv2d) -> nn.Conv2d:
+def _conv(op: ops.Conv2d) -> nn.Conv2d:
     return nn.Conv2d(
         op.in_channels,
         op.out_channels,

@@ -4,22 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, assert_never
 
+from analyzer.graph import ops
 from analyzer.graph.graph import INPUT, Graph, Node, leaf_ops
-from analyzer.graph.ops import (
-    Activation,
-    Add,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    Multiply,
-    Norm,
-    Op,
-    Pool,
-    Shape,
-    Weighted,
-    ZeroPadShortcut,
-)
+from analyzer.graph.ops import Op, Shape
 from analyzer.render.diagram.grouping import ResidualParts, Segment, residual_parts, shortcut_flow
 from analyzer.render.diagram.labels import CostsByPath, path_range, wrapped_lines
 from analyzer.render.diagram.picture import Arrow, Box, Flow, Role
@@ -87,15 +74,15 @@ class FrameBuilder:
             return flow if flow != "data" else tail.flow
         if tail.box not in self._entries:
             return "data"
-        if isinstance(op, Add):
+        if isinstance(op, ops.Add):
             return "identity"
-        return "reuse" if isinstance(op, Concat) else "data"
+        return "reuse" if isinstance(op, ops.Concat) else "data"
 
     def _box(self, op: Op, paths: tuple[str, ...]) -> Box:
         box = Box(name=paths[0], role=box_role(op), paths=paths, tip=self._costs.tip(path_range(paths), paths))
         match box.role:
             case "add":
-                return replace(box, title="×" if isinstance(op, Multiply) else "+")
+                return replace(box, title="×" if isinstance(op, ops.Multiply) else "+")
             case "slim":
                 return replace(box, lines=(short_words(op),), facts=self._costs.elementwise_facts(paths))
             case "concat":
@@ -112,15 +99,15 @@ def port_box(name: str, dimensions: Shape) -> Box:
 def box_role(op: Op) -> Role:
     """How an op is drawn: what has weights and what pools as boxes, what acts on each element as slim ones."""
     match op:
-        case Weighted() | ZeroPadShortcut():
+        case ops.Weighted() | ops.ZeroPadShortcut():
             return "conv"
-        case Pool():
+        case ops.Pool():
             return "pool"
-        case Norm() | Activation() | Dropout() | Flatten():
+        case ops.Norm() | ops.Activation() | ops.Dropout() | ops.Flatten():
             return "slim"
-        case Add() | Multiply():
+        case ops.Add() | ops.Multiply():
             return "add"
-        case Concat():
+        case ops.Concat():
             return "concat"
         case _:
             assert_never(op)
@@ -211,7 +198,7 @@ class RunDrawer:
 
 def is_dense_layer(unit: Segment) -> bool:
     """Whether a unit is a dense layer with its concatenation."""
-    return len(unit) == 2 and isinstance(unit[1].op, Concat)
+    return len(unit) == 2 and isinstance(unit[1].op, ops.Concat)
 
 
 def range_title(unit: str, number: int, times: int) -> str:
@@ -232,7 +219,7 @@ def paths_below(blocks: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[str, 
 
 def short_op_notation(op: Op) -> str:
     """An op in a block, whose frame names its groups: "3×3, 128, /2"."""
-    return op_notation(replace(op, groups=1)).replace(" conv", "") if isinstance(op, Conv2d) else short_words(op)
+    return op_notation(replace(op, groups=1)).replace(" conv", "") if isinstance(op, ops.Conv2d) else short_words(op)
 
 
 def _leaves(node: Node) -> list[Op]:
@@ -244,7 +231,9 @@ def ops_notation(nodes: Iterable[Node], words: Callable[[Op], str]) -> tuple[str
     texts = list[str]()
     for node in nodes:
         if isinstance(node.op, Graph) and node.op.kind == "squeeze_excitation":
-            texts.append(f"SE, {next(op.out_channels for _, op in leaf_ops(node.op) if isinstance(op, Conv2d))} hidden")
+            texts.append(
+                f"SE, {next(op.out_channels for _, op in leaf_ops(node.op) if isinstance(op, ops.Conv2d))} hidden"
+            )
         elif isinstance(node.op, Graph):
             texts += ops_notation(node.op.nodes, words)
         elif not goes_without_saying(node.op):

@@ -4,27 +4,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import assert_never
 
+from analyzer.graph import ops
 from analyzer.graph.graph import Graph
-from analyzer.graph.ops import (
-    OPS,
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Merge,
-    Multiply,
-    Op,
-    ReLU,
-    Sigmoid,
-    ZeroPadShortcut,
-)
+from analyzer.graph.ops import OPS, Op
 from analyzer.render.pytorch.code import Call, call
 
 CHANNELS = ("in_channels", "out_channels", "channels", "in_features", "out_features")
@@ -56,32 +38,32 @@ def fixed_fields(op: Op) -> tuple[object, ...]:
 def module_code(op: Op, codes: Mapping[str, str], in_place: bool = False) -> Call:
     """The module of an op; `codes` has the expression for each of its variable fields."""
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             optional = {name: codes[name] for name, default in _DEFAULTS.items() if codes[name] != default}
             bias = {} if op.bias else {"bias": "False"}
             return call("nn.Conv2d", codes["in_channels"], codes["out_channels"], str(op.kernel), **optional, **bias)
-        case BatchNorm2d():
+        case ops.BatchNorm2d():
             return call("nn.BatchNorm2d", codes["channels"])
-        case Linear():
+        case ops.Linear():
             return call("nn.Linear", codes["in_features"], codes["out_features"])
-        case ZeroPadShortcut():
+        case ops.ZeroPadShortcut():
             stride = {} if codes["stride"] == "1" else {"stride": codes["stride"]}
             return call("ZeroPadShortcut", codes["in_channels"], codes["out_channels"], **stride)
-        case ReLU():
+        case ops.ReLU():
             return call("nn.ReLU", inplace="True") if in_place else call("nn.ReLU")
-        case MaxPool2d():
+        case ops.MaxPool2d():
             padding = {"padding": str(op.padding)} if op.padding else {}
             return call("nn.MaxPool2d", str(op.kernel), stride=str(op.stride), **padding)
-        case AvgPool2d():
+        case ops.AvgPool2d():
             ceiling = {"ceil_mode": "True", "count_include_pad": "False"} if op.ceil_mode else {}
             return call("nn.AvgPool2d", str(op.kernel), stride=str(op.stride), **ceiling)
-        case GlobalAvgPool2d():
+        case ops.GlobalAvgPool2d():
             return call("nn.AdaptiveAvgPool2d", "1")
-        case AdaptiveAvgPool2d():
+        case ops.AdaptiveAvgPool2d():
             return call("nn.AdaptiveAvgPool2d", str(op.output_size))
-        case Sigmoid() | Flatten() | Dropout():
+        case ops.Sigmoid() | ops.Flatten() | ops.Dropout():
             return Call(f"nn.{type(op).__name__}")
-        case Add() | Concat() | Multiply():
+        case ops.Add() | ops.Concat() | ops.Multiply():
             raise TypeError(f"{type(op).__name__} is written as an expression")
         case _:
             assert_never(op)
@@ -89,17 +71,17 @@ def module_code(op: Op, codes: Mapping[str, str], in_place: bool = False) -> Cal
 
 def needs_module(op: Op | Graph, in_place: bool) -> bool:
     """Whether a class has a module for an op or a sub-graph; merges and plain expressions need none."""
-    return not isinstance(op, Merge) and (in_place or not plain_expression(op))
+    return not isinstance(op, ops.Merge) and (in_place or not plain_expression(op))
 
 
 def plain_expression(op: Op | Graph) -> str:
     """How to apply an op of one input without a module, {} standing for the input; "" where it needs one."""
     match op:
-        case Sigmoid():
+        case ops.Sigmoid():
             return "torch.sigmoid({})"
-        case Flatten():
+        case ops.Flatten():
             return "torch.flatten({}, 1)"
-        case ReLU():
+        case ops.ReLU():
             return "torch.relu({})"
         case _:
             return ""

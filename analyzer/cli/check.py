@@ -59,15 +59,13 @@ def facts_of_module(name: str) -> tuple[str, Facts]:
 
 
 def _changes(old: Baseline, new: Baseline) -> list[FigureChange]:
-    from analyzer.baseline.baseline import module_changes
-
     changes = [
         change
         for key in sorted({*old.networks, *new.networks})
         for change in regression.network_changes(key, old.networks.get(key), new.networks.get(key))
     ]
     for key in sorted({*old.modules, *new.modules}):
-        changes += module_changes(key, old.modules.get(key), new.modules.get(key))
+        changes += regression.module_changes(key, old.modules.get(key), new.modules.get(key))
     return changes
 
 
@@ -201,10 +199,8 @@ def _check_live(networks: Mapping[str, Facts]) -> Outcome:
 
 
 def _check_module(baseline: Path, name: str) -> Outcome:
-    from analyzer.baseline.baseline import check_module
-
     modules = regression.load_baseline(baseline).modules
     key, facts = facts_of_module(name)
     if key not in modules:
         raise InvalidInput(f"module {shortened(key)!r}: is not in {baseline}; put it there with --update.")
-    return check_module(key, modules[key], facts)
+    return regression.check_module(key, modules[key], facts)

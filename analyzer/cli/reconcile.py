@@ -7,13 +7,15 @@ import click
 from analyzer.cli.options import format_option, input_size_option, output_option, variant_argument, write_output
 from analyzer.cost.analysis import analyze
 from analyzer.families.network import Network, Size
-from analyzer.literature.reconcile import KINDS, parse_printed_number
+
+_KINDS = ("params", "macs", "activations", "bytes")
+"""Those of `analyzer.literature.reconcile`, which `--help` need not load."""
 
 
 @click.command("reconcile")
 @variant_argument
 @click.argument("number", nargs=-1, required=True, metavar="NUMBER")
-@click.option("--quantity", type=click.Choice(KINDS), default=None, help="What the number is of, where that is known.")
+@click.option("--quantity", type=click.Choice(_KINDS), default=None, help="What the number is of, where that is known.")
 @input_size_option
 @format_option("text", "json")
 @output_option
@@ -31,7 +33,7 @@ def reconcile_verb(
     agree as printed, rounded or cut off. A paper's known error is told as such. Exit status 1 where nothing gives the
     number; the nearest counts are shown then.
     """
-    from analyzer.literature.reconcile import reconcile
+    from analyzer.literature.reconcile import parse_printed_number, reconcile
 
     result = reconcile(analyze(variant, input_size), parse_printed_number(" ".join(number), quantity))
     if output_format == "json":

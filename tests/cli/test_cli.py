@@ -8,10 +8,13 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 import analyzer
 from analyzer.cli import VERBS, main
+from analyzer.cli.reconcile import reconcile_verb
+from analyzer.literature.reconcile import KINDS
 
 COMMAND = [sys.executable, "-m", "analyzer"]
 
@@ -118,6 +121,12 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
     out, err = capsys.readouterr()
     assert out.startswith(f"Usage: analyzer {verb} ")
     assert err == ""
+
+
+def test_reconcile_knows_every_kind_of_quantity() -> None:
+    quantity = next(param for param in reconcile_verb.params if param.name == "quantity")
+    assert isinstance(quantity.type, click.Choice)
+    assert tuple(quantity.type.choices) == KINDS
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,8 @@ Nothing heavy is imported here: each public name is loaded when it is first used
 
     >>> import analyzer
     >>> nodes = (
-    ...     analyzer.Node("conv", analyzer.Conv2d(3, 8, 3, padding=1), (analyzer.INPUT,)),
-    ...     analyzer.Node("relu", analyzer.ReLU(), ("conv",)),
+    ...     analyzer.Node("conv", analyzer.ops.Conv2d(3, 8, 3, padding=1), (analyzer.INPUT,)),
+    ...     analyzer.Node("relu", analyzer.ops.ReLU(), ("conv",)),
     ... )
     >>> analyzer.analyze(analyzer.Graph("mine", nodes), input_size=32).macs == 3 * 8 * 3**2 * 32**2
     True
@@ -37,51 +37,18 @@ if TYPE_CHECKING:
     from analyzer.errors import InvalidInput, Unavailable
     from analyzer.families.network import Network
     from analyzer.families.spec import Spec
+    from analyzer.graph import ops
     from analyzer.graph.graph import INPUT, Graph, Node
-    from analyzer.graph.ops import (
-        AdaptiveAvgPool2d,
-        Add,
-        AvgPool2d,
-        BatchNorm2d,
-        Concat,
-        Conv2d,
-        Dropout,
-        Flatten,
-        GlobalAvgPool2d,
-        Linear,
-        MaxPool2d,
-        Multiply,
-        Op,
-        ReLU,
-        Sigmoid,
-        ZeroPadShortcut,
-    )
 
 __all__ = [
     "INPUT",
-    "AdaptiveAvgPool2d",
-    "Add",
     "Analysis",
-    "AvgPool2d",
-    "BatchNorm2d",
-    "Concat",
-    "Conv2d",
-    "Dropout",
-    "Flatten",
-    "GlobalAvgPool2d",
     "Graph",
     "InvalidInput",
-    "Linear",
-    "MaxPool2d",
-    "Multiply",
     "Network",
     "Node",
-    "Op",
-    "ReLU",
-    "Sigmoid",
     "Spec",
     "Unavailable",
-    "ZeroPadShortcut",
     "analyze",
     "build",
     "check_equivalence",
@@ -91,6 +58,7 @@ __all__ = [
     "explain",
     "load_weights",
     "measure_latency",
+    "ops",
     "predict_latency",
     "reconcile",
     "save_weights",
@@ -106,14 +74,15 @@ _MODULES = {
     "Spec": "families.spec",
     "Unavailable": "errors",
 }
-"""Name → module that defines it; functions stand in `api`, ops in `graph.ops`."""
+"""Name → module that defines it; `ops` is a module itself, and the functions stand in `api`."""
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'analyzer' has no attribute {name!r}")
-    home = _MODULES.get(name, "api" if name.islower() else "graph.ops")
-    return getattr(import_module(f"analyzer.{home}"), name)
+    if name == "ops":
+        return import_module("analyzer.graph.ops")
+    return getattr(import_module(f"analyzer.{_MODULES.get(name, 'api')}"), name)
 
 
 def __dir__() -> list[str]:

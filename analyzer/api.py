@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.cost.analysis import Analysis
 from analyzer.cost.analysis import analyze as analyzed
-from analyzer.errors import InvalidInput, Unavailable
+from analyzer.errors import InvalidInput
 from analyzer.extras import extra_imports
 from analyzer.families.network import Network, Size
 from analyzer.families.spec import Spec
@@ -29,25 +29,6 @@ if TYPE_CHECKING:
     from analyzer.render.compare.compare import NetworkComparison
     from analyzer.render.diagram.drawing import Drawing
     from analyzer.render.explain.explain import Explained
-
-__all__ = [
-    "Analysis",
-    "InvalidInput",
-    "Unavailable",
-    "analyze",
-    "build",
-    "check_equivalence",
-    "compare",
-    "devices",
-    "diagram",
-    "explain",
-    "load_weights",
-    "measure_latency",
-    "predict_latency",
-    "reconcile",
-    "save_weights",
-    "verify",
-]
 
 
 def analyze(variant: str | Spec | Graph | Network, input_size: Size | None = None) -> Analysis:

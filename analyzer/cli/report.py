@@ -156,18 +156,18 @@ def _memory_options(
 
 def _memory_markdown(analysis: Analysis, memory: _MemoryOptions) -> str:
     from analyzer.render.report.memory import budget_section, memory_section, transfer_section
-    from analyzer.render.report.report import escaped
+    from analyzer.text.tables import escape_markdown
     from analyzer.text.units import size_bytes
 
     batch = 1 if memory.batch_size is None else memory.batch_size
-    title = f"# {escaped(analysis.network.title)}:"
+    title = f"# {escape_markdown(analysis.network.title)}:"
     if memory.budget is not None:
         section = budget_section(analysis, memory.budget, batch, memory.dtype or "float32")
         return f"{title} what fits {size_bytes(memory.budget)}\n\n{section}\n"
     if memory.trainable is None:
         return f"{title} memory\n\n{memory_section(analysis, batch, memory.dtype)}\n"
     section = transfer_section(analysis, memory.trainable, batch, memory.dtype or "float32", memory.frozen_norm)
-    return f"{title} training {escaped(memory.trainable)}\n\n{section}\n"
+    return f"{title} training {escape_markdown(memory.trainable)}\n\n{section}\n"
 
 
 def _document(analysis: Analysis, memory: _MemoryOptions, target: "LatencyTarget | None") -> dict[str, Any]:

@@ -19,21 +19,10 @@ from analyzer.families.spec import (
     spec_field,
     variants_by_pattern,
 )
+from analyzer.graph import ops
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.memo import memoized
-from analyzer.graph.ops import (
-    MAX_CHANNELS,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Op,
-    ReLU,
-)
+from analyzer.graph.ops import MAX_CHANNELS, Op
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +83,12 @@ class DenseNetSpec(Spec):
 def _head(spec: DenseNetSpec, channels: int) -> list[tuple[str, Op]]:
     if spec.head == "none":
         return []
-    pooled: list[tuple[str, Op]] = [("relu", ReLU()), ("avgpool", GlobalAvgPool2d()), ("flatten", Flatten())]
-    classifier: list[tuple[str, Op]] = [("classifier", Linear(channels, spec.num_classes))]
+    pooled: list[tuple[str, Op]] = [
+        ("relu", ops.ReLU()),
+        ("avgpool", ops.GlobalAvgPool2d()),
+        ("flatten", ops.Flatten()),
+    ]
+    classifier: list[tuple[str, Op]] = [("classifier", ops.Linear(channels, spec.num_classes))]
     return pooled + (classifier if spec.head == "classifier" else [])
 
 
@@ -113,18 +106,18 @@ def _features(spec: DenseNetSpec) -> tuple[Graph, int]:
             )
             channels = compressed
     if spec.head != "none":
-        nodes += sequence(("norm5", BatchNorm2d(channels)), after=nodes[-1].name, stage="head")
+        nodes += sequence(("norm5", ops.BatchNorm2d(channels)), after=nodes[-1].name, stage="head")
     return Graph("features", tuple(nodes)), channels
 
 
 def _stem(spec: DenseNetSpec) -> list[Node]:
     if spec.stem == "cifar":
-        return sequence(("conv0", Conv2d(spec.in_channels, spec.init_features, 3, padding=1)), stage="stem")
+        return sequence(("conv0", ops.Conv2d(spec.in_channels, spec.init_features, 3, padding=1)), stage="stem")
     return sequence(
-        ("conv0", Conv2d(spec.in_channels, spec.init_features, 7, stride=2, padding=3)),
-        ("norm0", BatchNorm2d(spec.init_features)),
-        ("relu0", ReLU()),
-        ("pool0", MaxPool2d(3, stride=2, padding=1)),
+        ("conv0", ops.Conv2d(spec.in_channels, spec.init_features, 7, stride=2, padding=3)),
+        ("norm0", ops.BatchNorm2d(spec.init_features)),
+        ("relu0", ops.ReLU()),
+        ("pool0", ops.MaxPool2d(3, stride=2, padding=1)),
         stage="stem",
     )
 
@@ -136,20 +129,20 @@ def _dense_block(spec: DenseNetSpec, channels: int, depth: int) -> Graph:
         nodes.append(
             Node(f"denselayer{index}", _dense_layer(channels, spec.growth_rate, spec.bottleneck_ratio), (joined,))
         )
-        nodes.append(Node(f"concat{index}", Concat(), (joined, f"denselayer{index}")))
+        nodes.append(Node(f"concat{index}", ops.Concat(), (joined, f"denselayer{index}")))
         joined, channels = f"concat{index}", channels + spec.growth_rate
     return Graph("stage", tuple(nodes))
 
 
 @memoized
 def _dense_layer(channels: int, growth_rate: int, bottleneck_ratio: int | None) -> Graph:
-    pairs: list[tuple[str, Op]] = [("norm1", BatchNorm2d(channels)), ("relu1", ReLU())]
+    pairs: list[tuple[str, Op]] = [("norm1", ops.BatchNorm2d(channels)), ("relu1", ops.ReLU())]
     if bottleneck_ratio is None:
-        pairs.append(("conv1", Conv2d(channels, growth_rate, 3, padding=1)))
+        pairs.append(("conv1", ops.Conv2d(channels, growth_rate, 3, padding=1)))
     else:
         inner = bottleneck_ratio * growth_rate
-        pairs += [("conv1", Conv2d(channels, inner, 1)), ("norm2", BatchNorm2d(inner)), ("relu2", ReLU())]
-        pairs.append(("conv2", Conv2d(inner, growth_rate, 3, padding=1)))
+        pairs += [("conv1", ops.Conv2d(channels, inner, 1)), ("norm2", ops.BatchNorm2d(inner)), ("relu2", ops.ReLU())]
+        pairs.append(("conv2", ops.Conv2d(inner, growth_rate, 3, padding=1)))
     return Graph("dense_layer", tuple(sequence(*pairs)))
 
 
@@ -159,10 +152,10 @@ def _transition(channels: int, out_channels: int) -> Graph:
         "transition",
         tuple(
             sequence(
-                ("norm", BatchNorm2d(channels)),
-                ("relu", ReLU()),
-                ("conv", Conv2d(channels, out_channels, 1)),
-                ("pool", AvgPool2d(2, stride=2)),
+                ("norm", ops.BatchNorm2d(channels)),
+                ("relu", ops.ReLU()),
+                ("conv", ops.Conv2d(channels, out_channels, 1)),
+                ("pool", ops.AvgPool2d(2, stride=2)),
             )
         ),
     )

@@ -17,21 +17,10 @@ from analyzer.families.spec import (
     WeightInitialisation,
     spec_field,
 )
+from analyzer.graph import ops
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.memo import memoized
-from analyzer.graph.ops import (
-    MAX_CHANNELS,
-    Add,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    Multiply,
-    Op,
-    ReLU,
-    Sigmoid,
-)
+from analyzer.graph.ops import MAX_CHANNELS, Op
 
 _MILLION = 10**6
 
@@ -159,7 +148,9 @@ class RegNetSpec(Spec):
 
     def graph(self) -> Graph:
         """Stem, trunk and head, with torchvision's names."""
-        stem = Node("stem", _conv(Conv2d(self.in_channels, self.stem_width, 3, stride=2, padding=1)), (INPUT,), "stem")
+        stem = Node(
+            "stem", _conv(ops.Conv2d(self.in_channels, self.stem_width, 3, stride=2, padding=1)), (INPUT,), "stem"
+        )
         trunk = Node("trunk_output", _trunk(self), (stem.name,))
         head = sequence(*_head(self), after=trunk.name, stage="head")
         return Graph("regnet", (stem, trunk, *head))
@@ -185,53 +176,53 @@ def _block(*numbers: Any) -> Graph:
     """An X block, or with a gate after its 3×3 a Y block; the projection stands first, as torchvision computes it."""
     spec = _Block(*numbers)
     inner, out = spec.groups * spec.group_width, spec.out_channels
-    grouped = Conv2d(inner, inner, 3, stride=spec.stride, padding=1, groups=spec.groups)
+    grouped = ops.Conv2d(inner, inner, 3, stride=spec.stride, padding=1, groups=spec.groups)
     transform: list[tuple[str, Op | Graph]] = [
-        ("a", _conv(Conv2d(spec.in_channels, inner, 1))),
+        ("a", _conv(ops.Conv2d(spec.in_channels, inner, 1))),
         ("b", _conv(grouped)),
         *([] if spec.hidden is None else [("se", _gate(inner, spec.hidden))]),
-        ("c", _conv(Conv2d(inner, out, 1), relu=False)),
+        ("c", _conv(ops.Conv2d(inner, out, 1), relu=False)),
     ]
     changes = spec.stride > 1 or spec.in_channels != out
     projection = [Node("proj", _projection(spec), (INPUT,))] if changes else []
     nodes = [
         *projection,
         Node("f", Graph("transform", tuple(sequence(*transform))), (INPUT,)),
-        Node("add", Add(), ("f", "proj" if changes else INPUT)),
-        Node("activation", ReLU(), ("add",)),
+        Node("add", ops.Add(), ("f", "proj" if changes else INPUT)),
+        Node("activation", ops.ReLU(), ("add",)),
     ]
     return Graph("bottleneck", tuple(nodes))
 
 
 def _projection(spec: _Block) -> Graph:
-    conv = Conv2d(spec.in_channels, spec.out_channels, 1, stride=spec.stride)
-    return Graph("projection", tuple(sequence(("0", conv), ("1", BatchNorm2d(spec.out_channels)))))
+    conv = ops.Conv2d(spec.in_channels, spec.out_channels, 1, stride=spec.stride)
+    return Graph("projection", tuple(sequence(("0", conv), ("1", ops.BatchNorm2d(spec.out_channels)))))
 
 
-def _conv(conv: Conv2d, relu: bool = True) -> Graph:
+def _conv(conv: ops.Conv2d, relu: bool = True) -> Graph:
     """A convolution with its batch norm and, mostly, ReLU."""
-    pairs: list[tuple[str, Op]] = [("0", conv), ("1", BatchNorm2d(conv.out_channels))]
-    return Graph("convolution", tuple(sequence(*pairs, *([("2", ReLU())] if relu else []))))
+    pairs: list[tuple[str, Op]] = [("0", conv), ("1", ops.BatchNorm2d(conv.out_channels))]
+    return Graph("convolution", tuple(sequence(*pairs, *([("2", ops.ReLU())] if relu else []))))
 
 
 def _gate(channels: int, hidden: int) -> Graph:
     """Squeeze-and-excitation (Hu et al. 2018), both 1×1 convolutions with bias."""
     squeeze: tuple[tuple[str, Op], ...] = (
-        ("avgpool", GlobalAvgPool2d()),
-        ("fc1", Conv2d(channels, hidden, 1, bias=True)),
-        ("activation", ReLU()),
-        ("fc2", Conv2d(hidden, channels, 1, bias=True)),
-        ("scale_activation", Sigmoid()),
+        ("avgpool", ops.GlobalAvgPool2d()),
+        ("fc1", ops.Conv2d(channels, hidden, 1, bias=True)),
+        ("activation", ops.ReLU()),
+        ("fc2", ops.Conv2d(hidden, channels, 1, bias=True)),
+        ("scale_activation", ops.Sigmoid()),
     )
-    scaled = Node("scale", Multiply(), (INPUT, "scale_activation"))
+    scaled = Node("scale", ops.Multiply(), (INPUT, "scale_activation"))
     return Graph("squeeze_excitation", (*sequence(*squeeze), scaled))
 
 
 def _head(spec: RegNetSpec) -> list[tuple[str, Op]]:
     if spec.head == "none":
         return []
-    pooled: list[tuple[str, Op]] = [("avgpool", GlobalAvgPool2d()), ("flatten", Flatten())]
-    return pooled + ([("fc", Linear(spec.widths[-1], spec.num_classes))] if spec.head == "classifier" else [])
+    pooled: list[tuple[str, Op]] = [("avgpool", ops.GlobalAvgPool2d()), ("flatten", ops.Flatten())]
+    return pooled + ([("fc", ops.Linear(spec.widths[-1], spec.num_classes))] if spec.head == "classifier" else [])
 
 
 _PAPER = "Designing Network Design Spaces, Radosavovic et al., 2020"

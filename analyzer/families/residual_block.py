@@ -2,20 +2,10 @@
 
 from typing import Any, NamedTuple
 
+from analyzer.graph import ops
 from analyzer.graph.graph import INPUT, Graph, Node, sequence
 from analyzer.graph.memo import memoized
-from analyzer.graph.ops import (
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    GlobalAvgPool2d,
-    Multiply,
-    Op,
-    ReLU,
-    Sigmoid,
-    ZeroPadShortcut,
-)
+from analyzer.graph.ops import Op
 
 
 class ResidualBlockSpec(NamedTuple):
@@ -52,37 +42,41 @@ def _postactivation_nodes(spec: ResidualBlockSpec) -> list[Node]:
     convs = _convs(spec)
     pairs: list[tuple[str, Op | Graph]] = []
     for number, conv in enumerate(convs, 1):
-        pairs += [(f"conv{number}", conv), (f"bn{number}", BatchNorm2d(conv.out_channels))]
+        pairs += [(f"conv{number}", conv), (f"bn{number}", ops.BatchNorm2d(conv.out_channels))]
         if number < len(convs):
-            pairs.append((f"relu{number}", ReLU()))
+            pairs.append((f"relu{number}", ops.ReLU()))
     nodes = sequence(*pairs, *_gate(spec))
     nodes += _shortcut_and_sum(spec, nodes[-1].name, INPUT)
-    return nodes + sequence((f"relu{len(convs)}", ReLU()), after=nodes[-1].name)
+    return nodes + sequence((f"relu{len(convs)}", ops.ReLU()), after=nodes[-1].name)
 
 
 def _preactivation_nodes(spec: ResidualBlockSpec) -> list[Node]:
     """BN–ReLU–conv order (He et al. 2016): a projection starts after the first BN–ReLU, an identity at the input."""
     pairs: list[tuple[str, Op | Graph]] = []
     for number, conv in enumerate(_convs(spec), 1):
-        pairs += [(f"bn{number}", BatchNorm2d(conv.in_channels)), (f"relu{number}", ReLU()), (f"conv{number}", conv)]
+        pairs += [
+            (f"bn{number}", ops.BatchNorm2d(conv.in_channels)),
+            (f"relu{number}", ops.ReLU()),
+            (f"conv{number}", conv),
+        ]
     nodes = sequence(*pairs, *_gate(spec))
     return nodes + _shortcut_and_sum(spec, nodes[-1].name, "relu1")
 
 
-def _convs(spec: ResidualBlockSpec) -> list[Conv2d]:
+def _convs(spec: ResidualBlockSpec) -> list[ops.Conv2d]:
     inner, bias = spec.inner_channels, spec.bias
     if spec.block == "basic":
         return [_conv3x3(spec, spec.in_channels, inner, spec.stride), _conv3x3(spec, inner, spec.out_channels)]
     early, late = (spec.stride, 1) if spec.stride_on == "1x1" else (1, spec.stride)
     return [
-        Conv2d(spec.in_channels, inner, 1, stride=early, bias=bias),
+        ops.Conv2d(spec.in_channels, inner, 1, stride=early, bias=bias),
         _conv3x3(spec, inner, inner, late),
-        Conv2d(inner, spec.out_channels, 1, bias=bias),
+        ops.Conv2d(inner, spec.out_channels, 1, bias=bias),
     ]
 
 
-def _conv3x3(spec: ResidualBlockSpec, in_channels: int, out_channels: int, stride: int = 1) -> Conv2d:
-    return Conv2d(
+def _conv3x3(spec: ResidualBlockSpec, in_channels: int, out_channels: int, stride: int = 1) -> ops.Conv2d:
+    return ops.Conv2d(
         in_channels,
         out_channels,
         3,
@@ -100,13 +94,13 @@ def _gate(spec: ResidualBlockSpec) -> list[tuple[str, Op | Graph]]:
         return []
     channels, hidden = spec.out_channels, spec.out_channels // spec.se_reduction
     squeeze: tuple[tuple[str, Op], ...] = (
-        ("avgpool", GlobalAvgPool2d()),
-        ("fc1", Conv2d(channels, hidden, 1, bias=True)),
-        ("relu", ReLU()),
-        ("fc2", Conv2d(hidden, channels, 1, bias=True)),
-        ("sigmoid", Sigmoid()),
+        ("avgpool", ops.GlobalAvgPool2d()),
+        ("fc1", ops.Conv2d(channels, hidden, 1, bias=True)),
+        ("relu", ops.ReLU()),
+        ("fc2", ops.Conv2d(hidden, channels, 1, bias=True)),
+        ("sigmoid", ops.Sigmoid()),
     )
-    gated = (*sequence(*squeeze), Node("scale", Multiply(), (INPUT, "sigmoid")))
+    gated = (*sequence(*squeeze), Node("scale", ops.Multiply(), (INPUT, "sigmoid")))
     return [("se", Graph("squeeze_excitation", gated))]
 
 
@@ -115,11 +109,11 @@ def _shortcut_and_sum(spec: ResidualBlockSpec, transformed: str, activated: str)
     if spec.shortcut == "none":
         return []
     if spec.shortcut != "C" and spec.stride == 1 and spec.in_channels == spec.out_channels:
-        return [Node("add", Add(), (transformed, INPUT))]
+        return [Node("add", ops.Add(), (transformed, INPUT))]
     if spec.shortcut == "A":
-        padded = ZeroPadShortcut(spec.in_channels, spec.out_channels, stride=spec.stride)
-        return [Node("downsample", padded, (INPUT,)), Node("add", Add(), (transformed, "downsample"))]
-    return [Node("downsample", _projection(spec), (activated,)), Node("add", Add(), (transformed, "downsample"))]
+        padded = ops.ZeroPadShortcut(spec.in_channels, spec.out_channels, stride=spec.stride)
+        return [Node("downsample", padded, (INPUT,)), Node("add", ops.Add(), (transformed, "downsample"))]
+    return [Node("downsample", _projection(spec), (activated,)), Node("add", ops.Add(), (transformed, "downsample"))]
 
 
 def _projection(spec: ResidualBlockSpec) -> Graph:
@@ -129,8 +123,8 @@ def _projection(spec: ResidualBlockSpec) -> Graph:
     """
     pool: list[tuple[str, Op]] = []
     if spec.avg_down and spec.stride > 1:
-        pool = [("0", AvgPool2d(2, stride=spec.stride, ceil_mode=True))]
+        pool = [("0", ops.AvgPool2d(2, stride=spec.stride, ceil_mode=True))]
     first, stride = (1, 1) if spec.avg_down else (0, spec.stride)
-    conv = Conv2d(spec.in_channels, spec.out_channels, 1, stride=stride, bias=spec.bias)
-    norm: list[tuple[str, Op]] = [] if spec.preactivation else [(f"{first + 1}", BatchNorm2d(spec.out_channels))]
+    conv = ops.Conv2d(spec.in_channels, spec.out_channels, 1, stride=stride, bias=spec.bias)
+    norm: list[tuple[str, Op]] = [] if spec.preactivation else [(f"{first + 1}", ops.BatchNorm2d(spec.out_channels))]
     return Graph("projection", tuple(sequence(*pool, (f"{first}", conv), *norm)))

@@ -20,19 +20,9 @@ from analyzer.families.spec import (
     spec_field,
     variants_by_pattern,
 )
+from analyzer.graph import ops
 from analyzer.graph.graph import Graph, Node, sequence
-from analyzer.graph.ops import (
-    MAX_CHANNELS,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Op,
-    ReLU,
-)
+from analyzer.graph.ops import MAX_CHANNELS, Op
 
 
 class _Stage(NamedTuple):
@@ -241,26 +231,26 @@ class ResNetSpec(Spec):
 def _stem(spec: ResNetSpec) -> list[Node]:
     pairs: list[tuple[str, Op | Graph]] = [("conv1", _stem_convs(spec))]
     if not spec.preactivation:
-        pairs += [("bn1", BatchNorm2d(spec.stem_width)), ("relu", ReLU())]
+        pairs += [("bn1", ops.BatchNorm2d(spec.stem_width)), ("relu", ops.ReLU())]
     if spec.stem != "cifar" and spec.stem_pool != "none":
-        pairs.append(("maxpool", MaxPool2d(3, stride=2, padding=1 if spec.stem_pool == "padded" else 0)))
+        pairs.append(("maxpool", ops.MaxPool2d(3, stride=2, padding=1 if spec.stem_pool == "padded" else 0)))
     return sequence(*pairs, stage="stem")
 
 
-def _stem_convs(spec: ResNetSpec) -> Conv2d | Graph:
+def _stem_convs(spec: ResNetSpec) -> ops.Conv2d | Graph:
     width, half, bias = spec.stem_width, spec.stem_width // 2, spec.conv_bias
     if spec.stem == "cifar":
-        return Conv2d(spec.in_channels, width, 3, padding=1, bias=bias)
+        return ops.Conv2d(spec.in_channels, width, 3, padding=1, bias=bias)
     if spec.stem == "imagenet":
-        return Conv2d(spec.in_channels, width, 7, stride=2, padding=3, bias=bias)
+        return ops.Conv2d(spec.in_channels, width, 7, stride=2, padding=3, bias=bias)
     deep: tuple[tuple[str, Op], ...] = (
-        ("0", Conv2d(spec.in_channels, half, 3, stride=2, padding=1, bias=bias)),
-        ("1", BatchNorm2d(half)),
-        ("2", ReLU()),
-        ("3", Conv2d(half, half, 3, padding=1, bias=bias)),
-        ("4", BatchNorm2d(half)),
-        ("5", ReLU()),
-        ("6", Conv2d(half, width, 3, padding=1, bias=bias)),
+        ("0", ops.Conv2d(spec.in_channels, half, 3, stride=2, padding=1, bias=bias)),
+        ("1", ops.BatchNorm2d(half)),
+        ("2", ops.ReLU()),
+        ("3", ops.Conv2d(half, half, 3, padding=1, bias=bias)),
+        ("4", ops.BatchNorm2d(half)),
+        ("5", ops.ReLU()),
+        ("6", ops.Conv2d(half, width, 3, padding=1, bias=bias)),
     )
     return Graph("deep_stem", tuple(sequence(*deep)))
 
@@ -296,13 +286,15 @@ def _block(spec: ResNetSpec, channels: int, width: int, stride: int, dilation: i
 def _head(spec: ResNetSpec, channels: int) -> list[tuple[str, Op]]:
     if spec.head == "none":
         return []
-    pairs: list[tuple[str, Op]] = [("norm", BatchNorm2d(channels)), ("relu", ReLU())] if spec.preactivation else []
+    pairs: list[tuple[str, Op]] = (
+        [("norm", ops.BatchNorm2d(channels)), ("relu", ops.ReLU())] if spec.preactivation else []
+    )
     window = spec.head_pool
-    pairs.append(("avgpool", GlobalAvgPool2d() if window is None else AvgPool2d(window, stride=window)))
-    pairs.append(("flatten", Flatten()))
+    pairs.append(("avgpool", ops.GlobalAvgPool2d() if window is None else ops.AvgPool2d(window, stride=window)))
+    pairs.append(("flatten", ops.Flatten()))
     if spec.head == "classifier":
         positions = 1 if window is None else (spec._final_side // window) ** 2
-        pairs.append(("fc", Linear(channels * positions, spec.num_classes)))
+        pairs.append(("fc", ops.Linear(channels * positions, spec.num_classes)))
     return pairs
 
 

@@ -23,7 +23,7 @@ def terminal_table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: s
     return _aligned_table(heads, rows, align, "simple")
 
 
-def escaped(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """A user's text with markdown's special characters escaped, so that it is shown as it is."""
     return re.sub(r"([\\`*_\[\]<>#|!&])", r"\\\1", text)
 

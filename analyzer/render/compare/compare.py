@@ -27,8 +27,7 @@ from analyzer.explanation.difference import (
 )
 from analyzer.families.network import size_of_sides, size_text
 from analyzer.render.compare.compare_latency import latency_difference, latency_parts, step_cells
-from analyzer.render.report.report import escaped
-from analyzer.text.tables import markdown_table
+from analyzer.text.tables import escape_markdown, markdown_table
 from analyzer.text.units import exact, percent, ratio, shape, short, signed, signed_bytes, size_bytes, stage_label
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def comparison_heading(comparison: NetworkComparison) -> str:
     """The networks' titles, with their input sizes where these differ."""
     sizes = len({analysis.input_shape[1:] for analysis in comparison.analyses}) > 1
     *first, last = (
-        escaped(analysis.network.title) + (f" at {shape(analysis.input_shape)}" if sizes else "")
+        escape_markdown(analysis.network.title) + (f" at {shape(analysis.input_shape)}" if sizes else "")
         for analysis in comparison.analyses
     )
     return f"{', '.join(first)} and {last}"
@@ -241,7 +240,7 @@ def _shares(shares: dict[str, int]) -> Iterator[str]:
 
 def _step_words(step: AttributionStep) -> str:
     words = ", ".join(map(_change_words, step.changes))
-    return f"{words} (together: {escaped(step.why.rstrip('.'))})" if step.why else words
+    return f"{words} (together: {escape_markdown(step.why.rstrip('.'))})" if step.why else words
 
 
 def _change_words(change: FieldChange) -> str:

@@ -146,10 +146,6 @@ def _figure_text(figure: TracedFigure, own: bool) -> str:
     return " = ".join(dict.fromkeys((sum_of_parts(figure.value), exact(figure.value))))
 
 
-def _has_lines(part: RepeatedSection) -> bool:
-    return part.sections[0].level == "op" and any(is_worked_out(figure.value) for figure in part.figures)
-
-
 def _own_figures(figures: tuple[TracedFigure, ...]) -> tuple[TracedFigure, ...]:
     """An op's figures without those that only pass on what came before."""
     shown = (figure for figure in figures if figure.name not in _SUMMED)

@@ -18,7 +18,7 @@ from analyzer.latency.predict.prediction import KernelTime, Prediction, StageTim
 from analyzer.latency.predict.target import LatencyTarget
 from analyzer.latency.run_settings import RunSettings
 from analyzer.render.diagram.style import OpTimes
-from analyzer.text.tables import escaped, markdown_table, terminal_table
+from analyzer.text.tables import escape_markdown, markdown_table, terminal_table
 from analyzer.text.units import exact, percent, shape, significant, stage_label
 
 LATENCY_STAGE_HEADS = ("stage", "predicted ms", "90 % interval, ms", "%", "bound by", "of peak rate")
@@ -86,7 +86,7 @@ def predicted_markdown(predictions: Sequence[Prediction]) -> str:
 
 
 def _heading(prediction: Prediction) -> str:
-    return f"{escaped(prediction.variant)} on {escaped(prediction.device)}, predicted"
+    return f"{escape_markdown(prediction.variant)} on {escape_markdown(prediction.device)}, predicted"
 
 
 def latency_section(prediction: Prediction) -> str:

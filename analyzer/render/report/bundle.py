@@ -14,8 +14,8 @@ from analyzer.families.registry import variant_names
 from analyzer.families.toml_file import network_at
 from analyzer.render.diagram.dot import dot_source
 from analyzer.render.diagram.graphviz import dot_digest, render
-from analyzer.render.report.report import BLOCKS_SUFFIX, escaped, has_blocks, markdown_report
-from analyzer.text.tables import markdown_table
+from analyzer.render.report.report import BLOCKS_SUFFIX, has_blocks, markdown_report
+from analyzer.text.tables import escape_markdown, markdown_table
 from analyzer.text.units import exact, shape, short
 
 if TYPE_CHECKING:
@@ -177,9 +177,9 @@ def index_files(folder: Path, reports: Sequence[Report]) -> Iterator[tuple[str, 
 
 def _index_cells(report: Report) -> list[str]:
     analysis, totals = report.analysis, report.analysis.totals
-    on = f" on {escaped(report.target.device.name)}" if report.target else ""
+    on = f" on {escape_markdown(report.target.device.name)}" if report.target else ""
     return [
-        f"[{escaped(analysis.network.title)}{on}]({report_source(*report).stem}.md)",
+        f"[{escape_markdown(analysis.network.title)}{on}]({report_source(*report).stem}.md)",
         shape(analysis.input_shape),
         exact(totals.params),
         exact(totals.macs),

@@ -5,6 +5,7 @@ from typing import Self
 
 from analyzer.cost.analysis import Analysis
 from analyzer.latency.predict.prediction import Prediction
+from analyzer.text.tables import escape_markdown
 from analyzer.text.units import exact, shape, short
 
 
@@ -28,9 +29,9 @@ class NotebookAnalysis(Analysis):
         return f"{self.network.title}, input {shape(self.input_shape)}\n\n{table}"
 
     def _repr_markdown_(self) -> str:
-        from analyzer.render.report.report import escaped, lead_line, stage_table
+        from analyzer.render.report.report import lead_line, stage_table
 
-        title = f"**{escaped(self.network.title)}**"
+        title = f"**{escape_markdown(self.network.title)}**"
         return "\n\n".join([f"{title} · {_headline(self)}", lead_line(self), stage_table(self, self.blocks)])
 
     def _repr_html_(self) -> str:
@@ -66,9 +67,8 @@ class NotebookPrediction(Prediction):
 
     def _repr_markdown_(self) -> str:
         from analyzer.render.latency.predicted import latency_section
-        from analyzer.render.report.report import escaped
 
-        return f"**{escaped(self.variant)} on {escaped(self.device)}, predicted**\n\n{latency_section(self)}"
+        return f"**{escape_markdown(self.variant)} on {escape_markdown(self.device)}, predicted**\n\n{latency_section(self)}"
 
     def _repr_html_(self) -> str:
         from analyzer.render.report.html import markdown_to_html

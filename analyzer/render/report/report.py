@@ -14,8 +14,7 @@ from analyzer.literature.published import PublishedComparison, PublishedFigure, 
 from analyzer.render.notation import block_notation, op_notation, shortcut_notation, stage_contents
 from analyzer.render.report.memory import memory_section
 from analyzer.render.report.remarks import remarks
-from analyzer.text.tables import escaped as escaped
-from analyzer.text.tables import markdown_table
+from analyzer.text.tables import escape_markdown, markdown_table
 from analyzer.text.units import exact, percent, shape, short, size_bytes, stage_label
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def markdown_report(
     figures = headline_figures(analysis)
     blocks = analysis.blocks
     parts = [
-        f"# {escaped(analysis.network.title)}",
+        f"# {escape_markdown(analysis.network.title)}",
         lead_line(analysis),
         markdown_table(list(figures), [list(figures.values())], "r" * len(figures)),
         *summary_parts(analysis, blocks, picture, others, target),
@@ -120,7 +119,7 @@ def summary_parts(
     target: "LatencyTarget | None" = None,
 ) -> list[str]:
     """The first screen below the headline as paragraphs of markdown."""
-    image = f"![{escaped(analysis.network.title)}, stem to head]({picture})"
+    image = f"![{escape_markdown(analysis.network.title)}, stem to head]({picture})"
     return [
         *_size_table(analysis, others),
         stage_table(analysis, blocks),
@@ -184,7 +183,7 @@ def has_blocks(analysis: Analysis) -> bool:
 
 
 def _blocks_section(analysis: Analysis, picture: str) -> str:
-    title = f"{escaped(analysis.network.title)}, its distinct blocks drawn open"
+    title = f"{escape_markdown(analysis.network.title)}, its distinct blocks drawn open"
     return _details(BLOCKS_TITLE, f"![{title}]({picture.removesuffix('.svg')}{BLOCKS_SUFFIX}.svg)")
 
 

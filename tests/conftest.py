@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from streamlit.components.v2 import manifest_scanner
 
 from tests.support import markers
@@ -42,11 +42,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they import."""
+    """Mark tests by what they import, and those as slow that try a hundred random examples."""
     for item in items:
         function = getattr(item, "originalname", None) or item.name
         for name in markers.test_markers(item.path, function):
             item.add_marker(name)
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(trylast=True)

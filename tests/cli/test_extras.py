@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -117,11 +118,13 @@ def wanted(extra: str) -> set[str]:
     return names
 
 
+distributions = cache(packages_distributions)
+
+
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_an_extra_brings_what_is_said_to_come_with_it(extra: str) -> None:
     """Oracle: pyproject.toml, and the installed distributions' own word for what is imported from them."""
-    known = packages_distributions()
-    brought = {known[package][0].lower().replace("_", "-") for package in EXTRAS[extra]}
+    brought = {distributions()[package][0].lower().replace("_", "-") for package in EXTRAS[extra]}
     assert brought == wanted(extra)
 
 

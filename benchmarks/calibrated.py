@@ -18,17 +18,17 @@ from analyzer.latency.records.record import LatencyRecord, read_records
 from analyzer.text.tables import padded_table
 
 ROOT = Path(__file__).parents[1]
-RECORDS = ROOT / "reports" / "data" / "latency"
+RECORDS = ROOT / "reports" / "latency"
 DOCUMENT = ROOT / "docs" / "latency-calibrated.md"
 CALIBRATION_NETWORK = "resnet18"
 LEAD = f"""# Latency, predicted after one measurement
 
 Written by `python -m benchmarks.calibrated` from the records in
-[reports/data/latency](../reports/data/latency/README.md):
+[reports/latency](../reports/latency/README.md):
 each table's {CALIBRATION_NETWORK} fixes one factor, and the other networks are predicted with it, without their own \
 measurements.
 "specs" is the same prediction without that factor. Cells in which the host sets the pace are left out. Devices that the
-program does not know by name are described in [devices.toml](../reports/data/latency/devices.toml).
+program does not know by name are described in [devices.toml](../reports/latency/devices.toml).
 
 The CPU model is fitted to compiled runs of residual and dense networks alone. Run eagerly here, the residual
 networks follow

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from analyzer.latency.predict.target import LatencyTarget
     from analyzer.latency.records.record import Measurement, RecordFile
 
-RECORDS_FOLDER = "reports/data/latency"
+RECORDS_FOLDER = "reports/latency"
 
 
 class WordList(click.ParamType[tuple[str, ...]]):

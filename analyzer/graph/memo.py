@@ -1,8 +1,8 @@
 """Results that are computed once: for plain numbers (`memoized`), or for an object, as long as that lives."""
 
 from collections.abc import Callable, Hashable
-from functools import cached_property, lru_cache, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from functools import cached_property, lru_cache, update_wrapper, wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from analyzer.graph.graph import Graph
 
@@ -12,19 +12,24 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def memoized(build: Callable[_P, Graph]) -> Callable[_P, Graph]:
+class memoized(Generic[_P]):
     """A builder that returns one graph for the same plain numbers, so that networks share the costs of equal blocks.
 
     Numbers that carry more than their value, such as those that `explain` follows, are built with afresh.
     """
-    cached = lru_cache(maxsize=MAX_ENTRIES)(build)
 
-    @wraps(build)
-    def wrapper(*numbers: _P.args, **named: _P.kwargs) -> Graph:
-        return cached(*numbers) if not named and _PLAIN.issuperset(map(type, numbers)) else build(*numbers, **named)
+    def __init__(self, build: Callable[_P, Graph]) -> None:
+        self._build = build
+        self._cached = lru_cache(maxsize=MAX_ENTRIES)(build)
+        update_wrapper(self, build)
 
-    wrapper.forget = cached.cache_clear  # type: ignore[attr-defined]
-    return wrapper
+    def __call__(self, *numbers: _P.args, **named: _P.kwargs) -> Graph:
+        plain = not named and _PLAIN.issuperset(map(type, numbers))
+        return self._cached(*numbers) if plain else self._build(*numbers, **named)
+
+    def forget(self) -> None:
+        """Build everything anew from now on, for a test that patches what the builder calls."""
+        self._cached.cache_clear()
 
 
 class Memoizable:
@@ -50,9 +55,7 @@ def memoized_per_object(
     def wrapper(subject: _Object, /, *others: _P.args, **named: _P.kwargs) -> _R:
         results, key = subject._results, (function, others, *named.items())
         if key not in results:
-            results.setdefault(
-                key, function(subject, *others, **named)
-            )  # of concurrent threads, all share the first result
+            results.setdefault(key, function(subject, *others, **named))  # threads that meet share the first
         result: _R = results[key]
         return result
 

@@ -138,12 +138,12 @@ def test_csv_has_timms_columns_and_counts() -> None:
 
 
 def test_the_verb_prints_a_table_and_keeps_a_record(capsys: pytest.CaptureFixture[str]) -> None:
-    """Closed form: a line for each stage, their sum and the whole; the record lies in reports/data/latency."""
+    """Closed form: a line for each stage, their sum and the whole; the record lies in reports/latency."""
     assert main(["latency", RESNET, *QUICK, "--batch-size", "2"]) == 0
     told = capsys.readouterr()
     for words in ("stem", "stage 1", "stage 2", "head", "sum of stages", "whole network", "Conditions: 3 samples"):
         assert any(line.startswith(words) for line in told.out.splitlines())
-    (path,) = Path("reports/data/latency").iterdir()
+    (path,) = Path("reports/latency").iterdir()
     assert told.err == f"recorded in {path}\n"
     assert read_measurement(path).cut_short is None
 
@@ -245,7 +245,7 @@ def test_sigterm_keeps_what_is_complete(monkeypatch: pytest.MonkeyPatch, capsys:
 
     monkeypatch.setattr(timing, "measure_latencies", stopped)
     assert main(["latency", RESNET, *QUICK, "--batch-size", "1,2"]) == 130
-    (path,) = Path("reports/data/latency").iterdir()
+    (path,) = Path("reports/latency").iterdir()
     found = read_measurement(path)
     assert (found.cut_short, [each.batch_size for each in found.records]) == ("interrupted", [1])
     assert signal.getsignal(signal.SIGTERM) is before

@@ -1,4 +1,4 @@
-"""The latencies that are kept in reports/data/latency: each is valid, whole, and steady enough to count.
+"""The latencies that are kept in reports/latency: each is valid, whole, and steady enough to count.
 
 Oracle: measured, on the machines that they name; the checks are those that the records carry.
 """
@@ -11,7 +11,7 @@ from analyzer.cost.analysis import analyze
 from analyzer.latency.records.record import Measurement, read_measurement
 from analyzer.render.latency.measured import records_page
 
-FOLDER = Path(__file__).resolve().parents[2] / "reports" / "data" / "latency"
+FOLDER = Path(__file__).resolve().parents[2] / "reports" / "latency"
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_no_record_tells_whose_machine_it_was() -> None:
 
 
 def test_the_index_is_that_of_the_records(kept: dict[str, Measurement], request: pytest.FixtureRequest) -> None:
-    """Golden: reports/data/latency/README.md; `pytest --update` writes it."""
+    """Golden: reports/latency/README.md; `pytest --update` writes it."""
     page = FOLDER / "README.md"
     if request.config.getoption("--update"):
         page.write_text(records_page(kept), encoding="utf-8")

@@ -6,6 +6,6 @@ from analyzer.families import residual_block as residual
 
 def forget_blocks() -> None:
     """Clear those caches, so that every block is built anew."""
-    residual._block.forget()  # type: ignore[attr-defined]
-    densenet._dense_layer.forget()  # type: ignore[attr-defined]
-    densenet._transition.forget()  # type: ignore[attr-defined]
+    residual._block.forget()
+    densenet._dense_layer.forget()
+    densenet._transition.forget()

@@ -293,7 +293,7 @@ def _own_columns(record: LatencyRecord) -> Iterator[tuple[str, Any]]:
 _HEAD = """# Measured latencies
 
 Every sample and every condition, as `analyzer latency` recorded them on the machine that each names; none is ever
-changed. [docs/latency.md](../../../docs/latency.md) says by which rules, and what the fields mean. This page is written
+changed. [docs/latency.md](../../docs/latency.md) says by which rules, and what the fields mean. This page is written
 from the records: medians in milliseconds of one batch, waited for, or of one training step. A star: the samples spread
 over more than 5 % of the median, as they do where a host sets the pace; a dash: not measured, or discarded for drift.
 """

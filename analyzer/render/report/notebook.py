@@ -68,7 +68,7 @@ class NotebookPrediction(Prediction):
     def _repr_markdown_(self) -> str:
         from analyzer.render.latency.predicted import latency_section
 
-        return f"**{escape_markdown(self.variant)} on {escape_markdown(self.device)}, predicted**\n\n{latency_section(self)}"
+        return f"**{escape_markdown(f'{self.variant} on {self.device}')}, predicted**\n\n{latency_section(self)}"
 
     def _repr_html_(self) -> str:
         from analyzer.render.report.html import markdown_to_html

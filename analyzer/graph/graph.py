@@ -99,9 +99,8 @@ def nesting(graph: Graph, limit: int) -> int:
     level, depth = [graph], 0
     while level and depth <= limit:
         depth += 1
-        level = list(
-            {id(node.op): node.op for part in level for node in part.nodes if isinstance(node.op, Graph)}.values()
-        )
+        inner = [node.op for part in level for node in part.nodes if isinstance(node.op, Graph)]
+        level = list({id(graph): graph for graph in inner}.values())
     return depth
 
 

@@ -10,8 +10,7 @@ from analyzer.baseline.baseline import Baseline, CheckResult, Facts, FigureChang
 from analyzer.cli.options import format_option, output_option, write_output
 from analyzer.errors import InvalidInput, shortened
 from analyzer.families.registry import variant_names
-from analyzer.render.compare import baseline_changes as changes
-from analyzer.render.compare.baseline_changes import update_text
+from analyzer.render.compare import baseline_changes
 
 
 def update_baseline(path: Path, update: bool, add: tuple[str, ...], remove: tuple[str, ...], module: str | None) -> int:
@@ -23,7 +22,7 @@ def update_baseline(path: Path, update: bool, add: tuple[str, ...], remove: tupl
         new = Baseline(old.networks, old.modules | own) if own else _with_networks(old, update, added, remove)
         changes = _changes(old, new)
         regression.write_baseline(path, new.networks, new.modules)
-    click.echo(update_text(str(path), len(new.networks) + len(new.modules), changes))
+    click.echo(baseline_changes.update_text(str(path), len(new.networks) + len(new.modules), changes))
     return 0
 
 
@@ -130,10 +129,10 @@ def check_verb(
 
 
 _FORMS: dict[str, Callable[[CheckResult, Path], str]] = {
-    "text": lambda verdict, path: changes.verdict_text(verdict, str(path)),
-    "json": lambda verdict, path: changes.verdict_json(verdict, str(path)),
-    "markdown": lambda verdict, path: changes.verdict_markdown(verdict, str(path)),
-    "github": lambda verdict, path: changes.github_annotations(verdict, str(path), path.read_text(encoding="utf-8")),
+    "text": lambda verdict, path: baseline_changes.verdict_text(verdict, str(path)),
+    "json": lambda verdict, path: baseline_changes.verdict_json(verdict, str(path)),
+    "markdown": lambda verdict, path: baseline_changes.verdict_markdown(verdict, str(path)),
+    "github": lambda result, path: baseline_changes.github_annotations(result, str(path), path.read_text("utf-8")),
 }
 
 

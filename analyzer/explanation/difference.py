@@ -34,7 +34,7 @@ class FieldChange(NamedTuple):
 
 
 class AttributionStep(NamedTuple):
-    """One or more fields that change at once; `why` they do not one after the other; quantity → what that changes.
+    """One or more fields that change at once; `why` not one after the other; quantity → what that changes.
 
     `after` is the network that they lead to.
     """
@@ -101,7 +101,7 @@ def _differing_fields(state: SpecAtSize, target: SpecAtSize) -> list[str]:
 
 
 def _next_moves(state: SpecAtSize, target: SpecAtSize) -> list[FieldMove]:
-    """The move of the fewest fields that makes a network, the first in order; two for an inner width and its cut."""
+    """The move of the fewest fields that makes a network, the first in order; two for both inner-width fields."""
     remaining = _differing_fields(state, target)
     refusal = ""
     for names in _groups(remaining):
@@ -128,7 +128,7 @@ def _groups(remaining: list[str]) -> Iterator[tuple[str, ...]]:
 
 
 def try_move(state: SpecAtSize, target: SpecAtSize, names: tuple[str, ...], remaining: list[str]) -> FieldMove | str:
-    """The move, or why it makes no network; "" where a field would not come to the target's, or one would leave it."""
+    """The move, or why it makes no network; "" where a field does not reach its target value, or one leaves it."""
     values = {name: getattr(target.spec, name) for name in names if name != INPUT_SIZE}
     try:
         reached = SpecAtSize(state.spec.with_fields(**values), target.size if INPUT_SIZE in names else state.size)

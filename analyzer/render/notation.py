@@ -108,7 +108,9 @@ def stage_contents(analysis: Analysis, stage: StageCost, blocks: Sequence[BlockC
     if own:
         return f"{block_notation(own[0])} × {len(own)}"
     rows = [row.operation for row in analysis.rows if row.stage == stage.stage]
-    return " · ".join(op_notation(op) for op in rows if not goes_without_saying(op)) or "batch norm, ReLU"
+    return " · ".join(op_notation(op) for op in rows if not goes_without_saying(op)) or ", ".join(
+        map(op_notation, rows)
+    )
 
 
 def block_notation(block: BlockCost) -> str:

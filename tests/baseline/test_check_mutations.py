@@ -105,8 +105,8 @@ FAULTS = {
     "groups dropped": ("residual_block.py", "groups=spec.groups,", "groups=1,", RESNEXT, "stage1", "layer1.0.conv2"),
     "shortcut adds F(x) to itself": (
         "residual_block.py",
-        'Node("add", Add(), (transformed, INPUT))',
-        'Node("add", Add(), (transformed, transformed))',
+        'Node("add", ops.Add(), (transformed, INPUT))',
+        'Node("add", ops.Add(), (transformed, transformed))',
         RESNEXT,
         "stage1",
         "layer1.1.add",

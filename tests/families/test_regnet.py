@@ -210,13 +210,13 @@ def test_figures_are_those_of_the_papers_blocks(spec: RegNetSpec) -> None:
 PAPER = {"a": (16 * 128 * 3 * 6) ** 4, "b": (16 * 128 * 6) ** 4 * 3, "c": (16 * 128) ** 4 * 3 * 6}
 
 
-@pytest.mark.parametrize(("name", "told"), [("a", 1.8e18), ("b", 6.8e16), ("c", 3.2e14)])
+@pytest.mark.parametrize(("name", "published"), [("a", 1.8e18), ("b", 6.8e16), ("c", 3.2e14)])
 def test_the_spaces_have_the_papers_sizes(name: str, published: float) -> None:
     """Published: the number of combinations of AnyNetX A, B and C, exactly, and as printed."""
     assert packaged_space(f"anynet_{name}").grid_size == PAPER[name] == pytest.approx(published, rel=0.03)
 
 
-@pytest.mark.parametrize(("name", "told"), [("d", 1.3e13), ("e", 5.5e11)])
+@pytest.mark.parametrize(("name", "published"), [("d", 1.3e13), ("e", 5.5e11)])
 def test_ordered_spaces_have_the_papers_sizes(name: str, published: float) -> None:
     """Published: (16·128)⁴·3·6 over 4! and over (4!)², which leaves out ties; the order of size is the paper's."""
     space = packaged_space(f"anynet_{name}")
@@ -263,7 +263,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "told"), REFUSED, ids=[case[1] for case in REFUSED])
+@pytest.mark.parametrize(("fields", "message"), REFUSED, ids=[case[1] for case in REFUSED])
 def test_an_impossible_anynet_is_refused_with_field_value_and_rule(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         RegNetSpec(**{"depths": (1, 2), "widths": (16, 32)} | fields)
@@ -302,7 +302,7 @@ REASONS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "told"), REASONS)
+@pytest.mark.parametrize(("path", "sentence"), REASONS)
 def test_reasons_are_true_of_x_and_y_blocks(path: str, sentence: str) -> None:
     """Oracle: the numbers of a small network worked out by hand; 7.5 hidden channels go to 8."""
     variant = "regnet:depths=1-2,widths=16-48,bottleneck_ratios=1-2,group_widths=8,se_ratio=0.25,stem_width=30"

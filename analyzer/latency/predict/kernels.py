@@ -9,6 +9,7 @@ from math import fsum, prod
 from typing import Literal, NamedTuple, assert_never
 
 from analyzer.cost.analysis import Analysis
+from analyzer.cost.memory import INDEX_BYTES
 from analyzer.cost.walk import OpCost
 from analyzer.graph import ops
 from analyzer.graph.graph import INPUT, Graph
@@ -16,9 +17,6 @@ from analyzer.graph.ops import Op, saves_indices
 
 IMAGE = -1
 """Stands for the network's input among the rows that an op reads."""
-
-INDEX_BYTES = 8
-"""A max pool of eager torch writes an int64 index beside each element."""
 
 TILE = 64
 """Output channels that a convolution kernel computes together; fewer cost as many."""

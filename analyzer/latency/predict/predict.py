@@ -34,7 +34,7 @@ HOST_SPAN = 8.0
 """How many times faster than the fitted host, of 2021, an unknown host may launch kernels."""
 
 CLOCK_EXPONENT = 1 / 3
-"""How far the exponent of the power cap's effect on the clock may lie from its square root, over that root."""
+"""Relative uncertainty of the exponent, one half, with which a power cap lowers the clock."""
 
 
 class OpTime(NamedTuple):
@@ -137,7 +137,7 @@ def _evidence(fitted: Coefficients, target: LatencyTarget) -> str:
 
 
 def _half_width(fitted: Coefficients, target: LatencyTarget, evidence: str) -> float:
-    """Of the interval of the device's time, as a logarithm."""
+    """Half the width of the 90 % interval of the device's time, as a logarithm."""
     device, run = target.device, target.run
     mode = "cpu" if device.kind == "cpu" else "training" if run.training else "gpu"
     base_width = fitted.intervals[mode]

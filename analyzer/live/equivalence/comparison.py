@@ -173,7 +173,7 @@ def quick_backward(dtype: str) -> Iterator[None]:
 def evaluate_with_crossings(
     net: Runnable, reference: Evaluation, tensors: tuple[StateDict, Tensor, Tensor], case: ComparisonCase
 ) -> tuple[Evaluation, int]:
-    """A form's evaluation, and at how many ReLUs' inputs rounding led it to the other side of zero than the reference.
+    """A form's evaluation, and how many ReLU inputs rounding moved across zero, seen from the reference.
 
     There its output stands, and the way back is run again on the reference's sides, for lack of a gradient at zero.
     Types with few digits always cross somewhere, so there the first run is forward only.

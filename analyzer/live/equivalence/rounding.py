@@ -110,7 +110,7 @@ def _gradient_additions(graph: Graph) -> int:
 
 
 def _result_roundings(row: OpCost, images: int) -> int:
-    """Roundings of stored results: one where an op computes; on the way back of its input, of a weight per image."""
+    """Roundings of stored results: one where an op computes; backward, of its input and, an image, a weight."""
     if not rounds(row.operation):
         return 0
     match row.operation:

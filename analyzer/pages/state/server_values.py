@@ -50,7 +50,7 @@ def current_visit() -> PageVisit:
 
 
 def server_value(key: str, default: str) -> str:
-    """The text that is stored under a key, `default` where there is none; any other text is put into the address.
+    """The text that is stored under a key, `default` where there is none; any other is in the address, too.
 
     Whoever comes to the page by a link gets what the link states, and by Back or Forward also what it leaves out.
     """

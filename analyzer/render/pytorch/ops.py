@@ -17,7 +17,7 @@ _DEFAULTS = {"stride": "1", "padding": "0", "dilation": "1", "groups": "1"}
 
 _FIELDS = {op: [item.name for item in fields(op)] for op in OPS}
 _VARIABLE = {
-    op: [name for name in names if name in CHANNELS or name in _DEFAULTS]
+    op: [name for name in names if name in CHANNELS or (name in _DEFAULTS and not issubclass(op, ops.Norm))]
     for op, names in _FIELDS.items()
     if not set(CHANNELS).isdisjoint(names)
 }

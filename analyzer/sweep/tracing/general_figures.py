@@ -95,7 +95,7 @@ def _general_figures(
 ) -> tuple[list[SymbolicRun], dict[str, PolynomialFraction]] | None:
     """The figures as polynomials in what is counted, by finite differences from one on (Newton's series).
 
-    Each counted field adds its own: repeated blocks add equal costs, dense layers ever more. None where a run fails or
+    Each counted field adds a polynomial: repeated blocks equal costs, dense layers ever more. None where a run fails or
     the differences do not end. The caller compares the result with the run at the true counts.
     """
     runs: list[SymbolicRun] = []

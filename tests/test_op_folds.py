@@ -95,6 +95,7 @@ def test_every_fold_over_ops_ends_in_a_check_and_no_list_of_ops_is_kept_by_hand(
     assert lists_of_ops(source) == []
 
 
+@pytest.mark.slow
 def test_every_exception_is_one() -> None:
     assert {name for path in SOURCES for name in open_folds(path.read_text(encoding="utf-8"))} == set(ON_PURPOSE)
 

@@ -10,6 +10,8 @@ from analyzer.render.compare.compare import network_comparison, summary_parts
 from analyzer.render.report.html import markdown_to_html
 from tests.pages.conftest import COMPARE, EXPLORE, opened, switch, tables_html
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("drawn")
 def test_compare_page_shows_the_command_lines_tables() -> None:
@@ -71,7 +73,6 @@ def _mistakes(typed: list[str]) -> list[str]:
     return sentences or [over]
 
 
-@pytest.mark.slow
 def test_all_named_variants_are_points_that_open_or_join_the_comparison() -> None:
     """Oracle: ResNet-18's published 69.758 % in torchvision's metadata."""
     app = opened(page=COMPARE, view="all named variants")

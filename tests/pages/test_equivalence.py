@@ -16,6 +16,8 @@ from analyzer.pages.jobs import jobs
 from benchmarks.page_reruns import synced_widget
 from tests.pages.conftest import DRAWING, EQUIVALENCE, SECONDS, opened
 
+pytestmark = pytest.mark.slow
+
 
 def proof_open(**parameters: str) -> AppTest:
     return opened(page=EQUIVALENCE, **parameters)

@@ -16,6 +16,8 @@ from analyzer.errors import Unavailable
 from analyzer.pages.jobs import jobs, measure
 from tests.pages.conftest import SECONDS
 
+pytestmark = pytest.mark.slow
+
 
 def _job(tmp_path: Path, *lines: str) -> jobs.BackgroundJob:
     program = tmp_path / f"prover{len(list(tmp_path.iterdir()))}.py"

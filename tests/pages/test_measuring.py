@@ -13,6 +13,8 @@ from analyzer.pages.jobs import jobs
 from analyzer.pages.state.style import code_span
 from tests.pages.conftest import SECONDS, opened, typed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("drawn")
 def test_measuring_is_refused_where_it_would_take_too_much_or_torch_is_missing(

@@ -17,6 +17,8 @@ from analyzer.render.report.remarks import remarks
 from tests.conftest import loaded_pygraphviz
 from tests.pages.conftest import DRAWING, ROOT, clear_caches, opened
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("text", ["plain", "`code`", "a ``b`` ` c", "![x](http://x/y.png) <b> $x$ :smile:", "a\nb"])
 def test_literal_is_one_code_span(text: str) -> None:
@@ -30,7 +32,6 @@ def test_literal_is_one_code_span(text: str) -> None:
     assert inside.strip() == " ".join(text.split())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
 def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> None:
@@ -48,7 +49,6 @@ def test_ids_of_a_drawing_lead_to_stages_and_blocks(name: str, level: str) -> No
     assert sum(sizes) == len(analysis.rows)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(("name", "heat"), [("resnet18", "memory"), ("resnet50", None), ("densenet121", "macs")])
 def test_every_colour_of_a_drawing_has_its_place_in_the_theme(name: str, heat: str | None, level: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 from analyzer.pages.state.history import freeze_loaded_objects
 from tests.pages.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _thawed() -> object:

@@ -178,7 +178,7 @@ def form_cells(block: Graph, side: int, style: DiagramStyle) -> list[FrameCell]:
 def _cell(form: ResNeXtForm, count: int, side: int, style: DiagramStyle) -> FrameCell:
     costs = CostsByPath(analyze(form.graph, side), style)
     first, last = costs.analysis.rows[0], costs.analysis.rows[-1]
-    ops = [figure_op for figure_op in figure_ops(form.graph) if _shown(figure_op.path, count)]
+    ops = [figure_op for figure_op in figure_ops(form.graph) if _is_shown(figure_op.path, count)]
     boxes = [_port("in", f"{first.input_shapes[0][0]}-d in")]
     arrows: list[Arrow] = []
     for figure_op in ops:
@@ -207,7 +207,7 @@ def _path_number(path: str) -> int | None:
     return int(head.removeprefix("path")) if rest and head.startswith("path") else None
 
 
-def _shown(path: str, count: int) -> bool:
+def _is_shown(path: str, count: int) -> bool:
     return _path_number(path) in (None, 0, 1, count - 1)
 
 
@@ -234,7 +234,7 @@ def _arrows(figure_op: FigureOp, count: int) -> Iterator[Arrow]:
     if count > _MAX_PATHS and _joins_all_paths(figure_op, count):
         yield Arrow(tail="elided", head=figure_op.path)
     for source in figure_op.inputs:
-        if _shown(source.tail, count):
+        if _is_shown(source.tail, count):
             along = _path_number(source.tail) is not None and _path_number(figure_op.path) is not None
             yield Arrow(tail=_tail_box(source), head=figure_op.path, flow=source.flow, weight=100 if along else None)
 
